@@ -1,0 +1,20 @@
+"""MAMLviaPP: model-agnostic meta-learning via pre-trained parameters, as functions of values.
+
+The paper's symbols and where they live:
+
+====================  ============================================================
+φ (phi)               pre-trained parameters: `pipeline.model.base`, `models/base/`
+Φ (Phi)               adapters: `pipeline.model.adapters` (Fig. 2, Eq. 2)
+θ (theta)             the tensors that training moves: `pipeline.model.learner`
+θ̂ (theta_hat)         adapted parameters: `pipeline.learning.inner_loop.adapt`
+α, β                  `inner_lr`, `outer_lr` in `params.yaml`
+T_i                   one persona's dialogues: `pipeline.persona.task.PersonaTask`
+K                     support dialogues: `finetune.k` (Fig. 3)
+Algorithms 1 and 2    one function: `pipeline.learning.maml.meta_train`
+Section 4.1           `pipeline.evaluation.metrics`
+Appendix A, Fig. 4    `pipeline.model.encoding`
+====================  ============================================================
+
+Layers, top to bottom: evaluation > learning > model > persona > artifacts, params > errors.
+Nothing in here prints, parses a command line or knows of DVC.
+"""

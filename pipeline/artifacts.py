@@ -1,0 +1,175 @@
+"""Every path that stages exchange, once, and atomic reading and writing of records.
+
+Paths are relative to the project's root, where DVC runs every stage. A file or folder appears
+under its own name only when it is complete: writers fill a neighbour `.NAME.partial` and rename.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import DataError, MissingFileError
+
+
+PARAMS = Path("params.yaml")
+PRESETS = Path("presets")
+RAW = Path("data/raw")
+RAW_SOURCE = RAW / "source.json"
+RAW_ORACLE = RAW / "oracle.json"
+PRETRAIN_TEXT = Path("data/pretrain.txt")
+TASKS = Path("data/tasks")
+TASKS_SUMMARY = TASKS / "summary.json"
+BASE = Path("models/base")
+METRICS = Path("metrics")
+DETAILS = METRICS / "details"
+FLOORS = DETAILS / "floors.json"
+COMPARISON = DETAILS / "comparison.json"
+CHECKPOINTS = Path(".checkpoints")
+LOGS = Path("logs")
+
+SPLITS = ("train", "valid", "test")
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+def raw_text(split: str) -> Path:
+    """Persona-chat's own text file of one split."""
+    return RAW / f"{split}_self_original.txt"
+
+
+def tasks_file(split: str) -> Path:
+    """PersonaTask records of one split."""
+    return TASKS / f"{split}.jsonl"
+
+
+def model_dir(variant: str, seed: int) -> Path:
+    """What one training run of a variant left: θ, `variant.json`, `history.csv`."""
+    return Path("models") / variant / f"seed-{seed}"
+
+
+def predictions_file(variant: str) -> Path:
+    """Prediction records of one variant, all seeds."""
+    return Path("predictions") / f"{variant}.jsonl"
+
+
+def metrics_file(variant: str) -> Path:
+    """Table 1's three numbers of one variant."""
+    return METRICS / f"{variant}.json"
+
+
+def kshot_file(variant: str) -> Path:
+    """One variant's points of Fig. 3."""
+    return METRICS / "kshot" / f"{variant}.csv"
+
+
+def details_file(variant: str) -> Path:
+    """Everything else that is known of one variant's scores."""
+    return DETAILS / f"{variant}.json"
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a fresh path beside `target`; rename it to `target` if the block succeeds.
+
+    The block creates a file or a folder there. On any exception, Ctrl-C included, what it wrote
+    is removed and an earlier `target` stays as it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    _remove(partial)
+    try:
+        yield partial
+        if partial.is_dir():
+            _remove(target)
+        partial.replace(target)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, line ends as given."""
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically: sorted keys, two spaces, a final newline, no NaN."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path, *, made_by: str) -> dict[str, object]:
+    """Read a JSON object; `made_by` names the stage that writes it.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: the file holds something else than a JSON object.
+    """
+    if not path.is_file():
+        raise MissingFileError(path, made_by)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: not JSON ({error}); delete it and run stage {made_by}") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
+    return value
+
+
+def write_records(path: Path, records: Iterable[BaseModel]) -> int:
+    """Write records as JSON Lines, atomically; return how many."""
+    count = 0
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        for record in records:
+            file.write(record.model_dump_json() + "\n")
+            count += 1
+    return count
+
+
+def read_records(path: Path, kind: type[Record], *, made_by: str) -> list[Record]:
+    """Read and validate JSON Lines; `made_by` names the stage that writes them.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: a line is not a valid record; names file, line and field.
+    """
+    if not path.is_file():
+        raise MissingFileError(path, made_by)
+    records = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                records.append(kind.model_validate_json(line))
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise DataError(
+                    f"{path}:{number}: not a valid {kind.__name__}: {where}: {first['msg']}"
+                ) from error
+    return records
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's names and contents, in hexadecimal."""
+    digest = sha256()
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

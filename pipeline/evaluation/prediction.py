@@ -1,0 +1,55 @@
+"""The Prediction record: all that scoring needs to know of one reply in one setting. No torch."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+Protocol = Literal["leave_one_out", "k_shot", "swap", "in_context"]
+
+
+class Prediction(BaseModel):
+    """One scored reply: of one person, by one training seed's model, under one protocol.
+
+    Settings differ in `split`, `protocol`, `k` or `epoch`. Candidate fields are parallel lists of
+    20 (null where candidates were not scored); `candidate_nll` and `candidate_tokens` leave the
+    closing token out, and identical strings carry identical values, so ties are exact.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    task_id: str
+    dialogue_id: str
+    turn: Annotated[int, Field(ge=0)]  # index of the reply in its dialogue
+    seed: int  # the training seed
+    split: Literal["valid", "test"]
+    protocol: Protocol
+    k: Annotated[int, Field(ge=0)]  # support dialogues
+    epoch: Annotated[int, Field(ge=0)]  # passes over the support dialogues; 0: not adapted
+    nll: float  # nats, over the reply's tokens
+    nll_end: float  # nats, of the closing token
+    num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
+    num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
+    candidate_nll: list[float] | None = None  # nats
+    candidate_tokens: list[int] | None = None
+    candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
+    candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
+    gold: int | None = None
+    response: str | None = None  # nucleus sample
+    greedy: str | None = None
+    reference: str
+
+    @model_validator(mode="after")
+    def _candidate_fields_agree(self) -> "Prediction":
+        fields = (
+            self.candidate_nll,
+            self.candidate_tokens,
+            self.candidate_equals_gold,
+            self.candidate_in_support,
+        )
+        sizes = {None if field is None else len(field) for field in fields}
+        if len(sizes) != 1:
+            raise ValueError(f"candidate lists differ in length: {sizes}")
+        if (self.gold is None) != (self.candidate_nll is None):
+            raise ValueError("gold and the candidate lists must be given together")
+        return self

@@ -1,0 +1,34 @@
+"""What counts as the same reply, and what counts as a word: ParlAI's two rules. No torch.
+
+Both are used on data (distractors, leaks) and on scores (F1, Hits@1, words per reply), so they
+live below both.
+"""
+
+import re
+
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\]\\^`{|}~_']")
+_SPLIT_MARKS = re.compile(r"([.,;:!?])")
+
+
+def normalise(reply: str) -> str:
+    """Normalise a reply as ParlAI's F1 does (Section 4.1).
+
+    In this order: lower case, each punctuation mark to a space, the words a, an, the dropped,
+    blanks squeezed. Articles go after punctuation, so "a's" loses its a.
+
+    >>> normalise("The dog's HERE , an hour ago !")
+    'dog s here hour ago'
+    """
+    text = _PUNCTUATION.sub(" ", reply.lower())
+    return " ".join(_ARTICLES.sub(" ", text).split())
+
+
+def words(reply: str) -> list[str]:
+    """Split a reply into words as ParlAI's split tokeniser does (the unit of word perplexity).
+
+    >>> words("I am 20 , ok ?yes.")
+    ['i', 'am', '20', ',', 'ok', '?', 'yes', '.']
+    """
+    return _SPLIT_MARKS.sub(r" \1 ", reply.lower()).split()

@@ -1,0 +1,1 @@
+"""The shell: one typer command per DVC stage, and a few commands that are no stages."""

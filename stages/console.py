@@ -1,0 +1,65 @@
+"""What the shell shows: progress, tables, and every expected error as one line with exit code 1."""
+
+import errno
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.errors import PipelineError
+
+
+out = Console(soft_wrap=True)
+_err = Console(stderr=True, soft_wrap=True)
+
+Advance = Callable[[int, str], None]  # (units done so far, a few words)
+
+
+def run(command: Callable[..., None]) -> None:
+    """Run one typer command; expected errors become one clear line and exit code 1."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    try:
+        app(standalone_mode=True)
+    except PipelineError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing half-written was kept, run the same command to go on")
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(f"no space left on the disk ({error.filename or 'while writing'}); free some")
+        elif error.errno in (errno.EACCES, errno.EROFS):
+            _fail(f"{error.filename}: may not be written ({error.strerror})")
+        else:
+            raise
+
+
+def _fail(message: str) -> None:
+    _err.print(f"[bold red]error:[/] {_escape(' '.join(message.split()))}", highlight=False)
+    sys.exit(1)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Advance]:
+    """Show a progress bar on a terminal, a line at the end elsewhere."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=_err, disable=not _err.is_terminal) as bars:
+        bar = bars.add_task(what, total=total, note="")
+
+        def advance(done: int, note: str) -> None:
+            bars.update(bar, completed=done, note=note)
+
+        yield advance
