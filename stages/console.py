@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -63,3 +64,8 @@ def progress(what: str, total: int) -> Iterator[Advance]:
             bars.update(bar, completed=done, note=note)
 
         yield advance
+
+
+def training_summary(folder: Path, best_step: int, best_value: float) -> None:
+    """Say where a training run's result lies and how good it was on valid."""
+    out.print(f"{folder}: best at step {best_step}, valid loss {best_value:.4f} nats per token")

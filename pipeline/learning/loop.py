@@ -1,0 +1,210 @@
+"""The loop that normal training and meta-training share: Adam, validation, early stopping, resume.
+
+A method hands in two functions of θ: one that adds a step's gradient and reports it, one that
+validates. The loop owns θ, the optimizer, the best θ so far, the history and the checkpoint.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import TrainingError
+from pipeline.learning.cost import Cost
+from pipeline.learning.inner_loop import distance
+from pipeline.model.checkpoint import (
+    Checkpoint,
+    add_prefix,
+    flatten_optimizer,
+    restore_optimizer,
+    strip_prefix,
+)
+from pipeline.params import Loop
+
+
+Theta = dict[str, Tensor]
+Criterion = Literal["valid_loss", "valid_adapted_loss"]
+HISTORY_COLUMNS = (
+    "step",
+    "inner_loss",  # support loss at θ (meta-training), nats per token
+    "outer_loss",  # the loss that moved θ: query loss at θ̂, or the batch's loss
+    "inner_change",  # mean ‖θ̂ - θ‖ (meta-training)
+    "grad_norm",  # before clipping
+    "theta_change",  # ‖θ - θ_0‖ after the step
+    "valid_loss",  # valid query sets at θ
+    "valid_adapted_loss",  # valid query sets at θ̂, after adaptation to their support sets
+    "adaptation_gain",  # valid_loss - valid_adapted_loss
+)
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did, besides adding its gradient."""
+
+    inner_loss: float | None
+    outer_loss: float
+    inner_change: float | None
+    replies: int  # in any loss
+    outer_replies: int  # in the loss that moves θ
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: Adam's rate (β or r), steps, and the rest of the loop."""
+
+    lr: float
+    steps: int
+    loop: Loop
+    criterion: Criterion  # what early stopping watches
+
+
+@dataclass
+class Progress:
+    """Everything that resuming needs besides tensors."""
+
+    step: int = 0
+    best_step: int = 0
+    best_value: float = math.inf
+    stale: int = 0  # validations since the best
+    replies: int = 0
+    outer_replies: int = 0
+    tokens: int = 0
+    operations: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best θ by the criterion, and how it came about."""
+
+    theta: Theta
+    progress: Progress
+
+
+Step = Callable[[Theta, int], StepReport]
+Validate = Callable[[Theta], tuple[float, float]]
+OnStep = Callable[[int, str], None]
+
+
+def run(
+    theta: Mapping[str, Tensor],
+    step: Step,
+    validate: Validate,
+    schedule: Schedule,
+    *,
+    checkpoint: Checkpoint,
+    on_step: OnStep,
+) -> Trained:
+    """Train θ until the steps or the patience are used up; return the best θ.
+
+    Step 0 of the history is the state before training. The checkpoint is written at every
+    validation and left in place: delete it once the result is saved.
+
+    Raises:
+        TrainingError: a loss or a gradient is not finite.
+    """
+    state = _State(theta, schedule, checkpoint)
+    if not state.resume():
+        state.record_validation(validate(state.theta), None)
+    while state.progress.step < schedule.steps and not state.exhausted:
+        report = step(state.theta, state.progress.step)
+        row = state.update(report)
+        on_step(state.progress.step, f"loss {report.outer_loss:.3f}")
+        number = state.progress.step
+        if number % schedule.loop.validate_every == 0 or number == schedule.steps:
+            state.record_validation(validate(state.theta), row)
+            state.save()
+    return Trained(state.best, state.progress)
+
+
+class _State:
+    """θ as Adam's leaves, and what is remembered of the run."""
+
+    def __init__(
+        self, theta: Mapping[str, Tensor], schedule: Schedule, checkpoint: Checkpoint
+    ) -> None:
+        self.start = {name: value.detach().clone() for name, value in theta.items()}
+        self.theta: Theta = {n: v.detach().clone().requires_grad_() for n, v in theta.items()}
+        self.best: Theta = self.start
+        self.progress = Progress()
+        self._schedule = schedule
+        self._checkpoint = checkpoint
+        self._optimizer = torch.optim.Adam(self.theta.values(), lr=schedule.lr)
+
+    @property
+    def exhausted(self) -> bool:
+        """No validation was the best for longer than the patience."""
+        return self.progress.stale > self._schedule.loop.patience
+
+    def update(self, report: StepReport) -> dict[str, Any]:
+        """Clip, take Adam's step, clear the gradient; return the history's new row."""
+        progress, loop = self.progress, self._schedule.loop
+        norm = torch.nn.utils.clip_grad_norm_(list(self.theta.values()), loop.clip).item()
+        if not (math.isfinite(report.outer_loss) and math.isfinite(norm)):
+            raise TrainingError(
+                f"step {progress.step}: loss {report.outer_loss}, gradient norm {norm}; "
+                "lower inner_lr, outer_lr or train.lr"
+            )
+        warm = min(1.0, (progress.step + 1) / max(1, loop.warmup_steps))
+        self._optimizer.param_groups[0]["lr"] = self._schedule.lr * warm
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        progress.step += 1
+        progress.replies += report.replies
+        progress.outer_replies += report.outer_replies
+        progress.tokens += report.cost.tokens
+        progress.operations += report.cost.operations
+        row = dict.fromkeys(HISTORY_COLUMNS) | {
+            "step": progress.step,
+            "inner_loss": report.inner_loss,
+            "outer_loss": report.outer_loss,
+            "inner_change": report.inner_change,
+            "grad_norm": norm,
+            "theta_change": distance(self.theta, self.start).item(),
+        }
+        progress.history.append(row)
+        return row
+
+    def record_validation(self, losses: tuple[float, float], row: dict[str, Any] | None) -> None:
+        """Write a validation into the row of its step, and keep θ if it is the best so far."""
+        progress = self.progress
+        if row is None:
+            row = dict.fromkeys(HISTORY_COLUMNS) | {"step": 0, "theta_change": 0.0}
+            progress.history.append(row)
+        before, after = losses
+        row |= {
+            "valid_loss": before,
+            "valid_adapted_loss": after,
+            "adaptation_gain": before - after,
+        }
+        value = row[self._schedule.criterion]
+        if value < progress.best_value:
+            progress.best_value, progress.best_step, progress.stale = value, progress.step, 0
+            self.best = {name: v.detach().clone() for name, v in self.theta.items()}
+        else:
+            progress.stale += 1
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        tensors, groups = flatten_optimizer(self._optimizer)
+        tensors |= add_prefix(self.theta, "theta.") | add_prefix(self.best, "best.")
+        self._checkpoint.save(tensors, {"progress": asdict(self.progress), "optimizer": groups})
+
+    def resume(self) -> bool:
+        """Go back to the checkpoint, if there is one; say whether there was."""
+        found = self._checkpoint.load()
+        if found is None:
+            return False
+        tensors, state = found
+        device = next(iter(self.theta.values())).device
+        with torch.no_grad():
+            for name, value in strip_prefix(tensors, "theta.").items():
+                self.theta[name].copy_(value)
+        self.best = {n: v.to(device) for n, v in strip_prefix(tensors, "best.").items()}
+        restore_optimizer(self._optimizer, tensors, state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        return True

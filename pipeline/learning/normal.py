@@ -1,0 +1,25 @@
+"""Normal training (Section 4.2): the gradient of a batch of replies, pooled over personas."""
+
+from collections.abc import Sequence
+
+from pipeline.learning.cost import Cost
+from pipeline.learning.inner_loop import Theta
+from pipeline.learning.loop import StepReport
+from pipeline.model.batching import Piece, collate
+from pipeline.model.learner import Learner
+
+
+def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> StepReport:
+    """Add the gradient of a batch's loss to `theta`'s `.grad`."""
+    batch = collate(pieces, learner.device)
+    loss = learner.loss(theta, batch)
+    loss.backward()
+    replies = sum(len(piece.spans) for piece in pieces)
+    return StepReport(
+        inner_loss=None,
+        outer_loss=loss.item(),
+        inner_change=None,
+        replies=replies,
+        outer_replies=replies,
+        cost=Cost.plain(learner, batch),
+    )

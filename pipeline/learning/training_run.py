@@ -1,0 +1,128 @@
+"""One training run from records to files: what `train` and `meta_train` have in common."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.learning.episodes import EncodedTask, encode_tasks
+from pipeline.learning.loop import HISTORY_COLUMNS, Trained
+from pipeline.model.base import load_base
+from pipeline.model.checkpoint import Checkpoint
+from pipeline.model.device import best_device
+from pipeline.model.language_model import Attention
+from pipeline.model.learner import Learner, build_learner, load_theta, save_theta
+from pipeline.model.variant_file import VariantFile
+from pipeline.params import Adapters, StageParams, Variant
+from pipeline.persona.task import PersonaTask
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which run this is: stage, variant, seed and the values in force."""
+
+    method: str  # the stage's name
+    name: str
+    seed: int
+    variant: Variant
+    adapters: Adapters
+    params: StageParams
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the run's checkpoint, keyed by values, inputs and code."""
+        parts = {
+            "params": self.params.model_dump_json(),
+            "variant": self.variant.model_dump_json(),
+            "tasks": artifacts.sha256_of(artifacts.TASKS),
+            "base": artifacts.sha256_of(artifacts.BASE),
+        }
+        return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
+
+
+def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
+    """Read and encode one split's tasks."""
+    path = artifacts.tasks_file(split)
+    return encode_tasks(artifacts.read_records(path, PersonaTask, made_by="tasks"), learner.encoder)
+
+
+def start(identity: Identity, attention: Attention) -> Learner:
+    """Build the run's learner on this machine's device."""
+    return build_learner(
+        identity.variant,
+        identity.adapters,
+        load_base(artifacts.BASE),
+        seed=identity.seed,
+        attention=attention,
+        device=best_device(),
+    )
+
+
+def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
+    """Write `models/VARIANT/seed-SEED/` as a whole; return it."""
+    folder = artifacts.model_dir(identity.name, identity.seed)
+    progress = trained.progress
+    sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
+    record = VariantFile(
+        name=identity.name,
+        method=identity.method,
+        seed=identity.seed,
+        axes=identity.variant,
+        adapters=identity.adapters,
+        trained_parameters=sum(sizes[name] for name in learner.theta),
+        all_parameters=sum(sizes.values()),
+        steps=progress.step,
+        best_step=progress.best_step,
+        replies=progress.replies,
+        outer_replies=progress.outer_replies,
+        tokens=progress.tokens,
+        operations=progress.operations,
+    )
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        save_theta(trained.theta, partial)
+        artifacts.write_json(partial / "variant.json", record.model_dump())
+        artifacts.write_text(partial / "history.csv", _csv(progress.history))
+    return folder
+
+
+def read_variant(name: str, seed: int) -> VariantFile:
+    """Read a trained variant's `variant.json`.
+
+    Raises:
+        MissingFileError: it was not trained.
+        ModelError: the file is not a variant's.
+    """
+    path = artifacts.model_dir(name, seed) / "variant.json"
+    values = artifacts.read_json(path, made_by=f"train {name} {seed}` or `meta_train {name} {seed}")
+    try:
+        return VariantFile.model_validate(values)
+    except ValidationError as error:
+        raise ModelError(f"{path}: not a variant.json of this version; train again") from error
+
+
+def load_variant(name: str, seed: int) -> Learner:
+    """Load a trained variant, ready to be adapted; it will not be differentiated twice."""
+    record = read_variant(name, seed)
+    learner = build_learner(
+        record.axes,
+        record.adapters,
+        load_base(artifacts.BASE),
+        seed=seed,
+        attention="sdpa",
+        device=best_device(),
+    )
+    return load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,63 @@
+"""Φ: bottleneck adapters in a GPT-2 (Fig. 2, Eq. 2; Houlsby et al. 2019).
+
+Two per block, after the attention's and the MLP's output projection, each before its residual
+add: h + W_up gelu(W_down h + b_down) + b_up. The up-projection starts at zero, so the model's
+output is unchanged at the start (Eq. 2 holds exactly) while W_up's gradient is not zero. With both
+projections at zero no weight would ever move.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pipeline.params import Adapters
+
+
+class Adapter(nn.Module):
+    """One bottleneck with its own residual connection: (..., width) -> (..., width)."""
+
+    def __init__(self, width: int, bottleneck: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(width, bottleneck)
+        self.up = nn.Linear(bottleneck, width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return hidden + up(gelu(down(hidden)))."""
+        adapted: Tensor = self.up(F.gelu(self.down(hidden), approximate="tanh"))
+        return hidden + adapted
+
+    def initialise(self, std: float, generator: torch.Generator) -> None:
+        """W_down ~ N(0, std) cut at two standard deviations; W_up and both biases zero."""
+        nn.init.trunc_normal_(self.down.weight, 0.0, std, -2 * std, 2 * std, generator=generator)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+
+def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generator) -> list[str]:
+    """Put two adapters into every block of a GPT2Model; return their parameters' names.
+
+    The modules are named `h.LAYER.attn.adapter` and `h.LAYER.mlp.adapter`; a forward hook behind
+    each branch's last module applies them, so no name of φ changes and the transformer's own code
+    stays the only GPT-2.
+    """
+    width = transformer.config.hidden_size
+    for block in transformer.h:
+        for branch, last in (
+            (block.attn, block.attn.resid_dropout),
+            (block.mlp, block.mlp.dropout),
+        ):
+            adapter = Adapter(width, params.bottleneck)
+            adapter.initialise(params.init_std, generator)
+            branch.adapter = adapter
+            last.register_forward_hook(_apply(adapter))
+    return [name for name, _ in transformer.named_parameters() if ".adapter." in name]
+
+
+def _apply(adapter: Adapter) -> Any:
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # noqa: ARG001
+        result: Tensor = adapter(output)
+        return result
+
+    return hook

@@ -1,0 +1,99 @@
+"""Responses: nucleus sampling (App. B, p = 0.92; Holtzman et al. 2019) and greedy, batched.
+
+All replies of a window are continued together, from the keys and values of one reading. Only text
+and the closing token can be generated. B rows, V' vocabulary with special tokens. No gradients.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.model.encoding import ReplySpan
+from pipeline.model.ranking import additive
+from pipeline.model.reading import Reading
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What may be generated: anything but `forbidden`; `closing` ends a response."""
+
+    closing: int
+    forbidden: tuple[int, ...]
+
+
+def nucleus(logits: Tensor, top_p: float, uniform: Tensor) -> Tensor:
+    """Sample from the smallest set of tokens whose probability reaches `top_p`.
+
+    Args:
+        logits: (B, V').
+        top_p: the nucleus's probability; the token that crosses it belongs to it.
+        uniform: (B,) numbers in [0, 1), one per row: the draw is a function of them.
+
+    Returns:
+        (B,) token ids.
+    """
+    probabilities, order = logits.softmax(-1).sort(stable=True, dim=-1, descending=True)
+    cumulative = probabilities.cumsum(-1)
+    kept = probabilities * (cumulative - probabilities < top_p)
+    thresholds = kept.cumsum(-1)
+    rank = (thresholds <= (uniform * thresholds[:, -1])[:, None]).sum(-1)
+    last = (kept > 0).sum(-1) - 1
+    return order.gather(-1, torch.minimum(rank, last)[:, None])[:, 0]
+
+
+def respond(
+    reading: Reading,
+    spans: Sequence[ReplySpan],
+    ending: Ending,
+    *,
+    top_p: float,
+    uniforms: Sequence[Sequence[float]],
+) -> list[tuple[list[int], list[int]]]:
+    """Continue after each reply's prefix: one nucleus sample and one greedy response.
+
+    Args:
+        reading: the window.
+        spans: replies of that window.
+        ending: how a response ends, and what it may not hold.
+        top_p: the nucleus.
+        uniforms: for each reply as many numbers in [0, 1) as a response may have tokens.
+
+    Returns:
+        For each reply (sampled ids, greedy ids), without the closing token.
+    """
+    count, steps = len(spans), len(uniforms[0])
+    device = reading.hidden.device
+    starts = torch.tensor([span.start for span in spans] * 2, device=device)  # samples, greedy
+    draws = torch.tensor(uniforms, dtype=reading.hidden.dtype, device=device)  # (B / 2, steps)
+    prefix = torch.arange(len(reading.window.ids), device=device) < starts[:, None]  # (B, T)
+    cache = reading.cache(2 * count)
+    hidden = reading.hidden[starts - 1]
+    chosen: list[Tensor] = []
+    done = torch.zeros(2 * count, dtype=torch.bool, device=device)
+    for step in range(steps):
+        logits = reading.model.logits(reading.parameters, hidden)
+        logits[:, list(ending.forbidden)] = -torch.inf
+        sampled = nucleus(logits[:count], top_p, draws[:, step])
+        token = torch.cat([sampled, logits[count:].argmax(-1)])
+        chosen.append(token)
+        done |= token == ending.closing
+        if step == steps - 1 or bool(done.all()):
+            break
+        own = torch.ones(2 * count, step + 1, dtype=torch.bool, device=device)
+        output = reading.model.hidden(
+            reading.parameters,
+            token[:, None],
+            past_key_values=cache,
+            use_cache=True,
+            position_ids=(starts + step)[:, None],
+            attention_mask=additive(torch.cat([prefix, own], -1)[:, None], hidden.dtype),
+        )
+        hidden = output.last_hidden_state[:, 0]
+    rows = [_until(row, ending.closing) for row in torch.stack(chosen, -1).tolist()]
+    return list(zip(rows[:count], rows[count:], strict=True))
+
+
+def _until(ids: list[int], closing: int) -> list[int]:
+    return ids[: ids.index(closing)] if closing in ids else ids

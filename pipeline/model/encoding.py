@@ -1,0 +1,158 @@
+"""Appendix A, Fig. 4: a dialogue as one token sequence with all its reply spans.
+
+    <|persona|> s1 s2 ... <|/persona|> <|user|> u1 <|/user|> <|system|> r1 <|/system|> <|user|> ...
+
+Every segment is encoded with a leading space, so that the ids of a text do not depend on what
+stands before it. A reply's loss covers its tokens and its closing token; the opening `<|system|>`
+is given. Encoding a dialogue once, with all replies, is exactly the per-reply loss, since
+attention is causal and every reply sees its whole history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import ModelError
+from pipeline.persona.task import SILENCE, Dialogue, Turn
+
+
+@dataclass(frozen=True)
+class ReplySpan:
+    """Where a reply stands in its window: `ids[start:end]`, the closing token the last of them."""
+
+    turn: int  # index of the turn in the dialogue
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """One sequence: persona, then consecutive whole turns; the replies that are scored here."""
+
+    ids: tuple[int, ...]
+    spans: tuple[ReplySpan, ...]
+
+
+@dataclass(frozen=True)
+class Format:
+    """The ids that mark segments. Either the six special tokens or, without them, newlines."""
+
+    persona_open: tuple[int, ...]
+    sentence_close: tuple[int, ...]
+    persona_close: tuple[int, ...]
+    user_open: tuple[int, ...]
+    user_close: tuple[int, ...]
+    system_open: tuple[int, ...]
+    start: tuple[int, ...]  # before the first turn where there is no persona text
+    closing: int  # ends a reply; part of its loss
+
+
+def special_format(tokenizer: Any) -> Format:
+    """Return the paper's format: segments "prepended and appended with special tokens"."""
+    names = ("persona", "/persona", "user", "/user", "system", "/system")
+    ids = tokenizer.convert_tokens_to_ids([f"<|{name}|>" for name in names])
+    if None in ids or len(set(ids)) != len(ids):
+        raise ModelError("the base's tokenizer lacks the special tokens; run stage base again")
+    persona, persona_end, user, user_end, system, system_end = ((i,) for i in ids)
+    return Format(persona, (), persona_end, user, user_end, system, (), system_end[0])
+
+
+def plain_format(tokenizer: Any) -> Format:
+    """Return Appendix A's ablation: lines; a reply ends with <|endoftext|>, as does the start."""
+    end = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    newline = tuple(tokenizer.encode("\n", add_special_tokens=False))
+    return Format((end,), newline, (), (), newline, (), (end,), end)
+
+
+class Encoder:
+    """Dialogue -> windows of at most `context` tokens."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        *,
+        context: int,
+        persona_text: bool = True,
+        special_tokens: bool = True,
+    ) -> None:
+        self.format = special_format(tokenizer) if special_tokens else plain_format(tokenizer)
+        # A response holds text and ends with the closing token: no other special token.
+        self.forbidden = tuple(sorted({*tokenizer.all_special_ids} - {self.format.closing}))
+        self.context = context
+        self.persona_text = persona_text
+        self._tokenizer = tokenizer
+        self._cache: dict[str, tuple[int, ...]] = {}
+
+    def segment(self, text: str) -> tuple[int, ...]:
+        """Return the ids of one text, with a leading space and no marks."""
+        if text not in self._cache:
+            ids = self._tokenizer.encode(" " + text, add_special_tokens=False)
+            self._cache[text] = tuple(ids)
+        return self._cache[text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of a reply's ids, without marks and surrounding blanks."""
+        text = self._tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return str(text).strip()
+
+    def encode(self, dialogue: Dialogue, *, room: int = 0) -> tuple[Window, ...]:
+        """Encode a dialogue; `room` tokens are kept free for whatever replaces a reply.
+
+        One window if the dialogue fits. Otherwise each reply belongs to the window with its
+        longest history: the persona, then as many whole latest turns as fit.
+
+        Raises:
+            ModelError: the persona and a single turn exceed the context.
+        """
+        opening = self._persona(dialogue.persona)
+        turns = [self._turn(turn) for turn in dialogue.turns]
+        groups: dict[int, list[int]] = {}
+        first = 0
+        for last, (prefix, reply) in enumerate(turns):
+            while True:
+                before = sum(len(p) + len(r) for p, r in turns[first:last]) + len(prefix)
+                length = len(opening) + before + max(len(reply), room)
+                if length <= self.context:
+                    break
+                if first == last:
+                    raise ModelError(
+                        f"dialogue {dialogue.dialogue_id}, turn {last}: {length} tokens with its "
+                        f"persona, the context holds {self.context}; use a base with more context"
+                    )
+                first += 1
+            groups.setdefault(first, []).append(last)
+        return tuple(_window(opening, turns, start, ends) for start, ends in groups.items())
+
+    def _persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
+        if not (self.persona_text and sentences):
+            return self.format.start
+        ids = self.format.persona_open
+        for sentence in sentences:
+            ids += self.segment(sentence) + self.format.sentence_close
+        return ids + self.format.persona_close
+
+    def _turn(self, turn: Turn) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return (what is given before the reply, the reply with its closing token)."""
+        prefix: tuple[int, ...] = ()
+        if turn.partner != SILENCE:
+            prefix = self.format.user_open + self.segment(turn.partner) + self.format.user_close
+        return prefix + self.format.system_open, (*self.segment(turn.reply), self.format.closing)
+
+
+def _window(
+    opening: tuple[int, ...],
+    turns: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
+    first: int,
+    scored: Sequence[int],
+) -> Window:
+    ids = list(opening)
+    spans = []
+    for index in range(first, scored[-1] + 1):
+        prefix, reply = turns[index]
+        ids += prefix
+        if index in scored:
+            spans.append(ReplySpan(index, len(ids), len(ids) + len(reply)))
+        ids += reply
+    return Window(tuple(ids), tuple(spans))

@@ -1,0 +1,90 @@
+"""DVC stage `finetune`: adapt a variant to each unseen persona and write its predictions."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated
+
+import typer
+from pipeline.evaluation.headline import headline_epoch
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
+from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.workers import Journal, Work, Workers
+from pipeline.learning.training_run import load_variant, read_variant
+from pipeline.params import FinetuneParams, Settings
+from pipeline.persona.task import PersonaTask
+from stages import console
+
+
+@dataclass(frozen=True)
+class MakeWork:
+    """Builds a worker's function; loads each seed's model once."""
+
+    variant: str
+    params: FinetuneParams
+
+    def __call__(self) -> Work:
+        """Return the function that does one job."""
+        tasks = {split: _tasks(split) for split in ("valid", "test")}
+        learner = cache(lambda seed: load_variant(self.variant, seed))
+
+        def work(job: PersonaJob) -> list[Prediction]:
+            run = PersonaRun(learner(job.seed), job.seed, tasks[job.split], self.params)
+            task = tasks[job.split][job.index]
+            return run.valid(task) if job.headline is None else run.test(task, job.headline)
+
+        return work
+
+
+def _tasks(split: str) -> list[PersonaTask]:
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
+def _params(variant: str) -> FinetuneParams:
+    """Return the stage's parameters, with what the variant itself sets put in force."""
+    settings = Settings.load()
+    seeds = settings.view(FinetuneParams).seeds
+    sets = [read_variant(variant, seed).axes.set for seed in seeds]
+    if any(other != sets[0] for other in sets):
+        raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
+    return settings.view(FinetuneParams, sets[0])
+
+
+def _journal(variant: str, params: FinetuneParams) -> Journal:
+    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
+    parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
+    parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    return Journal(f"finetune-{variant}", parts)
+
+
+def finetune(
+    variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
+) -> None:
+    """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
+    params = _params(variant)
+    journal = _journal(variant, params)
+    workers = Workers(MakeWork(variant, params), journal)
+    sizes = {split: len(_tasks(split)) for split in ("valid", "test")}
+
+    def run(split: str, headline: int | None) -> list[Prediction]:
+        jobs = [
+            PersonaJob(seed, split, index, headline)
+            for seed in params.seeds
+            for index in range(sizes[split])
+        ]
+        with console.progress(f"{variant} on {split}", len(jobs)) as on_done:
+            return workers.map(jobs, on_done)
+
+    valid = run("valid", None)
+    headline = headline_epoch(valid)
+    test = run("test", headline)
+    path = artifacts.predictions_file(variant)
+    count = artifacts.write_records(path, [*valid, *test])
+    journal.delete()
+    console.out.print(f"{path}: {count} records, headline epoch {headline}")
+
+
+if __name__ == "__main__":
+    console.run(finetune)

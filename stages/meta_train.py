@@ -1,0 +1,65 @@
+"""DVC stage `meta_train`: one variant by Algorithm 1 or 2, as its axes say."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.learning import loop, maml
+from pipeline.learning.episodes import training_episodes, validation_episodes, with_two_dialogues
+from pipeline.learning.training_run import Identity, load_tasks, save, start
+from pipeline.params import MetaTrainParams, Settings
+from stages import console
+
+
+def meta_train(
+    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
+    seed: Annotated[int, typer.Argument(help="Training seed.")],
+) -> None:
+    """Meta-train one variant: each training persona is a task."""
+    settings = Settings.load()
+    variant = settings.variant(name)
+    params = settings.view(MetaTrainParams, variant.set)
+    identity = Identity("meta_train", name, seed, variant, params.adapters, params)
+    learner = start(identity, "eager" if params.meta_gradient == "exact" else "sdpa")
+    tasks = with_two_dialogues(load_tasks("train", learner), "train")
+    valid = validation_episodes(
+        with_two_dialogues(load_tasks("valid", learner), "valid"),
+        draws=params.meta_train.valid_episodes,
+        replies=params.inner_batch_size,
+    )
+
+    def step(theta: loop.Theta, number: int) -> loop.StepReport:
+        episodes = training_episodes(
+            tasks,
+            size=params.outer_batch_size,
+            replies=params.inner_batch_size,
+            seed=seed,
+            step=number,
+        )
+        return maml.meta_gradient(
+            learner,
+            theta,
+            episodes,
+            inner_lr=params.inner_lr,
+            inner_steps=params.inner_steps,
+            kind=params.meta_gradient,
+        )
+
+    def validate(theta: loop.Theta) -> tuple[float, float]:
+        return maml.validate(learner, theta, valid, lr=params.inner_lr, steps=params.inner_steps)
+
+    schedule = loop.Schedule(
+        params.outer_lr, params.outer_steps, params.meta_train, "valid_adapted_loss"
+    )
+    checkpoint = identity.checkpoint()
+    with console.progress(f"meta_train {name} {seed}", params.outer_steps) as on_step:
+        trained = loop.run(
+            learner.theta, step, validate, schedule, checkpoint=checkpoint, on_step=on_step
+        )
+    folder = save(identity, learner, trained)
+    checkpoint.delete()
+    console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
+
+
+if __name__ == "__main__":
+    console.run(meta_train)

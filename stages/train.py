@@ -1,0 +1,50 @@
+"""DVC stage `train`: normal training of one variant (Section 4.2)."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.learning import loop, maml, normal
+from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
+from pipeline.learning.training_run import Identity, load_tasks, save, start
+from pipeline.params import Settings, TrainParams
+from stages import console
+
+
+def train(
+    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
+    seed: Annotated[int, typer.Argument(help="Training seed.")],
+) -> None:
+    """Train one variant on the replies of all training personas together."""
+    settings = Settings.load()
+    variant = settings.variant(name)
+    params = settings.view(TrainParams, variant.set)
+    identity = Identity("train", name, seed, variant, params.adapters, params)
+    learner = start(identity, "sdpa")
+    dialogues = [d for task in load_tasks("train", learner) for d in task.dialogues]
+    valid = validation_episodes(
+        with_two_dialogues(load_tasks("valid", learner), "valid"),
+        draws=params.train.valid_episodes,
+        replies=None,
+    )
+    checkpoint = identity.checkpoint()
+    with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
+        trained = loop.run(
+            learner.theta,
+            lambda theta, step: normal.gradient(
+                learner,
+                theta,
+                reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step),
+            ),
+            lambda theta: maml.validate(learner, theta, valid, lr=params.train.probe_lr, steps=1),
+            loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),
+            checkpoint=checkpoint,
+            on_step=on_step,
+        )
+    folder = save(identity, learner, trained)
+    checkpoint.delete()
+    console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
+
+
+if __name__ == "__main__":
+    console.run(train)
