@@ -1,9 +1,17 @@
 """Shared by all tests: a tiny corpus, a tiny GPT-2, the real data where there is any."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from pipeline.model.learner import Learner, build_learner
+from pipeline.model.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.params import Adapters, Variant
+from pipeline.persona.task import Dialogue, Turn
 
 
 REAL_DATA = os.environ.get("MAMLVIAPP_DATA", "")
@@ -20,3 +28,91 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """The folder of real data; only tests marked `real_data` may ask for it."""
     return Path(REAL_DATA).resolve()
+
+
+LINES = [
+    "hi , how are you today ?",
+    "i am a nurse and i have two dogs .",
+    "i like to read books about old cars .",
+    "do you like to cook ? my favorite food is pasta .",
+    "that is great ! i live near the sea with my brother .",
+]
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = train_tokenizer(LINES * 4, 300)
+    add_special_tokens(tokenizer)
+    return tokenizer
+
+
+def tiny_gpt2(tokenizer: PreTrainedTokenizerFast, seed: int = 0, **sizes: int) -> GPT2LMHeadModel:
+    """A GPT-2 whose every parameter is random and not small, so that no term can hide."""
+    sizes = {"n_layer": 2, "n_embd": 16, "n_head": 2, "n_positions": 256} | sizes
+    config = GPT2Config(vocab_size=len(tokenizer), bos_token_id=0, eos_token_id=0, **sizes)
+    generator = torch.Generator().manual_seed(seed)
+    model = GPT2LMHeadModel(config).eval()
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            noise = torch.randn(value.shape, generator=generator) * 0.3
+            value.copy_(1 + noise if "ln_" in name and "weight" in name else noise)
+    return model
+
+
+AXES = {
+    "in_place": Variant(init="pretrained"),
+    "extra_place": Variant(init="pretrained", adapters=True, freeze_base=True),
+    "extra_place_unfixed": Variant(init="pretrained", adapters=True),
+}
+
+
+@pytest.fixture(scope="session")
+def make_learner(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Learner]:
+    """Make a tiny learner: axes by a variant's name; `double` for finite differences.
+
+    The adapters' up-projections are not zero: at exactly zero half of their gradients vanish.
+    """
+
+    def make(
+        name: str = "in_place", attention: str = "eager", *, double: bool = False, **sizes: int
+    ) -> Learner:
+        learner = build_learner(
+            AXES[name],
+            Adapters(bottleneck=4, init_std=0.3),
+            (tiny_gpt2(tokenizer, **sizes), tokenizer),
+            seed=1,
+            attention=attention,
+            device=torch.device("cpu"),
+        )
+        if double:
+            learner.model.double()
+        tensors = {
+            key: value.double() if double else value.clone()
+            for key, value in {**learner.fixed, **learner.theta}.items()
+        }
+        generator = torch.Generator().manual_seed(2)
+        for key, value in tensors.items():
+            if ".adapter.up." in key:
+                value += 0.3 * torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        return Learner(
+            learner.model,
+            learner.encoder,
+            {key: tensors[key] for key in learner.theta},
+            {key: tensors[key] for key in learner.fixed},
+        )
+
+    return make
+
+
+def a_dialogue(number: int = 0, turns: int = 3, persona: int = 2) -> Dialogue:
+    """A dialogue made of LINES, different for every number."""
+    pick = [LINES[(number + i) % len(LINES)] for i in range(2 * turns)]
+    replies = [f"{text} {number}" for text in pick[1::2]]
+    return Dialogue(
+        dialogue_id=f"d{number}",
+        persona=[LINES[(number + 1 + i) % len(LINES)] for i in range(persona)],
+        turns=[
+            Turn(partner=partner, reply=reply)
+            for partner, reply in zip(pick[::2], replies, strict=True)
+        ],
+    )

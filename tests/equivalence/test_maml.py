@@ -1,0 +1,235 @@
+"""Meta-gradients against finite differences and against a plain unrolled reference, in float64."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pipeline.errors import ModelError
+from pipeline.learning.episodes import Episode
+from pipeline.learning.inner_loop import adapt
+from pipeline.learning.maml import meta_gradient
+from pipeline.model.batching import collate, select, whole
+from tests.conftest import AXES, a_dialogue
+
+
+CPU = torch.device("cpu")
+LR = 0.05
+
+
+def episodes(learner):
+    encode = learner.encoder.encode
+    return [
+        Episode("a", whole(encode(a_dialogue(0, turns=2))), whole(encode(a_dialogue(1, turns=1)))),
+        Episode(
+            "b",
+            select(encode(a_dialogue(2)), slice(1, 3)),
+            select(encode(a_dialogue(3)), slice(0, 2)),
+        ),
+    ]
+
+
+def leaves(learner):
+    return {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
+
+
+def ours(learner, kind, steps):
+    theta = leaves(learner)
+    report = meta_gradient(
+        learner, theta, episodes(learner), inner_lr=LR, inner_steps=steps, kind=kind
+    )
+    return {name: value.grad for name, value in theta.items()}, report
+
+
+def outer_loss(learner, theta, steps):
+    """Plain: differentiate, subtract, evaluate. No graph, no sharing."""
+    total = 0.0
+    for episode in episodes(learner):
+        point = {n: v.detach().clone() for n, v in theta.items()}
+        for _ in range(steps):
+            leaf = {n: v.clone().requires_grad_() for n, v in point.items()}
+            learner.loss(leaf, collate(episode.support, CPU)).backward()
+            point = {n: leaf[n].detach() - LR * leaf[n].grad for n in leaf}
+        total += learner.loss(point, collate(episode.query, CPU)).item()
+    return total / 2
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("name", AXES)
+def test_exact_gradient_is_the_finite_difference(make_learner, name, steps):
+    """Central differences along random directions over all of θ at once."""
+    learner = make_learner(name, double=True)
+    gradient, report = ours(learner, "exact", steps)
+    assert report.outer_loss == pytest.approx(outer_loss(learner, learner.theta, steps), rel=1e-12)
+    generator = torch.Generator().manual_seed(0)
+    epsilon = 1e-5
+    for _ in range(3):
+        direction = {
+            n: torch.randn(v.shape, generator=generator, dtype=v.dtype)
+            for n, v in learner.theta.items()
+        }
+        plus, minus = (
+            {n: v + sign * epsilon * direction[n] for n, v in learner.theta.items()}
+            for sign in (1, -1)
+        )
+        difference = outer_loss(learner, plus, steps) - outer_loss(learner, minus, steps)
+        expected = sum((gradient[n] * direction[n]).sum() for n in gradient).item()
+        assert difference / (2 * epsilon) == pytest.approx(expected, rel=1e-6)
+
+
+def test_exact_gradient_of_the_tied_table_entry_by_entry(make_learner):
+    """The table is embedding and projection, before and after adaptation: four ways to matter."""
+    learner = make_learner(double=True)
+    gradient, _ = ours(learner, "exact", 1)
+    seen = {t for e in episodes(learner) for p in [*e.support, *e.query] for t in p.ids}
+    for name, row in (("wte.weight", min(seen)), ("special.weight", 5)):
+        index = (row, 3)
+        values = []
+        for sign in (1, -1):
+            theta = {n: v.clone() for n, v in learner.theta.items()}
+            theta[name][index] += sign * 1e-5
+            values.append(outer_loss(learner, theta, 1))
+        expected = (values[0] - values[1]) / 2e-5
+        assert gradient[name][index].item() == pytest.approx(expected, rel=1e-6)
+        assert abs(expected) > 1e-6
+
+
+def plain_gpt2_loss(parameters, ids, labels, heads):
+    """A second GPT-2, written from the paper's equations, for this test alone."""
+    table = torch.cat([parameters["wte.weight"], parameters["special.weight"]])
+    length, width = ids.shape[1], table.shape[1]
+    h = table[ids] + parameters["wpe.weight"][:length]
+    blocked = torch.ones(length, length, dtype=torch.bool).triu(1)
+    layers = 1 + max(int(n.split(".")[1]) for n in parameters if n.startswith("h."))
+
+    def norm(x, name):
+        mean, var = x.mean(-1, keepdim=True), x.var(-1, keepdim=True, correction=0)
+        scaled = (x - mean) / (var + 1e-5).sqrt()
+        return scaled * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+    def linear(x, name):
+        return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
+
+    def adapter(x, name):
+        if f"{name}.down.weight" not in parameters:
+            return x
+        inner = x @ parameters[f"{name}.down.weight"].T + parameters[f"{name}.down.bias"]
+        inner = F.gelu(inner, approximate="tanh")
+        return x + inner @ parameters[f"{name}.up.weight"].T + parameters[f"{name}.up.bias"]
+
+    for i in range(layers):
+        q, k, v = linear(norm(h, f"h.{i}.ln_1"), f"h.{i}.attn.c_attn").split(width, -1)
+        split = lambda x: x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # noqa: E731
+        scores = split(q) @ split(k).transpose(-1, -2) / (width // heads) ** 0.5
+        mixed = scores.masked_fill(blocked, -torch.inf).softmax(-1) @ split(v)
+        mixed = mixed.transpose(1, 2).reshape(h.shape)
+        h = h + adapter(linear(mixed, f"h.{i}.attn.c_proj"), f"h.{i}.attn.adapter")
+        inner = F.gelu(linear(norm(h, f"h.{i}.ln_2"), f"h.{i}.mlp.c_fc"), approximate="tanh")
+        h = h + adapter(linear(inner, f"h.{i}.mlp.c_proj"), f"h.{i}.mlp.adapter")
+    log_p = (norm(h, "ln_f") @ table.T).log_softmax(-1)
+    picked = log_p[:, :-1].gather(-1, labels[:, 1:].clamp(min=0)[..., None])[..., 0]
+    return -picked[labels[:, 1:] >= 0]
+
+
+def reference_loss(learner, theta, pieces):
+    """Mean over all predicted tokens, one reply at a time through the plain GPT-2."""
+    parts = []
+    for piece in pieces:
+        for span in piece.spans:
+            ids = torch.tensor([piece.window.ids[: span.end]])
+            labels = ids.clone()
+            labels[0, : span.start] = -1
+            parts.append(plain_gpt2_loss({**learner.fixed, **theta}, ids, labels, heads=2))
+    return torch.cat(parts).mean()
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("name", AXES)
+@pytest.mark.parametrize("kind", ["exact", "first_order"])
+def test_gradient_is_the_plain_unrolled_reference(make_learner, name, steps, kind):
+    learner = make_learner(name, double=True)
+    gradient, _ = ours(learner, kind, steps)
+    theta = leaves(learner)
+    total = torch.zeros((), dtype=torch.float64)
+    for episode in episodes(learner):
+        hat = dict(theta)
+        for _ in range(steps):
+            loss = reference_loss(learner, hat, episode.support)
+            grads = torch.autograd.grad(loss, list(hat.values()), create_graph=kind == "exact")
+            hat = {n: v - LR * g for (n, v), g in zip(hat.items(), grads, strict=True)}
+        total = total + reference_loss(learner, hat, episode.query) / 2
+    total.backward()
+    for name_, value in theta.items():
+        torch.testing.assert_close(gradient[name_], value.grad, rtol=1e-6, atol=1e-9)
+
+
+def test_exact_and_first_order_differ_and_agree_as_alpha_vanishes(make_learner):
+    learner = make_learner(double=True)
+    distances = []
+    for lr in (LR, LR / 100):
+        pair = []
+        for kind in ("exact", "first_order"):
+            theta = leaves(learner)
+            meta_gradient(learner, theta, episodes(learner), inner_lr=lr, inner_steps=1, kind=kind)
+            pair.append(torch.cat([v.grad.flatten() for v in theta.values()]))
+        distances.append(((pair[0] - pair[1]).norm() / pair[0].norm()).item())
+    assert distances[0] > 1e-3
+    assert distances[1] < distances[0] / 50
+
+
+def test_inner_loop_is_torch_sgd_on_a_copy(make_learner):
+    learner = make_learner(double=True)
+    support = collate(whole(learner.encoder.encode(a_dialogue())), CPU)
+    copied = leaves(learner)
+    optimizer = torch.optim.SGD(copied.values(), lr=LR)
+    for _ in range(3):
+        optimizer.zero_grad()
+        learner.loss(copied, support).backward()
+        optimizer.step()
+    hat = adapt(learner, leaves(learner), support, lr=LR, steps=3, exact=False).theta_hat
+    for name, value in copied.items():
+        torch.testing.assert_close(hat[name], value, rtol=1e-12, atol=1e-12)
+
+
+def test_reptile_is_the_way_that_sgd_went(make_learner):
+    learner = make_learner(double=True)
+    gradient, _ = ours(learner, "reptile", 2)
+    expected = {name: torch.zeros_like(value) for name, value in learner.theta.items()}
+    for episode in episodes(learner):
+        copied = leaves(learner)
+        optimizer = torch.optim.SGD(copied.values(), lr=LR)
+        for pieces in (episode.support, episode.support, episode.query):
+            optimizer.zero_grad()
+            learner.loss(copied, collate(pieces, CPU)).backward()
+            optimizer.step()
+        for name, value in copied.items():
+            expected[name] += (learner.theta[name] - value.detach()) / LR / 2
+    for name, value in expected.items():
+        torch.testing.assert_close(gradient[name], value, rtol=1e-9, atol=1e-9)
+
+
+def test_a_batch_of_tasks_is_the_mean_of_its_tasks(make_learner):
+    learner = make_learner("extra_place", double=True)
+    together, _ = ours(learner, "exact", 1)
+    mean = {name: torch.zeros_like(value) for name, value in learner.theta.items()}
+    for episode in episodes(learner):
+        theta = leaves(learner)
+        meta_gradient(learner, theta, [episode], inner_lr=LR, inner_steps=1, kind="exact")
+        for name, value in theta.items():
+            mean[name] += value.grad / 2
+    for name, value in mean.items():
+        torch.testing.assert_close(together[name], value, rtol=1e-10, atol=1e-12)
+
+
+def test_the_learner_is_not_changed(make_learner):
+    learner = make_learner(double=True)
+    before = copy.deepcopy({**learner.fixed, **learner.theta})
+    ours(learner, "exact", 3)
+    for name, value in {**learner.fixed, **learner.theta}.items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_fused_attention_is_refused_for_exact_gradients(make_learner):
+    with pytest.raises(ModelError, match="no second derivative"):
+        ours(make_learner(attention="sdpa"), "exact", 1)
