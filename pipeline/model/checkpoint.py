@@ -14,7 +14,7 @@ A training loop resumes, saves and cleans up like this::
         step = state["step"]
     for step in range(step, steps):
         ...
-        if due:
+        if checkpoint.due():
             tensors, optimizer_state = flatten_optimizer(optimizer)
             tensors |= add_prefix(theta.state_dict(), "theta.")
             checkpoint.save(tensors, {"step": step + 1, "optimizer": optimizer_state})
@@ -24,6 +24,7 @@ A training loop resumes, saves and cleans up like this::
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -53,16 +54,23 @@ class Checkpoint:
         stage: the stage and, where it has them, its items, e.g. `train-transfer-0`.
         parts: what determines the run besides the code: the stage's parameters as JSON, the
             SHA-256 of its inputs. Order does not matter.
+        interval: seconds from one save to the next, for `due`.
 
     `path` is `.checkpoints/STAGE-FINGERPRINT.safetensors` in the folder that DVC names as its
     root (the main repository, also while an experiment runs in a temporary copy), else in the
     working directory.
     """
 
-    def __init__(self, stage: str, parts: Mapping[str, str]) -> None:
+    def __init__(self, stage: str, parts: Mapping[str, str], *, interval: float = 30.0) -> None:
         root = Path(os.environ.get("DVC_ROOT", ""))
         name = f"{stage}-{fingerprint(parts)}.safetensors"
         self.path = root / artifacts.CHECKPOINTS / name
+        self._interval = interval
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Tell whether it is time to save again. When is no matter: resuming is exact."""
+        return time.monotonic() - self._last >= self._interval
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically by `tensors` (any device) and JSON-able `state`."""
@@ -74,6 +82,7 @@ class Checkpoint:
                 partial,
                 metadata={"state": text},
             )
+        self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, State] | None:
         """Return what was saved last, on the CPU; None if there is no checkpoint.

@@ -1,0 +1,80 @@
+"""A GPT-2 from the Hugging Face hub, by revision. Only what the base needs is transferred."""
+
+import re
+from pathlib import Path
+
+import httpx
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from pipeline.errors import DownloadError, ModelError
+
+
+FILES = (
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-?????-of-?????.safetensors",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+)
+
+_UNREACHABLE = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError)
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def is_hub_id(source: str) -> bool:
+    """Tell whether `source` is written like a hub id and no folder has that name.
+
+    >>> is_hub_id("openai-community/gpt2"), is_hub_id("./gpt2"), is_hub_id("/data/gpt2")
+    (True, False, False)
+    """
+    return _HUB_ID.fullmatch(source) is not None and not Path(source).is_dir()
+
+
+def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
+    """Fetch a repository's configuration, safetensors and tokenizer into the hub's cache.
+
+    Returns:
+        The folder with the files, and the commit that `revision` stands for.
+
+    Raises:
+        ModelError: there is no revision given, no such repository or revision, or no access.
+        DownloadError: the hub cannot be reached and the files are not in the cache.
+    """
+    if revision is None:
+        raise ModelError(
+            f"base.source {repository!r} is no folder; a hub id needs base.revision, the commit "
+            "to use, so that the same parameters mean the same model"
+        )
+    where = f"hub model {repository!r}"
+    try:
+        found = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{where} has no revision {revision!r}; correct base.revision") from error
+    except GatedRepoError as error:
+        raise ModelError(f"{where} is gated; ask for access there, or give a folder") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelError(
+            f"{where} does not exist or is private; correct base.source, or give a folder"
+        ) from error
+    except (
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        HfHubHTTPError,
+        httpx.HTTPError,
+    ) as error:
+        raise DownloadError(
+            f"{where}, revision {revision!r}: the hub cannot be reached and its files are not in "
+            f"the cache ({type(error).__name__}); try again, or give a folder as base.source"
+        ) from error
+    return Path(found), Path(found).name

@@ -1,0 +1,28 @@
+"""Stage base: φ from `base.source`, with the special tokens added."""
+
+from pipeline import artifacts
+from pipeline.model.base import build_base
+from pipeline.params import BaseParams, Settings
+from stages.console import out, progress, run
+
+
+def base() -> None:
+    """Make the base model φ, a Hugging Face folder."""
+    params = Settings.load().view(BaseParams).base
+    with progress("base", params.pretrain.steps) as advance:
+        facts = build_base(params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance)
+    out.print(
+        f"φ from {facts['source']}: {facts['num_parameters']:,} parameters, "
+        f"{facts['vocab_size']:,} + {len(facts['special_tokens'])} tokens, "
+        f"context {facts['context']:,}"
+    )
+    if (trained := facts["pretraining"]) is not None:
+        out.print(
+            f"held out: perplexity {trained['ppl_per_token']:.2f} per token "
+            f"(unigram {trained['unigram_ppl_per_token']:.2f}), "
+            f"{trained['ppl_per_byte']:.3f} per byte, {trained['heldout_tokens']:,} tokens"
+        )
+
+
+if __name__ == "__main__":
+    run(base)
