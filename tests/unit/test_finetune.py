@@ -1,0 +1,92 @@
+"""Fine-tuning: every fold starts from θ, and the optimizers are torch's own."""
+
+import pytest
+import torch
+
+from pipeline.learning.finetune import finetune
+from pipeline.learning.inner_loop import adapt
+from pipeline.model.batching import collate, whole
+from pipeline.params import Finetune, MaxFolds
+from tests.conftest import a_dialogue
+
+
+def settings(**changes):
+    values = {
+        "seed": 0,
+        "optimizer": "sgd",
+        "lr": 0.05,
+        "batch_size": None,
+        "epochs": [0, 1, 3],
+        "k": [0, 1],
+        "max_folds": MaxFolds(valid=None, test=None),
+    }
+    return Finetune(**values | changes)
+
+
+def support(learner, count=3):
+    return [learner.encoder.encode(a_dialogue(n)) for n in range(count)]
+
+
+def run(learner, params, dialogues, key="f"):
+    return {
+        epoch: {name: value.detach().clone() for name, value in theta.items()}
+        for epoch, theta in finetune(learner, dialogues, params, key=key)
+    }
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_folds_do_not_depend_on_their_order(make_learner, name):
+    learner = make_learner(name)
+    dialogues = support(learner)
+    first = run(learner, settings(), dialogues[:2], "a")
+    run(learner, settings(), dialogues[1:], "b")
+    again = run(learner, settings(), dialogues[:2], "a")
+    assert first.keys() == {0, 1, 3}
+    assert all(same(first[epoch], again[epoch]) for epoch in first)
+    assert same(first[0], learner.theta)
+    assert not same(first[1], first[0])
+    assert not same(first[3], first[1])
+
+
+def test_one_dialogue_one_epoch_is_one_inner_step(make_learner):
+    learner = make_learner(double=True)
+    dialogues = support(learner, 1)
+    found = run(learner, settings(epochs=[0, 1]), dialogues)[1]
+    theta = {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
+    batch = collate(whole(dialogues[0]), torch.device("cpu"))
+    expected = adapt(learner, theta, batch, lr=0.05, steps=1, exact=False).theta_hat
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
+
+
+def test_adam_moves_every_tensor_by_its_rate(make_learner):
+    learner = make_learner("extra_place")
+    found = run(learner, settings(optimizer="adam", epochs=[0, 1], lr=0.01), support(learner, 1))
+    moved = found[1]["h.0.attn.adapter.up.bias"] - found[0]["h.0.attn.adapter.up.bias"]
+    torch.testing.assert_close(moved.abs(), torch.full_like(moved, 0.01), rtol=1e-3, atol=0)
+
+
+def test_batches_of_replies_are_another_way_to_divide_an_epoch(make_learner):
+    learner = make_learner()
+    dialogues = support(learner)
+    by_dialogue = run(learner, settings(epochs=[0, 1]), dialogues)[1]
+    by_replies = run(learner, settings(epochs=[0, 1], batch_size=2), dialogues)[1]
+    assert not same(by_dialogue, by_replies)
+
+
+def test_no_support_no_adaptation(make_learner):
+    learner = make_learner()
+    assert list(run(learner, settings(), [])) == [0]
+
+
+def test_only_theta_moves(make_learner):
+    learner = make_learner("extra_place")
+    fixed = {name: value.clone() for name, value in learner.fixed.items()}
+    found = run(learner, settings(), support(learner))
+    assert found[3].keys() == learner.theta.keys()
+    assert same(fixed, learner.fixed)
+    assert all("adapter" in name or name == "special.weight" for name in found[3])
