@@ -19,7 +19,7 @@ def base() -> None:
     if (trained := facts["pretraining"]) is not None:
         out.print(
             f"held out: perplexity {trained['ppl_per_token']:.2f} per token "
-            f"(unigram {trained['unigram_ppl_per_token']:.2f}), "
+            f"(unigram {trained['ppl_unigram_per_token']:.2f}), "
             f"{trained['ppl_per_byte']:.3f} per byte, {trained['heldout_tokens']:,} tokens"
         )
 
