@@ -96,5 +96,5 @@ def test_room_is_kept_free(tokenizer):
 
 
 def test_a_turn_that_cannot_fit_is_refused(tokenizer):
-    with pytest.raises(ModelError, match="dialogue d, turn 1: 34 tokens .* the context holds 30"):
+    with pytest.raises(ModelError, match=r"dialogue d, turn 1: 34 tokens .* the context holds 30"):
         Encoder(tokenizer, context=30).encode(DIALOGUE)

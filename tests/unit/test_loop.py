@@ -48,7 +48,7 @@ def train(plan, step=quadratic, validate=distance, name="test"):
         validate,
         plan,
         checkpoint=Checkpoint(name, {"plan": repr(plan)}),
-        on_step=lambda done, note: None,
+        on_step=lambda *_: None,
     )
 
 
@@ -127,5 +127,5 @@ def test_a_loss_that_is_not_finite_ends_the_run(bad):
         report = quadratic(theta, number)
         return report if number < 3 else StepReport(None, bad, None, 0, 0, Cost.zero())
 
-    with pytest.raises(TrainingError, match="step 3: loss .* lower inner_lr"):
+    with pytest.raises(TrainingError, match=r"step 3: loss .* lower inner_lr"):
         train(schedule(), step=step)

@@ -46,6 +46,10 @@ def make_work(log, fails_at=None):
     return work
 
 
+def ignore(*_):
+    pass
+
+
 JOBS = [PersonaJob(seed, "test", index, 1) for seed in (0, 1) for index in range(4)]
 
 
@@ -58,7 +62,7 @@ def test_records_come_in_the_order_of_the_jobs(tmp_path, monkeypatch, workers):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
     log = tmp_path / "log"
     run = Workers(functools.partial(make_work, log), Journal("a", {}))
-    assert run.map(JOBS, lambda done, name: None) == [record(job) for job in JOBS]
+    assert run.map(JOBS, ignore) == [record(job) for job in JOBS]
     assert sorted(names(log)) == sorted(job.name for job in JOBS)
 
 
@@ -68,12 +72,12 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
     failing, log = tmp_path / "failing", tmp_path / "log"
     journal = Journal("a", {})
     with pytest.raises(ModelError, match="no"):
-        Workers(functools.partial(make_work, failing, 3), journal).map(JOBS, lambda d, n: None)
+        Workers(functools.partial(make_work, failing, 3), journal).map(JOBS, ignore)
     done = set(journal.load())
     assert done
     with journal.path.open("ab") as file:
         file.write(b'{"job": "test/1/3/1", "rec')  # a line that a kill cut off
-    records = Workers(functools.partial(make_work, log), journal).map(JOBS, lambda d, n: None)
+    records = Workers(functools.partial(make_work, log), journal).map(JOBS, ignore)
     assert records == [record(job) for job in JOBS]
     assert set(names(log)) == {job.name for job in JOBS} - done
 

@@ -1,0 +1,57 @@
+"""Which files of this project a stage's script brings in, read from the imports alone."""
+
+import ast
+from pathlib import Path
+
+
+ROOT = Path(__file__).parents[2]
+
+# Code that cannot change a number: messages, the schema of values that DVC tracks through
+# `params:`, and what is shown on the terminal.
+UNTRACKED = {
+    "pipeline/errors.py",
+    "pipeline/params.py",
+    "stages/console.py",
+}
+
+
+def script(module: str) -> Path:
+    return ROOT / (module.replace(".", "/") + ".py")
+
+
+def _file(dotted: str) -> Path | None:
+    base = ROOT.joinpath(*dotted.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _is_docstring_only(path: Path) -> bool:
+    body = ast.parse(path.read_text()).body
+    return all(isinstance(node, ast.Expr) for node in body)
+
+
+def imported(path: Path, seen: set[Path] | None = None) -> set[Path]:
+    """Every file that importing `path` runs, `path` itself included."""
+    seen = set() if seen is None else seen
+    if path in seen or _is_docstring_only(path):
+        return seen
+    seen.add(path)
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            found = _file(name)
+            if found is not None:
+                imported(found, seen)
+    return seen
+
+
+def code_of(module: str) -> set[str]:
+    """The code that a stage depends on: its import closure minus UNTRACKED."""
+    files = {path.relative_to(ROOT).as_posix() for path in imported(script(module))}
+    return files - UNTRACKED
