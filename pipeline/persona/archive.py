@@ -1,0 +1,114 @@
+"""Unpack Persona-chat's text files from an archive that is not trusted, and plain text likewise."""
+
+import codecs
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts
+from pipeline.errors import DataError, DownloadError
+
+
+WANTED = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
+LARGEST_MEMBER = 1 << 30  # bytes of one text file
+LARGEST_CONTENT = 8 << 30  # bytes of everything in an archive
+MOST_MEMBERS = 10_000
+_CHUNK = 1 << 20
+
+
+def extract(archive: Path, into: Path) -> None:
+    """Write the three text files of a `.tgz` in Persona-chat's layout into the folder `into`.
+
+    Only members with the wanted base names are looked at; they must be regular files below the
+    archive's root, of sane size, each there once. Everything else in the archive is left alone.
+
+    Raises:
+        DownloadError: the archive is damaged, is no `.tgz`, lacks a file or tries something.
+    """
+    found = set()
+    with _readable(archive), gzip.open(archive) as stream:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            for member in _members(tar, archive):
+                name = Path(member.name).name
+                if name not in WANTED:
+                    continue
+                if name in found:
+                    raise DownloadError(f"{archive.name}: {name} is there twice; refused")
+                found.add(name)
+                _check(member, archive)
+                tar.extract(
+                    member.replace(name=name, deep=False), into, set_attrs=False, filter="data"
+                )
+        _drain(stream)  # gzip compares its own checksum only at the end
+    missing = [name for name in WANTED if name not in found]
+    if missing:
+        raise DownloadError(
+            f"{archive.name}: no {missing[0]} inside; expected an archive in Persona-chat's layout"
+        )
+
+
+def decompress(text: Path, into: Path) -> None:
+    """Copy UTF-8 text, as it is or out of `.xz` or `.gz`, never holding it in memory whole.
+
+    Raises:
+        DataError: the file is damaged, too large, or not UTF-8.
+    """
+    openers: dict[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+    opener = openers.get(text.suffix, open)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    done = 0
+    try:
+        with opener(text, "rb") as source, into.open("wb") as target:
+            while chunk := source.read(_CHUNK):
+                done += len(chunk)
+                if done > LARGEST_CONTENT:
+                    raise DataError(f"{text.name}: over {LARGEST_CONTENT} bytes of text; refused")
+                decoder.decode(chunk)
+                target.write(chunk)
+            decoder.decode(b"", final=True)
+    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"{text.name}: damaged or not {text.suffix}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{text.name}: not UTF-8 text ({error.reason})") from error
+
+
+@contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except tarfile.FilterError as error:
+        raise DownloadError(f"{archive.name}: unsafe member refused: {error}") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
+        raise DownloadError(
+            f"{archive.name}: truncated, damaged or no .tgz archive ({error}); get it again"
+        ) from error
+
+
+def _members(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the members in order, without unpacking beyond the limits."""
+    for number, member in enumerate(tar):
+        if number >= MOST_MEMBERS or member.offset_data + member.size > LARGEST_CONTENT:
+            raise DownloadError(f"{archive.name}: too many or too large members; refused")
+        yield member
+
+
+def _check(member: tarfile.TarInfo, archive: Path) -> None:
+    if not member.isreg():
+        raise DownloadError(f"{archive.name}: {member.name} is no regular file; refused")
+    if member.name.startswith("/") or ".." in Path(member.name).parts:
+        raise DownloadError(f"{archive.name}: {member.name} points outside; refused")
+    if member.size > LARGEST_MEMBER:
+        raise DownloadError(f"{archive.name}: {member.name} has {member.size} bytes; refused")
+
+
+def _drain(stream: gzip.GzipFile) -> None:
+    read = 0
+    while chunk := stream.read(_CHUNK):
+        read += len(chunk)
+        if read > LARGEST_MEMBER:
+            raise tarfile.ReadError("data without end behind the last member")

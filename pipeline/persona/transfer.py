@@ -1,0 +1,190 @@
+"""Bring a file over HTTP: retried, resumed, and verified before anyone can use it.
+
+What has arrived waits in a workspace between runs, so an interrupted transfer goes on where it
+stopped. Nothing appears under the file's own name before its SHA-256 is right.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from pipeline import artifacts
+from pipeline.errors import DownloadError
+
+
+SCHEMES = ("http://", "https://")
+ATTEMPTS = 6
+LONGEST_WAIT = 30.0  # seconds between two attempts
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
+LARGEST_FILE = 4 << 30  # bytes; what arrives is not trusted before its checksum is right
+
+Progress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
+
+
+class _TryAgainError(Exception):
+    """The server may answer the same request later."""
+
+
+@dataclass(frozen=True)
+class _Partial:
+    """A file on its way, and a note beside it: which version of which URL its bytes are."""
+
+    path: Path
+    url: str
+
+    @property
+    def note(self) -> Path:
+        return self.path.with_suffix(".json")
+
+    def resume_point(self) -> tuple[int, str]:
+        """Return the bytes at hand and what vouches for them; bytes of another URL are dropped."""
+        try:
+            note = json.loads(self.note.read_text(encoding="utf-8"))
+            size = self.path.stat().st_size
+            if note["url"] == self.url:
+                return size, str(note["validator"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # without a readable note nothing is known of the bytes
+        self.drop()
+        return 0, ""
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+def fetch(
+    url: str, workspace: Path, *, sha256: str, on_progress: Progress, first_wait: float = 1.0
+) -> Path:
+    """Return the path, inside `workspace`, of the file at `url`, its checksum verified.
+
+    Connection errors, time-outs, 429 and 5xx are tried again after `first_wait`, twice that, ...
+    seconds. A file that an earlier run has brought is used as it is, if it is still right.
+
+    Raises:
+        DownloadError: no such file, no answer after all attempts, or another checksum.
+    """
+    if not url.startswith(SCHEMES):
+        raise DownloadError(f"{url}: not a URL that can be fetched; it must begin with http(s)://")
+    target = workspace / sha256
+    if target.is_file() and artifacts.sha256_of(target) == sha256:
+        return target
+    workspace.mkdir(parents=True, exist_ok=True)
+    partial = _Partial(workspace / f"{sha256}.partial", url)
+    try:
+        _attempts(first_wait)(_receive, partial, on_progress)
+        verify(partial.path, sha256, source=url, advice="it was removed; run again or use a mirror")
+    except DownloadError:
+        partial.drop()
+        raise
+    except (_TryAgainError, httpx.TransportError) as error:
+        raise DownloadError(
+            f"{url}: {str(error) or type(error).__name__} ({ATTEMPTS} attempts); "
+            "what has arrived is kept: run again to go on, or use a mirror or a local file"
+        ) from error
+    except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
+        raise DownloadError(f"{url}: {error}; check the URL") from error
+    partial.path.replace(target)
+    partial.drop()
+    return target
+
+
+def verify(path: Path, sha256: str, *, source: str, advice: str) -> None:
+    """Compare a file's (or folder's) checksum with the expected one.
+
+    Raises:
+        DownloadError: they differ; names both.
+    """
+    found = artifacts.sha256_of(path)
+    if found != sha256:
+        raise DownloadError(f"{source}: sha256 is {found}, expected {sha256}; {advice}")
+
+
+def _attempts(first_wait: float) -> Retrying:
+    return Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(multiplier=first_wait, max=LONGEST_WAIT),
+        retry=retry_if_exception_type((_TryAgainError, httpx.TransportError)),
+        reraise=True,
+    )
+
+
+def _receive(partial: _Partial, on_progress: Progress) -> None:
+    """Append what is missing to the partial file, or begin anew where the server wants it."""
+    start, validator = partial.resume_point()
+    with _answer(partial.url, start, validator) as response:
+        total = _whole_size(response)
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if total == start:
+                return
+            partial.drop()
+            raise _TryAgainError("the file has become shorter than what had arrived")
+        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+            start = 0
+        elif _first_byte(response) != start:
+            partial.drop()
+            raise _TryAgainError("the server sent another range than the one asked for")
+        artifacts.write_json(partial.note, {"url": partial.url, "validator": _validator(response)})
+        _write(response, partial.path, start=start, total=total, on_progress=on_progress)
+
+
+@contextmanager
+def _answer(url: str, start: int, validator: str) -> Iterator[httpx.Response]:
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if validator:
+            headers["If-Range"] = validator
+    with httpx.stream(
+        "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
+    ) as response:
+        status = response.status_code
+        told = f"HTTP {status} {response.reason_phrase}"
+        if status == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+            raise _TryAgainError(told)
+        resumable = start and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
+        if not response.is_success and not resumable:
+            raise DownloadError(f"{url}: {told}; check the URL, or use a mirror or a local file")
+        yield response
+
+
+def _write(
+    response: httpx.Response, path: Path, *, start: int, total: int | None, on_progress: Progress
+) -> None:
+    done = start
+    with path.open("ab" if start else "wb") as file:
+        for chunk in response.iter_raw():
+            done += len(chunk)
+            if done > LARGEST_FILE:
+                raise DownloadError(f"{response.url}: larger than {LARGEST_FILE} bytes; refused")
+            file.write(chunk)
+            file.flush()
+            on_progress(done, total)
+    if total is not None and done < total:
+        raise _TryAgainError(f"the answer ended after {done} of {total} bytes")
+
+
+def _validator(response: httpx.Response) -> str:
+    """Return what tells this version of the file from another: a strong ETag, else its date."""
+    etag: str = response.headers.get("ETag", "")
+    date: str = response.headers.get("Last-Modified", "")
+    return etag if etag.startswith('"') else date
+
+
+def _first_byte(response: httpx.Response) -> int | None:
+    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
+
+
+def _whole_size(response: httpx.Response) -> int | None:
+    if response.status_code == httpx.codes.OK:
+        length = response.headers.get("Content-Length", "")
+        return int(length) if length.isdecimal() else None
+    found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    return int(found[1]) if found else None
