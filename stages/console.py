@@ -22,9 +22,14 @@ Advance = Callable[[int, str], None]  # (units done so far, a few words)
 def run(command: Callable[..., None]) -> None:
     """Run one typer command; expected errors become one clear line and exit code 1."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(_one_line_errors()(command))  # inside, since typer has its own way with Ctrl-C
+    app()
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
     try:
-        app(standalone_mode=True)
+        yield
     except PipelineError as error:
         _fail(str(error))
     except KeyboardInterrupt:
