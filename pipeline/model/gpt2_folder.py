@@ -31,14 +31,7 @@ def read_gpt2(folder: Path) -> GPT2LMHeadModel:
             GPT-2 with a tied output projection.
     """
     config = _read_config(folder)
-    tensors = {}
-    for path in weight_files(folder):
-        try:
-            tensors |= load_file(path)
-        except SafetensorError as error:
-            raise ModelError(
-                f"{path}: corrupt weights ({error}); fetch or make it again"
-            ) from error
+    tensors = _read_weights(folder)
     with torch.random.fork_rng(devices=[]):  # the initial values are replaced below
         model = GPT2LMHeadModel(config)
     _put(tensors, model, folder)

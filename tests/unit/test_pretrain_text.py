@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError, MissingFileError, ModelError
+from pipeline.model import pretrain_text
+from pipeline.model.pretrain_text import Part, encode_lines, split_text
+from pipeline.model.tokenizer import END_OF_TEXT, add_special_tokens, train_tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(["a dog runs", "a cat sleeps"] * 5, 270)
+
+
+def _write(tmp_path, text):
+    path = tmp_path / "pretrain.txt"
+    path.write_bytes(text.encode())
+    return path
+
+
+def _lines(part):
+    return list(part.lines())
+
+
+def test_documents_are_separated_by_blank_lines(tmp_path):
+    path = _write(tmp_path, "\n a b \nc\n\n \t\nd\n\ne\n")
+    train, heldout = split_text(path, 0.1)
+    assert _lines(train) == [(True, "a b"), (False, "c"), (True, "d")]
+    assert _lines(heldout) == [(True, "e")]
+
+
+def test_with_markers_blank_lines_separate_nothing(tmp_path):
+    path = _write(tmp_path, f"a\n\nb\n{END_OF_TEXT}\nc\n\nd\r\n{END_OF_TEXT}\ne")
+    train, heldout = split_text(path, 0.01)
+    assert _lines(train) == [(True, "a"), (False, "b"), (True, "c"), (False, "d")]
+    assert _lines(heldout) == [(True, "e")]
+
+
+def test_a_marker_within_a_line_is_text(tmp_path):
+    path = _write(tmp_path, f"a {END_OF_TEXT} b\n\nc\n")
+    train, _ = split_text(path, 0.05)
+    assert _lines(train) == [(True, f"a {END_OF_TEXT} b")]
+
+
+@pytest.mark.parametrize("holdout", [0.05, 0.1, 0.33, 0.5, 0.85])
+def test_the_held_out_part_is_the_last_documents_and_just_large_enough(tmp_path, holdout):
+    path = _write(tmp_path, "".join(f"{i:08}\n\n" for i in range(20)))  # 10 bytes each
+    train, heldout = split_text(path, holdout)
+    assert train.num_bytes + heldout.num_bytes == 200
+    assert heldout.num_bytes >= holdout * 200
+    assert heldout.num_bytes - 10 < holdout * 200
+    texts = [text for part in (train, heldout) for _, text in part.lines()]
+    assert texts == [f"{i:08}" for i in range(20)]
+    assert all(first for part in (train, heldout) for first, _ in part.lines())
+
+
+@pytest.mark.parametrize("text", ["", "\n\n\n", "a\nb\nc\n", "a\n\n\n", f"a\n{END_OF_TEXT}\n\n"])
+def test_a_text_of_fewer_than_two_documents_is_refused(tmp_path, text):
+    with pytest.raises(ModelError, match="several documents are needed"):
+        split_text(_write(tmp_path, text), 0.02)
+
+
+def test_a_missing_text_names_the_stage(tmp_path):
+    with pytest.raises(MissingFileError, match=r"stages\.download"):
+        split_text(tmp_path / "none.txt", 0.02)
+
+
+def test_a_text_of_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "pretrain.txt"
+    path.write_bytes(b"abc\n\nd\xe9f\n\nx\n")
+    with pytest.raises(DataError, match="not UTF-8 in the line that ends at byte 9"):
+        split_text(path, 0.02)
+
+
+def test_ids_are_segments_with_a_leading_space_newlines_and_boundaries(tokenizer):
+    lines = [(True, "a dog"), (False, "runs ☃"), (True, "a cat")]
+    text = f"{END_OF_TEXT} a dog\n runs ☃{END_OF_TEXT} a cat{END_OF_TEXT}"
+    ids = encode_lines(lines, tokenizer)
+    assert ids.dtype == np.uint32
+    assert tokenizer.decode(ids.tolist()) == text
+    expected = [tokenizer.eos_token_id, *tokenizer.encode(" a dog\n runs ☃")]
+    assert ids[: len(expected)].tolist() == expected
+
+
+def test_ids_do_not_depend_on_the_size_of_a_chunk(tokenizer, monkeypatch):
+    lines = [(i % 3 == 0, f"a dog {i}") for i in range(20)]
+    whole = encode_lines(iter(lines), tokenizer)
+    monkeypatch.setattr(pretrain_text, "_LINES_AT_ONCE", 7)
+    assert encode_lines(iter(lines), tokenizer).tolist() == whole.tolist()
+
+
+def test_no_line_of_the_text_gives_a_special_token():
+    tokenizer = train_tokenizer(["a dog runs"], 270)
+    plain = add_special_tokens(tokenizer)
+    ids = encode_lines([(True, f"<|user|> a {END_OF_TEXT} <|/system|>")], tokenizer)
+    assert ids[1:-1].max() < plain
+    assert tokenizer.eos_token_id not in ids[1:-1]
+
+
+def test_no_lines_are_one_boundary(tokenizer):
+    assert encode_lines([], tokenizer).tolist() == [tokenizer.eos_token_id]
+
+
+def test_a_part_reads_only_its_bytes(tmp_path):
+    path = _write(tmp_path, "aa\nbb\ncc\n")
+    assert _lines(Part(path, 3, 6, "")) == [(True, "bb")]
