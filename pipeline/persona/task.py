@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 Text = Annotated[str, Field(min_length=1)]
 
 # Persona-chat's mark for "the partner has said nothing yet"; its segment is left out of the

@@ -1,0 +1,135 @@
+"""Persona-chat's text format, read line by line; nothing is lost, every error has its line.
+
+    1 your persona: i have two dogs.
+    2 hi , how are you ?<TAB>i am fine .<TAB><TAB>candidate 1|...|candidate 20
+
+Numbers start again at 1 with each dialogue. The candidates are optional; the gold reply is the
+last of them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.errors import DataError, MissingFileError
+
+
+PERSONA = "your persona: "
+NUM_CANDIDATES = 20
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What the partner says, what the person replies, and the candidates if the file has any."""
+
+    partner: str
+    reply: str
+    candidates: tuple[str, ...] | None
+
+
+@dataclass
+class ParsedDialogue:
+    """One dialogue as it stands in the file."""
+
+    line: int  # of its first line, from 1
+    persona: list[str] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+
+
+class _FormatError(Exception):
+    """What is wrong with a line; file and number are added where they are known."""
+
+
+def parse_file(path: Path) -> list[ParsedDialogue]:
+    """Read one split's file.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: names file, line and what was expected.
+    """
+    if not path.is_file():
+        raise MissingFileError(path, "download")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text ({error}); Persona-chat's files are") from error
+    return parse(text, origin=str(path))
+
+
+def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
+    """Parse a split's text; `origin` names it in errors.
+
+    Raises:
+        DataError: names origin, line and what was expected.
+    """
+    dialogues: list[ParsedDialogue] = []
+    expected = 1
+    for number, line in _lines(text):
+        try:
+            index, content = _numbered(line)
+            if index == 1:
+                _check_ended(dialogues)
+                dialogues.append(ParsedDialogue(number))
+            elif index != expected:
+                raise _FormatError(f"number {index} where {expected} (or a new 1) was expected")
+            expected = index + 1
+            _add(dialogues[-1], content)
+        except _FormatError as error:
+            raise DataError(f"{origin}:{number}: {error}") from error
+    try:
+        _check_ended(dialogues)
+    except _FormatError as error:
+        raise DataError(f"{origin}: {error}") from error
+    if not dialogues:
+        raise DataError(f"{origin}: empty; a split needs at least one dialogue")
+    return dialogues
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) of all lines that are not blank; only a line feed ends a line."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.removesuffix("\r")
+        if stripped.strip():
+            yield number, stripped
+
+
+def _numbered(line: str) -> tuple[int, str]:
+    number, blank, content = line.partition(" ")
+    if not (number.isascii() and number.isdigit() and blank):
+        raise _FormatError(
+            f"a line number and a blank were expected, found {line[:40]!r}; "
+            "is this a *_self_original.txt file of Persona-chat?"
+        )
+    return int(number), content
+
+
+def _add(dialogue: ParsedDialogue, content: str) -> None:
+    if content.startswith(PERSONA):
+        if dialogue.exchanges:
+            raise _FormatError("a persona sentence after the first exchange")
+        dialogue.persona.append(content.removeprefix(PERSONA).strip())
+        return
+    if content.startswith("partner's persona: "):
+        raise _FormatError("the partner's persona; use the *_self_original.txt files")
+    fields = content.split("\t")
+    if len(fields) not in (2, 4):
+        raise _FormatError(
+            f"'partner TAB reply' or 'partner TAB reply TAB TAB candidates' was expected, "
+            f"found {len(fields) - 1} tabs"
+        )
+    candidates = _candidates(fields[3], fields[1].strip()) if len(fields) == 4 else None
+    dialogue.exchanges.append(Exchange(fields[0].strip(), fields[1].strip(), candidates))
+
+
+def _candidates(text: str, reply: str) -> tuple[str, ...]:
+    found = tuple(candidate.strip() for candidate in text.split("|"))
+    if len(found) != NUM_CANDIDATES:
+        raise _FormatError(f"{len(found)} candidates, {NUM_CANDIDATES} were expected")
+    if found[-1] != reply:
+        raise _FormatError(f"the last candidate, {found[-1]!r}, is not the reply, {reply!r}")
+    return found
+
+
+def _check_ended(dialogues: Sequence[ParsedDialogue]) -> None:
+    if dialogues and not dialogues[-1].exchanges:
+        raise _FormatError(f"the dialogue that starts at line {dialogues[-1].line} has no exchange")
