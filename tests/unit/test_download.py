@@ -13,13 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from file_server import serve
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.persona import archive, source
 from stages import console
 from stages.download import download
+from tests.unit.file_server import serve
 
 
 ROOT = Path(__file__).parents[2]

@@ -9,13 +9,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from file_server import serve
 
 from pipeline import artifacts
 from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data, People, Synthetic
 from pipeline.persona import archive, source
 from pipeline.persona.source import Origin
+from tests.unit.file_server import serve
 
 
 TEXTS = {name: f"1 your persona: i am {name}.\n".encode() for name in archive.WANTED}

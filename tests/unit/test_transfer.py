@@ -5,10 +5,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from file_server import serve
 
 from pipeline.errors import DownloadError
 from pipeline.persona import transfer
+from tests.unit.file_server import serve
 
 
 CONTENT = Random("transfer").randbytes(300_000)

@@ -1,0 +1,48 @@
+# Each target needs nothing but Python 3.11 or newer and make: what is missing goes into .venv.
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# DVC looks up the `python` of its stages' commands on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro test lint types layers format clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+install: $(INSTALLED)  ## make .venv with the pinned packages (once)
+
+repro: $(INSTALLED)  ## run what changed on the parameters in force, then show Table 1
+	$(BIN)/dvc repro
+	$(BIN)/python -m stages.table
+
+test: $(INSTALLED)  ## run all tests that need neither GPU nor network
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not gpu" -rs
+
+lint: $(INSTALLED)  ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)  ## check types
+	$(BIN)/mypy
+
+layers: $(INSTALLED)  ## check who may import whom
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## format, and mend what can be mended
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean:  ## remove caches, logs and interrupted runs; keep .venv, outs and DVC's cache
+	rm -rf .checkpoints logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find pipeline stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v < (3, 11) and sys.exit("make: Python 3.11 or newer is needed, this is %d.%d; give another: make PYTHON=python3.12" % v[:2])'
+	@echo "Installing the pinned packages into .venv; this takes some minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
