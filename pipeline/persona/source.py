@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.params import Data
-from pipeline.persona import archive, synthetic, transfer
+from pipeline.persona import archive, transfer
+from pipeline.persona.synthetic import corpus as synthetic
 
 
 # ParlAI's own address and checksum. The scheme is plain http: the checksum is the guard.

@@ -1,0 +1,152 @@
+"""The people of the synthetic world: what a persona text says of them, and what it does not."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.params import Synthetic
+from pipeline.persona.synthetic.grammar import Symbols, Weighted
+from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS
+from pipeline.persona.synthetic.phrases import (
+    CLOSERS,
+    ERRANDS,
+    FAREWELLS,
+    GREETINGS,
+    MOODS,
+    OPENERS,
+    REGISTERS,
+    SYMBOLS,
+    Register,
+)
+
+
+NUM_SENTENCES = 5
+SHOWN = Weighted((3, 4, 5), (1.0, 4.0, 5.0))  # persona sentences of a dialogue
+PARAPHRASE = 0.25  # of a sentence that may be
+MOST_SHARED = 2  # facts that two people may have in common; three sentences make one persona
+STRANGERS = 400  # partners and speakers of the general text
+HABIT = 0.8  # probability of a person's own word, form or detail among its alternatives
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone's facts, and latent traits that recur over their dialogues."""
+
+    facts: Mapping[str, str]  # topic -> value, for every topic
+    stated: Mapping[str, int]  # topic -> index of the usual form of its persona sentence
+    register: Register
+    symbols: Symbols  # with the person's own words likelier
+    openers: Weighted[str]
+    closers: Weighted[str]
+    greetings: Weighted[str]
+    moods: Weighted[str]
+    errands: Weighted[str]
+    farewells: Weighted[str]
+    forms: Mapping[str, Weighted[str]]  # topic -> ways to say the value
+    details: Mapping[str, Weighted[str]]  # topic -> second facts
+    told: Mapping[str, float]  # topic -> weight when volunteering
+    asked: Mapping[str, float]  # topic -> weight when asking
+
+
+@dataclass(frozen=True)
+class World:
+    """Everybody: the persons of each split, and the strangers who are in none."""
+
+    persons: Mapping[str, list[Person]]
+    strangers: list[Person]
+
+
+def people_of(params: Synthetic) -> World:
+    """Return the world; any two of its people have at most two stated facts in common."""
+    sizes = {"train": params.people.train, "valid": params.people.valid, "test": params.people.test}
+    crowd = _Crowd()
+    persons = {
+        split: [crowd.add(f"{params.seed}/person/{split}/{i}") for i in range(size)]
+        for split, size in sizes.items()
+    }
+    return World(persons, [crowd.add(f"{params.seed}/stranger/{i}") for i in range(STRANGERS)])
+
+
+def persona_text(person: Person, random: Random, *, whole: bool) -> list[str]:
+    """Return the persona sentences of one dialogue, in a random order.
+
+    A whole text has all five in their usual form. Any other keeps at least three in that form, so
+    it shares three with the whole text and rule B.2 makes them one persona.
+    """
+    topics = list(person.stated)
+    shown = NUM_SENTENCES if whole else SHOWN.items[SHOWN.at(random.random())]
+    chosen = random.sample(topics, shown)
+    changeable = 0 if whole else shown - 3
+    sentences = []
+    for position, topic in enumerate(chosen):
+        forms = BY_NAME[topic].persona
+        index = person.stated[topic]
+        if position < changeable and random.random() < PARAPHRASE:
+            index = (index + random.randrange(1, len(forms))) % len(forms)
+        sentences.append(forms[index].format(v=person.facts[topic]))
+    random.shuffle(sentences)
+    return sentences
+
+
+class _Crowd:
+    """Adds people who are different enough from everybody before them."""
+
+    def __init__(self) -> None:
+        self._having: dict[tuple[str, str], list[int]] = {}
+        self._size = 0
+
+    def add(self, key: str) -> Person:
+        attempt = 0
+        while True:
+            person = _person(Random(f"{key}/{attempt}"))
+            facts = [(topic, person.facts[topic]) for topic in person.stated]
+            shared = Counter(i for fact in facts for i in self._having.get(fact, ()))
+            if max(shared.values(), default=0) <= MOST_SHARED:
+                break
+            attempt += 1
+        for fact in facts:
+            self._having.setdefault(fact, []).append(self._size)
+        self._size += 1
+        return person
+
+
+def _person(random: Random) -> Person:
+    stated = random.sample(STATED, NUM_SENTENCES)
+    return Person(
+        facts={topic.name: random.choice(topic.values) for topic in TOPICS},
+        stated={topic: random.randrange(len(BY_NAME[topic].persona)) for topic in stated},
+        register=REGISTERS[random.choice(sorted(REGISTERS))],
+        symbols={name: _habit(words, random) for name, words in SYMBOLS.items()},
+        openers=_favourites(OPENERS, random),
+        closers=_favourites(CLOSERS, random),
+        greetings=_favourites(GREETINGS, random),
+        moods=_favourites(MOODS, random),
+        errands=_favourites(ERRANDS, random),
+        farewells=_favourites(FAREWELLS, random),
+        forms={topic.name: _habit(topic.tell, random) for topic in TOPICS},
+        details={topic.name: _habit(topic.detail, random) for topic in TOPICS},
+        told=_interests(random, stated),
+        asked=_interests(random, ()),
+    )
+
+
+def _habit(texts: tuple[str, ...], random: Random) -> Weighted[str]:
+    """All texts, one of them with probability `HABIT`."""
+    own = random.randrange(len(texts))
+    rest = (1 - HABIT) / (len(texts) - 1)
+    return Weighted(texts, [HABIT if i == own else rest for i in range(len(texts))])
+
+
+def _favourites(texts: tuple[str, ...], random: Random) -> Weighted[str]:
+    """Two of the texts, the first twice as likely."""
+    return Weighted(random.sample(texts, 2), (2.0, 1.0))
+
+
+def _interests(random: Random, stated: tuple[str, ...] | list[str]) -> dict[str, float]:
+    """Weights of the topics: three favourites, then what the persona text states."""
+    favourites = random.sample([topic.name for topic in TOPICS], 3)
+    return {
+        topic.name: 6.0 if topic.name in favourites else 3.0 if topic.name in stated else 1.0
+        for topic in TOPICS
+    }
