@@ -29,6 +29,7 @@ def download() -> None:
                 downloads=artifacts.CHECKPOINTS / "download",
                 on_progress=on_progress,
             )
+            advance(100, "")
         pretrain = fetch_pretrain_text(data, text)
         files = {file.name: artifacts.sha256_of(file) for file in sorted(raw.glob("*.txt"))}
         source = {
