@@ -20,7 +20,7 @@ repro: $(INSTALLED)  ## run what changed on the parameters in force, then show T
 	$(BIN)/python -m stages.table
 
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not gpu" -rs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not gpu" -rfEs
 
 lint: $(INSTALLED)  ## check style and format
 	$(BIN)/ruff check .
