@@ -11,7 +11,6 @@ from pipeline.persona.synthetic.people import Person, World, people_of, persona_
 from pipeline.persona.text import normalise
 
 
-LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8
 LEAST_DIALOGUES, MOST_DIALOGUES = 6, 10  # of a training person
 ONCE = 20  # one training person in so many has a single dialogue
 NUM_DISTRACTORS = 19
@@ -67,11 +66,7 @@ def pretrain_text(params: Synthetic) -> str:
 
 def _strangers_talk(world: World, random: Random) -> list[Exchange]:
     one, other = random.sample(world.strangers, 2)
-    return converse(one, other, _length(random), random=random, said=set())
-
-
-def _length(random: Random) -> int:
-    return random.randint(LEAST_EXCHANGES, MOST_EXCHANGES)
+    return converse(one, other, random=random, said=set())
 
 
 def _dialogues(params: Synthetic, world: World, split: str) -> list[_Dialogue]:
@@ -97,7 +92,7 @@ def _dialogues_of(
     said: set[str] = set()
     for i in range(number):
         partner = random.choice(strangers)
-        exchanges = converse(partner, person, _length(random), random=random, said=said)
+        exchanges = converse(partner, person, random=random, said=said)
         said |= {normalise(reply.text) for _, reply in exchanges}
         persona = persona_text(person, random, whole=i == whole)
         yield _Dialogue(owner, persona, exchanges)

@@ -15,7 +15,9 @@ from pipeline.persona.synthetic.people import Person
 from pipeline.persona.text import normalise
 
 
-ATTEMPTS = 20
+LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8
+MANY_WORDS = 130  # a dialogue that has more ends after six exchanges
+ATTEMPTS = 20  # to say what was not said in another dialogue
 ASK_AFTER_ANSWER = Weighted(("back", "ask", "tell"), (3.0, 4.0, 1.5))
 GO_ON = Weighted(("tell", "same", "ask"), (3.0, 2.5, 4.0))
 
@@ -54,6 +56,7 @@ class Turn:
         self.parts: list[str] = []
         self.asks: str | None = None
         self.tells: str | None = None
+        self.detailed = False
 
     def fill(self, template: str, **slots: str) -> str:
         """Expand a template with the speaker's own words."""
@@ -73,6 +76,7 @@ class Turn:
         person = self.person
         clause = self.fill(self.draw.choose(person.forms[topic]), v=person.facts[topic])
         if self.draw.flip(person.register.detail):
+            self.detailed = True
             clause += self.draw.choose(JOINS) + self.draw.choose(person.details[topic])
         self.say(clause)
         self.tells = topic
@@ -146,7 +150,7 @@ def mood(turn: Turn, _heard: Utterance) -> Utterance:
 def reply(turn: Turn, heard: Utterance) -> Utterance:
     """Answer a question, or react to a statement; then perhaps go on."""
     kind = _respond(turn, heard)
-    more = turn.draw.flip(turn.person.register.more)
+    more = not turn.detailed and turn.draw.flip(turn.person.register.more)
     if heard.asks:
         if more:
             _after_answer(turn, heard)
@@ -208,10 +212,8 @@ def _say(
     return greet(turn) if heard is None else move(turn, heard)
 
 
-def converse(
-    partner: Person, person: Person, exchanges: int, *, random: Random, said: Set[str]
-) -> list[Exchange]:
-    """Return a dialogue's exchanges; the partner speaks first.
+def converse(partner: Person, person: Person, *, random: Random, said: Set[str]) -> list[Exchange]:
+    """Return a dialogue of six to eight exchanges; the partner speaks first.
 
     A reply that is in `said` (normalised replies of the person's other dialogues) is drawn again.
     Its `nats` leave that out; as what is ruled out can only make the rest likelier, they are an
@@ -219,17 +221,21 @@ def converse(
     """
     one, other = Speaker(partner), Speaker(person)
     dialogue: list[Exchange] = []
-    for number in range(exchanges):
+    exchanges = random.randint(LEAST_EXCHANGES, MOST_EXCHANGES)
+    num_words, last = 0, False
+    while not last:
+        number = len(dialogue) + 1
         heard = dialogue[-1][1] if dialogue else None
-        last = number == exchanges - 1
+        last = number >= (LEAST_EXCHANGES if num_words > MANY_WORDS else exchanges)
         turn = Turn(one, other, random)
         line = _say(turn, heard, leave if last else reply)
         one = turn.speaker
         for _ in range(ATTEMPTS):
             turn = Turn(other, one, random)
-            answer = _say(turn, line, farewell if last else mood if not number else reply)
+            answer = _say(turn, line, farewell if last else reply if heard else mood)
             if normalise(answer.text) not in said:
                 break
         other = turn.speaker
         dialogue.append((line, answer))
+        num_words += len(f"{line.text} {answer.text}".split())
     return dialogue

@@ -40,8 +40,7 @@ TOPICS = (
         persona="i work as {v}.|i am {v}.|i earn my money as {v}.",
         ask="what do you do for work ?|what is your job ?|do you have a job ?|where do you work ?",
         tell="i am {v}|i work as {v}|i earn my money as {v}|they pay me to be {v}",
-        detail="the hours are long|i started last year|my boss is kind|it pays the bills|"
-        "i want to quit|it keeps me busy",
+        detail="the hours are long|i started last year|my boss is kind|it pays the bills",
         react="that is hard work|you must be busy|i could never do that job",
     ),
     _topic(
@@ -53,8 +52,7 @@ TOPICS = (
         ask="do you have any family ?|tell me about your family ?|do you have kids ?|"
         "who is in your family ?",
         tell="i have {v}|at home i have {v}|there is me and {v}|i am lucky to have {v}",
-        detail="we eat together on sundays|we fight a lot|we live close by|we call every day|"
-        "it gets loud|it means a lot to me",
+        detail="we eat together on sundays|we fight a lot|we live close by|we call every day",
         react="family is everything|family is hard sometimes|i want a family like that",
     ),
     _topic(
@@ -66,8 +64,7 @@ TOPICS = (
         ask="where do you live ?|what is your home like ?|do you like where you live ?|"
         "do you live in a house ?",
         tell="i live in {v}|my place is in {v}|i just moved to {v}|home for me is {v}",
-        detail="it is quiet there|the rent is cheap|it is near the lake|the neighbors are loud|"
-        "i want to move|it has a garden",
+        detail="it is quiet there|the rent is cheap|it is near the lake|the neighbors are loud",
         react="i would like to live there|that must be quiet|i bet it is pretty there",
     ),
     _topic(
@@ -77,8 +74,7 @@ TOPICS = (
         persona="i have {v} at home.|i own {v}.|my best friend is {v}.",
         ask="do you have any pets ?|do you like animals ?|have you got a pet ?|any pets ?",
         tell="i own {v}|i have {v} at home|i take care of {v}|i share my bed with {v}",
-        detail="the fur is everywhere|the vet is expensive|they came from a shelter|"
-        "they wake me up early|they eat my shoes|they make me smile",
+        detail="the fur is everywhere|the vet costs a lot|i found them|they wake me early",
         react="i {love} animals|i am scared of those|i bet they are cute",
     ),
     _topic(
@@ -88,8 +84,7 @@ TOPICS = (
         persona="my favorite food is {v}.|i love to eat {v}.|i could eat {v} all day.",
         ask="what is your favorite food ?|what do you like to eat ?|do you cook ?|are you hungry ?",
         tell="i could eat {v} all day|my favorite food is {v}|i {love} to eat {v}|i buy {v} a lot",
-        detail="my mom makes the best|i eat too much of it|i had some for lunch|"
-        "it goes with garlic|the spicy kind is best|my kitchen smells of it",
+        detail="my mom makes it well|i eat too much of it|i had it for lunch|i make my own",
         react="now i am hungry|i never tried that|that is so tasty",
     ),
     _topic(
@@ -100,8 +95,7 @@ TOPICS = (
         ask="what do you do for fun ?|do you have any hobbies ?|what are your hobbies ?|"
         "what do you do in your free time ?",
         tell="i {love} {v}|in my free time it is {v}|{v} is my hobby|i am into {v}",
-        detail="i do it with friends|i am not good at it|i go every weekend|it calms me down|"
-        "i won a prize once|i learned it from my dad",
+        detail="i do it with friends|i am not good at it|i go every weekend|it calms me down",
         react="i tried that once|i want to learn that|that takes time",
     ),
     _topic(
@@ -112,8 +106,7 @@ TOPICS = (
         ask="what music do you like ?|do you like music ?|what do you listen to ?|"
         "who do you listen to ?",
         tell="i listen to {v}|i am a fan of {v}|nothing beats {v}|i {love} {v}",
-        detail="i play it in the car|i sing along badly|i saw a show once|my dad played it|"
-        "it helps me sleep|i turn it up loud",
+        detail="i play it in the car|i sing along badly|i saw a show once|my dad played it",
         react="that is good music|i like other music|i can not sing at all",
     ),
     _topic(
@@ -126,8 +119,7 @@ TOPICS = (
         ask="what are your plans ?|do you have any dreams ?|any plans for the future ?|"
         "what do you want to do next ?",
         tell="i want to {v}|one day i will {v}|i hope to {v}|my plan is to {v}",
-        detail="i am saving money|my friends laugh at it|it scares me a bit|i need more time|"
-        "i dream of it at night|it must be next year",
+        detail="i am saving money|my friends laugh at it|it scares me a bit|i need more time",
         react="good luck with that|that is a big plan|you should do it",
     ),
     _topic(
@@ -139,8 +131,7 @@ TOPICS = (
         ask="is there anything you hate ?|what do you not like ?|what makes you mad ?|"
         "what can you not stand ?",
         tell="i do not like {v}|i can not stand {v}|i am tired of {v}|the worst thing is {v}",
-        detail="my wife thinks i am silly|it has always been so|i try to hide it|"
-        "people say i am wrong|i get angry fast|i blame my parents",
+        detail="i get angry fast|my wife laughs at me|i try not to show it|people say i am wrong",
         react="i feel the same way|it is not so bad|everybody is different",
     ),
     _topic(

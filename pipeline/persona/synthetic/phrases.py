@@ -63,13 +63,13 @@ class Register:
     opener: float
     closer: float
     detail: float
-    more: float  # a second clause or a question after the first
+    more: float  # a second statement or a question, if no detail was given
     bang: float  # " !" instead of " ."
 
 
 REGISTERS = {
-    "terse": Register(opener=0.35, closer=0.2, detail=0.08, more=0.45, bang=0.03),
-    "chatty": Register(opener=0.6, closer=0.35, detail=0.45, more=0.85, bang=0.1),
-    "polite": Register(opener=0.5, closer=0.55, detail=0.2, more=0.8, bang=0.03),
-    "exclaiming": Register(opener=0.6, closer=0.3, detail=0.2, more=0.7, bang=0.93),
+    "terse": Register(opener=0.3, closer=0.15, detail=0.05, more=0.3, bang=0.03),
+    "chatty": Register(opener=0.55, closer=0.3, detail=0.3, more=0.65, bang=0.1),
+    "polite": Register(opener=0.4, closer=0.5, detail=0.1, more=0.5, bang=0.03),
+    "exclaiming": Register(opener=0.5, closer=0.25, detail=0.1, more=0.5, bang=0.93),
 }
