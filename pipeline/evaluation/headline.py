@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from pipeline.errors import DataError
-from pipeline.evaluation.metrics import nats_per_token
+from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.prediction import Prediction, Protocol
 from pipeline.persona.task import Split
 

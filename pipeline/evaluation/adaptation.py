@@ -1,0 +1,109 @@
+"""What fine-tuning on a persona's dialogues gives, and how much of it a stranger's give too.
+
+All in nats per token, closing token counted, on the same held-out replies: per persona over its
+replies of all seeds, then the mean over personas. A gain alone cannot show personal adaptation:
+meta-training may leave to the inner step what every persona needs.
+
+- gain: NLL before (epoch 0) minus NLL after the persona's own support.
+- swap gain: NLL before minus NLL after a stranger's support.
+- swap gap: NLL after a stranger's support minus NLL after its own; the personal part of the gain.
+- personal share: swap gap / gain, of the means; only where the gain's interval lies above 0.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.evaluation.aggregate import Metric, nats_per_token
+from pipeline.evaluation.bootstrap import Bootstrap, Estimate, by_persona
+from pipeline.evaluation.headline import epochs_of, select
+from pipeline.evaluation.prediction import Prediction
+
+
+Content = dict[str, object]
+Values = Mapping[str, float]  # of each persona
+
+_NO_SWAP: Content = {"swap_gain": None, "swap_gap": None, "personal_share": None}
+
+
+def adaptation(records: Sequence[Prediction], headline: int, bootstrap: Bootstrap) -> Content:
+    """Return gain, swap gain, swap gap and personal share on test, at every epoch after 0.
+
+    The headline epoch's stand on top. If it is 0 nothing is adapted and the gain is 0 by
+    definition; `epochs` then shows what the other epochs would have given. The swap entries are
+    null where no stranger's support was run.
+    """
+    own, swap = (select(records, "test", protocol) for protocol in ("leave_one_out", "swap"))
+    epochs = {
+        epoch: _at_epoch(_at(own, 0), _at(own, epoch), _at(swap, epoch), bootstrap)
+        for epoch in epochs_of(own)
+        if epoch > 0
+    }
+    not_adapted: Content = {"gain": Estimate(0.0, 0.0, 0.0).as_dict(), **_NO_SWAP}
+    return {
+        **epochs.get(headline, not_adapted),
+        "epochs": {str(epoch): content for epoch, content in epochs.items()},
+    }
+
+
+def per_persona(metric: Metric, records: Sequence[Prediction]) -> dict[str, float]:
+    """Return the metric over each persona's records, of all seeds.
+
+    Raises:
+        DataError: as the metric.
+    """
+    return {persona: metric(those) for persona, those in by_persona(records).items()}
+
+
+def minus(values: Values, others: Values) -> dict[str, float]:
+    """Return the per-persona differences."""
+    return {persona: values[persona] - others[persona] for persona in values}
+
+
+def common(*settings: Sequence[Prediction]) -> list[list[Prediction]]:
+    """Keep the replies that every setting scores, whatever the training seeds."""
+    shared = set.intersection(*({_reply(record) for record in those} for those in settings))
+    return [[record for record in those if _reply(record) in shared] for those in settings]
+
+
+def _reply(record: Prediction) -> tuple[str, str, int]:
+    return record.task_id, record.dialogue_id, record.turn
+
+
+def _at(records: Sequence[Prediction], epoch: int) -> list[Prediction]:
+    return [record for record in records if record.epoch == epoch]
+
+
+def _at_epoch(
+    before: Sequence[Prediction],
+    after: Sequence[Prediction],
+    swapped: Sequence[Prediction],
+    bootstrap: Bootstrap,
+) -> Content:
+    start, own = (per_persona(nats_per_token, those) for those in common(before, after))
+    content: Content = {
+        "gain": bootstrap.mean(minus(start, own), "gain").as_dict(),
+        "nats_per_token": {
+            "before": bootstrap.mean(start, "NLL before adaptation").as_dict(),
+            "after": bootstrap.mean(own, "NLL after adaptation").as_dict(),
+        },
+    }
+    if not swapped:
+        return content | _NO_SWAP
+    start, own, stranger = (
+        per_persona(nats_per_token, those) for those in common(before, after, swapped)
+    )
+    return content | {
+        "swap_gain": bootstrap.mean(minus(start, stranger), "swap_gain").as_dict(),
+        "swap_gap": bootstrap.mean(minus(stranger, own), "swap_gap").as_dict(),
+        "personal_share": _share(minus(stranger, own), minus(start, own), bootstrap),
+    }
+
+
+def _share(gap: Values, gain: Values, bootstrap: Bootstrap) -> dict[str, float | None] | None:
+    """Return Σ gap / Σ gain over personas; null unless there is a gain to be shared."""
+    low = bootstrap.mean(gain, "gain").low
+    if low is None or low <= 0:
+        return None
+    rows = [np.array([gap[persona], gain[persona]]) for persona in sorted(gap)]
+    return bootstrap.ratio(rows, "personal_share").as_dict()

@@ -1,0 +1,109 @@
+"""95 % intervals by resampling personas, the unit of the study. No torch.
+
+Replies of a dialogue and dialogues of a persona go together, so personas are drawn with
+replacement and each brings all its records, those of every training seed too. The intervals
+therefore cover the choice of personas; that of training seeds only as far as seeds are pooled.
+
+Dimensions: s, bootstrap samples; p, personas; c, a metric's sums.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from pipeline.evaluation.aggregate import Array, Metric, finite, ratio
+from pipeline.evaluation.prediction import Prediction
+
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; the bounds are null for a single persona."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return it as JSON holds it."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def by_persona(records: Iterable[Prediction]) -> dict[str, list[Prediction]]:
+    """Return each persona's records, of all seeds; personas in the order of their names."""
+    found: dict[str, list[Prediction]] = {}
+    for record in records:
+        found.setdefault(record.task_id, []).append(record)
+    return dict(sorted(found.items()))
+
+
+def generator(seed: int, purpose: str) -> np.random.Generator:
+    """Return the numpy generator of one purpose."""
+    return np.random.default_rng(Random(f"{seed}/{purpose}").getrandbits(128))
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """The percentile bootstrap: of ratio metrics, and of means of per-persona values."""
+
+    samples: int
+    seed: int
+
+    def metric(self, metric: Metric, records: Sequence[Prediction]) -> Estimate:
+        """Return the metric over all records; in each sample the personas' sums are pooled anew.
+
+        Raises:
+            DataError: as the metric; or it is not finite in some sample.
+        """
+        rows = [metric.sums(those) for those in by_persona(records).values()]
+        low, high = self.bounds(rows, metric.combine, metric.name)
+        return Estimate(metric(records), low, high)
+
+    def mean(self, values: Mapping[str, float], name: str) -> Estimate:
+        """Return the mean of one value per persona.
+
+        Raises:
+            DataError: it is not finite.
+        """
+        return self.ratio([np.array([values[persona], 1.0]) for persona in sorted(values)], name)
+
+    def ratio(self, rows: Sequence[Array], name: str) -> Estimate:
+        """Return the ratio of two sums over personas; `rows` are p of (2,).
+
+        Raises:
+            DataError: it is not finite, or not in some sample.
+        """
+        value = finite(name, ratio(np.sum(rows, axis=0)))
+        return Estimate(value, *self.bounds(rows, ratio, name))
+
+    def bounds(
+        self, rows: Sequence[Array], combine: Callable[[Array], Array], name: str
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Return the 2.5th and 97.5th percentile of `combine` over resampled rows.
+
+        Args:
+            rows: each persona's sums, p of (c,).
+            combine: from (s, c) to (s,).
+            name: of the number, for the error.
+
+        Raises:
+            DataError: a bound is not finite.
+        """
+        if len(rows) < 2:
+            return None, None
+        # einsum, not a matrix product: the same sums whatever BLAS and its threads do.
+        sums = np.einsum("sp,pc->sc", self.weights(len(rows)), np.stack(rows))
+        tail = 50 * (1 - LEVEL)
+        low, high = np.percentile(combine(sums), [tail, 100 - tail])
+        return finite(name, low), finite(name, high)
+
+    def weights(self, personas: int) -> Array:
+        """Return how often each persona is drawn in each sample, (s, p): the same every time."""
+        draws = generator(self.seed, "bootstrap").multinomial(
+            personas, np.full(personas, 1 / personas), size=self.samples
+        )
+        return draws.astype(np.float64)
