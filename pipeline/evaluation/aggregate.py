@@ -1,7 +1,7 @@
 """What a metric is: a function of sums over replies; and the NLL that all likelihoods stand on.
 
-An interval over personas then needs only one row of sums for each persona (`bootstrap.py`). Sums are exactly rounded and therefore do not depend
-on the order of the records.
+An interval over personas then needs only one row of sums for each persona (`bootstrap.py`). Sums
+are exactly rounded and therefore do not depend on the order of the records.
 
 Dimension: c, what one reply adds to the sums (a numerator and a denominator).
 """
