@@ -13,9 +13,7 @@ from tests.wiring.closure import ROOT
 
 
 # No registry's host or option; no folder that exists on one machine only.
-REGISTRIES = (
-    r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|npmjs\.|--(extra-)?index-url|find-links"
-)
+REGISTRIES = r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|npmjs\.|--(extra-)?index-url|--find[-]links"
 MACHINE_PATHS = r"(?<![\w.:/-])/(work|home|root|Users|opt|mnt|srv)/\w"
 CREDENTIALS = r"ghp_\w{20}|hf_[A-Za-z]{20}|BEGIN [A-Z ]*PRIVATE KEY"
 
