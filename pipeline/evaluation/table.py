@@ -1,0 +1,206 @@
+"""Table 1 beside the paper's, and the table that the paper lacks, as rows of data. No torch.
+
+What `score` and `floors` wrote comes in, rows go out; how they look is the shell's.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+
+from pipeline.errors import DataError
+
+
+PUBLISHED = Path(__file__).with_name("published.yaml")
+METRICS = ("ppl", "hits_at_1", "f1")
+
+FLOORS = {
+    "random": "Random ranking",
+    "tfidf": "TF-IDF ranker",
+    "constant_reply": "Constant reply",
+    "frequent_words": "Frequent words",
+    "unigram": "Unigrams",
+    "oracle": "The grammar itself",
+}
+
+
+class _Read(BaseModel):
+    """What is read of a file that holds more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Interval(_Read):
+    """A number with its 95 % interval; no bounds where there is a single persona."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Headline(_Read):
+    """The setting that Table 1 reports."""
+
+    epoch: int
+
+
+class Details(_Read):
+    """What the tables need of `metrics/details/VARIANT.json`."""
+
+    headline: Headline
+    metrics: dict[str, Interval | None]
+    before_adaptation: dict[str, Interval | None]
+    gain: Interval  # nats per token, at the headline epoch as the next two
+    swap_gain: Interval | None
+    swap_gap: Interval | None
+
+
+class Published(BaseModel):
+    """A row of the paper's Table 1, and of ours where `variant` is not null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variant: str | None
+    title: str
+    ppl: float | None
+    hits_at_1: float | None
+    f1: float | None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of Table 1: a variant, a system that the paper quotes, a floor or the oracle."""
+
+    kind: Literal["variant", "quoted", "floor", "oracle"]
+    title: str
+    ours: Mapping[str, Interval | None]
+    paper: Mapping[str, float | None]
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class AdaptationRow:
+    """What fine-tuning gave a variant, and how much of it a stranger's dialogues gave, too."""
+
+    title: str
+    epoch: int
+    before: Interval | None  # perplexity at K = 0
+    gain: Interval  # nats per token, as the next two
+    swap_gain: Interval | None
+    swap_gap: Interval | None
+
+    @property
+    def remark(self) -> str:
+        """Say where the gain must not be read as adaptation to the person."""
+        if self.epoch == 0:
+            return "not adapted: best before"
+        if self.swap_gain is None:
+            return "no swap control"
+        if self.gain.value <= 0:
+            return "no gain"
+        if self.swap_gain.value > self.gain.value / 2:
+            return "mostly not personal"
+        return ""
+
+
+def parse_details(content: object, origin: object) -> Details:
+    """Return what the tables need of a details file.
+
+    Raises:
+        DataError: it is not what stage score writes.
+    """
+    try:
+        return Details.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(f"{origin}: {where}: not as stage score writes it; run it again") from error
+
+
+def published() -> list[Published]:
+    """Return the paper's Table 1, in its order."""
+    rows = YAML(typ="safe", pure=True).load(PUBLISHED.read_text(encoding="utf-8"))
+    return TypeAdapter(list[Published]).validate_python(rows)
+
+
+def table_1(details: Mapping[str, Details]) -> list[Row]:
+    """Return Table 1's rows in the paper's order, then the variants that it does not know."""
+    rows = [
+        Row(
+            "quoted" if row.variant is None else "variant",
+            row.title,
+            _scores(details, row.variant),
+            {metric: getattr(row, metric) for metric in METRICS},
+            row.note,
+        )
+        for row in published()
+    ]
+    new = [name for name in details if name not in titles()]
+    own = [row for row in rows if row.kind == "variant"]
+    own += [Row("variant", name, _scores(details, name), dict.fromkeys(METRICS)) for name in new]
+    return own + [row for row in rows if row.kind == "quoted"]
+
+
+def titles() -> dict[str, str]:
+    """Return the paper's name of each variant that it knows."""
+    return {row.variant: row.title for row in published() if row.variant is not None}
+
+
+def _scores(details: Mapping[str, Details], name: str | None) -> dict[str, Interval | None]:
+    found = {} if name is None or name not in details else details[name].metrics
+    return {metric: found.get(metric) for metric in METRICS}
+
+
+def floor_rows(floors: Mapping[str, object]) -> list[Row]:
+    """Return what needs no learning, then the oracle where the corpus has one.
+
+    A score may be a number or one number for each way of computing it: then each has its row.
+
+    Raises:
+        DataError: a score is not a number.
+    """
+    rows: list[Row] = []
+    for key, title in FLOORS.items():
+        content = floors.get(key)
+        if not isinstance(content, Mapping):
+            continue
+        kind: Literal["floor", "oracle"] = "oracle" if key == "oracle" else "floor"
+        for metric in METRICS:
+            rows += [
+                Row(kind, name, {**dict.fromkeys(METRICS), metric: value}, dict.fromkeys(METRICS))
+                for name, value in _values(title, content.get(metric))
+            ]
+    return rows
+
+
+def _values(title: str, score: object) -> Iterator[tuple[str, Interval]]:
+    if isinstance(score, Mapping):
+        for name, value in score.items():
+            yield from _values(f"{title}: {str(name).replace('_', ' ')}", value)
+    elif isinstance(score, int | float) and not isinstance(score, bool):
+        yield title, Interval(value=score, low=None, high=None)
+    elif score is not None:
+        raise DataError(f"floors: {title}: a number was expected, found {score!r}")
+
+
+def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
+    """Return gain and swap control of each scored variant, in Table 1's order."""
+    known = titles()
+    ordered = [
+        *(name for name in known if name in details),
+        *(n for n in details if n not in known),
+    ]
+    return [
+        AdaptationRow(
+            known.get(name, name),
+            details[name].headline.epoch,
+            details[name].before_adaptation.get("ppl"),
+            details[name].gain,
+            details[name].swap_gain,
+            details[name].swap_gap,
+        )
+        for name in ordered
+    ]
