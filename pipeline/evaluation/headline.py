@@ -68,5 +68,21 @@ def headline_epoch(valid_records: Sequence[Prediction]) -> int:
     return min(found, key=lambda epoch: (found[epoch], epoch))
 
 
+def headline_records(records: Sequence[Prediction]) -> list[Prediction]:
+    """Return Table 1's records: test, leave-one-out, headline epoch, all seeds.
+
+    Raises:
+        DataError: there are none, or as `headline_epoch`.
+    """
+    epoch = headline_epoch(records)
+    found = select(records, "test", "leave_one_out", epoch=epoch)
+    if not found:
+        raise DataError(
+            f"no test leave-one-out records at the headline epoch, {epoch}; the test split needs "
+            "a persona with two dialogues"
+        )
+    return found
+
+
 def _nats(records: Sequence[Prediction]) -> float:
     return float(nats_per_token.combine(nats_per_token.sums(records)))

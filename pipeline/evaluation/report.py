@@ -14,7 +14,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.adaptation import Content, adaptation, per_persona
 from pipeline.evaluation.aggregate import Metric, nats_per_token
 from pipeline.evaluation.bootstrap import Bootstrap, Estimate
-from pipeline.evaluation.headline import headline_epoch, select
+from pipeline.evaluation.headline import headline_records, select
 from pipeline.evaluation.metrics import TABLE_1
 from pipeline.evaluation.prediction import Prediction
 
@@ -49,17 +49,13 @@ def report(records: Sequence[Prediction], bootstrap: Bootstrap) -> Report:
     """Score one variant: test, leave-one-out, headline epoch, all seeds (Table 1).
 
     Raises:
-        DataError: a setting that Table 1 needs is missing, or its records lack what a metric
-            needs.
+        DataError: as `headline_records`, or the records lack what a metric needs.
     """
-    headline = headline_epoch(records)
-    adapted = select(records, "test", "leave_one_out", epoch=headline)
+    adapted = headline_records(records)
+    headline = adapted[0].epoch
     before = select(records, "test", "leave_one_out", epoch=0)
-    if not adapted or not before:
-        raise DataError(
-            f"no test leave-one-out records at epoch {0 if adapted else headline}; the test split "
-            "needs a persona with two dialogues, and stage finetune the epochs of its params"
-        )
+    if not before:
+        raise DataError("no test leave-one-out records at epoch 0; run stage finetune again")
     details: Content = {
         "headline": {"split": "test", "protocol": "leave_one_out", "epoch": headline},
         "counts": _counts(adapted),

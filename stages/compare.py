@@ -1,0 +1,31 @@
+"""DVC stage `compare`: paired tests between all variants that have predictions."""
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError
+from pipeline.evaluation.comparison import compare as compare_variants
+from pipeline.evaluation.headline import headline_records
+from pipeline.evaluation.prediction import Prediction
+from pipeline.params import CompareParams, Settings
+from stages import console
+
+
+def _predictions(variant: str) -> list[Prediction]:
+    path = artifacts.predictions_file(variant)
+    return artifacts.read_records(path, Prediction, made_by=f"finetune {variant}")
+
+
+def compare() -> None:
+    """Test every pair of variants over the same personas, with Holm's correction."""
+    params = Settings.load().view(CompareParams).compare
+    folder = artifacts.predictions_file("").parent
+    names = sorted(path.stem for path in folder.glob("*.jsonl"))
+    if not names:
+        raise MissingFileError(f"{folder}/*.jsonl", "finetune VARIANT")
+    headline = {name: headline_records(_predictions(name)) for name in names}
+    found = compare_variants(headline, permutations=params.permutations, seed=params.seed)
+    artifacts.write_json(artifacts.COMPARISON, found)
+    console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
+
+
+if __name__ == "__main__":
+    console.run(compare)

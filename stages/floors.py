@@ -1,0 +1,38 @@
+"""DVC stage `floors`: what needs no learning of ours, and the synthetic corpus's oracle."""
+
+from typing import cast
+
+from pipeline import artifacts
+from pipeline.evaluation.floors import measure_floors
+from pipeline.evaluation.unigram import Oracle, read_tokens
+from pipeline.persona.task import PersonaTask
+from stages import console
+
+
+def _tasks(split: str) -> list[PersonaTask]:
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
+def _oracle() -> Oracle | None:
+    """Return the grammar's log-probabilities; a corpus that people wrote has none."""
+    if not artifacts.RAW_ORACLE.is_file():
+        return None
+    return cast(Oracle, artifacts.read_json(artifacts.RAW_ORACLE, made_by="download"))
+
+
+def floors() -> None:
+    """Score rankers, replies and a language model that learned nothing from us."""
+    tokens = read_tokens(artifacts.BASE / "tokenizer.json")
+    found = measure_floors(_tasks("train"), _tasks("test"), tokens, _oracle())
+    artifacts.write_json(artifacts.FLOORS, found)
+    shown = [
+        f"{name} {metric} {value:.4g}"
+        for name, content in found.items()
+        for metric, value in (content or {}).items()
+        if isinstance(value, float)
+    ]
+    console.out.print(f"{artifacts.FLOORS}: {', '.join(shown)}")
+
+
+if __name__ == "__main__":
+    console.run(floors)
