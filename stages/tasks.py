@@ -3,7 +3,7 @@
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
 from pipeline.persona.grouping import group
-from pipeline.persona.known_counts import check_counts
+from pipeline.persona.known_counts import archive_sha256, check_counts
 from pipeline.persona.parser import parse_file
 from pipeline.persona.summary import counts, summarise
 from pipeline.persona.task import SPLITS
@@ -21,8 +21,7 @@ def tasks() -> None:
         for split, dialogues in parsed.items()
     }
     facts = {split: counts(parsed[split], personas[split]) for split in parsed}
-    sha256 = source.get("sha256")
-    known = check_counts(sha256 if isinstance(sha256, str) else None, facts)
+    known = check_counts(archive_sha256(source), facts)
     built = {split: build_tasks(parsed[split], split, params) for split in SPLITS}
     summary = summarise(built) | {"source": source, "counts_checked": known}
     with artifacts.atomic_path(artifacts.TASKS) as partial:

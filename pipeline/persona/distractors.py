@@ -27,11 +27,14 @@ def pool(replies: Sequence[str]) -> list[PooledReply]:
     return [reply for reply in pooled if reply.normalised]
 
 
-def draw(reply: str, pooled: Sequence[PooledReply], own: Set[str], random: Random) -> list[str]:
+def draw(
+    reply: str, pooled: Sequence[PooledReply], own: Set[str], *, random: Random, origin: str
+) -> list[str]:
     """Draw 19 distractors for `reply`; gold last, as in the corpus's own candidate lists.
 
     They are distinct after normalisation, never the gold and never what the same persona says
-    anywhere (`own`, normalised), whoever else may have said it, too.
+    anywhere (`own`, normalised), whoever else may have said it, too. `origin` names the reply in
+    errors.
 
     Raises:
         DataError: the split has too few replies of other personas.
@@ -46,8 +49,8 @@ def draw(reply: str, pooled: Sequence[PooledReply], own: Set[str], random: Rando
         if len(found) == NUM_CANDIDATES - 1:
             return [*found, reply]
     raise DataError(
-        f"only {len(found)} distinct replies of other personas, {NUM_CANDIDATES - 1} distractors "
-        f"are needed for {reply!r}; the split is too small"
+        f"{origin}: {NUM_CANDIDATES - 1} distractors are needed, the split's other personas have "
+        f"only {len(found)} distinct replies; give it more dialogues or candidates of its own"
     )
 
 

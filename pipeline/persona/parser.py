@@ -4,9 +4,10 @@
     2 hi , how are you ?<TAB>i am fine .<TAB><TAB>candidate 1|...|candidate 20
 
 Numbers start again at 1 with each dialogue. The candidates are optional; the gold reply is the
-last of them.
+last of them. Blank lines are passed over.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,8 @@ from pathlib import Path
 from pipeline.errors import DataError, MissingFileError
 
 
-PERSONA = "your persona: "
+PERSONA = "your persona:"
+PARTNER_PERSONA = "partner's persona:"
 NUM_CANDIDATES = 20
 
 
@@ -36,6 +38,9 @@ class ParsedDialogue:
     exchanges: list[Exchange] = field(default_factory=list)
 
 
+_NUMBERED = re.compile(r"([0-9]{1,9}) (.*)", re.DOTALL)
+
+
 class _FormatError(Exception):
     """What is wrong with a line; file and number are added where they are known."""
 
@@ -49,10 +54,14 @@ def parse_file(path: Path) -> list[ParsedDialogue]:
     """
     if not path.is_file():
         raise MissingFileError(path, "download")
+    content = path.read_bytes()  # as text, a lone carriage return would end a line
     try:
-        text = path.read_text(encoding="utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error}); Persona-chat's files are") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 text ({error.reason}); Persona-chat's files are"
+        ) from error
     return parse(text, origin=str(path))
 
 
@@ -63,25 +72,22 @@ def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
         DataError: names origin, line and what was expected.
     """
     dialogues: list[ParsedDialogue] = []
-    expected = 1
-    for number, line in _lines(text):
-        try:
+    expected = number = 1
+    try:
+        for number, line in _lines(text):
             index, content = _numbered(line)
             if index == 1:
                 _check_ended(dialogues)
                 dialogues.append(ParsedDialogue(number))
             elif index != expected:
-                raise _FormatError(f"number {index} where {expected} (or a new 1) was expected")
+                raise _FormatError(_misnumbered(index, expected))
             expected = index + 1
             _add(dialogues[-1], content)
-        except _FormatError as error:
-            raise DataError(f"{origin}:{number}: {error}") from error
-    try:
         _check_ended(dialogues)
     except _FormatError as error:
-        raise DataError(f"{origin}: {error}") from error
+        raise DataError(f"{origin}:{number}: {error}") from error
     if not dialogues:
-        raise DataError(f"{origin}: empty; a split needs at least one dialogue")
+        raise DataError(f"{origin}:1: empty; a split needs at least one dialogue")
     return dialogues
 
 
@@ -94,23 +100,32 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _numbered(line: str) -> tuple[int, str]:
-    number, blank, content = line.partition(" ")
-    if not (number.isascii() and number.isdigit() and blank):
+    match = _NUMBERED.fullmatch(line)
+    if match is None:
         raise _FormatError(
             f"a line number and a blank were expected, found {line[:40]!r}; "
             "is this a *_self_original.txt file of Persona-chat?"
         )
-    return int(number), content
+    return int(match[1]), match[2]
+
+
+def _misnumbered(found: int, expected: int) -> str:
+    wanted = "1" if expected == 1 else f"{expected}, or 1 for a new dialogue,"
+    return f"line number {found} where {wanted} was expected; is a part of the file missing?"
 
 
 def _add(dialogue: ParsedDialogue, content: str) -> None:
     if content.startswith(PERSONA):
         if dialogue.exchanges:
             raise _FormatError("a persona sentence after the first exchange")
-        dialogue.persona.append(content.removeprefix(PERSONA).strip())
+        dialogue.persona.append(_sentence(content))
         return
-    if content.startswith("partner's persona: "):
-        raise _FormatError("the partner's persona; use the *_self_original.txt files")
+    if content.startswith(PARTNER_PERSONA):
+        raise _FormatError("a persona of the partner; use the *_self_original.txt files")
+    if not dialogue.persona:
+        raise _FormatError(
+            f"an exchange without a {PERSONA!r} line before it; use the *_self_original.txt files"
+        )
     fields = content.split("\t")
     if len(fields) not in (2, 4):
         raise _FormatError(
@@ -121,12 +136,21 @@ def _add(dialogue: ParsedDialogue, content: str) -> None:
     dialogue.exchanges.append(Exchange(fields[0].strip(), fields[1].strip(), candidates))
 
 
+def _sentence(content: str) -> str:
+    sentence = content.removeprefix(PERSONA).strip()
+    if not sentence:
+        raise _FormatError("an empty persona sentence")
+    return sentence
+
+
 def _candidates(text: str, reply: str) -> tuple[str, ...]:
     found = tuple(candidate.strip() for candidate in text.split("|"))
     if len(found) != NUM_CANDIDATES:
         raise _FormatError(f"{len(found)} candidates, {NUM_CANDIDATES} were expected")
+    if reply not in found:
+        raise _FormatError(f"the reply, {reply!r}, is not among its candidates")
     if found[-1] != reply:
-        raise _FormatError(f"the last candidate, {found[-1]!r}, is not the reply, {reply!r}")
+        raise _FormatError(f"the last candidate must be the reply, found {found[-1]!r}")
     return found
 
 

@@ -5,10 +5,11 @@ can be judged.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from itertools import combinations
 from statistics import median
 
-from pipeline.persona.grouping import normalise_sentence, variant_of
+from pipeline.persona.grouping import group, normalise_sentence, variant_of
 from pipeline.persona.known_counts import Counts
 from pipeline.persona.parser import ParsedDialogue
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Split, Turn
@@ -31,8 +32,9 @@ def counts(parsed: Sequence[ParsedDialogue], num_personas: int) -> Counts:
 def summarise(tasks: Mapping[Split, Sequence[PersonaTask]]) -> Summary:
     """Count what the records of the three splits hold, and every kind of leak."""
     leaks: Summary = {split: _leaks(those) for split, those in tasks.items()}
-    leaks["persona_variants_in_two_splits"] = _shared(tasks, _variants)
-    leaks["persona_sentences_in_two_splits"] = _shared(tasks, _sentences)
+    leaks["personas_in_two_splits"] = _shared(_personas(tasks))
+    leaks["persona_variants_in_two_splits"] = _shared(_collected(tasks, _variants))
+    leaks["persona_sentences_in_two_splits"] = _shared(_collected(tasks, _sentences))
     return {"splits": {split: _split(those) for split, those in tasks.items()}, "leaks": leaks}
 
 
@@ -43,6 +45,7 @@ def _split(tasks: Sequence[PersonaTask]) -> Summary:
     return {
         "personas": len(tasks),
         "personas_with_one_dialogue": sizes.count(1),  # trained on normally, no task, no fold
+        "personas_with_two_dialogues_or_more": len(sizes) - sizes.count(1),
         "persona_variants": len({variant_of(d.persona) for d in dialogues}),
         "dialogues": len(dialogues),
         "dialogues_per_persona": {"min": min(sizes), "median": median(sizes), "max": max(sizes)},
@@ -60,55 +63,63 @@ def _sentences(dialogue: Dialogue) -> set[object]:
     return set(map(normalise_sentence, dialogue.persona))
 
 
-def _shared(
+def _collected(
     tasks: Mapping[Split, Sequence[PersonaTask]], what: Callable[[Dialogue], set[object]]
-) -> dict[str, int]:
-    found = {
+) -> dict[Split, set[object]]:
+    return {
         split: {item for task in those for d in task.dialogues for item in what(d)}
         for split, those in tasks.items()
     }
-    pairs: tuple[tuple[Split, Split], ...] = (
-        ("train", "valid"),
-        ("train", "test"),
-        ("valid", "test"),
-    )
-    return {f"{one}_{other}": len(found[one] & found[other]) for one, other in pairs}
 
 
-def _leaks(tasks: Sequence[PersonaTask]) -> Summary:
-    totals: Counter[str] = Counter()
-    replies = 0
-    for task in tasks:
-        said = Counter(r for d in task.dialogues for r in {normalise(t.reply) for t in d.turns})
-        for turn in _turns(task):
-            replies += 1
-            own = normalise(turn.reply)
-            totals["replies_in_support"] += said[own] > 1
-            totals.update(_candidate_leaks(turn, own, said))
-    share = totals["replies_in_support"] / replies
-    # A reply that the same persona gives word for word in another dialogue.
-    return {**{kind: totals[kind] for kind in _KINDS}, "share_of_replies_in_support": share}
+def _personas(tasks: Mapping[Split, Sequence[PersonaTask]]) -> dict[Split, set[object]]:
+    """Return which personas each split has, grouped as if all splits were one."""
+    owners = [(split, d) for split, those in tasks.items() for t in those for d in t.dialogues]
+    found: dict[Split, set[object]] = {split: set() for split in tasks}
+    for persona, members in enumerate(group([d.persona for _, d in owners], "canonical")):
+        for index in members:
+            found[owners[index][0]].add(persona)
+    return found
+
+
+def _shared(found: Mapping[Split, set[object]]) -> dict[str, int]:
+    return {
+        f"{one}_{other}": len(found[one] & found[other]) for one, other in combinations(found, 2)
+    }
 
 
 _KINDS = (
-    "replies_in_support",
+    "replies_in_support",  # the persona says the same in another dialogue, word for word
     "distractors_equal_to_gold",
-    "distractors_of_the_same_persona",
+    "distractors_in_support",  # said by the same persona in another dialogue
+    "distractors_in_same_dialogue",
     "duplicate_candidates",
 )
 
 
-def _candidate_leaks(turn: Turn, own: str, said: Counter[str]) -> dict[str, int]:
-    """Count, among one reply's distractors, those that are no fair ones."""
-    if turn.candidates is None:
-        return {}
-    distractors = [normalise(c) for i, c in enumerate(turn.candidates) if i != turn.gold]
+def _leaks(tasks: Sequence[PersonaTask]) -> Summary:
+    """Count leaks with every dialogue held out in turn, all others of its persona as support."""
+    totals = Counter(dict.fromkeys(_KINDS, 0))
+    replies = 0
+    for task in tasks:
+        keys = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
+        having = Counter(key for those in keys for key in those)
+        for dialogue, here in zip(task.dialogues, keys, strict=True):
+            support = {key for key, number in having.items() if number > (key in here)}
+            replies += len(dialogue.turns)
+            for turn in dialogue.turns:
+                totals.update(_turn_leaks(turn, support, here))
+    return {**totals, "share_of_replies_in_support": totals["replies_in_support"] / replies}
+
+
+def _turn_leaks(turn: Turn, support: Set[str], here: Set[str]) -> dict[str, int]:
+    """Count one reply's leaks; `support` and `here` are normalised replies of the persona."""
+    own = normalise(turn.reply)
+    distractors = [normalise(c) for i, c in enumerate(turn.candidates or ()) if i != turn.gold]
     return {
-        "distractors_equal_to_gold": sum(d == own for d in distractors),
-        "distractors_of_the_same_persona": sum(d != own and said[d] > 0 for d in distractors),
+        "replies_in_support": int(own in support),
+        "distractors_equal_to_gold": distractors.count(own),
+        "distractors_in_support": sum(d in support and d != own for d in distractors),
+        "distractors_in_same_dialogue": sum(d in here and d != own for d in distractors),
         "duplicate_candidates": len(distractors) - len(set(distractors)),
     }
-
-
-def _turns(task: PersonaTask) -> Iterator[Turn]:
-    return (turn for dialogue in task.dialogues for turn in dialogue.turns)

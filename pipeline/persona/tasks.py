@@ -16,15 +16,17 @@ def build_tasks(
 ) -> list[PersonaTask]:
     """Return one task for each persona, in the order of their first dialogues.
 
-    `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0. Valid and
-    test replies get 20 candidates, the corpus's own where it has them; train replies get none.
+    `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0, before
+    `max_personas` is applied. Valid and test replies get 20 candidates, the corpus's own where it
+    has them; train replies get none. Valid and test are grouped by the canonical rule where
+    `persona_rule` is `kmeans1155`: PAML's clusters are of the training personas alone.
 
     Raises:
         DataError: too few replies to draw distractors from.
     """
     rule = params.persona_rule
     if rule == "kmeans1155" and split != "train":
-        rule = "canonical"  # PAML's clusters are of the training personas alone
+        rule = "canonical"
     groups = group([dialogue.persona for dialogue in dialogues], rule)
     limit = getattr(params.max_personas, split)
     ranked = None if split == "train" else _Candidates(dialogues, groups, params.seed)
@@ -53,10 +55,12 @@ def _dialogue(
 ) -> Dialogue:
     turns = []
     for number, exchange in enumerate(parsed.exchanges):
-        turn: dict[str, object] = {"partner": exchange.partner, "reply": exchange.reply}
+        candidates, gold = None, None
         if ranked is not None:
-            turn |= ranked.of(exchange, persona, f"{dialogue_id}/{number}")
-        turns.append(Turn.model_validate(turn))
+            candidates, gold = ranked.of(exchange, persona, f"{dialogue_id}/{number}")
+        turns.append(
+            Turn(partner=exchange.partner, reply=exchange.reply, candidates=candidates, gold=gold)
+        )
     return Dialogue(dialogue_id=dialogue_id, persona=parsed.persona, turns=turns)
 
 
@@ -78,13 +82,14 @@ class _Candidates:
             self._own[persona].add(normalise(reply))
         self._seed = seed
 
-    def of(self, exchange: Exchange, persona: int, key: str) -> dict[str, object]:
+    def of(self, exchange: Exchange, persona: int, key: str) -> tuple[list[str], int]:
         """Return a turn's `candidates` and `gold`; `key` names the reply."""
         texts = exchange.candidates or draw(
-            exchange.reply, self._pool, self._own[persona], Random(f"{self._seed}/draw/{key}")
+            exchange.reply,
+            self._pool,
+            self._own[persona],
+            random=Random(f"{self._seed}/draw/{key}"),
+            origin=key,
         )
         order = place(len(texts), Random(f"{self._seed}/place/{key}"))
-        return {
-            "candidates": [texts[i] for i in order],
-            "gold": order.index(len(texts) - 1),
-        }
+        return [texts[i] for i in order], order.index(len(texts) - 1)
