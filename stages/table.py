@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
@@ -12,7 +13,8 @@ from pipeline.params import AllParams, Settings
 from stages import console
 
 
-WIDTH = 132  # columns where the output is no terminal
+WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers stand below ours
+HEADINGS = {"ppl": ("ppl ↓", 2), "hits_at_1": ("Hits@1 % ↑", 1), "f1": ("F1 % ↑", 2)}  # digits
 
 
 def table() -> None:
@@ -22,12 +24,14 @@ def table() -> None:
     rows = tables.table_1(details)
     if artifacts.FLOORS.is_file():
         rows += tables.floor_rows(artifacts.read_json(artifacts.FLOORS, made_by="floors"))
-    _print(_table_1(rows))
+    if not console.out.is_terminal:
+        console.out.width = WIDE
+    console.out.print(_table_1(rows))
     for row in rows:
         if row.note:
             console.out.print(f"{row.title}: {row.note}", markup=False, highlight=False)
     console.out.print(_comparability(params), markup=False, highlight=False)
-    _print(_adaptation(tables.adaptation_rows(details)))
+    console.out.print(_adaptation(tables.adaptation_rows(details)))
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:
@@ -42,30 +46,52 @@ def _details(variants: Sequence[str]) -> dict[str, Details]:
 
 
 def _table_1(rows: Sequence[Row]) -> Table:
-    shown = Table(title="Table 1: ours with 95 % intervals over personas, beside the paper's")
-    shown.add_column("")
-    for name in ("Perplexity ↓", "Hits@1 (%) ↑", "F1 (%) ↑"):
-        shown.add_column(name, justify="right")
-        shown.add_column("paper", justify="right", style="dim")
+    papers = ["paper"] if _is_wide() else []
+    headings = [text for name, _ in HEADINGS.values() for text in (name, *papers)]
+    shown = _new(
+        "Table 1: ours with 95 % intervals over personas, beside the paper's numbers", headings
+    )
     for row, following in zip(rows, [*rows[1:], None], strict=True):
-        cells = [
-            cell
-            for metric in tables.METRICS
-            for cell in (_interval(row.ours[metric], 2), _number(row.paper[metric], 2))
-        ]
         last = following is not None and following.kind != row.kind
-        shown.add_row(row.title, *cells, end_section=last)
+        shown.add_row(row.title, *_scores(row), end_section=last)
     return shown
+
+
+def _scores(row: Row) -> list[str]:
+    cells = []
+    for metric, (_, digits) in HEADINGS.items():
+        ours, paper = _interval(row.ours[metric], digits), _number(row.paper[metric], digits)
+        if _is_wide():
+            cells += [ours, paper]
+        else:
+            cells.append(ours if row.paper[metric] is None else f"{ours}\npaper {paper}")
+    return cells
 
 
 def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
-    shown = Table(title="Adaptation, in nats per token: own dialogues against a stranger's")
-    for name in ("", "epoch", "K=0 ppl ↓", "gain", "swap gain", "swap gap", "remark"):
-        shown.add_column(name, justify="left" if name in ("", "remark") else "right")
+    headings = ["ppl at K=0 ↓", "gain ↑", "swap gain", "swap gap ↑"]
+    shown = _new(
+        "Gain by fine-tuning on own (gain) or a stranger's (swap gain) dialogues, nats per token",
+        headings,
+    )
     for row in rows:
         nats = [_interval(value, 3) for value in (row.gain, row.swap_gain, row.swap_gap)]
-        shown.add_row(row.title, str(row.epoch), _interval(row.before, 2), *nats, row.remark)
+        about = ", ".join(filter(None, (f"epoch {row.epoch}", row.remark)))
+        shown.add_row(f"{row.title}: {about}", _interval(row.before, 2), *nats)
     return shown
+
+
+def _new(title: str, headings: Sequence[str]) -> Table:
+    """Return an empty table; only its first column may be folded, never a number."""
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    shown.add_column("system", overflow="fold")
+    for heading in headings:
+        shown.add_column(heading, justify="right", no_wrap=True)
+    return shown
+
+
+def _is_wide() -> bool:
+    return console.out.width >= WIDE
 
 
 def _interval(estimate: Interval | None, digits: int) -> str:
@@ -74,7 +100,8 @@ def _interval(estimate: Interval | None, digits: int) -> str:
     value = _number(estimate.value, digits)
     if estimate.low is None or estimate.high is None:
         return value
-    return f"{value} ({_number(estimate.low, digits)},{_number(estimate.high, digits)})"
+    space = " " if _is_wide() else "\n"
+    return f"{value}{space}({_number(estimate.low, digits)}, {_number(estimate.high, digits)})"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -87,10 +114,6 @@ def _comparability(params: AllParams) -> str:
     if params.data.source == "synthetic":
         return f"Other data, other model ({ours}; {paper}): the two are not comparable.\n"
     return f"Comparable only as far as data, model and protocol agree ({ours}; {paper}).\n"
-
-
-def _print(shown: Table) -> None:
-    console.out.print(shown, width=None if console.out.is_terminal else WIDTH)
 
 
 if __name__ == "__main__":
