@@ -18,8 +18,9 @@ from pipeline.persona.text import normalise
 LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8
 MANY_WORDS = 130  # a dialogue that has more ends after six exchanges
 ATTEMPTS = 20  # to say what was not said in another dialogue
-ASK_AFTER_ANSWER = Weighted(("back", "ask", "tell"), (3.0, 4.0, 1.5))
-GO_ON = Weighted(("tell", "same", "ask"), (3.0, 2.5, 4.0))
+ASK_AFTER_ANSWER = Weighted(("back", "ask", "tell"), (3.0, 5.0, 1.5))
+NO_REACTION = 0.4  # to what the other has told
+GO_ON = Weighted(("tell", "same", "ask"), (3.0, 2.0, 6.0))
 
 
 @dataclass(frozen=True)
@@ -149,13 +150,13 @@ def mood(turn: Turn, _heard: Utterance) -> Utterance:
 
 def reply(turn: Turn, heard: Utterance) -> Utterance:
     """Answer a question, or react to a statement; then perhaps go on."""
-    kind = _respond(turn, heard)
-    more = not turn.detailed and turn.draw.flip(turn.person.register.more)
-    if heard.asks:
-        if more:
-            _after_answer(turn, heard)
-    elif more or not heard.tells:
+    if not heard.asks and (not heard.tells or turn.draw.flip(NO_REACTION)):
         _go_on(turn, heard)
+        return turn.done("go on")
+    kind = _respond(turn, heard)
+    if not turn.detailed and turn.draw.flip(turn.person.register.more):
+        go_on = _after_answer if heard.asks else _go_on
+        go_on(turn, heard)
     return turn.done(kind)
 
 
@@ -177,6 +178,7 @@ def farewell(turn: Turn, heard: Utterance) -> Utterance:
 
 
 def _respond(turn: Turn, heard: Utterance) -> str:
+    """Answer or react, if there is something to answer or to react to; return the kind."""
     if heard.asks:
         turn.tell(heard.asks)
         return f"answer {heard.asks}"

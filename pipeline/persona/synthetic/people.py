@@ -147,6 +147,6 @@ def _interests(random: Random, stated: tuple[str, ...] | list[str]) -> dict[str,
     """Weights of the topics: three favourites, then what the persona text states."""
     favourites = random.sample([topic.name for topic in TOPICS], 3)
     return {
-        topic.name: 6.0 if topic.name in favourites else 3.0 if topic.name in stated else 1.0
+        topic.name: 10.0 if topic.name in favourites else 3.0 if topic.name in stated else 1.0
         for topic in TOPICS
     }
