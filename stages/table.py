@@ -77,7 +77,7 @@ def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
     for row in rows:
         nats = [_interval(value, 3) for value in (row.gain, row.swap_gain, row.swap_gap)]
         about = ", ".join(filter(None, (f"epoch {row.epoch}", row.remark)))
-        shown.add_row(f"{row.title}: {about}", _interval(row.before, 2), *nats)
+        shown.add_row(f"{row.title}\n  {about}", _interval(row.before, 2), *nats)
     return shown
 
 

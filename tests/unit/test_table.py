@@ -1,0 +1,222 @@
+"""The tables: the paper's numbers where they belong, ours beside them, no gain sold as personal."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.evaluation import table
+from pipeline.evaluation.table import Interval, adaptation_rows, floor_rows, parse_details, table_1
+from tests.wiring.closure import ROOT
+
+
+TABLE_1_OF_THE_PAPER = {
+    "REINIT GPT-2": (72.36, 7.8, 8.21),
+    "Transfer Pre-trained GPT-2": (27.35, 10.9, 11.32),
+    "Adapters, normal training (not in the paper)": (None, None, None),
+    "REINIT GPT-2 + MAML": (57.79, 10.1, 10.41),
+    "In-place MAMLviaPP": (14.10, 13.2, 15.93),
+    "Extra-place MAMLviaPP without fixing φ": (23.79, 11.7, 12.55),
+    "Extra-place MAMLviaPP": (13.21, 16.4, 19.38),
+    "TransferTransfo": (17.51, 82.2, 19.09),
+    "P² Bot": (15.12, 81.9, 19.77),
+    "P² Bot without next-utterance prediction": (None, 17.6, 18.11),
+}
+
+
+def interval(value: float, half: float = 0.125) -> dict[str, float]:
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def content(gain: float = 0.5, swap_gain: float | None = 0.125, epoch: int = 3, **scores):
+    found = {"ppl": interval(20.0), "hits_at_1": interval(30.0), "f1": interval(10.0)} | scores
+    swapped = swap_gain is not None
+    return {
+        "headline": {"split": "test", "protocol": "leave_one_out", "epoch": epoch},
+        "metrics": found,
+        "before_adaptation": {"ppl": interval(40.0), "hits_at_1": None, "f1": None},
+        "gain": interval(gain),
+        "swap_gain": interval(swap_gain) if swapped else None,
+        "swap_gap": interval(gain - swap_gain) if swapped else None,
+    }
+
+
+def details(**values):
+    return parse_details(content(**values), "metrics/details/x.json")
+
+
+def test_the_papers_table_is_copied_right():
+    rows = table_1({})
+    found = {row.title: tuple(row.paper[metric] for metric in table.METRICS) for row in rows}
+    assert found == TABLE_1_OF_THE_PAPER
+    assert list(found) == list(TABLE_1_OF_THE_PAPER)
+
+
+def test_quoted_systems_say_that_their_setting_differs():
+    quoted = [row for row in table_1({}) if row.kind == "quoted"]
+    assert [row.title.split()[0] for row in quoted] == ["TransferTransfo", "P²", "P²"]
+    assert all("quoted" in row.note and "ConvAI2" in row.note for row in quoted)
+    assert "revised" in quoted[2].note
+
+
+def test_every_variant_of_the_presets_has_its_title():
+    from pipeline.params import read_yaml
+
+    assert list(table.titles()) == list(read_yaml(ROOT / "params.yaml")["variants"])
+
+
+def test_our_scores_stand_beside_the_papers_of_the_same_system():
+    rows = {row.title: row for row in table_1({"in_place": details(ppl=interval(9.0))})}
+    ours = rows["In-place MAMLviaPP"]
+    assert ours.ours["ppl"] == Interval(value=9.0, low=8.875, high=9.125)
+    assert ours.paper["ppl"] == 14.10
+    assert rows["Extra-place MAMLviaPP"].ours == {"ppl": None, "hits_at_1": None, "f1": None}
+
+
+def test_a_variant_unknown_to_the_paper_stands_under_its_own_name_before_quoted_ones():
+    rows = table_1({"mine": details()})
+    place = [row.title for row in rows].index("mine")
+    assert rows[place].paper == {"ppl": None, "hits_at_1": None, "f1": None}
+    assert [row.kind for row in rows] == ["variant"] * 8 + ["quoted"] * 3
+
+
+def test_scores_that_were_not_measured_are_no_numbers():
+    row = table_1({"transfer": details(hits_at_1=None)})[1]
+    assert row.ours["hits_at_1"] is None
+    assert row.ours["f1"] == Interval(value=10.0, low=9.875, high=10.125)
+
+
+FLOORS = {
+    "counts": {"replies": 3},
+    "random": {"hits_at_1": 5.0},
+    "tfidf": {"hits_at_1": {"persona": 12.5, "persona_and_partner": 25}},
+    "constant_reply": {"f1": 10.5, "reply": "i like"},
+    "unigram": {"ppl": 300},
+    "oracle": {"ppl": 5.25},
+}
+
+
+def shown(rows):
+    return [
+        (row.kind, row.title, metric, value.value)
+        for row in rows
+        for metric, value in row.ours.items()
+        if value is not None
+    ]
+
+
+def test_floors_then_the_oracle_each_in_its_own_column():
+    assert shown(floor_rows(FLOORS)) == [
+        ("floor", "Random ranking", "hits_at_1", 5.0),
+        ("floor", "TF-IDF ranker: persona", "hits_at_1", 12.5),
+        ("floor", "TF-IDF ranker: persona and partner", "hits_at_1", 25.0),
+        ("floor", "Constant reply", "f1", 10.5),
+        ("floor", "Unigrams", "ppl", 300.0),
+        ("oracle", "The grammar itself", "ppl", 5.25),
+    ]
+
+
+def test_a_single_tfidf_score_is_a_single_row():
+    found = floor_rows({"tfidf": {"hits_at_1": 12.5}})
+    assert shown(found) == [("floor", "TF-IDF ranker", "hits_at_1", 12.5)]
+
+
+def test_real_data_has_no_oracle():
+    assert "oracle" not in {row.kind for row in floor_rows(FLOORS | {"oracle": None})}
+
+
+def test_a_floor_that_is_no_number_is_refused():
+    with pytest.raises(DataError, match=r"Unigrams: a number was expected, found 'many'"):
+        floor_rows({"unigram": {"ppl": "many"}})
+
+
+@pytest.mark.parametrize(
+    ("values", "remark"),
+    [
+        ({"gain": 0.5, "swap_gain": 0.125}, ""),
+        ({"gain": 0.5, "swap_gain": 0.25}, ""),  # just half is not most
+        ({"gain": 0.5, "swap_gain": 0.375}, "mostly not personal"),
+        ({"gain": 0.5, "swap_gain": -0.25}, ""),
+        ({"gain": 0.0, "swap_gain": 0.25}, "no gain"),
+        ({"gain": -0.5, "swap_gain": -1.0}, "no gain"),
+        ({"gain": 0.5, "swap_gain": None}, "no swap control"),
+        ({"gain": 0.0, "swap_gain": None, "epoch": 0}, "not adapted: best before"),
+    ],
+)
+def test_a_gain_that_a_stranger_gives_too_is_flagged(values, remark):
+    (row,) = adaptation_rows({"transfer": details(**values)})
+    assert row.remark == remark
+
+
+def test_adaptation_rows_are_in_table_1s_order_and_hold_their_own_numbers():
+    rows = adaptation_rows(
+        {"mine": details(), "extra_place": details(gain=0.75), "reinit": details()}
+    )
+    assert [row.title for row in rows] == ["REINIT GPT-2", "Extra-place MAMLviaPP", "mine"]
+    extra = rows[1]
+    assert (extra.before.value, extra.epoch) == (40.0, 3)
+    assert (extra.gain.value, extra.swap_gain.value, extra.swap_gap.value) == (0.75, 0.125, 0.625)
+
+
+def test_a_file_of_another_shape_is_refused_by_name():
+    broken = content()
+    del broken["gain"]
+    with pytest.raises(DataError, match=r"metrics/details/x.json: gain: not as stage score"):
+        parse_details(broken, "metrics/details/x.json")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run `python -m stages.table` where `in_place` and `transfer` are scored."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    folder = tmp_path / "metrics/details"
+    folder.mkdir(parents=True)
+
+    def run_table(**files) -> subprocess.CompletedProcess[str]:
+        for name, value in files.items():
+            (folder / f"{name}.json").write_text(json.dumps(value))
+        return subprocess.run(
+            [sys.executable, "-m", "stages.table"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    return run_table
+
+
+def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
+    done = run(
+        in_place=content(ppl=interval(9.0)), transfer=content(swap_gain=0.375), floors=FLOORS
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    in_place = [line for line in lines if line.startswith("In-place MAMLviaPP")]
+    assert in_place[0] == "In-place MAMLviaPP 9.00 (8.88, 9.12) 14.10 " + (
+        "30.0 (29.9, 30.1) 13.2 10.00 (9.88, 10.12) 15.93"
+    )
+    assert "Unigrams 300.00 – – – – –" in lines
+    assert "the two are not comparable" in done.stdout
+    assert in_place[1] == "In-place MAMLviaPP 40.00 (39.88, 40.12) " + (
+        "0.500 (0.375, 0.625) 0.125 (0.000, 0.250) 0.375 (0.250, 0.500)"
+    )
+    remarks = [line for line in lines if line.startswith("epoch 3")]
+    assert remarks == ["epoch 3, mostly not personal", "epoch 3"]
+
+
+def test_floors_may_be_missing(run):
+    done = run(in_place=content())
+    assert done.returncode == 0
+    assert "Random ranking" not in done.stdout
+
+
+def test_with_nothing_scored_it_says_what_to_run(run):
+    done = run()
+    assert done.returncode == 1
+    assert "stages.score" in done.stderr
+    assert "Traceback" not in done.stderr
