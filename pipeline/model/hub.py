@@ -1,16 +1,14 @@
 """A GPT-2 from the Hugging Face hub, by revision. Only what the base needs is transferred."""
 
+import errno
 import re
 from pathlib import Path
 
-import httpx
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -28,7 +26,9 @@ FILES = (
     "merges.txt",
 )
 
-_UNREACHABLE = (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, httpx.HTTPError)
+# The hub's client has an HTTP library of its own; what that raises has this base in common.
+_HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -67,14 +67,12 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         raise ModelError(
             f"{where} does not exist or is private; correct base.source, or give a folder"
         ) from error
-    except (
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        HfHubHTTPError,
-        httpx.HTTPError,
-    ) as error:
+    except (_HTTPError, OSError, RuntimeError) as error:  # RuntimeError: of its transfer protocol
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        why = (str(error).splitlines() or [""])[0]
         raise DownloadError(
-            f"{where}, revision {revision!r}: the hub cannot be reached and its files are not in "
-            f"the cache ({type(error).__name__}); try again, or give a folder as base.source"
+            f"{where}, revision {revision!r}: not in the cache, and the hub does not deliver it "
+            f"({type(error).__name__}: {why}); try again, or give a folder as base.source"
         ) from error
     return Path(found), Path(found).name
