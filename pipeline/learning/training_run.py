@@ -15,7 +15,7 @@ from pipeline.learning.episodes import EncodedTask, encode_tasks
 from pipeline.learning.loop import HISTORY_COLUMNS, Trained
 from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.device import best_device
+from pipeline.model.device import best_device, use_threads
 from pipeline.model.language_model import Attention
 from pipeline.model.learner import Learner, build_learner, load_theta, save_theta
 from pipeline.model.variant_file import VariantFile
@@ -53,7 +53,7 @@ def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
 
 def start(identity: Identity, attention: Attention) -> Learner:
     """Build the run's learner on this machine's device."""
-    return build_learner(
+    learner = build_learner(
         identity.variant,
         identity.adapters,
         load_base(artifacts.BASE),
@@ -61,6 +61,8 @@ def start(identity: Identity, attention: Attention) -> Learner:
         attention=attention,
         device=best_device(),
     )
+    use_threads(sum(value.numel() for value in learner.parameters(learner.theta).values()))
+    return learner
 
 
 def save(identity: Identity, learner: Learner, trained: Trained) -> Path:

@@ -23,7 +23,7 @@ from pipeline.model.checkpoint import (
     restore_optimizer,
     strip_prefix,
 )
-from pipeline.model.device import best_device
+from pipeline.model.device import best_device, use_threads
 from pipeline.model.pretrain_text import Ids
 from pipeline.params import Pretrain
 
@@ -78,6 +78,7 @@ def pretrain(
             f"{params.sequence_length}; give more text or a shorter sequence_length"
         )
     device = best_device()
+    use_threads(sum(parameter.numel() for parameter in model.parameters()))
     model.to(device).train()
     optimizer = _optimizer(model, params)
     for step in range(_resume(checkpoint, model, optimizer), params.steps):
