@@ -16,7 +16,7 @@ from pipeline.persona.text import normalise
 
 
 LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8
-MANY_WORDS = 130  # a dialogue that has more ends after six exchanges
+MANY_WORDS = 130  # a dialogue that has more ends at its next exchange, from the sixth on
 ATTEMPTS = 20  # to say what was not said in another dialogue
 ASK_AFTER_ANSWER = Weighted(("back", "ask", "tell"), (3.0, 5.0, 1.5))
 NO_REACTION = 0.4  # to what the other has told
