@@ -1,0 +1,123 @@
+"""Paired tests: signs, Holm, verdicts; on differences whose p-values can be counted."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.evaluation.comparison import compare, effect_size, holm, sign_flip_p
+from tests.prediction_builder import full
+
+
+def variant(shift=0.0, *, personas=10, hit=True, **changes):
+    """Replies of 4 tokens; a persona's NLL varies, `shift` nats per token is added."""
+    return [
+        full(
+            hit=hit,
+            response="i like dogs",
+            task_id=f"p{person:02d}",
+            nll=person + 4 * (shift + 0.01 * shift * person),
+            **changes,
+        )
+        for person in range(personas)
+    ]
+
+
+def first_of_each(found):
+    """The tests of the first pair, by metric."""
+    return {test["metric"]: test for test in reversed(found["tests"])}
+
+
+def test_a_variant_that_is_worse_for_every_persona():
+    """10 personas, all of one sign: 2 of 1,024 sign patterns are as extreme."""
+    found = compare({"good": variant(), "bad": variant(0.5)}, permutations=100, seed=0)
+    test = first_of_each(found)["nats_per_token"]
+    assert (test["a"], test["b"], test["personas"]) == ("bad", "good", 10)
+    assert test["difference"]["value"] == pytest.approx(0.5 + 0.005 * 4.5)
+    assert 0.5 < test["difference"]["low"] < test["difference"]["high"] < 0.55
+    assert test["p"] == 2 / 1024
+    assert test["p_holm"] == 3 * 2 / 1024  # the smallest of three tests
+    assert test["verdict"] == "worse"
+    assert found["variants"] == ["bad", "good"]
+
+
+def test_better_is_lower_nll_but_more_hits():
+    a, b = variant(-0.5), variant(hit=False)
+    found = first_of_each(compare({"a": a, "b": b}, permutations=100, seed=0))
+    assert found["nats_per_token"]["difference"]["value"] < 0
+    assert found["hits_at_1"]["difference"]["value"] == 100
+    assert found["nats_per_token"]["verdict"] == found["hits_at_1"]["verdict"] == "better"
+    swapped = first_of_each(compare({"b": a, "a": b}, permutations=100, seed=0))
+    assert swapped["nats_per_token"]["verdict"] == swapped["hits_at_1"]["verdict"] == "worse"
+
+
+def test_equal_variants_are_not_distinguishable():
+    found = compare({"a": variant(), "b": variant()}, permutations=100, seed=0)
+    for test in found["tests"]:
+        assert test["verdict"] == "not distinguishable"
+        assert test["p"] == test["p_holm"] == 1
+        assert test["d_z"] is None
+        assert test["difference"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_too_few_personas_cannot_show_anything():
+    found = compare(
+        {"a": variant(personas=4), "b": variant(9.0, personas=4)}, permutations=100, seed=0
+    )
+    assert first_of_each(found)["nats_per_token"]["p"] == 2 / 16
+    assert first_of_each(found)["nats_per_token"]["verdict"] == "not distinguishable"
+
+
+def test_the_family_is_every_pair_by_every_metric():
+    three = {name: variant(shift) for name, shift in (("c", 0.0), ("a", 0.1), ("b", 0.2))}
+    found = compare(three, permutations=100, seed=0)
+    assert [(t["a"], t["b"]) for t in found["tests"][::3]] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [t["metric"] for t in found["tests"][:3]] == ["nats_per_token", "hits_at_1", "f1"]
+    assert first_of_each(found)["nats_per_token"]["p_holm"] == pytest.approx(9 * 2 / 1024)
+    assert compare({"a": variant()}, permutations=100, seed=0)["tests"] == []
+
+
+def test_personas_and_replies_that_only_one_variant_has_are_left_out():
+    a = variant(0.5, personas=10)
+    b = [*variant(personas=6), full(task_id="p00", turn=5, nll=400.0)]
+    test = first_of_each(compare({"a": a, "b": b}, permutations=100, seed=0))["nats_per_token"]
+    assert test["personas"] == 6
+    assert test["difference"]["value"] == pytest.approx(0.5 + 0.005 * 2.5)
+    with pytest.raises(DataError, match="a and b share no held-out reply"):
+        compare({"a": a, "b": variant(dialogue_id="other")}, permutations=100, seed=0)
+
+
+def test_training_seeds_are_averaged_within_a_persona():
+    both = [*variant(0.2, seed=0), *variant(0.4, seed=1)]
+    test = first_of_each(compare({"a": both, "b": variant()}, permutations=100, seed=0))
+    assert test["nats_per_token"]["difference"]["value"] == pytest.approx(0.3 * (1 + 0.045))
+    assert test["nats_per_token"]["personas"] == 10
+
+
+def test_p_counts_the_observed_pattern_and_is_never_0():
+    p = sign_flip_p(np.full(40, 1.0), permutations=999, seed=0)
+    assert p == 1 / 1000
+
+
+def test_p_is_two_sided_and_does_not_depend_on_the_unit():
+    differences = np.array([0.3, -0.1, 0.7, 0.2, 0.45, -0.05])
+    p = sign_flip_p(differences, permutations=10, seed=0)
+    assert p == sign_flip_p(-differences, permutations=10, seed=0)
+    assert p == sign_flip_p(1e-6 * differences, permutations=10, seed=0)
+    assert sign_flip_p(np.zeros(20), permutations=10, seed=0) == 1
+
+
+def test_ties_in_other_order_of_summation_count_as_ties():
+    """±0.1 ±0.2 ±0.3: 0.1 + 0.2 and 0.3 differ in the last bit; all 8 patterns are >= 0."""
+    assert sign_flip_p(np.array([0.1, 0.2, -0.3]), permutations=10, seed=0) == 1
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_effect_size_is_the_mean_in_standard_deviations():
+    assert effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    assert effect_size(np.array([2.0, 2.0])) is None
+    assert effect_size(np.array([2.0])) is None
