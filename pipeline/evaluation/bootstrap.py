@@ -9,6 +9,7 @@ Dimensions: s, bootstrap samples; p, personas; c, a metric's sums.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 import numpy as np
@@ -103,7 +104,12 @@ class Bootstrap:
 
     def weights(self, personas: int) -> Array:
         """Return how often each persona is drawn in each sample, (s, p): the same every time."""
-        draws = generator(self.seed, "bootstrap").multinomial(
-            personas, np.full(personas, 1 / personas), size=self.samples
-        )
-        return draws.astype(np.float64)
+        return _weights(personas, self.samples, self.seed)
+
+
+@lru_cache(maxsize=4)
+def _weights(personas: int, samples: int, seed: int) -> Array:
+    draws = generator(seed, "bootstrap").multinomial(
+        personas, np.full(personas, 1 / personas), size=samples
+    )
+    return draws.astype(np.float64)
