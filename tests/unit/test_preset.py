@@ -38,6 +38,16 @@ def test_without_changes_the_bytes_are_the_presets(project, name):
     assert (project / "params.yaml").read_bytes() == (ROOT / f"presets/{name}.yaml").read_bytes()
 
 
+def test_without_changes_the_writer_is_not_asked(project):
+    """A preset laid out in another way than ruamel would lay it out."""
+    other = "# by hand\n\n" + (ROOT / "presets/embedded.yaml").read_text().replace(
+        "inner_steps: 1", "inner_steps:    1"
+    )
+    (project / "presets/mine.yaml").write_text(other)
+    preset("mine")
+    assert (project / "params.yaml").read_text() == other
+
+
 def test_the_committed_params_are_the_embedded_preset():
     assert (ROOT / "params.yaml").read_bytes() == (ROOT / "presets/embedded.yaml").read_bytes()
 

@@ -1,14 +1,19 @@
 """The tables: the paper's numbers where they belong, ours beside them, no gain sold as personal."""
 
 import json
+import re
 import subprocess
 import sys
+from math import exp
 
 import pytest
 
 from pipeline.errors import DataError
 from pipeline.evaluation import table
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.report import report
 from pipeline.evaluation.table import Interval, adaptation_rows, floor_rows, parse_details, table_1
+from tests.prediction_builder import full
 from tests.wiring.closure import ROOT
 
 
@@ -160,6 +165,28 @@ def test_adaptation_rows_are_in_table_1s_order_and_hold_their_own_numbers():
     assert (extra.gain.value, extra.swap_gain.value, extra.swap_gap.value) == (0.75, 0.125, 0.625)
 
 
+def test_what_score_writes_is_what_the_tables_read():
+    """Parsed from the report itself, so that neither can rename a field alone."""
+    records = [
+        full(split=split, epoch=epoch, nll=nll, task_id=person, protocol=protocol)
+        for person in ("p0", "p1")
+        for epoch, nll in ((0, 6.0), (1, 3.0))
+        for split, protocol in (
+            ("valid", "leave_one_out"),
+            ("test", "leave_one_out"),
+            ("test", "swap"),
+        )
+    ]
+    found = json.loads(json.dumps(report(records, Bootstrap(samples=20, seed=0)).details))
+    (row,) = adaptation_rows({"transfer": parse_details(found, "x.json")})
+    assert (row.epoch, row.gain.value, row.swap_gap.value) == (1, 0.75, 0.0)
+    assert row.before.value == pytest.approx(exp(7 / 4))
+    assert row.remark == "mostly not personal"
+    scores = table_1({"transfer": parse_details(found, "x.json")})[1].ours
+    assert scores["ppl"].value == pytest.approx(exp(1.0))
+    assert (scores["hits_at_1"].value, scores["f1"].value) == (100.0, 100.0)
+
+
 def test_a_file_of_another_shape_is_refused_by_name():
     broken = content()
     del broken["gain"]
@@ -174,13 +201,15 @@ def run(tmp_path):
     folder = tmp_path / "metrics/details"
     folder.mkdir(parents=True)
 
-    def run_table(**files) -> subprocess.CompletedProcess[str]:
+    def run_table(columns: int = 0, **files) -> subprocess.CompletedProcess[str]:
+        terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": str(columns)}
+        env = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"}
         for name, value in files.items():
             (folder / f"{name}.json").write_text(json.dumps(value))
         return subprocess.run(
             [sys.executable, "-m", "stages.table"],
             cwd=tmp_path,
-            env={"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"},
+            env=env | (terminal if columns else {}),
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -207,6 +236,17 @@ def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
     )
     remarks = [line for line in lines if line.startswith("epoch 3")]
     assert remarks == ["epoch 3, mostly not personal", "epoch 3"]
+
+
+@pytest.mark.parametrize("columns", [64, 80])
+def test_on_a_narrow_terminal_no_number_is_cut(run, columns):
+    done = run(columns, in_place=content(ppl=interval(1234.5)))
+    plain = re.sub(r"\x1b\[\d*m", "", done.stdout)
+    table_only = [line for line in plain.splitlines() if line.startswith(" ")]
+    assert max(map(len, table_only)) <= columns
+    for whole in ("1234.50", "(1234.38, 1234.62)", "paper 14.10", "(29.9, 30.1)", "paper 13.2"):
+        assert whole in plain
+    assert "…" not in plain
 
 
 def test_floors_may_be_missing(run):
