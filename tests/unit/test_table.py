@@ -238,7 +238,7 @@ def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
     assert remarks == ["epoch 3, mostly not personal", "epoch 3"]
 
 
-@pytest.mark.parametrize("columns", [64, 80])
+@pytest.mark.parametrize("columns", [72, 80])
 def test_on_a_narrow_terminal_no_number_is_cut(run, columns):
     done = run(columns, in_place=content(ppl=interval(1234.5)))
     plain = re.sub(r"\x1b\[\d*m", "", done.stdout)
