@@ -1,0 +1,52 @@
+"""The shell of meta-training hands α to the inner loop and β to the outer one."""
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.params import Settings
+from stages import meta_train
+from tests.wiring.closure import ROOT
+
+
+class _StopError(PipelineError):
+    pass
+
+
+@pytest.fixture
+def asked(monkeypatch, make_learner):
+    """What the stage hands to the loop and to the meta-gradient, before anything is trained."""
+    seen = {}
+    settings = Settings.load(ROOT / "params.yaml")
+    monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
+    monkeypatch.setattr(meta_train, "start", lambda identity, attention: make_learner())
+    monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
+    monkeypatch.setattr(meta_train, "with_two_dialogues", lambda tasks, split: tasks)
+    monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)
+    for name in ("meta_gradient", "validate"):
+        monkeypatch.setattr(
+            meta_train.maml, name, lambda *args, _name=name, **kw: seen.update({_name: kw})
+        )
+
+    def run(theta, step, validate, schedule, **options):
+        step(theta, 0)
+        validate(theta)
+        seen["schedule"] = schedule
+        raise _StopError
+
+    monkeypatch.setattr(meta_train.loop, "run", run)
+    with pytest.raises(_StopError):
+        meta_train.meta_train("in_place", 0)
+    return seen, settings.check()
+
+
+def test_alpha_is_the_inner_rate_and_beta_the_outer(asked):
+    seen, params = asked
+    assert params.inner_lr != params.outer_lr
+    assert seen["meta_gradient"]["inner_lr"] == params.inner_lr
+    assert seen["validate"]["lr"] == params.inner_lr
+    assert seen["schedule"].lr == params.outer_lr
+    assert seen["schedule"].steps == params.outer_steps
+
+
+def test_early_stopping_watches_the_loss_after_adaptation(asked):
+    assert asked[0]["schedule"].criterion == "valid_adapted_loss"
