@@ -3,7 +3,7 @@
 What `score` and `floors` wrote comes in, rows go out; how they look is the shell's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +19,9 @@ METRICS = ("ppl", "hits_at_1", "f1")
 
 FLOORS = {
     "random": "Random ranking",
-    "tfidf": "TF-IDF ranker",
+    "tfidf": "TF-IDF ranker: persona and partner",
+    "tfidf_persona": "TF-IDF ranker: persona",
+    "tfidf_partner": "TF-IDF ranker: partner",
     "constant_reply": "Constant reply",
     "frequent_words": "Frequent words",
     "unigram": "Unigrams",
@@ -157,33 +159,27 @@ def _scores(details: Mapping[str, Details], name: str | None) -> dict[str, Inter
 def floor_rows(floors: Mapping[str, object]) -> list[Row]:
     """Return what needs no learning, then the oracle where the corpus has one.
 
-    A score may be a number or one number for each way of computing it: then each has its row.
-
     Raises:
         DataError: a score is not a number.
     """
-    rows: list[Row] = []
-    for key, title in FLOORS.items():
-        content = floors.get(key)
-        if not isinstance(content, Mapping):
-            continue
-        kind: Literal["floor", "oracle"] = "oracle" if key == "oracle" else "floor"
-        for metric in METRICS:
-            rows += [
-                Row(kind, name, {**dict.fromkeys(METRICS), metric: value}, dict.fromkeys(METRICS))
-                for name, value in _values(title, content.get(metric))
-            ]
-    return rows
+    return [
+        Row(
+            "oracle" if key == "oracle" else "floor",
+            title,
+            {metric: _floor(title, content.get(metric)) for metric in METRICS},
+            dict.fromkeys(METRICS),
+        )
+        for key, title in FLOORS.items()
+        if isinstance(content := floors.get(key), Mapping)
+    ]
 
 
-def _values(title: str, score: object) -> Iterator[tuple[str, Interval]]:
-    if isinstance(score, Mapping):
-        for name, value in score.items():
-            yield from _values(f"{title}: {str(name).replace('_', ' ')}", value)
-    elif isinstance(score, int | float) and not isinstance(score, bool):
-        yield title, Interval(value=score, low=None, high=None)
-    elif score is not None:
+def _floor(title: str, score: object) -> Interval | None:
+    if score is None:
+        return None
+    if isinstance(score, bool) or not isinstance(score, int | float):
         raise DataError(f"floors: {title}: a number was expected, found {score!r}")
+    return Interval(value=score, low=None, high=None)
 
 
 def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
