@@ -5,10 +5,10 @@ from functools import cache
 from typing import Annotated
 
 import typer
-from pipeline.evaluation.headline import headline_epoch
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
+from pipeline.evaluation.headline import headline_epoch
 from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.workers import Journal, Work, Workers

@@ -95,7 +95,7 @@ def test_a_number_as_dvc_writes_it_is_a_number(tmp_path):
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(ParamsError, match="params.yaml"):
+    with pytest.raises(ParamsError, match=r"params\.yaml"):
         Settings.load(path)
 
 
