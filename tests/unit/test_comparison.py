@@ -67,6 +67,16 @@ def test_too_few_personas_cannot_show_anything():
     assert first_of_each(found)["nats_per_token"]["verdict"] == "not distinguishable"
 
 
+def test_the_verdict_is_after_holm():
+    """6 personas of one sign: p is 2 in 64, but the smallest of three tests counts three times."""
+    found = compare(
+        {"a": variant(personas=6), "b": variant(9.0, personas=6)}, permutations=100, seed=0
+    )
+    test = first_of_each(found)["nats_per_token"]
+    assert test["p"] == 2 / 64 < 0.05 < test["p_holm"] == 6 / 64
+    assert test["verdict"] == "not distinguishable"
+
+
 def test_the_family_is_every_pair_by_every_metric():
     three = {name: variant(shift) for name, shift in (("c", 0.0), ("a", 0.1), ("b", 0.2))}
     found = compare(three, permutations=100, seed=0)

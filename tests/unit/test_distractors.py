@@ -1,0 +1,68 @@
+"""Drawing distractors where a corpus has none, and placing the gold reply."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.persona.distractors import draw, place, pool
+from pipeline.persona.text import normalise
+
+
+OTHERS = [f"i have {i} dogs ." for i in range(40)]
+
+
+def drawn(reply="gold", said=OTHERS, own=frozenset(), seed=0):
+    return draw(reply, pool(said), own, random=Random(seed), origin="test-0/1")
+
+
+def test_nineteen_others_then_the_gold_reply():
+    candidates = drawn()
+    assert candidates[-1] == "gold"
+    assert len(candidates) == 20
+    assert set(candidates[:-1]) <= set(OTHERS)
+    assert len(set(candidates)) == 20
+
+
+def test_distractors_differ_after_normalisation():
+    spelled = [text for i in range(19) for text in (f"dog {i} .", f"The dog {i} !", f"a DOG, {i}")]
+    for seed in range(20):
+        distractors = drawn(said=spelled, seed=seed)[:-1]
+        assert sorted(map(normalise, distractors)) == sorted(f"dog {i}" for i in range(19))
+
+
+def test_neither_the_gold_in_another_spelling_nor_ones_own_replies():
+    said = [*OTHERS[:20], "A gold !", "the GOLD"]
+    own = {normalise(OTHERS[0])}
+    for seed in range(20):
+        assert sorted(drawn(said=said, own=own, seed=seed)[:-1]) == sorted(OTHERS[1:20])
+
+
+def test_what_is_empty_after_normalisation_is_no_distractor():
+    assert [reply.text for reply in pool(["?!", "yes .", "the", ""])] == ["yes ."]
+
+
+def test_the_same_generator_gives_the_same_distractors():
+    assert drawn(seed=1) == drawn(seed=1)
+    assert drawn(seed=1) != drawn(seed=2)
+
+
+def test_every_reply_is_as_likely_as_any_other():
+    drawn_in = Counter(text for seed in range(2000) for text in drawn(seed=seed)[:-1])
+    expected = 2000 * 19 / 40
+    assert set(drawn_in) == set(OTHERS)
+    assert all(abs(count - expected) < 5 * 22 for count in drawn_in.values())  # 22: one σ
+
+
+def test_too_few_replies_of_others():
+    assert len(drawn(said=OTHERS[:19])) == 20
+    with pytest.raises(DataError, match=r"test-0/1: 19 distractors.*only 18 distinct"):
+        drawn(said=OTHERS[:18])
+
+
+def test_the_gold_reply_can_be_anywhere():
+    places = Counter(place(20, Random(seed)).index(19) for seed in range(4000))
+    assert set(places) == set(range(20))
+    assert all(abs(count - 200) < 5 * 14 for count in places.values())  # 14: one σ
+    assert sorted(place(20, Random(0))) == list(range(20))

@@ -1,0 +1,138 @@
+"""Rule B.2 and its two alternatives."""
+
+from random import Random
+
+import pytest
+
+from pipeline.params import People, Synthetic
+from pipeline.persona import grouping
+from pipeline.persona.grouping import group, normalise_sentence
+from pipeline.persona.parser import parse
+from pipeline.persona.synthetic.corpus import write_corpus
+from pipeline.persona.synthetic.lexicon import BY_NAME
+from pipeline.persona.synthetic.people import Person, people_of
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("I Swim.", "i swim", id="case-and-stop"),
+        pytest.param("i   swim . ", "i swim", id="blanks"),
+        pytest.param("i'm a nurse", "i m a nurse", id="blanked-apostrophe"),
+        pytest.param("i m a nurse", "i am a nurse", id="am"),
+        pytest.param("i ve a dog", "i have a dog", id="have"),
+        pytest.param("i'd swim", "i would swim", id="would"),
+        pytest.param("it s cold", "it is cold", id="is"),
+        pytest.param("i don t swim", "i do not swim", id="do-not"),
+        pytest.param("my dog isn't old", "my dog is not old", id="is-not"),
+        pytest.param("i can't swim", "i cannot swim", id="cannot"),
+        pytest.param("i won t swim", "i will not swim", id="will-not"),
+    ],
+)
+def test_spellings_of_one_sentence(one, other):
+    assert normalise_sentence(one) == normalise_sentence(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param("i swim", "i do not swim", id="negation"),
+        pytest.param("aim high", "ai am high", id="whole-words-only"),
+        pytest.param("mr. x", "mr x", id="inner-stop"),
+        pytest.param("my car", "your car", id="words"),
+    ],
+)
+def test_different_sentences(one, other):
+    assert normalise_sentence(one) != normalise_sentence(other)
+
+
+def persona(letters: str) -> list[str]:
+    return [f"i like {letter}." for letter in letters]
+
+
+def test_three_shared_sentences_make_one_persona_two_do_not():
+    assert group([persona("abcde"), persona("abcxy")], "canonical") == [[0, 1]]
+    assert group([persona("abcde"), persona("abxyz")], "canonical") == [[0], [1]]
+
+
+def test_a_chain_of_variants_is_one_persona():
+    chain = [persona("abcde"), persona("vwxyz"), persona("cdefg"), persona("efghi")]
+    assert group(chain, "canonical") == [[0, 2, 3], [1]]
+
+
+def test_spelling_and_order_do_not_part_a_persona():
+    one = ["i'm a nurse.", "i don t swim.", "i can't sing."]
+    other = ["I cannot sing", "i am a nurse .", "i do not swim"]
+    assert group([one, other], "canonical") == [[0, 1]]
+    assert group([one, other], "exact_variant") == [[0, 1]]
+
+
+def test_a_sentence_said_twice_counts_once():
+    assert group([persona("aaabb"), persona("abbbx")], "canonical") == [[0], [1]]
+
+
+def test_a_short_variant_is_the_same_persona_as_itself():
+    assert group([persona("ab"), persona("xy"), persona("ba")], "canonical") == [[0, 2], [1]]
+
+
+def test_exact_variant_merges_nothing():
+    given = [persona("abcde"), persona("abcd"), persona("edcba")]
+    assert group(given, "exact_variant") == [[0, 2], [1]]
+
+
+def test_groups_stand_in_the_order_of_their_first_dialogue():
+    given = [persona(text) for text in ("xyz", "abc", "xyzw", "pqr", "cab")]
+    assert group(given, "canonical") == [[0, 2], [1, 4], [3]]
+
+
+def test_kmeans_parts_what_is_far_apart(monkeypatch):
+    monkeypatch.setattr(grouping, "PAML_CLUSTERS", 2)
+    given = [persona(text) for text in ("abcde", "vwxyz", "abcd", "wxyz", "bcde", "vwxy", "abcde")]
+    assert group(given, "kmeans1155") == [[0, 2, 4, 6], [1, 3, 5]]
+
+
+def test_kmeans_takes_sentences_as_written():
+    given = [["i'm old."], ["i am old."], ["i'm old."]]
+    assert group(given, "kmeans1155") == [[0, 2], [1]]
+
+
+def test_kmeans_with_fewer_variants_than_clusters_merges_nothing():
+    given = [persona("abcd"), persona("abce"), persona("abcd")]
+    assert group(given, "kmeans1155") == [[0, 2], [1]]
+
+
+def test_many_personas_take_little_time():
+    """Pairs are found through an inverted index: a million comparisons would take minutes."""
+    random = Random(0)
+    own = [[f"i own {i} {j}" for j in range(5)] for i in range(3000)]
+    given = [random.sample(sentences, 4) for sentences in own for _ in range(3)]
+    assert len(group(given, "canonical")) == 3000
+
+
+def owner(sentences: list[str], persons: list[Person]) -> int:
+    """Whose facts the sentences state, by what the grammar can write of each person."""
+
+    def said_by(person: Person) -> set[str]:
+        return {
+            form.format(v=person.facts[topic])
+            for topic in person.stated
+            for form in BY_NAME[topic].persona
+        }
+
+    (found,) = [i for i, person in enumerate(persons) if set(sentences) <= said_by(person)]
+    return found
+
+
+def test_the_rule_recovers_exactly_the_generated_people():
+    params = Synthetic(
+        seed=3, people=People(train=40, valid=8, test=16), dialogues=10, pretrain_lines=1
+    )
+    corpus = write_corpus(params)
+    for split, persons in people_of(params).persons.items():
+        personas = [dialogue.persona for dialogue in parse(corpus.texts[split], origin=split)]
+        owners = [owner(sentences, persons) for sentences in personas]
+        groups = group(personas, "canonical")
+        assert [{owners[i] for i in members} for members in groups] == [
+            {person} for person in dict.fromkeys(owners)
+        ]
+        assert len(groups) == len(persons)
