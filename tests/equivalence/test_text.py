@@ -1,7 +1,8 @@
 """Normalisation and word split against second implementations, without regular expressions.
 
 Written from ParlAI's description: "lower text, remove punctuation, articles and extra
-whitespace", punctuation being converted to spaces; its split tokeniser puts blanks around six marks.
+whitespace", punctuation being converted to spaces; its split tokeniser puts blanks around six
+marks.
 """
 
 import string
