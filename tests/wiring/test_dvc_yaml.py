@@ -213,3 +213,11 @@ def test_presets_are_valid_and_have_the_same_keys(path):
         for p in (path, ROOT / "params.yaml")
     )
     assert preset == embedded
+
+
+def test_every_scored_variant_is_in_fig_3():
+    plots = params.read_yaml(ROOT / "dvc.yaml")["plots"]
+    assert len(plots) == 3
+    for plot in plots:
+        (content,) = plot.values()
+        assert list(content["y"]) == [str(artifacts.kshot_file(v)) for v in VARIANTS]
