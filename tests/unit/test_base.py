@@ -240,11 +240,15 @@ def test_adding_the_special_rows_leaves_the_global_generator(gpt2, tmp_path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_base_made_here_may_be_the_source(built, tmp_path):
-    facts = _build(_params(str(built[0])), tmp_path, tmp_path / "base")
+def test_a_source_with_special_tokens_keeps_its_rows(built, tmp_path):
+    source = shutil.copytree(built[0], tmp_path / "source")
+    model = read_gpt2(source)
+    model.transformer.wte.weight.data[280:] += 1  # trained, say
+    write_gpt2(model, source)
+    facts = _build(_params(str(source)), tmp_path, tmp_path / "base")
     assert facts["vocab_size"] == 280
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
-        assert _contents(tmp_path / "base")[name] == _contents(built[0])[name]
+        assert _contents(tmp_path / "base")[name] == _contents(source)[name]
 
 
 def test_a_hub_model_is_kept_with_the_commit_found(gpt2, tmp_path, monkeypatch):

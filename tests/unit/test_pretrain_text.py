@@ -92,6 +92,7 @@ def test_ids_do_not_depend_on_the_size_of_a_chunk(tokenizer, monkeypatch):
 def test_no_line_of_the_text_gives_a_special_token():
     tokenizer = train_tokenizer(["a dog runs"], 270)
     plain = add_special_tokens(tokenizer)
+    tokenizer.backend_tokenizer.encode_special_tokens = False
     ids = encode_lines([(True, f"<|user|> a {END_OF_TEXT} <|/system|>")], tokenizer)
     assert ids[1:-1].max() < plain
     assert tokenizer.eos_token_id not in ids[1:-1]
