@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from functools import cache
 from itertools import pairwise
+from random import Random
 from statistics import mean, median
 
 import pytest
@@ -15,7 +16,7 @@ from tokenizers import ByteLevelBPETokenizer
 from pipeline.params import People, Synthetic
 from pipeline.persona.grouping import group, normalise_sentence
 from pipeline.persona.parser import ParsedDialogue, parse
-from pipeline.persona.synthetic.corpus import Corpus, pretrain_text, write_corpus
+from pipeline.persona.synthetic.corpus import Corpus, _shuffled, pretrain_text, write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS, Topic
 from pipeline.persona.synthetic.people import people_of
 from pipeline.persona.synthetic.phrases import SYMBOLS
@@ -177,6 +178,12 @@ def test_distractors_are_of_the_same_kind_where_there_are_enough():
     assert mean(shares) > 0.9
 
 
+def test_a_shuffle_yields_every_item_once_and_any_order():
+    orders = Counter(tuple(_shuffled("abc", Random(seed))) for seed in range(1200))
+    assert {"".join(order) for order in orders} == {"abc", "acb", "bac", "bca", "cab", "cba"}
+    assert all(140 < number < 260 for number in orders.values())
+
+
 def test_few_people_still_get_distractors():
     params = EMBEDDED.model_copy(update={"people": People(train=1, valid=1, test=1)})
     corpus = write_corpus(params.model_copy(update={"dialogues": 1}))
@@ -258,6 +265,13 @@ def test_the_general_text_knows_nobody_of_the_corpus():
     spoken = {line for line in embedded()[1].splitlines() if len(line.split()) > 8}
     test = [r for d in dialogues("test") for r in replies(d) if len(r.split()) > 8]
     assert mean(reply in spoken for reply in test) < 0.05
+
+
+def test_the_general_text_holds_no_sentence_of_a_held_out_persona():
+    general = {normalise(line) for line in embedded()[1].splitlines()}
+    for split in ("valid", "test"):
+        sentences = {normalise(text) for d in dialogues(split) for text in d.persona}
+        assert not general & sentences
 
 
 def test_the_same_parameters_give_the_same_bytes_in_time():

@@ -1,13 +1,20 @@
 """The synthetic corpus in Persona-chat's text format, with its oracle, and the general text."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from pipeline.params import Synthetic
 from pipeline.persona.synthetic.dialogue import Exchange, converse
-from pipeline.persona.synthetic.people import Person, World, people_of, persona_text
+from pipeline.persona.synthetic.people import (
+    Person,
+    World,
+    people_of,
+    persona_sentences,
+    persona_text,
+)
 from pipeline.persona.text import normalise
 
 
@@ -15,6 +22,8 @@ LEAST_DIALOGUES, MOST_DIALOGUES = 6, 10  # of a training person
 ONCE = 20  # one training person in so many has a single dialogue
 NUM_DISTRACTORS = 19
 FEW = 5  # a split with fewer persons borrows distractors from strangers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,22 @@ def write_corpus(params: Synthetic) -> Corpus:
 
 
 def pretrain_text(params: Synthetic) -> str:
-    """Return `pretrain_lines` utterances of strangers; a blank line between two dialogues."""
+    """Return `pretrain_lines` utterances of strangers; a blank line between two dialogues.
+
+    No utterance is a sentence that a valid or test person's persona text may hold.
+    """
     world = people_of(params)
+    never = {
+        normalise(sentence)
+        for split in ("valid", "test")
+        for person in world.persons[split]
+        for sentence in persona_sentences(person)
+    }
     left = params.pretrain_lines
     dialogues = []
     number = 0
     while left:
-        exchanges = _strangers_talk(world, Random(f"{params.seed}/pretrain/{number}"))
+        exchanges = _strangers_talk(world, Random(f"{params.seed}/pretrain/{number}"), never)
         lines = [part.text for exchange in exchanges for part in exchange][:left]
         dialogues.append("".join(f"{line}\n" for line in lines))
         left -= len(lines)
@@ -64,9 +82,9 @@ def pretrain_text(params: Synthetic) -> str:
     return "\n".join(dialogues)
 
 
-def _strangers_talk(world: World, random: Random) -> list[Exchange]:
+def _strangers_talk(world: World, random: Random, never: Set[str] = frozenset()) -> list[Exchange]:
     one, other = random.sample(world.strangers, 2)
-    return converse(one, other, random=random, said=set())
+    return converse(one, other, random=random, said=frozenset(), never=never)
 
 
 def _dialogues(params: Synthetic, world: World, split: str) -> list[_Dialogue]:
@@ -92,7 +110,7 @@ def _dialogues_of(
     said: set[str] = set()
     for i in range(number):
         partner = random.choice(strangers)
-        exchanges = converse(partner, person, random=random, said=said)
+        exchanges = converse(partner, person, random=random, said=said, never=frozenset())
         said |= {normalise(reply.text) for _, reply in exchanges}
         persona = persona_text(person, random, whole=i == whole)
         yield _Dialogue(owner, persona, exchanges)
@@ -134,9 +152,18 @@ class _Distractors:
         """Return 19 replies of others, distinct after normalisation, none of them the owner's."""
         taken: dict[str, str] = {}
         for entries in (self._kinds[kind], self._all):
-            for key, text in self._random.sample(entries, len(entries)):
+            for key, text in _shuffled(entries, self._random):
                 if len(taken) == NUM_DISTRACTORS:
                     return list(taken.values())
                 if key not in self._own[owner]:
                     taken.setdefault(key, text)
         return list(taken.values())
+
+
+def _shuffled(items: Sequence[T], random: Random) -> Iterator[T]:
+    """Yield the items in a random order, at a cost that grows only with what is taken."""
+    moved: dict[int, int] = {}  # place -> index of the item that stands there now
+    for last in range(len(items) - 1, -1, -1):
+        place = random.randrange(last + 1)
+        yield items[moved.get(place, place)]
+        moved[place] = moved.get(last, last)

@@ -126,6 +126,7 @@ class Turn:
         return self.draw.choose(Weighted(topics, [weights[topic] for topic in topics]))
 
 
+Move = Callable[[Turn, Utterance], Utterance]
 JOINS = Weighted(phrases.JOINS)
 REACTION = Weighted(("topic", "any", "echo"), (3.0, 3.0, 1.0))
 
@@ -208,36 +209,42 @@ def _go_on(turn: Turn, heard: Utterance) -> None:
         turn.volunteer()
 
 
-def _say(
-    turn: Turn, heard: Utterance | None, move: Callable[[Turn, Utterance], Utterance]
-) -> Utterance:
-    return greet(turn) if heard is None else move(turn, heard)
-
-
-def converse(partner: Person, person: Person, *, random: Random, said: Set[str]) -> list[Exchange]:
+def converse(
+    partner: Person, person: Person, *, random: Random, said: Set[str], never: Set[str]
+) -> list[Exchange]:
     """Return a dialogue of six to eight exchanges; the partner speaks first.
 
-    A reply that is in `said` (normalised replies of the person's other dialogues) is drawn again.
-    Its `nats` leave that out; as what is ruled out can only make the rest likelier, they are an
-    upper bound.
+    A reply that is in `said` (normalised replies of the person's other dialogues) is drawn again,
+    as is whatever is in `never`. The `nats` leave that out; as what is ruled out can only make the
+    rest likelier, they are an upper bound.
     """
     one, other = Speaker(partner), Speaker(person)
     dialogue: list[Exchange] = []
     exchanges = random.randint(LEAST_EXCHANGES, MOST_EXCHANGES)
     num_words, last = 0, False
     while not last:
-        number = len(dialogue) + 1
         heard = dialogue[-1][1] if dialogue else None
-        last = number >= (LEAST_EXCHANGES if num_words > MANY_WORDS else exchanges)
-        turn = Turn(one, other, random)
-        line = _say(turn, heard, leave if last else reply)
-        one = turn.speaker
-        for _ in range(ATTEMPTS):
-            turn = Turn(other, one, random)
-            answer = _say(turn, line, farewell if last else reply if heard else mood)
-            if normalise(answer.text) not in said:
-                break
-        other = turn.speaker
+        last = len(dialogue) + 1 >= (LEAST_EXCHANGES if num_words > MANY_WORDS else exchanges)
+        one, line = _say(one, other, leave if last else reply, heard, random, never)
+        move: Move = farewell if last else reply if dialogue else mood
+        other, answer = _say(other, one, move, line, random, said | never)
         dialogue.append((line, answer))
         num_words += len(f"{line.text} {answer.text}".split())
     return dialogue
+
+
+def _say(
+    speaker: Speaker,
+    other: Speaker,
+    move: Move,
+    heard: Utterance | None,
+    random: Random,
+    ruled_out: Set[str],
+) -> tuple[Speaker, Utterance]:
+    """Return the speaker after an utterance that is not ruled out, and the utterance."""
+    for _ in range(ATTEMPTS):
+        turn = Turn(speaker, other, random)
+        utterance = greet(turn) if heard is None else move(turn, heard)
+        if normalise(utterance.text) not in ruled_out:
+            break
+    return turn.speaker, utterance

@@ -68,6 +68,15 @@ def people_of(params: Synthetic) -> World:
     return World(persons, [crowd.add(f"{params.seed}/stranger/{i}") for i in range(STRANGERS)])
 
 
+def persona_sentences(person: Person) -> list[str]:
+    """Return every sentence that a persona text of this person may hold, in all its forms."""
+    return [
+        form.format(v=person.facts[topic])
+        for topic in person.stated
+        for form in BY_NAME[topic].persona
+    ]
+
+
 def persona_text(person: Person, random: Random, *, whole: bool) -> list[str]:
     """Return the persona sentences of one dialogue, in a random order.
 
