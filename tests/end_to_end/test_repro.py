@@ -23,6 +23,7 @@ TOY = {
     "base.pretrain.width": 32,
     "base.pretrain.steps": 20,
     "base.pretrain.context": 512,
+    "base.pretrain.sequence_length": 128,
     "train.steps": 10,
     "train.validate_every": 5,
     "train.valid_episodes": 1,
