@@ -31,7 +31,7 @@ class Prediction(BaseModel):
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
     candidate_nll: list[float] | None = None  # nats
-    candidate_tokens: list[int] | None = None
+    candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
     candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
     gold: int | None = None

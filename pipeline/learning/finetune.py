@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from pipeline.errors import TrainingError
 from pipeline.learning.episodes import generator, num_replies, reply_batch
 from pipeline.model.batching import Piece, collate, whole
 from pipeline.model.encoding import Window
@@ -25,6 +26,9 @@ def finetune(
         support: encoded dialogues; with none, only epoch 0 is yielded.
         params: optimizer, rate, batch, epochs.
         key: names the fold; with `params.seed` and the epoch it seeds the dialogues' order.
+
+    Raises:
+        TrainingError: a loss is not finite.
     """
     theta = {n: v.detach().clone().requires_grad_() for n, v in learner.theta.items()}
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
@@ -33,7 +37,10 @@ def finetune(
     for epoch in range(1, params.epochs[-1] + 1 if support else 1):
         for pieces in _updates(support, params, f"{params.seed}/{key}", epoch - 1):
             optimizer.zero_grad()
-            learner.loss(theta, collate(pieces, learner.device)).backward()
+            loss = learner.loss(theta, collate(pieces, learner.device))
+            if not torch.isfinite(loss):
+                raise TrainingError(f"{key}, epoch {epoch}: loss {loss.item()}; lower finetune.lr")
+            loss.backward()
             optimizer.step()
         if epoch in params.epochs:
             yield epoch, theta

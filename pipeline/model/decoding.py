@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from pipeline.model.encoding import ReplySpan
 from pipeline.model.ranking import additive
@@ -81,18 +82,29 @@ def respond(
         done |= token == ending.closing
         if step == steps - 1 or bool(done.all()):
             break
-        own = torch.ones(2 * count, step + 1, dtype=torch.bool, device=device)
-        output = reading.model.hidden(
-            reading.parameters,
-            token[:, None],
-            past_key_values=cache,
-            use_cache=True,
-            position_ids=(starts + step)[:, None],
-            attention_mask=additive(torch.cat([prefix, own], -1)[:, None], hidden.dtype),
-        )
-        hidden = output.last_hidden_state[:, 0]
+        hidden = _read_on(reading, cache, prefix, token, starts + step)
     rows = [_until(row, ending.closing) for row in torch.stack(chosen, -1).tolist()]
     return list(zip(rows[:count], rows[count:], strict=True))
+
+
+def _read_on(
+    reading: Reading, cache: DynamicCache, prefix: Tensor, token: Tensor, position: Tensor
+) -> Tensor:
+    """Read each row's new token after its own prefix and what it generated so far: (B, H)."""
+    rows, window = prefix.shape
+    own = torch.ones(
+        rows, cache.get_seq_length() - window + 1, dtype=torch.bool, device=prefix.device
+    )
+    output = reading.model.hidden(
+        reading.parameters,
+        token[:, None],
+        past_key_values=cache,
+        use_cache=True,
+        position_ids=position[:, None],
+        attention_mask=additive(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
+    )
+    hidden: Tensor = output.last_hidden_state[:, 0]
+    return hidden
 
 
 def _until(ids: list[int], closing: int) -> list[int]:

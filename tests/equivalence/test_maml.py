@@ -118,9 +118,11 @@ def plain_gpt2_loss(parameters, ids, labels, heads):
         inner = F.gelu(inner, approximate="tanh")
         return x + inner @ parameters[f"{name}.up.weight"].T + parameters[f"{name}.up.bias"]
 
+    def split(x):
+        return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
+
     for i in range(layers):
         q, k, v = linear(norm(h, f"h.{i}.ln_1"), f"h.{i}.attn.c_attn").split(width, -1)
-        split = lambda x: x.view(*x.shape[:2], heads, -1).transpose(1, 2)  # noqa: E731
         scores = split(q) @ split(k).transpose(-1, -2) / (width // heads) ** 0.5
         mixed = scores.masked_fill(blocked, -torch.inf).softmax(-1) @ split(v)
         mixed = mixed.transpose(1, 2).reshape(h.shape)

@@ -45,9 +45,10 @@ def test_support_and_query_are_different_dialogues_of_one_persona(tasks):
 
 def test_draws_depend_on_seed_and_step_alone(tasks):
     usable = with_two_dialogues(tasks, "train")
-    draw = lambda seed, step: training_episodes(  # noqa: E731
-        usable, size=2, replies=None, seed=seed, step=step
-    )
+
+    def draw(seed, step):
+        return training_episodes(usable, size=2, replies=None, seed=seed, step=step)
+
     late = draw(0, 7)
     assert [draw(0, s) for s in (3, 7)][1] == late
     assert draw(1, 7) != late

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pipeline.errors import TrainingError
 from pipeline.learning.finetune import finetune
 from pipeline.learning.inner_loop import adapt
 from pipeline.model.batching import collate, whole
@@ -90,3 +91,9 @@ def test_only_theta_moves(make_learner):
     assert found[3].keys() == learner.theta.keys()
     assert same(fixed, learner.fixed)
     assert all("adapter" in name or name == "special.weight" for name in found[3])
+
+
+def test_a_rate_that_diverges_is_named(make_learner):
+    learner = make_learner()
+    with pytest.raises(TrainingError, match=r"fold, epoch \d: loss (nan|inf); lower finetune.lr"):
+        run(learner, settings(lr=1e9), support(learner), key="fold")

@@ -37,7 +37,7 @@ def record(job):
 
 def make_work(log, fails_at=None):
     def work(job):
-        with open(log, "a") as file:  # noqa: PTH123
+        with log.open("a") as file:
             file.write(f"{job.name} {os.getpid()}\n")
         if job.index == fails_at:
             raise ModelError("no")
