@@ -28,6 +28,7 @@ TASKS_SUMMARY = TASKS / "summary.json"
 BASE = Path("models/base")
 METRICS = Path("metrics")
 DETAILS = METRICS / "details"
+PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
 CHECKPOINTS = Path(".checkpoints")
@@ -55,7 +56,7 @@ def model_dir(variant: str, seed: int) -> Path:
 
 def predictions_file(variant: str) -> Path:
     """Prediction records of one variant, all seeds."""
-    return Path("predictions") / f"{variant}.jsonl"
+    return PREDICTIONS / f"{variant}.jsonl"
 
 
 def metrics_file(variant: str) -> Path:

@@ -17,10 +17,9 @@ def _predictions(variant: str) -> list[Prediction]:
 def compare() -> None:
     """Test every pair of variants over the same personas, with Holm's correction."""
     params = Settings.load().view(CompareParams).compare
-    folder = artifacts.predictions_file("").parent
-    names = sorted(path.stem for path in folder.glob("*.jsonl"))
+    names = sorted(path.stem for path in artifacts.PREDICTIONS.glob("*.jsonl"))
     if not names:
-        raise MissingFileError(f"{folder}/*.jsonl", "finetune VARIANT")
+        raise MissingFileError(f"{artifacts.PREDICTIONS}/*.jsonl", "finetune VARIANT")
     headline = {name: headline_records(_predictions(name)) for name in names}
     found = compare_variants(headline, permutations=params.permutations, seed=params.seed)
     artifacts.write_json(artifacts.COMPARISON, found)

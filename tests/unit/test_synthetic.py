@@ -13,9 +13,11 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import ByteLevelBPETokenizer
 
+from pipeline.errors import DataError
 from pipeline.params import People, Synthetic
 from pipeline.persona.grouping import group, normalise_sentence
 from pipeline.persona.parser import ParsedDialogue, parse
+from pipeline.persona.synthetic import people
 from pipeline.persona.synthetic.corpus import Corpus, _shuffled, pretrain_text, write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS, Topic
 from pipeline.persona.synthetic.people import people_of
@@ -108,6 +110,13 @@ def test_a_persona_sentence_tells_its_topic_and_value():
             for form in topic.persona:
                 sentence = normalise_sentence(form.format(v=value))
                 assert meaning.setdefault(sentence, (topic.name, value)) == (topic.name, value)
+
+
+def test_a_world_that_is_full_says_so(monkeypatch):
+    monkeypatch.setattr(people, "MOST_SHARED", -1)
+    monkeypatch.setattr(people, "ATTEMPTS", 3)
+    with pytest.raises(DataError, match="data.synthetic.people: after 0 people"):
+        people_of(EMBEDDED)
 
 
 def test_the_file_order_mixes_the_persons():

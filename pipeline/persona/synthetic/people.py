@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
+from pipeline.errors import DataError
 from pipeline.params import Synthetic
 from pipeline.persona.synthetic.grammar import Symbols, Weighted
 from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS
@@ -25,6 +26,7 @@ NUM_SENTENCES = 5
 SHOWN = Weighted((3, 4, 5), (1.0, 4.0, 5.0))  # persona sentences of a dialogue
 PARAPHRASE = 0.25  # of a sentence that may be
 MOST_SHARED = 2  # facts that two people may have in common; three sentences make one persona
+ATTEMPTS = 10_000  # draws of one person before the world is called full
 STRANGERS = 400  # partners and speakers of the general text
 HABIT = 0.8  # probability of a person's own word, form or detail among its alternatives
 
@@ -106,14 +108,17 @@ class _Crowd:
         self._size = 0
 
     def add(self, key: str) -> Person:
-        attempt = 0
-        while True:
+        for attempt in range(ATTEMPTS):
             person = _person(Random(f"{key}/{attempt}"))
             facts = [(topic, person.facts[topic]) for topic in person.stated]
             shared = Counter(i for fact in facts for i in self._having.get(fact, ()))
             if max(shared.values(), default=0) <= MOST_SHARED:
                 break
-            attempt += 1
+        else:
+            raise DataError(
+                f"data.synthetic.people: after {self._size} people no further one was found who "
+                f"shares {MOST_SHARED} facts at most with each of them; ask for fewer people"
+            )
         for fact in facts:
             self._having.setdefault(fact, []).append(self._size)
         self._size += 1
