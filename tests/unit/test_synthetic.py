@@ -76,13 +76,13 @@ def test_the_text_is_lower_case_with_spaced_punctuation():
 
 
 def test_the_sizes_of_splits_persons_and_dialogues():
-    for split, people, allowed in (
+    for split, expected, allowed in (
         ("train", 60, {1, *range(6, 11)}),
         ("valid", 8, {10}),
         ("test", 16, {10}),
     ):
         sizes = Counter(len(person) for person in personas(split))
-        assert sum(sizes.values()) == people
+        assert sum(sizes.values()) == expected
         assert set(sizes) <= allowed
     assert Counter(len(person) for person in personas("train"))[1] == 3
     for dialogue in (dialogue for split in SPLITS for dialogue in dialogues(split)):
@@ -115,7 +115,7 @@ def test_a_persona_sentence_tells_its_topic_and_value():
 def test_a_world_that_is_full_says_so(monkeypatch):
     monkeypatch.setattr(people, "MOST_SHARED", -1)
     monkeypatch.setattr(people, "ATTEMPTS", 3)
-    with pytest.raises(DataError, match="data.synthetic.people: after 0 people"):
+    with pytest.raises(DataError, match="after 0 people"):
         people_of(EMBEDDED)
 
 
