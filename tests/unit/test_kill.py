@@ -1,0 +1,171 @@
+"""`kill -9` at any step and starting again gives the same bytes; a rank that dies ends the run."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from random import Random
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import artifacts
+from pipeline.errors import TrainingError
+from pipeline.learning import maml, ranks
+from pipeline.model.gpt2_folder import write_gpt2
+from pipeline.params import read_yaml
+from pipeline.persona.task import PersonaTask
+from stages import meta_train
+from stages.launch import num_ranks
+from tests.conftest import a_dialogue, tiny_gpt2
+from tests.processes import run, start
+from tests.wiring.closure import ROOT
+
+
+OUTS = ("theta.safetensors", "history.csv", "variant.json")
+STEPS, EVERY = 10, 3
+
+
+def small_params():
+    params = read_yaml(ROOT / "params.yaml")
+    params |= {"outer_steps": STEPS, "outer_batch_size": 3, "inner_batch_size": 1}
+    params["meta_train"] |= {"validate_every": EVERY, "valid_episodes": 1, "warmup_steps": 2}
+    return params
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, tokenizer):
+    """What `meta_train` reads: parameters, tasks, base."""
+    folder = tmp_path_factory.mktemp("inputs")
+    YAML().dump(small_params(), folder / artifacts.PARAMS)
+    for split, count in (("train", 5), ("valid", 3)):
+        tasks = [
+            PersonaTask(
+                task_id=f"{split}{i}",
+                split=split,
+                dialogues=[a_dialogue(7 * i + j, turns=2) for j in range(2)],
+            )
+            for i in range(count)
+        ]
+        artifacts.write_records(folder / artifacts.tasks_file(split), tasks)
+    base = folder / artifacts.BASE
+    base.mkdir(parents=True)
+    write_gpt2(tiny_gpt2(tokenizer, n_layer=1), base)
+    tokenizer.save_pretrained(base)
+    return folder
+
+
+@pytest.fixture
+def folder(inputs, tmp_path):
+    """A run's own folder; only the outs and the checkpoint are written there."""
+    for name in (artifacts.PARAMS, artifacts.TASKS, artifacts.BASE):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).symlink_to(inputs / name)
+    return tmp_path
+
+
+def train(kill_at=None, rank=0):
+    """Run the stage; on `rank`, kill it within step `kill_at`, after some of its work."""
+    work, steps = maml.meta_gradient, iter(range(STEPS))
+
+    def killed(*args, **options):
+        report = work(*args, **options)
+        if next(steps) == kill_at and ranks.here().rank == rank:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return report
+
+    meta_train.maml.meta_gradient = killed
+    meta_train.meta_train("in_place", 0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(inputs):
+    assert run(train, folder=inputs) == [0]
+    return inputs / artifacts.model_dir("in_place", 0)
+
+
+def checkpoints(folder):
+    return list((folder / artifacts.CHECKPOINTS).glob("*"))
+
+
+@pytest.mark.parametrize("kill_at", sorted(Random(0).sample(range(STEPS), 3)))
+def test_a_run_that_was_killed_ends_in_the_same_bytes(folder, uninterrupted, kill_at):
+    assert run(train, kill_at, folder=folder) == [-signal.SIGKILL]
+    out = folder / artifacts.model_dir("in_place", 0)
+    assert not out.exists()
+    assert len(checkpoints(folder)) == (kill_at >= EVERY)
+    assert run(train, folder=folder) == [0]
+    for name in OUTS:
+        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    assert checkpoints(folder) == []
+
+
+def test_killed_again_and_again(folder, uninterrupted):
+    """Each start dies in the step after the checkpoint that it has written."""
+    for _ in range(STEPS // EVERY):
+        assert run(train, EVERY, folder=folder) == [-signal.SIGKILL]
+    assert run(train, folder=folder) == [0]
+    for name in OUTS:
+        found = folder / artifacts.model_dir("in_place", 0) / name
+        assert found.read_bytes() == (uninterrupted / name).read_bytes(), name
+
+
+def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
+    first, second = start(train, 7, 1, folder=folder, ranks=2)
+    second.join(60)
+    assert second.exitcode == -signal.SIGKILL
+    assert first.is_alive()  # it leaves the word to the rank that died, and waits for its end
+    first.kill()  # as torchrun does
+    first.join(60)
+    assert len(checkpoints(folder)) == 1
+    assert run(train, folder=folder) == [0]
+    out = folder / artifacts.model_dir("in_place", 0)
+    assert (out / "variant.json").read_bytes() == (uninterrupted / "variant.json").read_bytes()
+    # θ itself is compared in float64 elsewhere: in float32 Adam lifts the keys' biases, whose
+    # gradient is 0 but for rounding, to its full rate; no loss sees them.
+    for row, expected in zip(losses(out), losses(uninterrupted), strict=True):
+        assert row == pytest.approx(expected, rel=1e-5)
+
+
+def losses(folder):
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [[float(r[c] or -1) for c in r if c.endswith("_loss")] for r in rows]
+
+
+# --- Under torchrun ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("kill", "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
+        ("raise", "error: rank 1 cannot go on"),
+        ("all", "error: no rank can go on"),
+    ],
+)
+def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, expected):
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.dying_rank", how],
+        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert time.monotonic() - begin < 60
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(expected)
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two"])
+def test_a_number_of_ranks_that_is_none_is_refused(monkeypatch, asked):
+    monkeypatch.setenv("MAMLVIAPP_RANKS", asked)
+    with pytest.raises(TrainingError, match=f"MAMLVIAPP_RANKS='{asked}': a whole number"):
+        num_ranks()
