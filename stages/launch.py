@@ -81,7 +81,7 @@ def _torchrun(count: int) -> None:
     Raises:
         TrainingError: a rank was killed, so that it could not say so itself.
     """
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.disable()  # its report of a failed rank is a screen; ours is a line
     os.environ["MAMLVIAPP_WORKERS"] = str(max(1, num_workers() // count))  # cores of each rank
     module = sys.modules["__main__"].__spec__
     assert module is not None, "stages are run by `python -m`"

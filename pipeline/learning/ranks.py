@@ -106,8 +106,9 @@ class Ranks:
         try:
             dist.all_reduce(values)
         except RuntimeError as error:
-            time.sleep(GRACE)
-            reason = str(error).splitlines()[0]
+            if os.getppid() == self.parent:
+                time.sleep(GRACE)
+            reason = str(error).splitlines()[0].split(". ")[0]
             raise TrainingError(
                 f"rank {self.rank}: lost another rank ({reason}); "
                 "run the same command again to go on"

@@ -72,6 +72,17 @@ def all_scenarios(others):
     for other in others:
         train("in_place", STEPS, name=f"in_place-left-by-{other}")
     train("in_place", 1, name=f"few-{here.size}", tasks=2)  # one of three ranks has no task
+    missing_gradients(here)
+
+
+def missing_gradients(here):
+    """A tensor keeps no gradient where no rank has one: Adam then leaves it alone, as it should."""
+    none, some = torch.zeros(2, requires_grad=True), torch.zeros(3, requires_grad=True)
+    if here.first:
+        some.grad = torch.ones(3)
+    here.sum_gradients([none, some], weight=0.5 if here.size > 1 else 1.0)
+    assert none.grad is None
+    assert some.grad.tolist() == [0.5 if here.size > 1 else 1.0] * 3
 
 
 @pytest.fixture(scope="module")

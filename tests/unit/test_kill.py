@@ -9,11 +9,15 @@ import time
 from random import Random
 
 import pytest
+import torch
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import TrainingError
 from pipeline.learning import maml, ranks
+from pipeline.learning.ranks import Ranks
+from pipeline.learning.task_parallel import OneWriter
+from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.gpt2_folder import write_gpt2
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
@@ -127,6 +131,29 @@ def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
     # gradient is 0 but for rounding, to its full rate; no loss sees them.
     for row, expected in zip(losses(out), losses(uninterrupted), strict=True):
         assert row == pytest.approx(expected, rel=1e-5)
+
+
+def train_as_second():
+    """Run the stage as if others were there: of a size of 1, so that it waits for nobody."""
+    meta_train.ranks.here = lambda: Ranks(rank=1, size=1)
+    meta_train.meta_train("in_place", 0)
+
+
+def test_only_rank_0_writes(folder):
+    before = sorted(folder.rglob("*"))
+    assert run(train_as_second, folder=folder) == [0]
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_ranks_that_see_different_checkpoints_stop(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = Checkpoint("x", {})
+    checkpoint.save({"theta.w": torch.zeros(1)}, {"progress": {"step": 3}})
+    place = Ranks()
+    assert OneWriter(checkpoint, place).load() is not None
+    monkeypatch.setattr(Ranks, "gather", lambda self, value: [value, None])
+    with pytest.raises(TrainingError, match="not the same for every rank; all machines"):
+        OneWriter(checkpoint, place).load()
 
 
 def losses(folder):
