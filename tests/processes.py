@@ -29,10 +29,12 @@ def start(target: Callable[..., None], *args: Any, folder: Path, ranks: int = 0)
 
 
 def run(target: Callable[..., None], *args: Any, folder: Path, ranks: int = 0) -> list[int]:
-    """Start, wait, return the exit codes."""
+    """Start, wait, return the exit codes; a process that hangs is killed."""
     processes = start(target, *args, folder=folder, ranks=ranks)
     for process in processes:
         process.join(60)
+        process.kill()
+        process.join()
     return [process.exitcode for process in processes]
 
 

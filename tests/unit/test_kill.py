@@ -1,11 +1,9 @@
-"""`kill -9` at any step and starting again gives the same bytes; a rank that dies ends the run."""
+"""`kill -9` at any step, or while writing, and starting again gives the same bytes."""
 
 import csv
+import importlib
 import os
 import signal
-import subprocess
-import sys
-import time
 from random import Random
 
 import pytest
@@ -22,7 +20,6 @@ from pipeline.model.gpt2_folder import write_gpt2
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
 from stages import meta_train
-from stages.launch import num_ranks
 from tests.conftest import a_dialogue, tiny_gpt2
 from tests.processes import run, start
 from tests.wiring.closure import ROOT
@@ -106,6 +103,42 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(folder, uninterrupted, kil
     assert checkpoints(folder) == []
 
 
+def train_until(module, name, call):
+    """Run the stage; kill it right after it has called `module.name` so many times."""
+    module = importlib.import_module(module)
+    function, calls = getattr(module, name), iter(range(call))
+
+    def killed(*args, **options):
+        function(*args, **options)
+        if next(calls) == call - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(module, name, killed)
+    meta_train.meta_train("in_place", 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "call"),
+    [
+        ("pipeline.model.checkpoint", "save_file", 1),
+        ("pipeline.model.checkpoint", "save_file", 2),
+        ("pipeline.learning.training_run", "save_theta", 1),
+    ],
+    ids=["first checkpoint", "second checkpoint", "out"],
+)
+def test_a_run_that_was_killed_while_writing_ends_in_the_same_bytes(
+    folder, uninterrupted, module, name, call
+):
+    """What was written lies beside its place under another name, and is not taken for whole."""
+    assert run(train_until, module, name, call, folder=folder) == [-signal.SIGKILL]
+    out = folder / artifacts.model_dir("in_place", 0)
+    assert not out.exists()
+    assert run(train, folder=folder) == [0]
+    for name in OUTS:
+        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    assert not list(folder.rglob("*.partial"))
+
+
 def test_killed_again_and_again(folder, uninterrupted):
     """Each start dies in the step after the checkpoint that it has written."""
     for _ in range(STEPS // EVERY):
@@ -147,52 +180,15 @@ def test_only_rank_0_writes(folder):
 
 def test_ranks_that_see_different_checkpoints_stop(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    checkpoint = Checkpoint("x", {})
-    checkpoint.save({"theta.w": torch.zeros(1)}, {"progress": {"step": 3}})
-    place = Ranks()
-    assert OneWriter(checkpoint, place).load() is not None
+    shared = OneWriter(Checkpoint("x", {}), Ranks())
+    shared.save({"theta.w": torch.zeros(1)}, {"progress": {"step": 3}})
+    assert shared.load() is not None
     monkeypatch.setattr(Ranks, "gather", lambda self, value: [value, None])
     with pytest.raises(TrainingError, match="not the same for every rank; all machines"):
-        OneWriter(checkpoint, place).load()
+        shared.load()
 
 
 def losses(folder):
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     return [[float(r[c] or -1) for c in r if c.endswith("_loss")] for r in rows]
-
-
-# --- Under torchrun ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("how", "expected"),
-    [
-        ("kill", "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
-        ("raise", "error: rank 1 cannot go on"),
-        ("all", "error: no rank can go on"),
-    ],
-)
-def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, expected):
-    begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.dying_rank", how],
-        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
-    assert time.monotonic() - begin < 60
-    assert done.returncode == 1
-    assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(expected)
-
-
-@pytest.mark.parametrize("asked", ["0", "-1", "two"])
-def test_a_number_of_ranks_that_is_none_is_refused(monkeypatch, asked):
-    monkeypatch.setenv("MAMLVIAPP_RANKS", asked)
-    with pytest.raises(TrainingError, match=f"MAMLVIAPP_RANKS='{asked}': a whole number"):
-        num_ranks()
