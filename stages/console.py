@@ -53,8 +53,8 @@ def _escape(text: str) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Advance]:
-    """Show a progress bar on a terminal, a line at the end elsewhere."""
+def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
+    """Show a progress bar, if `shown` and on a terminal."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -62,7 +62,7 @@ def progress(what: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=_err, disable=not _err.is_terminal) as bars:
+    with Progress(*columns, console=_err, disable=not (shown and _err.is_terminal)) as bars:
         bar = bars.add_task(what, total=total, note="")
 
         def advance(done: int, note: str) -> None:

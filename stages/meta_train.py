@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.learning import loop, maml
+from pipeline.learning import loop, maml, ranks, task_parallel
 from pipeline.learning.episodes import training_episodes, validation_episodes, with_two_dialogues
 from pipeline.learning.training_run import Identity, load_tasks, save, start
 from pipeline.params import MetaTrainParams, Settings
 from stages import console
+from stages.launch import on_ranks
 
 
 def meta_train(
@@ -20,6 +21,7 @@ def meta_train(
     variant = settings.variant(name)
     params = settings.view(MetaTrainParams, variant.set)
     identity = Identity("meta_train", name, seed, variant, params.adapters, params)
+    place = ranks.here()
     learner = start(identity, "eager" if params.meta_gradient == "exact" else "sdpa")
     tasks = with_two_dialogues(load_tasks("train", learner), "train")
     valid = validation_episodes(
@@ -36,30 +38,43 @@ def meta_train(
             seed=seed,
             step=number,
         )
-        return maml.meta_gradient(
-            learner,
+        return task_parallel.step(
+            place,
             theta,
             episodes,
-            inner_lr=params.inner_lr,
-            inner_steps=params.inner_steps,
-            kind=params.meta_gradient,
+            lambda mine: maml.meta_gradient(
+                learner,
+                theta,
+                mine,
+                inner_lr=params.inner_lr,
+                inner_steps=params.inner_steps,
+                kind=params.meta_gradient,
+            ),
         )
 
     def validate(theta: loop.Theta) -> tuple[float, float]:
-        return maml.validate(learner, theta, valid, lr=params.inner_lr, steps=params.inner_steps)
+        return task_parallel.validate(
+            place,
+            valid,
+            lambda mine: maml.validate(
+                learner, theta, mine, lr=params.inner_lr, steps=params.inner_steps
+            ),
+        )
 
     schedule = loop.Schedule(
         params.outer_lr, params.outer_steps, params.meta_train, "valid_adapted_loss"
     )
-    checkpoint = identity.checkpoint()
-    with console.progress(f"meta_train {name} {seed}", params.outer_steps) as on_step:
+    checkpoint = task_parallel.OneWriter(identity.checkpoint(), place)
+    title = f"meta_train {name} {seed}"
+    with console.progress(title, params.outer_steps, shown=place.first) as on_step:
         trained = loop.run(
             learner.theta, step, validate, schedule, checkpoint=checkpoint, on_step=on_step
         )
-    folder = save(identity, learner, trained)
+    if place.first:
+        folder = save(identity, learner, trained)
+        console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
     checkpoint.delete()
-    console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
 
 
 if __name__ == "__main__":
-    console.run(meta_train)
+    console.run(on_ranks(meta_train))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,42 +67,48 @@ AXES = {
 }
 
 
-@pytest.fixture(scope="session")
-def make_learner(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Learner]:
-    """Make a tiny learner: axes by a variant's name; `double` for finite differences.
+def learner_of(
+    tokenizer: PreTrainedTokenizerFast,
+    name: str = "in_place",
+    attention: str = "eager",
+    *,
+    double: bool = False,
+    **sizes: int,
+) -> Learner:
+    """A tiny learner: axes by a variant's name; `double` for finite differences.
 
     The adapters' up-projections are not zero: at exactly zero half of their gradients vanish.
     """
+    learner = build_learner(
+        AXES[name],
+        Adapters(bottleneck=4, init_std=0.3),
+        (tiny_gpt2(tokenizer, **sizes), tokenizer),
+        seed=1,
+        attention=attention,
+        device=torch.device("cpu"),
+    )
+    if double:
+        learner.model.double()
+    tensors = {
+        key: value.double() if double else value.clone()
+        for key, value in {**learner.fixed, **learner.theta}.items()
+    }
+    generator = torch.Generator().manual_seed(2)
+    for key, value in tensors.items():
+        if ".adapter.up." in key:
+            value += 0.3 * torch.randn(value.shape, generator=generator, dtype=value.dtype)
+    return Learner(
+        learner.model,
+        learner.encoder,
+        {key: tensors[key] for key in learner.theta},
+        {key: tensors[key] for key in learner.fixed},
+    )
 
-    def make(
-        name: str = "in_place", attention: str = "eager", *, double: bool = False, **sizes: int
-    ) -> Learner:
-        learner = build_learner(
-            AXES[name],
-            Adapters(bottleneck=4, init_std=0.3),
-            (tiny_gpt2(tokenizer, **sizes), tokenizer),
-            seed=1,
-            attention=attention,
-            device=torch.device("cpu"),
-        )
-        if double:
-            learner.model.double()
-        tensors = {
-            key: value.double() if double else value.clone()
-            for key, value in {**learner.fixed, **learner.theta}.items()
-        }
-        generator = torch.Generator().manual_seed(2)
-        for key, value in tensors.items():
-            if ".adapter.up." in key:
-                value += 0.3 * torch.randn(value.shape, generator=generator, dtype=value.dtype)
-        return Learner(
-            learner.model,
-            learner.encoder,
-            {key: tensors[key] for key in learner.theta},
-            {key: tensors[key] for key in learner.fixed},
-        )
 
-    return make
+@pytest.fixture(scope="session")
+def make_learner(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Learner]:
+    """Make a tiny learner, as `learner_of`."""
+    return partial(learner_of, tokenizer)
 
 
 def a_dialogue(number: int = 0, turns: int = 3, persona: int = 2) -> Dialogue:

@@ -5,9 +5,9 @@ validates. The loop owns θ, the optimizer, the best θ so far, the history and 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +16,8 @@ from pipeline.errors import TrainingError
 from pipeline.learning.cost import Cost
 from pipeline.learning.inner_loop import distance
 from pipeline.model.checkpoint import (
-    Checkpoint,
+    State,
+    Tensors,
     add_prefix,
     flatten_optimizer,
     restore_optimizer,
@@ -50,6 +51,25 @@ class StepReport:
     replies: int  # in any loss
     outer_replies: int  # in the loss that moves θ
     cost: Cost
+
+    @classmethod
+    def pooled(cls, reports: Sequence["StepReport"], tasks: Sequence[int]) -> "StepReport":
+        """Return one report of several parts of a step, of so many tasks each."""
+
+        def mean(values: Sequence[float]) -> float:
+            return sum(n * x for n, x in zip(tasks, values, strict=True)) / sum(tasks)
+
+        def mean_if_any(values: Sequence[float | None]) -> float | None:
+            return None if None in values else mean([x for x in values if x is not None])
+
+        return cls(
+            inner_loss=mean_if_any([report.inner_loss for report in reports]),
+            outer_loss=mean([report.outer_loss for report in reports]),
+            inner_change=mean_if_any([report.inner_change for report in reports]),
+            replies=sum(report.replies for report in reports),
+            outer_replies=sum(report.outer_replies for report in reports),
+            cost=sum((report.cost for report in reports), Cost.zero()),
+        )
 
 
 @dataclass(frozen=True)
@@ -90,13 +110,25 @@ Validate = Callable[[Theta], tuple[float, float]]
 OnStep = Callable[[int, str], None]
 
 
+class Kept(Protocol):
+    """Where a run's state outlives its process: a `Checkpoint`, or one that ranks share."""
+
+    def load(self) -> tuple[Tensors, State] | None:
+        """Return what was saved last, if anything was."""
+        ...
+
+    def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+        """Replace what was saved."""
+        ...
+
+
 def run(
     theta: Mapping[str, Tensor],
     step: Step,
     validate: Validate,
     schedule: Schedule,
     *,
-    checkpoint: Checkpoint,
+    checkpoint: Kept,
     on_step: OnStep,
 ) -> Trained:
     """Train θ until the steps or the patience are used up; return the best θ.
@@ -124,9 +156,7 @@ def run(
 class _State:
     """θ as Adam's leaves, and what is remembered of the run."""
 
-    def __init__(
-        self, theta: Mapping[str, Tensor], schedule: Schedule, checkpoint: Checkpoint
-    ) -> None:
+    def __init__(self, theta: Mapping[str, Tensor], schedule: Schedule, checkpoint: Kept) -> None:
         self.start = {name: value.detach().clone() for name, value in theta.items()}
         self.theta: Theta = {n: v.detach().clone().requires_grad_() for n, v in theta.items()}
         self.best: Theta = self.start

@@ -1,0 +1,31 @@
+"""A command on ranks whose rank 1 dies, for tests: `python -m tests.dying_rank kill|raise|all`."""
+
+import os
+import signal
+
+import torch
+
+from pipeline.errors import TrainingError
+from pipeline.learning.ranks import here
+from stages import console
+from stages.launch import on_ranks
+
+
+def dying(how: str) -> None:
+    """Join, then die on rank 1 (`all`: on every rank) while rank 0 waits for it."""
+    ranks = here()
+    ranks.barrier()
+    if ranks.first:
+        console.out.print(f"rank 0 of {ranks.size} has joined")
+    ranks.barrier()
+    if how == "all":
+        raise TrainingError("no rank can go on")
+    if ranks.rank == 1:
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise TrainingError("rank 1 cannot go on")
+    ranks.sum_gradients([torch.zeros(3)], 1.0)
+
+
+if __name__ == "__main__":
+    console.run(on_ranks(dying))
