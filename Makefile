@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test lint types layers format clean
+.PHONY: help install repro test bench lint types layers format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ repro: $(INSTALLED)  ## run what changed on the parameters in force, then show T
 
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not gpu" -rfEs
+
+bench: $(INSTALLED)  ## measure speed and memory against other ways; wants two idle cores
+	$(BIN)/python -m benchmarks
 
 lint: $(INSTALLED)  ## check style and format
 	$(BIN)/ruff check .

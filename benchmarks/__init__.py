@@ -1,0 +1,1 @@
+"""How fast and how lean the learning core is, against what a user would write or install."""

@@ -1,0 +1,94 @@
+"""Our side of every comparison, in one place."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from benchmarks.dialogues import Size, learner
+from pipeline.learning import maml, normal
+from pipeline.learning.episodes import Episode
+from pipeline.model.batching import collate
+from pipeline.model.encoding import Window
+from pipeline.model.language_model import SPECIAL, WTE
+from pipeline.model.learner import Learner
+from pipeline.model.ranking import candidate_nll
+from pipeline.model.reading import read
+
+
+class Exact:
+    """The exact meta-step of Algorithm 1 or, with adapters, 2."""
+
+    def __init__(self, size: Size, *, adapters: bool = False) -> None:
+        self.learner = learner(size, "eager", adapters=adapters)
+
+    def meta_step(self, episodes: Sequence[Episode], lr: float) -> None:
+        """Leave the meta-gradient in θ's `.grad`."""
+        clear(self.learner)
+        maml.meta_gradient(
+            self.learner,
+            self.learner.theta,
+            episodes,
+            inner_lr=lr,
+            inner_steps=1,
+            kind="exact",
+        )
+
+    def table_gradient(self) -> Tensor:
+        """Return the gradient of the tied table, (V + S, width)."""
+        return torch.cat([_gradient(self.learner, WTE), _gradient(self.learner, SPECIAL)])
+
+
+class Plain:
+    """An ordinary fine-tuning step on the support and query sets, fused attention."""
+
+    def __init__(self, size: Size, *, adapters: bool = False) -> None:
+        self.learner = learner(size, "sdpa", adapters=adapters)
+
+    def one_batch(self, episodes: Sequence[Episode]) -> None:
+        """Take all dialogues as one batch."""
+        clear(self.learner)
+        pieces = [piece for e in episodes for piece in [*e.support, *e.query]]
+        normal.gradient(self.learner, self.learner.theta, pieces)
+
+    def one_by_one(self, episodes: Sequence[Episode]) -> None:
+        """Take a dialogue at a time, gradients added up."""
+        clear(self.learner)
+        for episode in episodes:
+            for piece in [*episode.support, *episode.query]:
+                normal.gradient(self.learner, self.learner.theta, [piece])
+
+    def one_reply_each(self, episodes: Sequence[Episode]) -> None:
+        """Take every reply as an example of its own, otherwise as `one_by_one`."""
+        clear(self.learner)
+        for episode in episodes:
+            for piece in [*episode.support, *episode.query]:
+                examples = [type(piece)(piece.window, (span,)) for span in piece.spans]
+                normal.gradient(self.learner, self.learner.theta, examples)
+
+
+def clear(learner: Learner) -> None:
+    """Drop θ's gradients."""
+    for value in learner.theta.values():
+        value.grad = None
+
+
+@torch.no_grad()
+def candidate_scores(
+    learner: Learner, window: Window, candidates: list[list[tuple[int, ...]]]
+) -> list[list[float]]:
+    """Return every candidate's NLL in nats, for all replies of a dialogue."""
+    reading = read(learner.model, learner.parameters(learner.theta), window)
+    return candidate_nll(reading, window.spans, candidates)
+
+
+def loss(learner: Learner, theta: dict[str, Tensor], episode: Episode, *, query: bool) -> Tensor:
+    """Return the loss of one of an episode's sets at θ: what rivals are given."""
+    pieces = episode.query if query else episode.support
+    return learner.loss(theta, collate(pieces, learner.device))
+
+
+def _gradient(learner: Learner, name: str) -> Tensor:
+    gradient = learner.theta[name].grad
+    assert gradient is not None
+    return gradient
