@@ -1,6 +1,7 @@
 """Shared by all tests: a tiny corpus, a tiny GPT-2, the real data where there is any."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ from pipeline.persona.task import Dialogue, Turn
 
 
 REAL_DATA = os.environ.get("MAMLVIAPP_DATA", "")
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts from it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
