@@ -10,7 +10,7 @@ The paper's symbols and where they live:
 α, β                  `inner_lr`, `outer_lr` in `params.yaml`
 T_i                   one persona's dialogues: `pipeline.persona.task.PersonaTask`
 K                     support dialogues: `finetune.k` (Fig. 3)
-Algorithms 1 and 2    one function: `pipeline.learning.maml.meta_train`
+Algorithms 1 and 2    one function: `pipeline.learning.maml.meta_gradient`
 Section 4.1           `pipeline.evaluation.metrics`
 Appendix A, Fig. 4    `pipeline.model.encoding`
 ====================  ============================================================

@@ -1,6 +1,7 @@
 """What the shell shows: progress, tables, and every expected error as one line with exit code 1."""
 
 import errno
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,8 +10,10 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors import SafetensorError
 
 from pipeline.errors import PipelineError
+from stages import interrupted_early
 
 
 out = Console(soft_wrap=True)
@@ -21,6 +24,8 @@ Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 def run(command: Callable[..., None]) -> None:
     """Run one typer command; expected errors become one clear line and exit code 1."""
+    if signal.getsignal(signal.SIGINT) is interrupted_early:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_one_line_errors()(command))  # inside, since typer has its own way with Ctrl-C
     app()
@@ -40,7 +45,11 @@ def _one_line_errors() -> Iterator[None]:
         elif error.errno in (errno.EACCES, errno.EROFS):
             _fail(f"{error.filename}: may not be written ({error.strerror})")
         else:
+            _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+    except SafetensorError as error:  # its writer is not Python's, nor are its errors
+        if "No space left" not in str(error):
             raise
+        _fail("no space left on the disk (while writing tensors); free some")
 
 
 def _fail(message: str) -> None:

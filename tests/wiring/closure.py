@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 UNTRACKED = {
     "pipeline/errors.py",
     "pipeline/params.py",
+    "stages/__init__.py",
     "stages/console.py",
 }
 

@@ -1,0 +1,47 @@
+"""Errors that come from below Python, and Ctrl-C before a stage has begun: one line each."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors import SafetensorError
+
+from stages import console
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as ended:
+        console.run(command)
+    assert ended.value.code == 1
+
+
+def test_a_disk_that_fills_while_tensors_are_written_is_one_line(monkeypatch, capsys):
+    text = "Error while serializing: I/O error: No space left on device (os error 28)"
+    fails(SafetensorError(text), monkeypatch)
+    assert "no space left on the disk" in capsys.readouterr().err
+
+
+def test_any_other_failure_of_a_file_is_one_line(monkeypatch, capsys):
+    fails(IsADirectoryError(21, "Is a directory", "params.yaml"), monkeypatch)
+    assert capsys.readouterr().err == "error: params.yaml: Is a directory\n"
+
+
+def test_ctrl_c_while_a_stage_still_imports_is_one_line():
+    command = [sys.executable, "-m", "stages.train", "transfer", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.startswith("error: interrupted")
+    assert err.count("\n") == 1
