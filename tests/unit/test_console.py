@@ -39,7 +39,7 @@ def test_any_other_failure_of_a_file_is_one_line(monkeypatch, capsys):
 def test_ctrl_c_while_a_stage_still_imports_is_one_line():
     command = [sys.executable, "-m", "stages.train", "transfer", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.7)
+    time.sleep(1.0)  # Python is up long before, torch is not imported yet
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
