@@ -32,7 +32,6 @@ PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
 CHECKPOINTS = Path(".checkpoints")
-LOGS = Path("logs")
 
 SPLITS = ("train", "valid", "test")
 
@@ -150,7 +149,7 @@ def read_records(path: Path, kind: type[Record], *, made_by: str) -> list[Record
     if not path.is_file():
         raise MissingFileError(path, made_by)
     records = []
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:  # the record's own parser refuses what is not UTF-8
         for number, line in enumerate(file, start=1):
             try:
                 records.append(kind.model_validate_json(line))

@@ -61,9 +61,9 @@ class Data(Section):
     @model_validator(mode="after")
     def _url_needs_checksum(self) -> "Data":
         if _is_url(self.source) and self.sha256 is None:
-            raise ValueError("a URL as source needs sha256")
+            raise ValueError("a URL as data.source needs data.sha256")
         if _is_url(self.pretrain):
-            raise ValueError("pretrain must be null, synthetic or a path, not a URL")
+            raise ValueError("data.pretrain must be null, synthetic or a path, not a URL")
         return self
 
 
@@ -406,4 +406,5 @@ def _validated(schema: type[Validated], values: object, origin: str) -> Validate
         if problem["type"] == "extra_forbidden":
             raise ParamsError(f"{origin}: {what}unknown key (value {found!r})") from error
         shown = "" if isinstance(found, dict) else f", found {found!r}"
-        raise ParamsError(f"{origin}: {what}{problem['msg']}{shown}") from error
+        message = problem["msg"].removeprefix("Value error, ")  # pydantic's, before our own words
+        raise ParamsError(f"{origin}: {what}{message}{shown}") from error

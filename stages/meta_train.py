@@ -23,16 +23,17 @@ def meta_train(
     identity = Identity("meta_train", name, seed, variant, params.adapters, params)
     place = ranks.here()
     learner = start(identity, "eager" if params.meta_gradient == "exact" else "sdpa")
-    tasks = with_two_dialogues(load_tasks("train", learner), "train")
+    tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
+    personas = with_two_dialogues(tasks["train"], "train")
     valid = validation_episodes(
-        with_two_dialogues(load_tasks("valid", learner), "valid"),
+        with_two_dialogues(tasks["valid"], "valid"),
         draws=params.meta_train.valid_episodes,
         replies=params.inner_batch_size,
     )
 
     def step(theta: loop.Theta, number: int) -> loop.StepReport:
         episodes = training_episodes(
-            tasks,
+            personas,
             size=params.outer_batch_size,
             replies=params.inner_batch_size,
             seed=seed,
@@ -71,7 +72,7 @@ def meta_train(
             learner.theta, step, validate, schedule, checkpoint=checkpoint, on_step=on_step
         )
     if place.first:
-        folder = save(identity, learner, trained)
+        folder = save(identity, learner, trained, tasks)
         console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
     checkpoint.delete()
 

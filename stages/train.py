@@ -21,9 +21,10 @@ def train(
     params = settings.view(TrainParams, variant.set)
     identity = Identity("train", name, seed, variant, params.adapters, params)
     learner = start(identity, "sdpa")
-    dialogues = [d for task in load_tasks("train", learner) for d in task.dialogues]
+    tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
+    dialogues = [dialogue for task in tasks["train"] for dialogue in task.dialogues]
     valid = validation_episodes(
-        with_two_dialogues(load_tasks("valid", learner), "valid"),
+        with_two_dialogues(tasks["valid"], "valid"),
         draws=params.train.valid_episodes,
         replies=None,
     )
@@ -41,7 +42,7 @@ def train(
             checkpoint=checkpoint,
             on_step=on_step,
         )
-    folder = save(identity, learner, trained)
+    folder = save(identity, learner, trained, tasks)
     checkpoint.delete()
     console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
 

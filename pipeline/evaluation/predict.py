@@ -28,6 +28,7 @@ class ReplyScore:
     dialogue: Dialogue
     turn: int
     token_nll: tuple[float, ...]  # nats, the closing token's last
+    windows: int  # of the dialogue
     candidate_nll: tuple[float, ...] | None = None
     candidate_tokens: tuple[int, ...] | None = None
     response: str | None = None
@@ -45,10 +46,11 @@ def score_dialogue(
 ) -> list[ReplyScore]:
     """Score every reply of a dialogue; its candidates and responses too if `full`."""
     scores: list[ReplyScore] = []
-    for window in learner.encoder.encode(dialogue, room=_room(learner, dialogue, generate)):
+    windows = learner.encoder.encode(dialogue, room=_room(learner, dialogue, generate))
+    for window in windows:
         reading = read(learner.model, learner.parameters(theta), window)
         plain = [
-            ReplyScore(dialogue, span.turn, tuple(nll))
+            ReplyScore(dialogue, span.turn, tuple(nll), len(windows))
             for span, nll in zip(window.spans, reply_nll(reading, window.spans), strict=True)
         ]
         if full:
@@ -128,6 +130,7 @@ def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: i
             "nll_end": score.token_nll[-1],
             "num_tokens": len(score.token_nll) - 1,
             "num_words": len(words(turn.reply)),
+            "windows": score.windows,
             "candidate_nll": list(score.candidate_nll) if score.candidate_nll else None,
             "candidate_tokens": list(score.candidate_tokens) if score.candidate_tokens else None,
             "candidate_equals_gold": [c == gold for c in candidates] if ranked else None,

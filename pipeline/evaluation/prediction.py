@@ -30,6 +30,7 @@ class Prediction(BaseModel):
     nll_end: float  # nats, of the closing token
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
+    windows: Annotated[int, Field(ge=1)] = 1  # of its dialogue; over 1: longer than the context
     candidate_nll: list[float] | None = None  # nats
     candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation

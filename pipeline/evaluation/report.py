@@ -133,9 +133,11 @@ def _personas(records: Sequence[Prediction]) -> int:
 
 
 def _counts(records: Sequence[Prediction]) -> Content:
+    over = {(r.task_id, r.dialogue_id) for r in records if r.windows > 1}
     return {
         "personas": _personas(records),
         "records": len(records),
+        "dialogues_over_context": len(over),
         "seeds": sorted({record.seed for record in records}),
     }
 

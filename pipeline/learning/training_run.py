@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, TrainingError
 from pipeline.learning.episodes import EncodedTask, encode_tasks
 from pipeline.learning.loop import HISTORY_COLUMNS, Trained
 from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.device import best_device, use_threads
+from pipeline.model.encoding import Window
 from pipeline.model.language_model import Attention
 from pipeline.model.learner import Learner, build_learner, load_theta, save_theta
 from pipeline.model.variant_file import VariantFile
@@ -52,7 +53,12 @@ def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
 
 
 def start(identity: Identity, attention: Attention) -> Learner:
-    """Build the run's learner on this machine's device."""
+    """Build the run's learner on this machine's device.
+
+    Raises:
+        TrainingError: the variant was trained by the other method, which this would replace.
+    """
+    _refuse_other_method(identity)
     learner = build_learner(
         identity.variant,
         identity.adapters,
@@ -65,8 +71,25 @@ def start(identity: Identity, attention: Attention) -> Learner:
     return learner
 
 
-def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
-    """Write `models/VARIANT/seed-SEED/` as a whole; return it."""
+def _refuse_other_method(identity: Identity) -> None:
+    folder = artifacts.model_dir(identity.name, identity.seed)
+    if not (folder / "variant.json").is_file():
+        return
+    method = read_variant(identity.name, identity.seed).method
+    if method != identity.method:
+        raise TrainingError(
+            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that, "
+            f"or delete the folder to have {identity.method} write it"
+        )
+
+
+def save(
+    identity: Identity,
+    learner: Learner,
+    trained: Trained,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+) -> Path:
+    """Write `models/VARIANT/seed-SEED/` as a whole; return it. `tasks`: of each split read."""
     folder = artifacts.model_dir(identity.name, identity.seed)
     progress = trained.progress
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
@@ -78,6 +101,11 @@ def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
         adapters=identity.adapters,
         trained_parameters=sum(sizes[name] for name in learner.theta),
         all_parameters=sum(sizes.values()),
+        dialogues={split: len(_dialogues(those)) for split, those in tasks.items()},
+        over_context={
+            split: sum(len(windows) > 1 for windows in _dialogues(those))
+            for split, those in tasks.items()
+        },
         steps=progress.step,
         best_step=progress.best_step,
         replies=progress.replies,
@@ -91,6 +119,10 @@ def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
         artifacts.write_json(partial / "variant.json", record.model_dump())
         artifacts.write_text(partial / "history.csv", _csv(progress.history))
     return folder
+
+
+def _dialogues(tasks: Sequence[EncodedTask]) -> list[tuple[Window, ...]]:
+    return [windows for task in tasks for windows in task.dialogues]
 
 
 def read_variant(name: str, seed: int) -> VariantFile:

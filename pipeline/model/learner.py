@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GPT2Model
 
@@ -19,6 +18,7 @@ from pipeline.model.adapters import insert_adapters
 from pipeline.model.batching import Batch
 from pipeline.model.encoding import Encoder
 from pipeline.model.language_model import SPECIAL, Attention, LanguageModel
+from pipeline.model.tensors import read_tensors, write_tensors
 from pipeline.model.tokenizer import SPECIAL_TOKENS
 from pipeline.params import Adapters, Variant
 
@@ -102,8 +102,7 @@ def _random_like(transformer: GPT2Model, seed: int) -> GPT2Model:
 
 def save_theta(theta: Mapping[str, Tensor], folder: Path) -> None:
     """Write θ into `folder` as safetensors; equal tensors give equal bytes."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(theta.items())}
-    save_file(tensors, folder / THETA_FILE)
+    write_tensors(theta, folder / THETA_FILE)
 
 
 def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
@@ -111,12 +110,12 @@ def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
 
     Raises:
         MissingFileError: there is no θ; `made_by` names the stage that writes it.
-        ModelError: the tensors there are not this learner's.
+        ModelError: the file is corrupt, or the tensors there are not this learner's.
     """
     path = folder / THETA_FILE
     if not path.is_file():
         raise MissingFileError(path, made_by)
-    found = load_file(path, device=str(learner.device))
+    found = read_tensors(path, remedy=f"run stage {made_by} again", device=learner.device)
     shapes = {name: tuple(value.shape) for name, value in learner.theta.items()}
     if {name: tuple(value.shape) for name, value in found.items()} != shapes:
         raise ModelError(f"{path}: other tensors than this variant's; run stage {made_by} again")

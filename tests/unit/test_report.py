@@ -48,7 +48,18 @@ def test_metrics_are_exactly_table_1s_three_unrounded():
 def test_the_headline_setting_is_named_and_chosen_on_valid():
     found = report(RECORDS, BOOTSTRAP)
     assert found.details["headline"] == {"split": "test", "protocol": "leave_one_out", "epoch": 1}
-    assert found.details["counts"] == {"personas": 2, "records": 2, "seeds": [0]}
+    assert found.details["counts"] == {
+        "personas": 2,
+        "records": 2,
+        "dialogues_over_context": 0,
+        "seeds": [0],
+    }
+
+
+def test_dialogues_that_were_split_into_windows_are_counted():
+    split = [record.model_copy(update={"windows": 2}) for record in records_of(0)]
+    found = report([*split, *records_of(1)], BOOTSTRAP)
+    assert found.details["counts"]["dialogues_over_context"] == 1
 
 
 def test_intervals_and_the_numbers_before_adaptation():
