@@ -147,6 +147,10 @@ class Train(Loop):
 class MetaTrain(Loop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
+    inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
+    learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
+    multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none
+
 
 class MaxFolds(Section):
     """How many dialogues of a persona are held out in turn (null: all)."""
@@ -257,6 +261,16 @@ class MetaTrainParams(StageParams):
     meta_gradient: Literal["exact", "first_order", "reptile"]
     adapters: Adapters
     meta_train: MetaTrain
+
+    @model_validator(mode="after")
+    def _reptile_has_no_outer_loss(self) -> "MetaTrainParams":
+        rest = self.meta_train
+        if self.meta_gradient == "reptile" and (rest.learn_inner_lr or rest.multi_step_loss):
+            raise ValueError(
+                "meta_gradient reptile has no outer loss, so meta_train.learn_inner_lr must be "
+                "false and meta_train.multi_step_loss 0"
+            )
+        return self
 
 
 class FinetuneParams(StageParams):

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.learning import loop, maml, normal
 from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
+from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.training_run import Identity, load_tasks, save, start
 from pipeline.params import Settings, TrainParams
 from stages import console
@@ -28,6 +29,7 @@ def train(
         draws=params.train.valid_episodes,
         replies=None,
     )
+    probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "exact")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
         trained = loop.run(
@@ -37,7 +39,7 @@ def train(
                 theta,
                 reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step),
             ),
-            lambda theta: maml.validate(learner, theta, valid, lr=params.train.probe_lr, steps=1),
+            lambda theta: maml.validate(learner, theta, valid, probe),
             loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),
             checkpoint=checkpoint,
             on_step=on_step,

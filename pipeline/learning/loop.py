@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.errors import TrainingError
 from pipeline.learning.cost import Cost
-from pipeline.learning.inner_loop import distance
+from pipeline.learning.inner_loop import distances
 from pipeline.model.checkpoint import (
     State,
     Tensors,
@@ -194,7 +194,7 @@ class _State:
             "outer_loss": report.outer_loss,
             "inner_change": report.inner_change,
             "grad_norm": norm,
-            "theta_change": distance(self.theta, self.start).item(),
+            "theta_change": distances(self.theta, self.start).item(),
         }
         progress.history.append(row)
         return row

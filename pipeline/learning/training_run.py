@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +88,17 @@ def save(
     learner: Learner,
     trained: Trained,
     tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None = None,
 ) -> Path:
-    """Write `models/VARIANT/seed-SEED/` as a whole; return it. `tasks`: of each split read."""
+    """Write `models/VARIANT/seed-SEED/` as a whole; return it.
+
+    Args:
+        identity: which run.
+        learner: f, as the run was started.
+        trained: θ and how it came about.
+        tasks: of each split that was read.
+        inner_rates: what fine-tuning is to move, and learned rates; null: all of θ.
+    """
     folder = artifacts.model_dir(identity.name, identity.seed)
     progress = trained.progress
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
@@ -106,6 +115,7 @@ def save(
             split: sum(len(windows) > 1 for windows in _dialogues(those))
             for split, those in tasks.items()
         },
+        inner_rates=None if inner_rates is None else dict(inner_rates),
         steps=progress.step,
         best_step=progress.best_step,
         replies=progress.replies,
@@ -151,7 +161,8 @@ def load_variant(name: str, seed: int) -> Learner:
         attention="sdpa",
         device=best_device(),
     )
-    return load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+    learner = load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+    return replace(learner, inner_rates=record.inner_rates)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -26,7 +26,7 @@ def num_workers() -> int:
 
 
 def count_from_environment(name: str) -> int | None:
-    """Return a number of processes that the user asks for; null where the variable is not set.
+    """Return a number that the user asks for; null where the variable is not set.
 
     Raises:
         TrainingError: it is not a whole number from 1 on.
@@ -37,6 +37,23 @@ def count_from_environment(name: str) -> int | None:
     if not (asked.isdecimal() and int(asked) > 0):
         raise TrainingError(f"{name}={asked!r}: a whole number from 1 on was expected")
     return int(asked)
+
+
+def tasks_at_once(device: torch.device) -> int:
+    """Return how many tasks may share a pass; `MAMLVIAPP_TASKS_AT_ONCE` overrides.
+
+    A GPU has room to fill; on a CPU the wider pass only falls out of the caches.
+
+    Raises:
+        TrainingError: the variable is not a number of tasks.
+    """
+    on_gpu = 16 if device.type == "cuda" else 1
+    return count_from_environment("MAMLVIAPP_TASKS_AT_ONCE") or on_gpu
+
+
+def recompute() -> bool:
+    """Say whether inner steps' graphs are made again rather than kept; `MAMLVIAPP_RECOMPUTE=1`."""
+    return bool(count_from_environment("MAMLVIAPP_RECOMPUTE"))
 
 
 def _cores() -> int:

@@ -77,7 +77,7 @@ def train(kill_at=None, rank=0):
             os.kill(os.getpid(), signal.SIGKILL)
         return report
 
-    meta_train.maml.meta_gradient = killed
+    maml.meta_gradient = killed
     meta_train.meta_train("in_place", 0)
 
 

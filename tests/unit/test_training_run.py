@@ -6,7 +6,7 @@ from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.learning import training_run
 from pipeline.learning.episodes import encode_tasks
 from pipeline.learning.loop import Progress, Trained
-from pipeline.learning.training_run import Identity, read_variant, save, start
+from pipeline.learning.training_run import Identity, load_variant, read_variant, save, start
 from pipeline.model.encoding import Encoder
 from pipeline.model.learner import load_theta
 from pipeline.params import Adapters, Settings, TrainParams
@@ -63,5 +63,14 @@ def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
 
 
 def test_an_untrained_variant_is_named():
-    with pytest.raises(MissingFileError, match="variant.json: not found"):
+    with pytest.raises(MissingFileError, match=r"variant\.json: not found"):
         read_variant("in_place", 0)
+
+
+def test_what_the_inner_loop_learned_comes_back_with_the_variant(make_learner, monkeypatch):
+    rates = {"special.weight": 0.1 / 3, "wte.weight": None}
+    learner = make_learner()
+    save(identity(), learner, Trained(learner.theta, Progress()), {}, rates)
+    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(training_run, "load_base", lambda _: None)
+    assert load_variant("in_place", 0).inner_rates == rates
