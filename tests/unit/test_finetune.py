@@ -100,7 +100,7 @@ def test_an_inner_set_without_learned_rates_moves_at_the_usual_rate(make_learner
 
 def test_learned_rates_are_of_sgd(make_learner):
     learner = replace(make_learner(), inner_rates={"special.weight": 0.1})
-    with pytest.raises(TrainingError, match="set finetune.optimizer to sgd"):
+    with pytest.raises(TrainingError, match="optimizer to sgd"):
         run(learner, settings(optimizer="adam"), support(learner))
 
 

@@ -1,5 +1,7 @@
 """Meta-training put together: learned rates and inner sets reach the file, resuming is exact."""
 
+import contextlib
+
 import torch
 
 from pipeline.learning import meta_training, ranks, task_parallel
@@ -64,10 +66,8 @@ def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
     monkeypatch.chdir(tmp_path)
     settings = params(learn_inner_lr=True, multi_step_loss=3)
     whole, rates = run(make_learner(), settings, "whole")
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         run(make_learner(), settings, "cut", stop=3)
-    except KeyboardInterrupt:
-        pass
     again, rates_again = run(make_learner(), settings, "cut")
     assert rates == rates_again
     assert all(torch.equal(whole.theta[n], again.theta[n]) for n in whole.theta)
