@@ -133,6 +133,7 @@ class Loop(Section):
     validate_every: Count  # steps
     patience: Count  # validations without a new best before stopping
     valid_episodes: Count  # fixed (support, query) draws per valid persona
+    precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
 
 
 class Train(Loop):

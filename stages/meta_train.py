@@ -6,6 +6,7 @@ import typer
 
 from pipeline.learning import meta_training, ranks, task_parallel
 from pipeline.learning.training_run import Identity, load_tasks, save, start
+from pipeline.model.language_model import Attention
 from pipeline.params import MetaTrainParams, Settings
 from stages import console
 from stages.launch import on_ranks
@@ -21,7 +22,8 @@ def meta_train(
     params = settings.view(MetaTrainParams, variant.set)
     identity = Identity("meta_train", name, seed, variant, params.adapters, params)
     place = ranks.here()
-    learner = start(identity, "eager" if params.meta_gradient == "exact" else "sdpa")
+    attention: Attention = "eager" if params.meta_gradient == "exact" else "sdpa"
+    learner = start(identity, attention, params.meta_train.precision)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     checkpoint = task_parallel.OneWriter(identity.checkpoint(), place)
     title = f"meta_train {name} {seed}"

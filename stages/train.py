@@ -21,7 +21,7 @@ def train(
     variant = settings.variant(name)
     params = settings.view(TrainParams, variant.set)
     identity = Identity("train", name, seed, variant, params.adapters, params)
-    learner = start(identity, "sdpa")
+    learner = start(identity, "sdpa", params.train.precision)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     dialogues = [dialogue for task in tasks["train"] for dialogue in task.dialogues]
     valid = validation_episodes(

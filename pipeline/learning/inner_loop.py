@@ -29,26 +29,27 @@ class InnerStep:
     def moved(self, rates: Rates) -> dict[str, Tensor]:
         """Return θ̂_{k+1}, detached: θ̂_k - α ∇L."""
         with torch.no_grad():
-            return {
-                name: value.detach() - rates[name] * self.gradients[name].detach()
-                if name in self.gradients
-                else value.detach()
-                for name, value in self.theta.items()
-            }
+            steps = {n: _minus(self.theta[n], rates[n], g) for n, g in self.gradients.items()}
+        return {name: steps.get(name, value.detach()) for name, value in self.theta.items()}
 
     def pull_back(self, cotangent: Theta, rates: Rates) -> dict[str, Tensor]:
         """Return (I - Hα) λ: what a gradient by θ̂_{k+1} is by θ̂_k, through this step.
 
         H is the Hessian of the support losses by (θ̂_k, what moves). Frees the step's graph.
         """
+        common = _common(rates)
+        moved = list(self.gradients)
         products = torch.autograd.grad(
             list(self.gradients.values()),
             list(self.theta.values()),
-            [rates[name] * cotangent[name] for name in self.gradients],
+            [cotangent[n] if common is not None else rates[n] * cotangent[n] for n in moved],
             allow_unused=True,
         )
+        scale = 1.0 if common is None else common
         return {
-            name: cotangent[name] if product is None else product.neg_().add_(cotangent[name])
+            name: cotangent[name]
+            if product is None
+            else torch.sub(cotangent[name], product, alpha=scale, out=product)
             for name, product in zip(self.theta, products, strict=True)
         }
 
@@ -90,6 +91,20 @@ def adapt(learner: Learner, theta: Theta, support: Batch, *, rates: Rates, steps
     for _ in range(steps - 1):
         theta_hat = inner_step(learner, theta_hat, support, rates).moved(rates)
     return Adapted(theta_hat, first.losses)
+
+
+def _minus(value: Tensor, rate: float | Tensor, gradient: Tensor) -> Tensor:
+    """Return value - rate × gradient, in one pass."""
+    if isinstance(rate, Tensor):
+        return torch.addcmul(value, gradient, rate, value=-1)
+    return torch.sub(value, gradient, alpha=rate)
+
+
+def _common(rates: Rates) -> float | None:
+    """Return the one rate of all, if there is one: then it need not be multiplied in before."""
+    values = {rate for rate in rates.values() if not isinstance(rate, Tensor)}
+    alone = len(values) == 1 and not any(isinstance(rate, Tensor) for rate in rates.values())
+    return values.pop() if alone else None
 
 
 def stacked(theta: Theta, num_tasks: int) -> dict[str, Tensor]:

@@ -71,18 +71,22 @@ def meta_gradient(
         learner.model.require_twice_differentiable()
     theta, logs = inner.rates.split(outer)
     rates = inner.rates.rates(logs)
-    found: list[Outer] = []
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     for group in _groups(learner, episodes, inner.tasks_at_once):  # line 4: for all T_i
         task = _collate(learner, group)
         part = _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
         _accumulate(theta, part.gradient, len(group), 1 / len(episodes))  # line 8: the sum over T_i
         by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
         _accumulate(logs, by_log, 1, 1 / len(episodes))
-        found.append(part)
+        found.append((part.support_losses, part.query_losses, part.changes))
+        del part  # its gradient is added up: memory holds one group's
+    support_losses, query_losses, changes = (
+        torch.cat(column) for column in zip(*found, strict=True)
+    )
     return StepReport(
-        inner_loss=_mean([part.support_losses for part in found]),
-        outer_loss=_mean([part.query_losses for part in found]),
-        inner_change=_mean([part.changes for part in found]),
+        inner_loss=support_losses.mean().item(),
+        outer_loss=query_losses.mean().item(),
+        inner_change=changes.mean().item(),
         replies=sum(len(p.spans) for e in episodes for p in [*e.support, *e.query]),
         outer_replies=sum(len(p.spans) for e in episodes for p in e.query),
         cost=sum((Cost.meta(learner, e, inner.steps, inner.kind) for e in episodes), Cost.zero()),
@@ -123,7 +127,7 @@ def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) ->
     for name, value in gradient.items():
         total = value.sum(0) if num_tasks > 1 else value
         leaf = theta[name]
-        leaf.grad = weight * total if leaf.grad is None else leaf.grad.add_(total, alpha=weight)
+        leaf.grad = total.mul_(weight) if leaf.grad is None else leaf.grad.add_(total, alpha=weight)
 
 
 def validate(
@@ -145,7 +149,3 @@ def validate(
             after += learner.token_nll(theta_hat, task.query).sum().item()
         tokens += len(task.query.targets)
     return before / tokens, after / tokens
-
-
-def _mean(values: Sequence[Tensor]) -> float:
-    return torch.cat(list(values)).mean().item()

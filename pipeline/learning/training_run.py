@@ -17,7 +17,7 @@ from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.device import best_device, use_threads
 from pipeline.model.encoding import Window
-from pipeline.model.language_model import Attention
+from pipeline.model.language_model import Attention, Precision
 from pipeline.model.learner import Learner, build_learner, load_theta, save_theta
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import Adapters, StageParams, Variant
@@ -52,7 +52,7 @@ def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
     return encode_tasks(artifacts.read_records(path, PersonaTask, made_by="tasks"), learner.encoder)
 
 
-def start(identity: Identity, attention: Attention) -> Learner:
+def start(identity: Identity, attention: Attention, precision: Precision) -> Learner:
     """Build the run's learner on this machine's device.
 
     Raises:
@@ -67,6 +67,7 @@ def start(identity: Identity, attention: Attention) -> Learner:
         attention=attention,
         device=best_device(),
     )
+    learner.model.precision = precision
     use_threads(sum(value.numel() for value in learner.parameters(learner.theta).values()))
     return learner
 

@@ -27,6 +27,7 @@ from pipeline.model.tied_nll import tied_nll
 
 Parameters = Mapping[str, Tensor]
 Attention = Literal["eager", "sdpa"]
+Precision = Literal["float32", "bfloat16"]
 
 WTE = "wte.weight"
 SPECIAL = "special.weight"
@@ -34,6 +35,9 @@ SPECIAL = "special.weight"
 
 class LanguageModel:
     """A GPT-2 whose parameters are an argument.
+
+    `precision` may be set: that of the losses' matrix products. Parameters, normalisations, softmax
+    and what only reads (`hidden`) stay in the parameters' own.
 
     Args:
         transformer: a GPT2Model, its adapters inserted; its `wte` holds V + S rows.
@@ -45,6 +49,7 @@ class LanguageModel:
         self._transformer = transformer.eval().requires_grad_(False)  # no dropout in any loop
         self.config = transformer.config
         self.attention = attention
+        self.precision: Precision = "float32"
         transformer.set_attn_implementation(attention)
         _fuse_activation(transformer)
         self.vocab_size: int = transformer.wte.weight.shape[0] - num_special  # V
@@ -100,6 +105,11 @@ class LanguageModel:
 
         Adapters and special rows may be stacked, one value for each of the batch's tasks.
         """
+        low = self.precision == "bfloat16"
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low):
+            return self._token_nll(parameters, batch)
+
+    def _token_nll(self, parameters: Parameters, batch: Batch) -> Tensor:
         if parameters[SPECIAL].ndim == 3:
             parameters = self._of_rows(parameters, batch.tasks)
         hidden = self.hidden(parameters, batch.ids).last_hidden_state

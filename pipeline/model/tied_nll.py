@@ -43,11 +43,15 @@ class _TiedNll(torch.autograd.Function):
         ctx: Any, hidden: Tensor, table: Tensor, special: Tensor, targets: Tensor
     ) -> Tensor:
         product = _Product.here(hidden)
-        logits = torch.cat([product(hidden, table.T), special], dim=-1)  # (R, V + S)
+        logits = hidden.new_empty(len(hidden), len(table) + special.shape[1])  # (R, V + S)
+        product.into(logits[:, : len(table)], hidden, table.T)
+        logits[:, len(table) :] = special
         log_p = logits.log_softmax(-1)
-        ctx.save_for_backward(hidden, table, special, targets, log_p)
+        nll = -log_p.gather(-1, targets[:, None]).squeeze(-1)
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(hidden, table, special, targets, log_p.exp_())
         ctx.product = product
-        return -log_p.gather(-1, targets[:, None]).squeeze(-1)
+        return nll
 
     @staticmethod
     def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,7 +60,7 @@ class _TiedNll(torch.autograd.Function):
 
 
 class _Gradient(torch.autograd.Function):
-    """(∂h, ∂W, ∂z_s) as a function of h, W, z_s and g; log p is given, since it was computed."""
+    """(∂h, ∂W, ∂z_s) as a function of h, W, z_s and g; p is given, since it was computed."""
 
     @staticmethod
     def forward(  # noqa: PLR0913 - autograd's functions know no keywords
@@ -65,20 +69,20 @@ class _Gradient(torch.autograd.Function):
         table: Tensor,
         special: Tensor,  # noqa: ARG004 - an input, so that its second derivative has a place
         targets: Tensor,
-        log_p: Tensor,
+        p: Tensor,
         cotangent: Tensor,
         product: "_Product",
         table_moves: bool,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         size = table.shape[0]
-        by_logits = log_p.exp()  # p, and D in its place
-        by_logits *= cotangent[:, None]
+        by_logits = p * cotangent[:, None]  # D
         by_logits.scatter_add_(-1, targets[:, None], -cotangent[:, None])
-        ctx.save_for_backward(hidden, table, targets, log_p, cotangent, by_logits)
-        ctx.product = product
-        ctx.set_materialize_grads(False)
         plain = by_logits[:, :size]
         by_table = product(plain.T, hidden) if table_moves else None
+        kept = by_logits if table_moves else None
+        ctx.save_for_backward(hidden, table, targets, p, cotangent, kept)
+        ctx.product = product
+        ctx.set_materialize_grads(False)
         return product(plain, table), by_table, by_logits[:, size:].clone()
 
     @staticmethod
@@ -86,20 +90,14 @@ class _Gradient(torch.autograd.Function):
     def backward(
         ctx: Any, u_hidden: Tensor | None, u_table: Tensor | None, u_special: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        hidden, table, targets, log_p, cotangent, by_logits = ctx.saved_tensors
+        hidden, table, targets, p, cotangent, by_logits = ctx.saved_tensors
         product, size = ctx.product, table.shape[0]
-        change = torch.zeros_like(log_p)  # E, and Z in its place
-        if u_hidden is not None:
-            change[:, :size] = product(u_hidden, table.T)
-        if u_table is not None:
-            change[:, :size] += product(hidden, u_table.T)
-        if u_special is not None:
-            change[:, size:] = u_special
-        p = log_p.exp()
+        change = _change(hidden, table, p, product, (u_hidden, u_table, u_special))
         mean = torch.linalg.vecdot(p, change)  # s
         by_cotangent = mean - change.gather(-1, targets[:, None]).squeeze(-1)
         change -= mean[:, None]
-        change *= p.mul_(cotangent[:, None])
+        change *= p
+        change *= cotangent[:, None]  # Z
         plain = change[:, :size]
         by_hidden = product(plain, table)
         if u_table is not None:
@@ -110,6 +108,32 @@ class _Gradient(torch.autograd.Function):
             if u_hidden is not None:
                 by_table += product(by_logits[:, :size].T, u_hidden)
         return by_hidden, by_table, change[:, size:], None, None, by_cotangent, None, None
+
+
+def _change(
+    hidden: Tensor,
+    table: Tensor,
+    p: Tensor,
+    product: "_Product",
+    cotangents: tuple[Tensor | None, Tensor | None, Tensor | None],
+) -> Tensor:
+    """Return E, (R, V + S)."""
+    u_hidden, u_table, u_special = cotangents
+    change, size = torch.empty_like(p), len(table)
+    plain, special = change[:, :size], change[:, size:]
+    if u_hidden is not None:
+        product.into(plain, u_hidden, table.T)
+        if u_table is not None:
+            plain += product(hidden, u_table.T)
+    elif u_table is not None:
+        product.into(plain, hidden, u_table.T)
+    else:
+        plain.zero_()
+    if u_special is not None:
+        special.copy_(u_special)
+    else:
+        special.zero_()
+    return change
 
 
 @dataclass(frozen=True)
@@ -125,6 +149,14 @@ class _Product:
         return cls(torch.get_autocast_dtype(kind) if on else None)
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return a b, in the precision of `a`."""
         if self.low is None:
             return a @ b
-        return (a.to(self.low) @ b.to(self.low)).float()
+        return (a.to(self.low) @ b.to(self.low)).to(a.dtype)
+
+    def into(self, out: Tensor, a: Tensor, b: Tensor) -> None:
+        """Write a b into `out`, a view of a larger tensor."""
+        if self.low is None:
+            torch.mm(a, b, out=out)
+        else:
+            out.copy_(a.to(self.low) @ b.to(self.low))

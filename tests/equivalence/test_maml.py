@@ -12,7 +12,7 @@ from pipeline.learning.inner_loop import adapt
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.maml import Inner, meta_gradient, validate
 from pipeline.model.batching import collate, select, whole
-from tests.conftest import AXES, a_dialogue
+from tests.conftest import AXES, a_dialogue, learner_of
 
 
 CPU = torch.device("cpu")
@@ -279,3 +279,15 @@ def test_validation_is_the_loss_before_and_after_sgd(make_learner, tasks):
             sums[i] += learner.loss(theta, query).item() * len(query.targets)
         tokens += len(query.targets)
     assert found == pytest.approx([total / tokens for total in sums], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_low_precision_is_near_and_leaves_float32_gradients(tokenizer, name):
+    learner = learner_of(tokenizer, name)
+    low = learner_of(tokenizer, name, precision="bfloat16")
+    exact, near = (
+        torch.cat([g.flatten() for g in ours(one, "exact", 2)[0].values()])
+        for one in (learner, low)
+    )
+    assert near.dtype == torch.float32
+    assert 1e-6 < (exact - near).norm() / exact.norm() < 0.1

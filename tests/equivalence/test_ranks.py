@@ -49,7 +49,14 @@ def train(variant, steps, *, name, tasks=TASKS):
             place, valid, lambda mine: maml.validate(learner, theta, mine, inner)
         )
 
-    rest = Loop(warmup_steps=0, clip=1.0, validate_every=2, patience=9, valid_episodes=1)
+    rest = Loop(
+        warmup_steps=0,
+        clip=1.0,
+        validate_every=2,
+        patience=9,
+        valid_episodes=1,
+        precision="float32",
+    )
     trained = loop.run(
         learner.theta,
         step,

@@ -19,7 +19,7 @@ def asked(monkeypatch, make_learner):
     seen = {}
     settings = Settings.load(ROOT / "params.yaml")
     monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
-    monkeypatch.setattr(meta_train, "start", lambda identity, attention: make_learner())
+    monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(meta_training, "with_two_dialogues", lambda tasks, split: tasks)
     monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)

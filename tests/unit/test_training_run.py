@@ -44,14 +44,14 @@ def test_dialogues_longer_than_the_context_are_counted(make_learner, tokenizer):
 def test_the_other_methods_variant_is_not_replaced(make_learner):
     saved(make_learner(), {})
     with pytest.raises(TrainingError, match=r"seed-0 was made by stage train.* meta_train write"):
-        start(identity("meta_train"), "eager")
+        start(identity("meta_train"), "eager", "float32")
 
 
 def test_the_same_method_may_train_again(make_learner, monkeypatch):
     saved(make_learner(), {})
     monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
     monkeypatch.setattr(training_run, "load_base", lambda _: None)
-    assert start(identity(), "eager").theta
+    assert start(identity(), "eager", "float32").theta
 
 
 def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
