@@ -54,11 +54,11 @@ class PrefixTree:
 
 
 def fill_rows(branches: Sequence[list[int]], count: int) -> list[list[int]]:
-    """Share out whole branches over `count` rows of nearly the same length.
+    """Share out whole branches over at most `count` rows of nearly the same length, none empty.
 
     The largest first, each into the row that is shortest: hardly a place stays empty.
     """
-    rows: list[list[int]] = [[] for _ in range(count)]
+    rows: list[list[int]] = [[] for _ in range(min(count, len(branches)))]
     for branch in sorted(branches, key=len, reverse=True):
         min(rows, key=len).extend(branch)
     return rows
