@@ -35,6 +35,11 @@ def candidate_nll(
         reading: the window.
         spans: replies of that window.
         candidates: for each reply its candidates' ids (no marks, none empty).
+
+    Memory: what grows with the number of candidates is H numbers per context and, for a pass of P
+    = `_AT_ONCE` x `_PLACES` tokens at a time (more only if a branch is longer than a row), one
+    layer's activations, P x (T + Q) mask entries and one layer's keys and values of R x (T + Q)
+    tokens; logits as `vocabulary.nll` says.
     """
     tree = PrefixTree(reading.window)
     walks = [
@@ -100,9 +105,9 @@ def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor) -> Tensor
         for place, node in enumerate(nodes):
             paths[node] = [*paths.get(tree.parents[node] - tree.window, []), place]
             seen += [(number, place, above) for above in paths[node]]
-    row, place, above = torch.tensor(seen, device=trunks.device).unbind(-1)
+    at = torch.tensor(seen, device=trunks.device).unbind(-1)
     own = torch.zeros(*trunks.shape, trunks.shape[1], dtype=torch.bool, device=trunks.device)
-    own[row, place, above] = True
+    own[at] = True
     window = torch.arange(tree.window, device=trunks.device) <= trunks[:, :, None]
     return torch.cat([window, own], dim=-1)
 

@@ -1,4 +1,4 @@
-"""-log p(token), without a (positions, vocabulary) tensor: the tied table is taken in column blocks.
+"""-log p(token) without a (positions, vocabulary) tensor: the tied table is taken in blocks.
 
 A block of logits stays in the processor's cache from the product to its sum of exponentials, and is
 then overwritten by the next. The normaliser belongs to a position, however many tokens are asked
