@@ -83,18 +83,19 @@ class LanguageModel:
             GPT2Model's output; `last_hidden_state` is (B, T, H).
         """
         inner = {name: value for name, value in parameters.items() if name not in (WTE, SPECIAL)}
-        embeddings = self._embed(parameters, ids)
+        embeddings = self.embed(parameters, ids)
         keywords = {"inputs_embeds": embeddings, "use_cache": False} | options
         return functional_call(self._transformer, inner, (), keywords)
 
-    def _embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
+    def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
+        """Return the tied table's rows of `ids`: (..., H)."""
         plain = F.embedding(ids.clamp(max=self.vocab_size - 1), parameters[WTE])
         places, table = (ids - self.vocab_size).clamp(min=0), parameters[SPECIAL]
         if table.ndim == 3:  # one for each sequence: (B, S, H)
             places = places + table.shape[1] * torch.arange(len(ids), device=ids.device)[:, None]
             table = table.flatten(0, 1)
         special = F.embedding(places, table)
-        return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (B, T, H)
+        return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
 
     def logits(self, parameters: Parameters, hidden: Tensor) -> Tensor:
         """Project (..., H) on the tied table: (..., V + S)."""
