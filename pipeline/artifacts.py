@@ -31,6 +31,9 @@ DETAILS = METRICS / "details"
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
+STUDIES = Path("docs/results")
+PERSONA_SUMS = STUDIES / "real_part" / "persona_sums.json"
+SIMULATION = STUDIES / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
 LOGS = Path("logs")
 

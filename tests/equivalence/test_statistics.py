@@ -9,7 +9,7 @@ from scipy.stats import permutation_test, ttest_1samp
 
 from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.comparison import effect_size, holm, sign_flip_p
+from pipeline.evaluation.paired import effect_size, holm, sign_flip_p
 from tests.prediction_builder import a_prediction
 
 

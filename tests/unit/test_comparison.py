@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison import compare, effect_size, holm, sign_flip_p
+from pipeline.evaluation.comparison import compare
+from pipeline.evaluation.paired import effect_size, holm, sign_flip_p
 from tests.prediction_builder import full
 
 
