@@ -21,6 +21,7 @@ from stages import console
 
 WORKERS = 2
 WIDE = 134  # columns, where the output is no terminal
+LEFT_OUT = ("_low", "_high", "_width")  # columns that are in the file alone
 TITLES = {
     "intervals": "95 % intervals over personas: percent of runs that hold the truth",
     "tests": "Paired tests at 5 %: percent of runs that reject; d_z: percent held",
@@ -85,12 +86,12 @@ def _table(title: str, rows: object) -> Table:
     shown = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     if not isinstance(rows, list) or not rows:
         return shown
-    for name in rows[0]:
+    columns = [name for name in rows[0] if not name.endswith(LEFT_OUT)]
+    for name in columns:
         shown.add_column(name, justify="left" if name == "population" else "right")
     for row in rows:
-        shown.add_row(
-            *(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row.values())
-        )
+        cells = (row[name] for name in columns)
+        shown.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
     return shown
 
 
