@@ -39,7 +39,7 @@ def acceleration(without: Array) -> float:
 
 def bias(samples: Array, value: float) -> float:
     """Return z0, the normal quantile of the share of samples below `value`, ties as half."""
-    tie = _TOLERANCE * float(np.max(np.abs(samples)))
+    tie = _TOLERANCE * float(np.max(np.abs(samples), where=np.isfinite(samples), initial=0.0))
     below, not_above = np.mean(samples < value - tie), np.mean(samples <= value + tie)
     least = 0.5 / len(samples)
     return float(ndtri(np.clip((below + not_above) / 2, least, 1 - least)))
