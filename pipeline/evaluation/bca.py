@@ -33,8 +33,11 @@ def leave_one_out(rows: Array, combine: Combine) -> Array:
 def acceleration(without: Array) -> float:
     """Return a, a sixth of the skewness of the leave-one-out influences; 0 where none varies."""
     influence = np.mean(without) - without
-    spread = float(np.sum(influence**2))
-    return float(np.sum(influence**3)) / (6 * spread**1.5) if spread > 0 else 0.0
+    largest = float(np.max(np.abs(influence)))
+    if largest == 0:
+        return 0.0
+    influence = influence / largest  # powers of tiny numbers would vanish
+    return float(np.sum(influence**3) / (6 * np.sum(influence**2) ** 1.5))
 
 
 def bias(samples: Array, value: float) -> float:
@@ -59,6 +62,6 @@ def percentiles(z0: float, a: float, z: float) -> tuple[float, float]:
 
 def _percentile(z0: float, a: float, z: float) -> float:
     shrink = 1 - a * (z0 + z)
-    if shrink <= 0:  # one persona outweighs the rest: the formula's pole, the extreme sample
+    if shrink <= 0:  # the formula's pole, where nearly all samples lie on one side: the last one
         return 100.0 if z0 + z > 0 else 0.0
     return 100 * float(ndtr(z0 + (z0 + z) / shrink))

@@ -102,11 +102,16 @@ def test_seeds_of_one_run_have_no_crossed_interval_and_two_have():
     assert found["crossed_low"] < found["value"] < found["crossed_high"]
 
 
-def test_one_persona_that_outweighs_all_others_gives_the_extreme_sample():
-    """The formula's pole: the interval ends at what was drawn, it does not turn round."""
-    values = {f"p{n:02d}": 0.0 for n in range(40)} | {"q": 1.0}
-    estimate = BOOTSTRAP.mean(values, "gain")
-    assert 0 <= estimate.low < estimate.value < estimate.high
+def test_at_the_formulas_pole_the_interval_ends_at_the_last_sample():
+    """It would turn round otherwise: the percentile of 7 / (1 - 7 / 6) is 0."""
+    assert bca.percentiles(5.0, 1 / 6, 2.0)[1] == 100
+    assert bca.percentiles(-5.0, -1 / 6, 2.0)[0] == 0
+
+
+def test_tiny_numbers_do_not_vanish():
+    tiny = Bootstrap(100, 0).mean({"a": 0.0, "b": 1e-140, "c": 5e-140}, "x")
+    plain = Bootstrap(100, 0).mean({"a": 0.0, "b": 1.0, "c": 5.0}, "x")
+    assert (tiny.low, tiny.high) == pytest.approx((1e-140 * plain.low, 1e-140 * plain.high), abs=0)
 
 
 @given(
