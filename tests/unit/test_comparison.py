@@ -188,6 +188,14 @@ def test_seeds_that_agree_are_a_statement_on_the_methods():
     assert crossed["difference"]["low"] > 0.4
 
 
+def test_only_the_seeds_that_both_have_are_crossed():
+    """The third seed of a is far off; it has no counterpart."""
+    data = {"a": seeded([0.1, 0.2, 9.0]), "b": seeded([0.0, 0.0])}
+    crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
+    assert crossed["seeds"] == [0, 1]
+    assert crossed["difference"]["value"] == pytest.approx(0.15 * (1 + 0.045))
+
+
 def test_a_persona_without_one_of_the_seeds_is_refused():
     broken = [r for r in seeded([0.0, 0.1]) if (r.task_id, r.seed) != ("p03", 1)]
     with pytest.raises(DataError, match="p03 has no records of training seed 1"):
