@@ -31,6 +31,10 @@ DETAILS = METRICS / "details"
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
+STUDIES = Path("docs/results")
+PERSONA_SUMS = STUDIES / "real_part" / "persona_sums.json"
+CONVAI2 = STUDIES / "convai2.json"
+SIMULATION = STUDIES / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
 
 SPLITS = ("train", "valid", "test")

@@ -5,16 +5,14 @@ What `score` and `floors` wrote comes in, rows go out; how they look is the shel
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import DataError
+from pipeline.evaluation.published import published
 
 
-PUBLISHED = Path(__file__).with_name("published.yaml")
 METRICS = ("ppl", "hits_at_1", "f1")
 
 FLOORS = {
@@ -58,19 +56,6 @@ class Details(_Read):
     gain: Interval  # nats per token, at the headline epoch as the next two
     swap_gain: Interval | None
     swap_gap: Interval | None
-
-
-class Published(BaseModel):
-    """A row of the paper's Table 1, and of ours where `variant` is not null."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    variant: str | None
-    title: str
-    ppl: float | None
-    hits_at_1: float | None
-    f1: float | None
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,12 +105,6 @@ def parse_details(content: object, origin: object) -> Details:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise DataError(f"{origin}: {where}: not as stage score writes it; run it again") from error
-
-
-def published() -> list[Published]:
-    """Return the paper's Table 1, in its order."""
-    rows = YAML(typ="safe", pure=True).load(PUBLISHED.read_text(encoding="utf-8"))
-    return TypeAdapter(list[Published]).validate_python(rows)
 
 
 def table_1(details: Mapping[str, Details]) -> list[Row]:

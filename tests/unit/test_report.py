@@ -65,7 +65,13 @@ def test_dialogues_that_were_split_into_windows_are_counted():
 def test_intervals_and_the_numbers_before_adaptation():
     details = report(RECORDS, BOOTSTRAP).details
     assert details["metrics"]["ppl"] == pytest.approx(
-        {"value": exp(9 / 8), "low": exp(1.0), "high": exp(1.25)}
+        {
+            "value": exp(9 / 8),
+            "low": exp(1.0),
+            "high": exp(1.25),
+            "crossed_low": None,
+            "crossed_high": None,
+        }
     )
     assert details["before_adaptation"]["ppl"]["value"] == pytest.approx(exp(2.0))
     assert details["before_adaptation"]["hits_at_1"]["value"] == 0
