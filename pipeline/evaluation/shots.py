@@ -89,6 +89,7 @@ def k_shot(
             str(k): _point(select(shots, "test", "k_shot", k=k), point, found.get(0), bootstrap)
             for k, point in found.items()
         },
+        "in_context": _in_context(select(records, "test", "in_context"), found, bootstrap),
     }
 
 
@@ -110,6 +111,51 @@ def _point(
         if epoch > 0
     }
     return content | {"change": change(point, zero, bootstrap), "gain_by_epoch": gains}
+
+
+def _in_context(
+    prompted: Sequence[Prediction], found: Points, bootstrap: Bootstrap
+) -> Content | None:
+    """Return for each K > 0 what the support dialogues in the prompt give; null if not run."""
+    if not prompted or 0 not in found:
+        return None
+    return {
+        str(k): _prompted(_filled(prompted, found[0], k), found[0], point, bootstrap)
+        for k, point in found.items()
+        if k > 0
+    }
+
+
+def _filled(prompted: Sequence[Prediction], zero: Sequence[Prediction], k: int) -> list[Prediction]:
+    """Return each reply's record with the most dialogues in the prompt, K at most, else K = 0's."""
+    best = {_key(record): record for record in zero}
+    for record in sorted(prompted, key=lambda record: record.k):
+        if record.k <= k and _key(record) in best:
+            best[_key(record)] = record
+    return list(best.values())
+
+
+def _key(record: Prediction) -> tuple[int, str, str, int]:
+    return record.seed, record.task_id, record.dialogue_id, record.turn
+
+
+def _prompted(
+    prompted: Sequence[Prediction],
+    zero: Sequence[Prediction],
+    tuned: Sequence[Prediction],
+    bootstrap: Bootstrap,
+) -> Content:
+    """Compare the prompt with nothing and with fine-tuning; differences of nats per token.
+
+    `mean_k`: dialogues that stood in the prompt, mean over replies.
+    """
+    return {
+        "mean_k": sum(record.k for record in prompted) / len(prompted),
+        "metrics": micro(prompted, bootstrap),
+        "change": change(prompted, zero, bootstrap),
+        "gain": mean_difference(nats_per_token, zero, prompted, bootstrap).as_dict(),
+        "behind_fine_tuning": mean_difference(nats_per_token, prompted, tuned, bootstrap).as_dict(),
+    }
 
 
 def _personas(records: Sequence[Prediction]) -> int:

@@ -143,6 +143,31 @@ def test_every_metric_and_gain_at_every_k():
     assert gains == pytest.approx({"1": (1.0 + 0.75) / 2, "3": 7 / 4})
 
 
+def test_the_support_in_the_prompt_is_compared_with_none_and_with_fine_tuning():
+    """Persona 0 had 1 and 2 dialogues in the prompt, persona 1 none: its K = 0 stands in."""
+    prompts = [
+        full(task_id="p0", protocol="in_context", epoch=0, k=k, nll=nll, response="i")
+        for k, nll in ((2, 2.0), (1, 4.0))
+    ]
+    found = report([*RECORDS, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
+    assert list(found) == ["3"]
+    three = found["3"]
+    assert three["mean_k"] == 1
+    assert three["metrics"]["ppl"]["value"] == pytest.approx(exp((0.75 + 2.0) / 2))
+    assert three["gain"]["value"] == pytest.approx((1.25 + 0.0) / 2)
+    assert three["change"]["ppl"]["value"] == pytest.approx(-(1.25 + 0.0) / 2)
+    assert three["behind_fine_tuning"]["value"] == pytest.approx(((0.75 - 1.0) + (2.0 - 1.25)) / 2)
+    assert report(RECORDS, BOOTSTRAP).details["k_shot"]["in_context"] is None
+
+
+def test_a_prompt_with_more_dialogues_than_k_does_not_count_for_k():
+    one = [r.model_copy(update={"k": 1}) if r.k == 3 else r for r in RECORDS]
+    prompts = [full(task_id="p0", protocol="in_context", epoch=0, k=2, nll=2.0)]
+    found = report([*one, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
+    assert found["1"]["mean_k"] == 0
+    assert found["1"]["gain"]["value"] == 0
+
+
 def test_f1_of_every_sample():
     records = [
         r.model_copy(update={"responses": ["i like dogs"]}) if r.response is not None else r
@@ -199,7 +224,12 @@ def test_without_any_k_shot_record_the_table_is_empty():
     records = [record for record in RECORDS if record.protocol != "k_shot"]
     found = report(records, BOOTSTRAP)
     assert found.kshot == COLUMNS + "\n"
-    assert found.details["k_shot"] == {"personas": 0, "personas_left_out": 2, "points": {}}
+    assert found.details["k_shot"] == {
+        "personas": 0,
+        "personas_left_out": 2,
+        "points": {},
+        "in_context": None,
+    }
 
 
 def test_a_setting_that_is_missing_is_named():
