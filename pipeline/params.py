@@ -169,6 +169,7 @@ class Finetune(Section):
     batch_size: Count | None  # replies per update; null: one support dialogue
     epochs: list[Natural]
     k: list[Natural]  # support dialogues of Fig. 3
+    in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
     max_folds: MaxFolds
 
     @model_validator(mode="after")
@@ -187,6 +188,7 @@ class Generate(Section):
 
     seed: Natural
     top_p: Annotated[float, Field(gt=0, le=1)]
+    samples: Count  # nucleus samples per reply; the first is Table 1's
     max_new_tokens: Count
 
 

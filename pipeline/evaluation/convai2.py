@@ -14,8 +14,8 @@ from pipeline.evaluation.adaptation import Content
 from pipeline.evaluation.aggregate import finite, percent
 from pipeline.evaluation.bootstrap import Bootstrap, Estimate
 from pipeline.evaluation.constant_reply import best_reply, frequent_words
-from pipeline.evaluation.metrics import word_f1
 from pipeline.evaluation.rankers import random_hits, random_hits_at_1, tfidf_hits
+from pipeline.evaluation.responses import word_f1
 from pipeline.params import MaxPersonas, Tasks
 from pipeline.persona.parser import ParsedDialogue, parse_file
 from pipeline.persona.task import PersonaTask, Split

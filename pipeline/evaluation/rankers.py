@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.errors import DataError
-from pipeline.evaluation.metrics import is_best
+from pipeline.evaluation.candidates import is_best
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.text import normalise
 

@@ -21,6 +21,7 @@ def settings(**changes):
         "batch_size": None,
         "epochs": [0, 1, 3],
         "k": [0, 1],
+        "in_context": False,
         "max_folds": MaxFolds(valid=None, test=None),
     }
     return Finetune(**values | changes)
