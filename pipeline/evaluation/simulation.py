@@ -40,7 +40,7 @@ class Study:
 
     runs: int = 4000
     samples: int = 1000
-    sizes: tuple[int, ...] = (50, 100)
+    sizes: tuple[int, ...] = (16, 50, 100)  # the embedded run has 16
     seed: int = 0
 
     def draws(self, population: Population, size: int, purpose: str) -> Iterator[NDArray[np.int64]]:
