@@ -98,13 +98,13 @@ def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tenso
     return hidden
 
 
-def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, steps: int) -> Tensor:
-    """Return who may see what: (R, Q, T + Q) bool. No node is more than `steps` above another."""
+def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:
+    """Return who may see what: (R, Q, T + Q) bool; `depth` is that of the deepest node."""
     device, length = trunks.device, trunks.shape[1]
     parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows], device=device)
     own = torch.zeros(len(rows), length, length, dtype=torch.bool, device=device)
     above = torch.arange(length, device=device).repeat(len(rows), 1)
-    for _ in range(steps + 1):
+    for _ in range(depth):
         own.scatter_(-1, above[:, :, None], value=True)
         above = parents.gather(-1, above)
     window = torch.arange(tree.window, device=device) <= trunks[:, :, None]
