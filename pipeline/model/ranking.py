@@ -85,31 +85,39 @@ def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tenso
     ids, trunks, depths = (
         torch.tensor(values)[index].to(device) for values in (tree.tokens, tree.trunks, tree.depths)
     )
+    mask = _mask(tree, rows, trunks, max(tree.depths))
     output = reading.model.hidden(
         reading.parameters,
         ids,
         past_key_values=reading.shared(),
         use_cache=True,
         position_ids=trunks + depths,
-        attention_mask=additive(_mask(tree, rows, trunks), reading.hidden.dtype),
+        attention_mask=additive(mask, reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state
     return hidden
 
 
-def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor) -> Tensor:
-    """Return who may see what: (R, Q, T + Q) bool."""
-    seen: list[tuple[int, int, int]] = []
-    for number, nodes in enumerate(rows):
-        paths: dict[int, list[int]] = {}  # node -> places, down from where its branch begins
-        for place, node in enumerate(nodes):
-            paths[node] = [*paths.get(tree.parents[node] - tree.window, []), place]
-            seen += [(number, place, above) for above in paths[node]]
-    at = torch.tensor(seen, device=trunks.device).unbind(-1)
-    own = torch.zeros(*trunks.shape, trunks.shape[1], dtype=torch.bool, device=trunks.device)
-    own[at] = True
-    window = torch.arange(tree.window, device=trunks.device) <= trunks[:, :, None]
+def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:
+    """Return who may see what: (R, Q, T + Q) bool; `depth` is that of the deepest node."""
+    device, length = trunks.device, trunks.shape[1]
+    parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows], device=device)
+    own = torch.zeros(len(rows), length, length, dtype=torch.bool, device=device)
+    above = torch.arange(length, device=device).repeat(len(rows), 1)
+    for _ in range(depth):
+        own.scatter_(-1, above[:, :, None], value=True)
+        above = parents.gather(-1, above)
+    window = torch.arange(tree.window, device=device) <= trunks[:, :, None]
     return torch.cat([window, own], dim=-1)
+
+
+def _parents(tree: PrefixTree, nodes: list[int], length: int) -> list[int]:
+    """Return the place of each place's parent; its own where a branch begins or nothing stands."""
+    places = {node: place for place, node in enumerate(nodes)}
+    parents = [
+        places.get(tree.parents[node] - tree.window, place) for place, node in enumerate(nodes)
+    ]
+    return parents + list(range(len(nodes), length))
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -13,8 +13,8 @@ from torch import Tensor
 from pipeline.model.language_model import SPECIAL, WTE, LanguageModel, Parameters
 
 
-_ROWS = 512  # positions at a time
-_CELLS = {"cpu": 1 << 19}  # logits at a time: 2 MiB in float32, within a core's or shared cache
+_ROWS = 1024  # positions at a time
+_CELLS = {"cpu": 1 << 20}  # logits at a time: 4 MiB in float32, within the cache
 _CELLS_ELSEWHERE = 1 << 26  # 256 MiB: a GPU wants few and large products
 
 
@@ -32,7 +32,7 @@ def nll(
         targets: (M,) token ids.
 
     Returns:
-        (M,). Beside it, memory holds at most 2 MiB of logits in float32 (256 MiB on a GPU)
+        (M,). Beside it, memory holds at most 4 MiB of logits in float32 (256 MiB on a GPU)
         and 3 x M x H numbers.
     """
     tables = (parameters[WTE], parameters[SPECIAL])
