@@ -28,14 +28,14 @@ def in_context(
         room: tokens that are kept free for whatever replaces a reply.
     """
     (query,) = fold.query
-    last = 0
-    for k in shots:
-        fitting = ((n, _window(fold.support[:n], query, encoder, room)) for n in range(k, last, -1))
-        found = next(((n, window) for n, window in fitting if window is not None), None)
-        if found is None:  # no more fit than for the K before
-            return
-        last, window = found
-        yield replace(fold, protocol="in_context", support=fold.support[:last]), window
+    prompts: list[Window] = []  # with 1, 2, ... support dialogues
+    for k in range(1, max(shots, default=0) + 1):
+        window = _window(fold.support[:k], query, encoder, room)
+        if window is None:
+            break
+        prompts.append(window)
+    for k in sorted({min(k, len(prompts)) for k in shots} - {0}):
+        yield replace(fold, protocol="in_context", support=fold.support[:k]), prompts[k - 1]
 
 
 def _window(

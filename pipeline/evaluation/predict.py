@@ -70,7 +70,7 @@ def _with_candidates(
     learner: Learner, reading: Reading, scores: Sequence[ReplyScore]
 ) -> list[ReplyScore]:
     segment = learner.encoder.segment
-    rows = [[segment(c) for c in s.dialogue.turns[s.turn].candidates or ()] for s in scores]
+    rows = [[segment(c) for c in _candidates(s)] for s in scores]
     spans = [span for span, row in zip(reading.window.spans, rows, strict=True) if row]
     nlls = iter(candidate_nll(reading, spans, [row for row in rows if row]) if spans else [])
     return [
@@ -90,15 +90,18 @@ def _with_unconditional(
 ) -> list[ReplyScore]:
     """Add the candidates' NLL after the mark that opens a reply, without persona and history."""
     segment = learner.encoder.segment
-    ranked = [score for score in scores if score.candidate_nll is not None]
-    if not ranked:
+    rows = {s.turn: [segment(c) for c in _candidates(s)] for s in scores if _candidates(s)}
+    if not rows:
         return list(scores)
     window = bare_window(learner.encoder)
-    rows = [[segment(c) for c in s.dialogue.turns[s.turn].candidates or ()] for s in ranked]
     reading = read(learner.model, parameters, window)
-    nlls = candidate_nll(reading, window.spans * len(rows), rows)
-    found = {s.turn: tuple(nll) for s, nll in zip(ranked, nlls, strict=True)}
-    return [replace(s, candidate_nll_unconditional=found.get(s.turn)) for s in scores]
+    nlls = candidate_nll(reading, window.spans * len(rows), list(rows.values()))
+    alone = {turn: tuple(nll) for turn, nll in zip(rows, nlls, strict=True)}
+    return [replace(s, candidate_nll_unconditional=alone.get(s.turn)) for s in scores]
+
+
+def _candidates(score: ReplyScore) -> Sequence[str]:
+    return score.dialogue.turns[score.turn].candidates or ()
 
 
 def bare_window(encoder: Encoder) -> Window:
