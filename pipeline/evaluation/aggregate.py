@@ -7,7 +7,7 @@ Dimension: c, what one reply adds to the sums (a numerator and a denominator).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import Literal
 
@@ -67,6 +67,22 @@ class Metric:
                 "one setting; run stage finetune again"
             )
         return bool(records) and not missing
+
+
+def remembered(metric: Metric) -> Metric:
+    """Return the metric, which counts a record once, however many settings and samples ask for it.
+
+    Records are told apart by identity, so they must outlive the metric.
+    """
+    known: dict[int, tuple[float, ...]] = {}
+
+    def counts(record: Prediction) -> tuple[float, ...]:
+        key = id(record)
+        if key not in known:
+            known[key] = metric.counts(record)
+        return known[key]
+
+    return replace(metric, counts=counts)
 
 
 def finite(name: str, value: Array | float) -> float:

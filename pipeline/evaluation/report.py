@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.errors import DataError
 from pipeline.evaluation.adaptation import Content, adaptation
 from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.estimates import change, macro, micro
+from pipeline.evaluation.estimates import Estimator
 from pipeline.evaluation.headline import headline_records, select
 from pipeline.evaluation.metrics import TABLE_1
 from pipeline.evaluation.prediction import Prediction
@@ -39,19 +39,20 @@ def report(records: Sequence[Prediction], bootstrap: Bootstrap) -> Report:
         raise DataError("no test leave-one-out records at epoch 0; run stage finetune again")
     table_1 = {metric.name: metric(adapted) for metric in TABLE_1}
     shots = points(records, headline)
+    estimator = Estimator(bootstrap)
     details: Content = {
         "headline": {"split": "test", "protocol": "leave_one_out", "epoch": headline},
         "counts": _counts(adapted),
-        "metrics": micro(adapted, bootstrap),
-        "macro": macro(adapted, bootstrap),
-        "before_adaptation": micro(before, bootstrap),
-        "change": change(adapted, before, bootstrap),
+        "metrics": estimator.micro(adapted),
+        "macro": estimator.macro(adapted),
+        "before_adaptation": estimator.micro(before),
+        "change": estimator.change(adapted, before),
         "f1_by_sample": f1_by_sample(adapted),
-        "k_shot": k_shot(records, shots, adapted, bootstrap),
+        "k_shot": k_shot(records, shots, adapted, estimator),
     }
     return Report(
         metrics=table_1,
-        kshot=kshot_csv(shots, bootstrap),
+        kshot=kshot_csv(shots, estimator),
         details=details | adaptation(records, headline, bootstrap),
     )
 

@@ -8,10 +8,8 @@ import io
 from collections.abc import Sequence
 
 from pipeline.errors import DataError
-from pipeline.evaluation.adaptation import Content, mean_difference
-from pipeline.evaluation.aggregate import nats_per_token
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.estimates import change, estimate, micro
+from pipeline.evaluation.adaptation import Content
+from pipeline.evaluation.estimates import Estimator
 from pipeline.evaluation.headline import epochs_of, select
 from pipeline.evaluation.metrics import TABLE_1
 from pipeline.evaluation.prediction import Prediction
@@ -42,7 +40,7 @@ def points(records: Sequence[Prediction], headline: int) -> Points:
     return found
 
 
-def kshot_csv(found: Points, bootstrap: Bootstrap) -> str:
+def kshot_csv(found: Points, estimator: Estimator) -> str:
     """Return Table 1's metrics against K.
 
     A cell is empty where predictions hold no candidates or no responses at that setting, an
@@ -52,14 +50,14 @@ def kshot_csv(found: Points, bootstrap: Bootstrap) -> str:
     table = csv.DictWriter(text, KSHOT_COLUMNS, lineterminator="\n")
     table.writeheader()
     for k, point in found.items():
-        table.writerow(_row(k, point, bootstrap))
+        table.writerow(_row(k, point, estimator))
     return text.getvalue()
 
 
-def _row(k: int, point: Sequence[Prediction], bootstrap: Bootstrap) -> dict[str, object]:
+def _row(k: int, point: Sequence[Prediction], estimator: Estimator) -> dict[str, object]:
     row: dict[str, object] = {"k": k, "personas": _personas(point)}
     for metric in TABLE_1:
-        value = estimate(metric, point, bootstrap)
+        value = estimator.metric(metric, point)
         if value is not None:
             row |= {
                 metric.name: value.value,
@@ -73,7 +71,7 @@ def k_shot(
     records: Sequence[Prediction],
     found: Points,
     adapted: Sequence[Prediction],
-    bootstrap: Bootstrap,
+    estimator: Estimator,
 ) -> Content:
     """Return who is in Fig. 3, and all metrics and gains at each K.
 
@@ -86,10 +84,10 @@ def k_shot(
         "personas": _personas(shots),
         "personas_left_out": len(left_out),
         "points": {
-            str(k): _point(select(shots, "test", "k_shot", k=k), point, found.get(0), bootstrap)
+            str(k): _point(select(shots, "test", "k_shot", k=k), point, found.get(0), estimator)
             for k, point in found.items()
         },
-        "in_context": _in_context(select(records, "test", "in_context"), found, bootstrap),
+        "in_context": _in_context(select(records, "test", "in_context"), found, estimator),
     }
 
 
@@ -97,30 +95,28 @@ def _point(
     at_k: Sequence[Prediction],
     point: Sequence[Prediction],
     zero: Sequence[Prediction] | None,
-    bootstrap: Bootstrap,
+    estimator: Estimator,
 ) -> Content:
     """Return K's metrics; for K > 0 what changed from K = 0, and the gain in nats at each epoch."""
-    content: Content = {"epoch": point[0].epoch, "metrics": micro(point, bootstrap)}
+    content: Content = {"epoch": point[0].epoch, "metrics": estimator.micro(point)}
     if not point[0].k or zero is None:
         return content
     gains = {
-        str(epoch): mean_difference(
-            nats_per_token, zero, [r for r in at_k if r.epoch == epoch], bootstrap
-        ).as_dict()
+        str(epoch): estimator.gain(zero, [r for r in at_k if r.epoch == epoch])
         for epoch in epochs_of(at_k)
         if epoch > 0
     }
-    return content | {"change": change(point, zero, bootstrap), "gain_by_epoch": gains}
+    return content | {"change": estimator.change(point, zero), "gain_by_epoch": gains}
 
 
 def _in_context(
-    prompted: Sequence[Prediction], found: Points, bootstrap: Bootstrap
+    prompted: Sequence[Prediction], found: Points, estimator: Estimator
 ) -> Content | None:
     """Return for each K > 0 what the support dialogues in the prompt give; null if not run."""
     if not prompted or 0 not in found:
         return None
     return {
-        str(k): _prompted(_filled(prompted, found[0], k), found[0], point, bootstrap)
+        str(k): _prompted(_filled(prompted, found[0], k), found[0], point, estimator)
         for k, point in found.items()
         if k > 0
     }
@@ -143,7 +139,7 @@ def _prompted(
     prompted: Sequence[Prediction],
     zero: Sequence[Prediction],
     tuned: Sequence[Prediction],
-    bootstrap: Bootstrap,
+    estimator: Estimator,
 ) -> Content:
     """Compare the prompt with nothing and with fine-tuning; differences of nats per token.
 
@@ -151,10 +147,10 @@ def _prompted(
     """
     return {
         "mean_k": sum(record.k for record in prompted) / len(prompted),
-        "metrics": micro(prompted, bootstrap),
-        "change": change(prompted, zero, bootstrap),
-        "gain": mean_difference(nats_per_token, zero, prompted, bootstrap).as_dict(),
-        "behind_fine_tuning": mean_difference(nats_per_token, prompted, tuned, bootstrap).as_dict(),
+        "metrics": estimator.micro(prompted),
+        "change": estimator.change(prompted, zero),
+        "gain": estimator.gain(zero, prompted),
+        "behind_fine_tuning": estimator.gain(prompted, tuned),
     }
 
 
