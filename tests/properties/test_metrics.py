@@ -35,7 +35,8 @@ def replies(draw, min_size=1):
         a_prediction(
             task_id=f"p{person}", seed=seed, nll=nll, nll_end=end, num_tokens=size, turn=turn
         )
-        for turn, (person, seed, nll, end, size) in enumerate(rows)
+        for turn, (person, _, nll, end, size) in enumerate(rows)
+        for seed in sorted({row[1] for row in rows})  # each persona has all seeds, as in a run
     ]
 
 

@@ -23,7 +23,12 @@ def in_a_folder(tmp_path, monkeypatch):
 
 def schedule(steps=20, patience=100, every=5, clip=1e9, warmup=0):
     loop = Loop(
-        warmup_steps=warmup, clip=clip, validate_every=every, patience=patience, valid_episodes=1
+        warmup_steps=warmup,
+        clip=clip,
+        validate_every=every,
+        patience=patience,
+        valid_episodes=1,
+        precision="float32",
     )
     return Schedule(lr=0.1, steps=steps, loop=loop, criterion="valid_adapted_loss")
 
