@@ -29,7 +29,7 @@ def train(
         draws=params.train.valid_episodes,
         replies=None,
     )
-    probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "exact")
+    probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
         trained = loop.run(

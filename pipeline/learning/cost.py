@@ -34,8 +34,10 @@ class Cost:
         return cls(_tokens(pieces), _forward(learner, pieces) * (1 + _backward(learner)))
 
     @classmethod
-    def meta(cls, learner: Learner, episode: Episode, steps: int, kind: str) -> "Cost":
-        """Cost of one task's inner steps and outer gradient, with the query loss of the last step.
+    def meta(
+        cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
+    ) -> "Cost":
+        """Cost of one task's inner steps and outer gradient, of so many query losses.
 
         With F a forward pass: a gradient is 3F and the exact gradient's Hessian-vector product
         per inner step 6F; where φ is fixed its weights need no gradients, and both are 2F.
@@ -43,8 +45,9 @@ class Cost:
         b = _backward(learner)
         per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
         operations = _forward(learner, episode.support) * per_step * steps
-        operations += _forward(learner, episode.query) * (1 + b)
-        return cls(_tokens(episode.support) * steps + _tokens(episode.query), operations)
+        operations += _forward(learner, episode.query) * (1 + b) * queries
+        tokens = _tokens(episode.support) * steps + _tokens(episode.query) * queries
+        return cls(tokens, operations)
 
 
 def _backward(learner: Learner) -> int:

@@ -34,7 +34,7 @@ HISTORY_COLUMNS = (
     "outer_loss",  # the loss that moved θ: query loss at θ̂, or the batch's loss
     "inner_change",  # mean ‖θ̂ - θ‖ (meta-training)
     "grad_norm",  # before clipping
-    "theta_change",  # ‖θ - θ_0‖ after the step
+    "theta_change",  # ‖θ - θ_0‖ after the step, learned log α included
     "valid_loss",  # valid query sets at θ
     "valid_adapted_loss",  # valid query sets at θ̂, after adaptation to their support sets
     "adaptation_gain",  # valid_loss - valid_adapted_loss

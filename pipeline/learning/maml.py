@@ -89,7 +89,7 @@ def meta_gradient(
         inner_change=changes.mean().item(),
         replies=sum(len(p.spans) for e in episodes for p in [*e.support, *e.query]),
         outer_replies=sum(len(p.spans) for e in episodes for p in e.query),
-        cost=sum((Cost.meta(learner, e, inner.steps, inner.kind) for e in episodes), Cost.zero()),
+        cost=sum((_cost(learner, e, inner, step) for e in episodes), Cost.zero()),
     )
 
 
@@ -101,6 +101,11 @@ def _task_gradient(
         return reptile_gradient(learner, theta, task, fixed, steps=inner.steps)
     sweep = Sweep(inner.weights(step), inner.kind == "exact", inner.recompute)
     return outer_gradient(learner, theta, task, rates, sweep=sweep)
+
+
+def _cost(learner: Learner, episode: Episode, inner: Inner, step: int) -> Cost:
+    queries = sum(weight > 0 for weight in inner.weights(step))
+    return Cost.meta(learner, episode, inner.steps, inner.kind, queries=queries)
 
 
 def _groups(

@@ -71,13 +71,8 @@ def run(
     )
 
     def step(outer: loop.Theta, number: int) -> loop.StepReport:
-        episodes = training_episodes(
-            personas,
-            size=params.outer_batch_size,
-            replies=params.inner_batch_size,
-            seed=seed,
-            step=number,
-        )
+        size, replies = params.outer_batch_size, params.inner_batch_size
+        episodes = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
         return task_parallel.step(
             checkpoint.ranks,
             outer,
@@ -90,14 +85,10 @@ def run(
             checkpoint.ranks, valid, lambda mine: maml.validate(learner, outer, mine, inner)
         )
 
-    trained = loop.run(
-        inner.rates.start(learner.theta),
-        step,
-        validate,
-        loop.Schedule(params.outer_lr, params.outer_steps, params.meta_train, "valid_adapted_loss"),
-        checkpoint=checkpoint,
-        on_step=on_step,
-    )
+    rest = params.meta_train
+    schedule = loop.Schedule(params.outer_lr, params.outer_steps, rest, "valid_adapted_loss")
+    start = inner.rates.start(learner.theta)
+    trained = loop.run(start, step, validate, schedule, checkpoint=checkpoint, on_step=on_step)
     theta, _ = inner.rates.split(trained.theta)
     special = inner.rates.learned or len(inner.rates.names) < len(learner.theta)
     return replace(trained, theta=theta), inner.rates.found(trained.theta) if special else None

@@ -76,24 +76,21 @@ def outer_gradient(
     """
     learned = [name for name, rate in rates.items() if isinstance(rate, Tensor)]
     looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]))
-    keep = looks_back and not sweep.recompute
     path: list[InnerStep] = []
-    theta_hat = dict(theta)
-    for k in range(sweep.steps):
-        step = inner_step(learner, theta_hat, task.support, rates, twice=sweep.exact and keep)
-        theta_hat = step.moved(rates)
-        if k == 0:
-            support_losses = step.losses
-        if keep:
-            path.append(step)
-        del step  # its graph, where it is not kept
+    if looks_back and not sweep.recompute:
+        path = _path(learner, theta, task.support, rates, sweep)
+        theta_hat, support_losses = path[-1].moved(rates), path[0].losses
+    else:
+        adapted = adapt(learner, theta, task.support, rates=rates, steps=sweep.steps)
+        theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
+        del adapted
     last = inner_step(learner, theta_hat, task.query, theta)
     losses, cotangent = _weighted(last, sweep.weights[-1])
     changes = distances(theta_hat, theta, task.support.num_tasks)
-    del theta_hat, last
+    del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
     for k in reversed(range(sweep.steps)) if looks_back else ():
-        step = path.pop() if keep else _again(learner, theta, task.support, rates, k, sweep)
+        step = path.pop() if path else _again(learner, theta, task.support, rates, k, sweep)
         for name in learned:
             slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].detach().flatten())
             by_rate[name] = by_rate.get(name, 0.0) - slope
@@ -105,6 +102,17 @@ def outer_gradient(
             losses = losses + more
             cotangent = {name: value + gradient[name] for name, value in cotangent.items()}
     return Outer(cotangent, by_rate, support_losses, losses, changes)
+
+
+def _path(
+    learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep
+) -> list[InnerStep]:
+    """Return the inner steps from θ on, each with its graph."""
+    path = [inner_step(learner, theta, support, rates, twice=sweep.exact)]
+    while len(path) < sweep.steps:
+        here = path[-1].moved(rates)
+        path.append(inner_step(learner, here, support, rates, twice=sweep.exact))
+    return path
 
 
 def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]]:

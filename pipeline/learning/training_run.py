@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pipeline import artifacts
 from pipeline.errors import ModelError, TrainingError
 from pipeline.learning.episodes import EncodedTask, encode_tasks
-from pipeline.learning.loop import HISTORY_COLUMNS, Trained
+from pipeline.learning.loop import HISTORY_COLUMNS, Progress, Trained
 from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.device import best_device, use_threads
@@ -101,9 +101,24 @@ def save(
         inner_rates: what fine-tuning is to move, and learned rates; null: all of θ.
     """
     folder = artifacts.model_dir(identity.name, identity.seed)
-    progress = trained.progress
+    record = _record(identity, learner, trained.progress, tasks, inner_rates)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        save_theta(trained.theta, partial)
+        artifacts.write_json(partial / "variant.json", record.model_dump())
+        artifacts.write_text(partial / "history.csv", _csv(trained.progress.history))
+    return folder
+
+
+def _record(
+    identity: Identity,
+    learner: Learner,
+    progress: Progress,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None,
+) -> VariantFile:
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
-    record = VariantFile(
+    return VariantFile(
         name=identity.name,
         method=identity.method,
         seed=identity.seed,
@@ -124,12 +139,6 @@ def save(
         tokens=progress.tokens,
         operations=progress.operations,
     )
-    with artifacts.atomic_path(folder) as partial:
-        partial.mkdir()
-        save_theta(trained.theta, partial)
-        artifacts.write_json(partial / "variant.json", record.model_dump())
-        artifacts.write_text(partial / "history.csv", _csv(progress.history))
-    return folder
 
 
 def _dialogues(tasks: Sequence[EncodedTask]) -> list[tuple[Window, ...]]:

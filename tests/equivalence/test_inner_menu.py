@@ -93,3 +93,16 @@ def test_learned_rates_are_positive_and_start_at_alpha(make_learner):
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(ParamsError, match=r"inner_parameters: 'h.9.\*' matches no tensor"):
         inner_set(["h.0.a", "h.1.b"], ["h.0.*", "h.9.*"])
+
+
+@pytest.mark.parametrize(("anneal", "queries"), [(0, 1), (8, STEPS)])
+def test_every_query_loss_is_counted(make_learner, anneal, queries):
+    learner = make_learner()
+    theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+    inner = Inner(InnerRates(list(theta), LR), STEPS, "first_order", anneal=anneal)
+    report = meta_gradient(learner, theta, episodes(learner), inner, step=2)
+    support, query = (
+        sum(len(piece.ids) for e in episodes(learner) for piece in getattr(e, which))
+        for which in ("support", "query")
+    )
+    assert report.cost.tokens == STEPS * support + queries * query
