@@ -121,11 +121,16 @@ class Loop(Section):
     clip: Positive  # largest gradient norm
     validate_every: Count  # steps
     patience: Count  # validations without a new best before stopping
+
+
+class DialogueLoop(Loop):
+    """What normal training and meta-training have in common."""
+
     valid_episodes: Count  # fixed (support, query) draws per valid persona
     precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
 
 
-class Train(Loop):
+class Train(DialogueLoop):
     """Normal training (Section 4.2): Adam on pooled replies."""
 
     lr: Positive
@@ -134,7 +139,7 @@ class Train(Loop):
     probe_lr: Positive  # one SGD step, only for history's adaptation curve; selects nothing
 
 
-class MetaTrain(Loop):
+class MetaTrain(DialogueLoop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
