@@ -109,7 +109,7 @@ def save(
         partial.mkdir()
         save_theta(trained.theta, partial)
         artifacts.write_json(partial / "variant.json", record.model_dump())
-        artifacts.write_text(partial / "history.csv", _csv(trained.progress.history))
+        artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
     return folder
 
 
@@ -178,7 +178,8 @@ def load_variant(name: str, seed: int) -> Learner:
     return replace(learner, inner_rates=record.inner_rates)
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a history as CSV text; all its rows have the same columns."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0] if rows else HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
