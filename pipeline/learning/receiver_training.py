@@ -85,6 +85,12 @@ def texts_of(batch: Sequence[Example]) -> list[str]:
     return list(dict.fromkeys(said))
 
 
+def texts_of_voices(those: Sequence[Voice]) -> list[str]:
+    """Return the distinct sentences of some voices, in order."""
+    said = (text for one in those for part in (one.utterances, one.persona) for text in part)
+    return list(dict.fromkeys(said))
+
+
 def margin_loss(scores: Tensor, margin: float) -> Tensor:
     """Return (1/C) Σ_{j≠0} max(0, margin - s_0 + s_j) of one example's scores (C,)."""
     own = scores.new_zeros(1, dtype=torch.long)
@@ -165,6 +171,7 @@ def run(
         tau = sharpness(number * params.batch_size, params)
         return gradient(receiver, theta, batch, params, tau)
 
+    receiver.whiten(texts_of_voices(those["train"]))
     schedule = loop.Schedule(
         params.lr, params.steps, params, "valid_hits_at_1", highest=True, columns=COLUMNS
     )

@@ -1,8 +1,11 @@
 """P² Bot's receiver: how much an utterance is about a persona sentence.
 
-A sentence's embedding is the mean of the last layer's states over its tokens. The encoder is φ's
-own body, trained further; its word embeddings stay as they are. Causal attention is enough for a
-mean: it holds the states that have seen all of the sentence.
+A sentence is the mean over its tokens of the word embeddings and of the last layer's states,
+projected. The encoder is φ's own body, trained further; its word embeddings stay as they are.
+Causal attention is enough for a mean: it holds the states that have seen all of the sentence. In a
+GPT-2's embeddings every sentence is like every other (Ethayarajh 2019), so the projection starts as
+the whitening of some sentences' mean word embeddings (Su et al. 2021); the states come in as they
+are learned.
 
 N sentences, U utterances, P persona sentences, H width.
 """
@@ -19,6 +22,9 @@ from pipeline.model.tokenizer import SPECIAL_TOKENS
 
 
 FROZEN = (WTE, SPECIAL)  # as P² Bot's: word embeddings are not trained
+WEIGHT, BIAS = "projection.weight", "projection.bias"
+_AT_ONCE = 512  # sentences in a pass that only reads
+_RIDGE = 1e-3  # of the mean variance, added to every direction's before it is divided by
 
 
 class Receiver:
@@ -35,19 +41,48 @@ class Receiver:
         parameters = model.initial_parameters()
         self.model = model
         self.fixed = {name: parameters.pop(name) for name in FROZEN}
+        width = model.config.n_embd
+        like = self.fixed[WTE]
+        parameters[WEIGHT] = torch.eye(width, 2 * width, dtype=like.dtype, device=like.device)
+        parameters[BIAS] = like.new_zeros(width)
         self.theta = parameters
         self._tokenizer = tokenizer
         self._ids: dict[str, list[int]] = {}
 
     def embed(self, theta: Mapping[str, Tensor], sentences: Sequence[str]) -> Tensor:
         """Return the embeddings of N sentences: (N, H), each of length √H."""
+        projected = F.linear(self.pool(theta, sentences), theta[WEIGHT], theta[BIAS])
+        return F.normalize(projected, dim=-1) * projected.shape[-1] ** 0.5
+
+    def pool(self, theta: Mapping[str, Tensor], sentences: Sequence[str]) -> Tensor:
+        """Return each sentence's mean word embedding and mean last state: (N, 2H)."""
         ids = [self._encode(sentence) for sentence in sentences]
         longest = max(map(len, ids))
         device = self.fixed[WTE].device
         padded = torch.tensor([one + [0] * (longest - len(one)) for one in ids], device=device)
         lengths = torch.tensor([len(one) for one in ids], device=device)
-        hidden = self.model.hidden({**self.fixed, **theta}, padded).last_hidden_state  # (N, T, H)
-        return masked_mean(hidden, lengths)
+        body = {name: value for name, value in theta.items() if name not in (WEIGHT, BIAS)}
+        parameters = {**self.fixed, **body}
+        words = self.model.embed(parameters, padded)  # (N, T, H)
+        states = self.model.hidden(parameters, padded).last_hidden_state
+        return masked_mean(torch.cat([words, states], -1), lengths)
+
+    @torch.no_grad()
+    def whiten(self, sentences: Sequence[str]) -> None:
+        """Set the projection: of word embeddings, so that `sentences` have mean 0 and covariance I.
+
+        The states' part is zero.
+        """
+        width = self.theta[BIAS].numel()
+        chunks = [sentences[i : i + _AT_ONCE] for i in range(0, len(sentences), _AT_ONCE)]
+        pooled = torch.cat([self.pool(self.theta, chunk)[:, :width] for chunk in chunks]).double()
+        variances, directions = torch.linalg.eigh(torch.cov(pooled.T, correction=0))
+        scales = (variances + _RIDGE * variances.mean()).rsqrt()
+        weight = directions * scales @ directions.T  # (H, H), the symmetric root
+        self.theta[WEIGHT] = torch.cat([weight, torch.zeros_like(weight)], -1).to(
+            self.theta[WEIGHT]
+        )
+        self.theta[BIAS] = (-weight @ pooled.mean(0)).to(self.theta[BIAS])
 
     def _encode(self, sentence: str) -> list[int]:
         """Return a sentence's ids, of which there is at least one: an empty one is a blank."""
@@ -64,14 +99,9 @@ def build_receiver(base: tuple[Any, Any], device: torch.device) -> Receiver:
 
 
 def masked_mean(hidden: Tensor, lengths: Tensor) -> Tensor:
-    """Average (N, T, H) over each sentence's own tokens and scale it to length √H: (N, H).
-
-    A BERT's states have about that length by their last normalisation; a GPT-2's may be a hundred
-    times as long, and no margin would mean anything.
-    """
+    """Average (N, T, H) over each sentence's own tokens: (N, H)."""
     real = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]  # (N, T)
-    mean = (hidden * real[..., None]).sum(1) / lengths[:, None]
-    return F.layer_norm(mean, mean.shape[-1:])
+    return (hidden * real[..., None]).sum(1) / lengths[:, None]
 
 
 def relevance(utterances: Tensor, sentences: Tensor) -> Tensor:

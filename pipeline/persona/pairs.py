@@ -15,10 +15,11 @@ from pipeline.persona.text import normalise
 
 @dataclass(frozen=True)
 class Voice:
-    """One side of a dialogue: what it says, and the persona it was given there."""
+    """One side of a dialogue: what it says, the persona given there, and all it was ever given."""
 
     utterances: tuple[str, ...]
     persona: tuple[str, ...]
+    everywhere: frozenset[str]  # the person's sentences in all dialogues, normalised
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,16 @@ def voices(tasks: Sequence[PersonaTask]) -> list[Voice]:
     Only the person's own side: what the partner's persona was is not known.
     """
     return [
-        Voice(tuple(turn.reply for turn in dialogue.turns), tuple(dialogue.persona))
+        Voice(tuple(turn.reply for turn in dialogue.turns), tuple(dialogue.persona), everywhere)
         for task in tasks
+        for everywhere in [_sentences(task)]
         for dialogue in task.dialogues
         if dialogue.persona
     ]
+
+
+def _sentences(task: PersonaTask) -> frozenset[str]:
+    return frozenset(normalise(text) for dialogue in task.dialogues for text in dialogue.persona)
 
 
 def sentence_pool(those: Sequence[Voice]) -> list[str]:
@@ -66,7 +72,8 @@ def sentence_pool(those: Sequence[Voice]) -> list[str]:
 def example(voice: Voice, pool: Sequence[str], *, negatives: int, draw: Random) -> Example:
     """Return a voice with `negatives` strangers' personas of as many sentences as its own.
 
-    A stranger's sentence is none of the voice's own, after normalisation, nor twice in a persona.
+    A stranger's sentence is none of the person's own in any dialogue (there they are put in other
+    words), after normalisation, nor twice in a persona.
 
     Raises:
         DataError: the pool has too few sentences that are not the voice's own.
@@ -76,7 +83,7 @@ def example(voice: Voice, pool: Sequence[str], *, negatives: int, draw: Random) 
 
 
 def _stranger(voice: Voice, pool: Sequence[str], draw: Random) -> tuple[str, ...]:
-    seen = {normalise(sentence) for sentence in voice.persona}
+    seen = set(voice.everywhere)
     found: list[str] = []
     for sentence in draw.sample(list(pool), len(pool)):
         if len(found) == len(voice.persona):
