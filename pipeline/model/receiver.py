@@ -40,12 +40,14 @@ class Receiver:
     def __init__(self, model: LanguageModel, tokenizer: Any) -> None:
         parameters = model.initial_parameters()
         self.model = model
+        self.phi = dict(parameters)  # the language model that it was started from
         self.fixed = {name: parameters.pop(name) for name in FROZEN}
         width = model.config.n_embd
         like = self.fixed[WTE]
         parameters[WEIGHT] = torch.eye(width, 2 * width, dtype=like.dtype, device=like.device)
         parameters[BIAS] = like.new_zeros(width)
         self.theta = parameters
+        self.end_of_text: int = tokenizer.eos_token_id
         self._tokenizer = tokenizer
         self._ids: dict[str, list[int]] = {}
 

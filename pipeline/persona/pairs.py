@@ -103,9 +103,10 @@ def meeting(tasks: Sequence[PersonaTask], draw: Random) -> Meeting:
     """Draw two personas, a dialogue of each, and the second's first utterance there.
 
     Raises:
-        DataError: there are fewer than two personas.
+        DataError: fewer than two personas have persona sentences.
     """
-    if len(tasks) < 2:
-        raise DataError(f"self-play needs two personas, the split has {len(tasks)}")
-    one, other = (draw.choice(task.dialogues) for task in draw.sample(list(tasks), 2))
+    speakers = [those for task in tasks if (those := [d for d in task.dialogues if d.persona])]
+    if len(speakers) < 2:
+        raise DataError(f"self-play needs two personas with sentences, found {len(speakers)}")
+    one, other = (draw.choice(dialogues) for dialogues in draw.sample(speakers, 2))
     return Meeting(tuple(one.persona), tuple(other.persona), other.turns[0].reply)
