@@ -57,6 +57,16 @@ def model_dir(variant: str, seed: int) -> Path:
     return Path("models") / variant / f"seed-{seed}"
 
 
+def receiver_dir(seed: int) -> Path:
+    """P² Bot's receiver of one training seed."""
+    return model_dir("p2_receiver", seed)
+
+
+def transmitter_dir(variant: str, seed: int) -> Path:
+    """The variant that self-play starts from: the one whose name ends so."""
+    return model_dir(f"{variant}_transmitter", seed)
+
+
 def predictions_file(variant: str) -> Path:
     """Prediction records of one variant, all seeds."""
     return PREDICTIONS / f"{variant}.jsonl"

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.learning import loop, maml, normal
 from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
+from pipeline.learning.history import adaptation
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.training_run import Identity, load_tasks, save, start
 from pipeline.params import Settings, TrainParams
@@ -39,7 +40,7 @@ def train(
                 theta,
                 reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step),
             ),
-            lambda theta: maml.validate(learner, theta, valid, probe),
+            lambda theta: adaptation(maml.validate(learner, theta, valid, probe)),
             loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),
             checkpoint=checkpoint,
             on_step=on_step,

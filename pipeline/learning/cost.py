@@ -34,6 +34,11 @@ class Cost:
         return cls(_tokens(pieces), _forward(learner, pieces) * (1 + _backward(learner)))
 
     @classmethod
+    def reading(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
+        """Cost of one pass without a gradient."""
+        return cls(_tokens(pieces), _forward(learner, pieces))
+
+    @classmethod
     def meta(
         cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
     ) -> "Cost":

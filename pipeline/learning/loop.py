@@ -1,19 +1,20 @@
-"""The loop that normal training and meta-training share: Adam, validation, early stopping, resume.
+"""The loop that all training shares: Adam, validation, early stopping, resume.
 
 A method hands in two functions of θ: one that adds a step's gradient and reports it, one that
 validates. The loop owns θ, the optimizer, the best θ so far, the history and the checkpoint.
+What a report and a validation hold is the method's; the history has a column for each.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
-from pipeline.learning.cost import Cost
+from pipeline.learning.history import HISTORY_COLUMNS, Report
 from pipeline.learning.inner_loop import distances
 from pipeline.model.checkpoint import (
     State,
@@ -27,49 +28,6 @@ from pipeline.params import Loop
 
 
 Theta = dict[str, Tensor]
-Criterion = Literal["valid_loss", "valid_adapted_loss"]
-HISTORY_COLUMNS = (
-    "step",
-    "inner_loss",  # support loss at θ (meta-training), nats per token
-    "outer_loss",  # the loss that moved θ: query loss at θ̂, or the batch's loss
-    "inner_change",  # mean ‖θ̂ - θ‖ (meta-training)
-    "grad_norm",  # before clipping
-    "theta_change",  # ‖θ - θ_0‖ after the step, learned log α included
-    "valid_loss",  # valid query sets at θ
-    "valid_adapted_loss",  # valid query sets at θ̂, after adaptation to their support sets
-    "adaptation_gain",  # valid_loss - valid_adapted_loss
-)
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What one step did, besides adding its gradient."""
-
-    inner_loss: float | None
-    outer_loss: float
-    inner_change: float | None
-    replies: int  # in any loss
-    outer_replies: int  # in the loss that moves θ
-    cost: Cost
-
-    @classmethod
-    def pooled(cls, reports: Sequence["StepReport"], tasks: Sequence[int]) -> "StepReport":
-        """Return one report of several parts of a step, of so many tasks each."""
-
-        def mean(values: Sequence[float]) -> float:
-            return sum(n * x for n, x in zip(tasks, values, strict=True)) / sum(tasks)
-
-        def mean_if_any(values: Sequence[float | None]) -> float | None:
-            return None if None in values else mean([x for x in values if x is not None])
-
-        return cls(
-            inner_loss=mean_if_any([report.inner_loss for report in reports]),
-            outer_loss=mean([report.outer_loss for report in reports]),
-            inner_change=mean_if_any([report.inner_change for report in reports]),
-            replies=sum(report.replies for report in reports),
-            outer_replies=sum(report.outer_replies for report in reports),
-            cost=sum((report.cost for report in reports), Cost.zero()),
-        )
 
 
 @dataclass(frozen=True)
@@ -79,7 +37,9 @@ class Schedule:
     lr: float
     steps: int
     loop: Loop
-    criterion: Criterion  # what early stopping watches
+    criterion: str  # the column that early stopping watches
+    highest: bool = False  # is the best of it the highest, or the lowest?
+    columns: tuple[str, ...] = HISTORY_COLUMNS
 
 
 @dataclass
@@ -88,7 +48,7 @@ class Progress:
 
     step: int = 0
     best_step: int = 0
-    best_value: float = math.inf
+    best_value: float = math.inf  # negated where the highest is the best
     stale: int = 0  # validations since the best
     replies: int = 0
     outer_replies: int = 0
@@ -105,8 +65,8 @@ class Trained:
     progress: Progress
 
 
-Step = Callable[[Theta, int], StepReport]
-Validate = Callable[[Theta], tuple[float, float]]
+Step = Callable[[Theta, int], Report]
+Validate = Callable[[Theta], Mapping[str, float]]  # columns of the history, the criterion's too
 OnStep = Callable[[int, str], None]
 
 
@@ -145,7 +105,7 @@ def run(
     while state.progress.step < schedule.steps and not state.exhausted:
         report = step(state.theta, state.progress.step)
         row = state.update(report)
-        on_step(state.progress.step, f"loss {report.outer_loss:.3f}")
+        on_step(state.progress.step, f"loss {report.loss:.3f}")
         number = state.progress.step
         if number % schedule.loop.validate_every == 0 or number == schedule.steps:
             state.record_validation(validate(state.theta), row)
@@ -170,14 +130,14 @@ class _State:
         """No validation was the best for longer than the patience."""
         return self.progress.stale > self._schedule.loop.patience
 
-    def update(self, report: StepReport) -> dict[str, Any]:
+    def update(self, report: Report) -> dict[str, Any]:
         """Clip, take Adam's step, clear the gradient; return the history's new row."""
         progress, loop = self.progress, self._schedule.loop
         norm = torch.nn.utils.clip_grad_norm_(list(self.theta.values()), loop.clip).item()
-        if not (math.isfinite(report.outer_loss) and math.isfinite(norm)):
+        if not (math.isfinite(report.loss) and math.isfinite(norm)):
             raise TrainingError(
-                f"step {progress.step}: loss {report.outer_loss}, gradient norm {norm}; "
-                "lower inner_lr, outer_lr or train.lr"
+                f"step {progress.step}: loss {report.loss}, gradient norm {norm}; "
+                "lower inner_lr, outer_lr or the lr of the stage's section"
             )
         warm = min(1.0, (progress.step + 1) / max(1, loop.warmup_steps))
         self._optimizer.param_groups[0]["lr"] = self._schedule.lr * warm
@@ -188,30 +148,23 @@ class _State:
         progress.outer_replies += report.outer_replies
         progress.tokens += report.cost.tokens
         progress.operations += report.cost.operations
-        row = dict.fromkeys(HISTORY_COLUMNS) | {
+        row = dict.fromkeys(self._schedule.columns) | dict(report.row())
+        row |= {
             "step": progress.step,
-            "inner_loss": report.inner_loss,
-            "outer_loss": report.outer_loss,
-            "inner_change": report.inner_change,
             "grad_norm": norm,
             "theta_change": distances(self.theta, self.start).item(),
         }
         progress.history.append(row)
         return row
 
-    def record_validation(self, losses: tuple[float, float], row: dict[str, Any] | None) -> None:
+    def record_validation(self, found: Mapping[str, float], row: dict[str, Any] | None) -> None:
         """Write a validation into the row of its step, and keep θ if it is the best so far."""
-        progress = self.progress
+        progress, schedule = self.progress, self._schedule
         if row is None:
-            row = dict.fromkeys(HISTORY_COLUMNS) | {"step": 0, "theta_change": 0.0}
+            row = dict.fromkeys(schedule.columns) | {"step": 0, "theta_change": 0.0}
             progress.history.append(row)
-        before, after = losses
-        row |= {
-            "valid_loss": before,
-            "valid_adapted_loss": after,
-            "adaptation_gain": before - after,
-        }
-        value = row[self._schedule.criterion]
+        row |= found
+        value = -row[schedule.criterion] if schedule.highest else row[schedule.criterion]
         if value < progress.best_value:
             progress.best_value, progress.best_step, progress.stale = value, progress.step, 0
             self.best = {name: v.detach().clone() for name, v in self.theta.items()}

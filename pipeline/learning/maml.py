@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pipeline.learning.cost import Cost
 from pipeline.learning.episodes import Episode
+from pipeline.learning.history import StepReport
 from pipeline.learning.inner_loop import Rates, Theta, adapt, stacked
 from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.loop import StepReport
 from pipeline.learning.outer_gradient import (
     Outer,
     Sweep,

@@ -13,6 +13,7 @@ from pipeline.learning.episodes import (
     validation_episodes,
     with_two_dialogues,
 )
+from pipeline.learning.history import StepReport, adaptation
 from pipeline.learning.inner_rates import InnerRates, inner_set
 from pipeline.model.device import recompute, tasks_at_once
 from pipeline.model.learner import Learner
@@ -70,7 +71,7 @@ def run(
         replies=params.inner_batch_size,
     )
 
-    def step(outer: loop.Theta, number: int) -> loop.StepReport:
+    def step(outer: loop.Theta, number: int) -> StepReport:
         size, replies = params.outer_batch_size, params.inner_batch_size
         episodes = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
         return task_parallel.step(
@@ -80,10 +81,11 @@ def run(
             lambda mine: maml.meta_gradient(learner, outer, mine, inner, step=number),
         )
 
-    def validate(outer: loop.Theta) -> tuple[float, float]:
-        return task_parallel.validate(
+    def validate(outer: loop.Theta) -> dict[str, float]:
+        losses = task_parallel.validate(
             checkpoint.ranks, valid, lambda mine: maml.validate(learner, outer, mine, inner)
         )
+        return adaptation(losses)
 
     rest = params.meta_train
     schedule = loop.Schedule(params.outer_lr, params.outer_steps, rest, "valid_adapted_loss")

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.learning.cost import Cost
+from pipeline.learning.history import StepReport
 from pipeline.learning.inner_loop import Theta
-from pipeline.learning.loop import StepReport
 from pipeline.model.batching import Piece, collate
 from pipeline.model.learner import Learner
 

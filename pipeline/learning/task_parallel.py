@@ -15,7 +15,8 @@ from torch import Tensor
 from pipeline.errors import TrainingError
 from pipeline.learning.cost import Cost
 from pipeline.learning.episodes import Episode
-from pipeline.learning.loop import StepReport, Theta
+from pipeline.learning.history import StepReport
+from pipeline.learning.loop import Theta
 from pipeline.learning.ranks import Ranks
 from pipeline.model.checkpoint import Checkpoint, State, Tensors
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pipeline import artifacts
 from pipeline.errors import ModelError, TrainingError
 from pipeline.learning.episodes import EncodedTask, encode_tasks
-from pipeline.learning.loop import HISTORY_COLUMNS, Progress, Trained
+from pipeline.learning.history import HISTORY_COLUMNS
+from pipeline.learning.loop import Progress, Trained
 from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.device import best_device, use_threads
@@ -34,6 +35,7 @@ class Identity:
     variant: Variant
     adapters: Adapters
     params: StageParams
+    inputs: tuple[Path, ...] = ()  # folders that are read besides tasks and base
 
     def checkpoint(self) -> Checkpoint:
         """Return the run's checkpoint, keyed by values, inputs and code."""
@@ -43,6 +45,7 @@ class Identity:
             "tasks": artifacts.sha256_of(artifacts.TASKS),
             "base": artifacts.sha256_of(artifacts.BASE),
         }
+        parts |= {str(path): artifacts.sha256_of(path) for path in self.inputs}
         return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
 
 
@@ -106,7 +109,7 @@ def save(
         partial.mkdir()
         save_theta(trained.theta, partial)
         artifacts.write_json(partial / "variant.json", record.model_dump())
-        artifacts.write_text(partial / "history.csv", _csv(trained.progress.history))
+        artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
     return folder
 
 
@@ -175,9 +178,10 @@ def load_variant(name: str, seed: int) -> Learner:
     return replace(learner, inner_rates=record.inner_rates)
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def history_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a history as CSV text; all its rows have the same columns."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, rows[0] if rows else HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

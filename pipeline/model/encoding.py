@@ -106,7 +106,7 @@ class Encoder:
         Raises:
             ModelError: the persona and a single turn exceed the context.
         """
-        opening = self._persona(dialogue.persona)
+        opening = self.persona(dialogue.persona)
         turns = [self._turn(turn) for turn in dialogue.turns]
         groups: dict[int, list[int]] = {}
         first = 0
@@ -126,7 +126,8 @@ class Encoder:
             groups.setdefault(first, []).append(last)
         return tuple(_window(opening, turns, start, ends) for start, ends in groups.items())
 
-    def _persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
+    def persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
+        """Return the ids before the first turn: the persona, or only a start without its text."""
         if not (self.persona_text and sentences):
             return self.format.start
         ids = self.format.persona_open

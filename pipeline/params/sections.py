@@ -121,11 +121,16 @@ class Loop(Section):
     clip: Positive  # largest gradient norm
     validate_every: Count  # steps
     patience: Count  # validations without a new best before stopping
+
+
+class DialogueLoop(Loop):
+    """What normal training and meta-training have in common."""
+
     valid_episodes: Count  # fixed (support, query) draws per valid persona
     precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
 
 
-class Train(Loop):
+class Train(DialogueLoop):
     """Normal training (Section 4.2): Adam on pooled replies."""
 
     lr: Positive
@@ -134,12 +139,48 @@ class Train(Loop):
     probe_lr: Positive  # one SGD step, only for history's adaptation curve; selects nothing
 
 
-class MetaTrain(Loop):
+class MetaTrain(DialogueLoop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
     multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none
+
+
+class ReceiverTraining(Loop):
+    """P² Bot's receiver: persona sentences told from a stranger's by what was said."""
+
+    lr: Positive
+    batch_size: Count  # dialogues
+    steps: Count
+    negatives: Count  # strangers' personas per dialogue in training
+    valid_negatives: Count  # and in validation
+    margin: Positive
+    sparsity: Annotated[float, Field(ge=0)]  # weight of the mean |M|
+    tau_start: Positive  # sharpness of the softmax over sentences at first, and its increment
+    tau_examples: Count  # dialogues from one increment to the next
+    tau_max: Positive
+
+
+class SelfPlay(Loop):
+    """P² Bot's self-play: policy gradient on four rewards."""
+
+    lr: Positive
+    steps: Count  # episodes, supervised ones included
+    turns: Count  # utterances of each side
+    rollouts: Annotated[int, Field(ge=2)]  # of the same meeting; their mean is the baseline
+    valid_meetings: Count  # fixed meetings of valid personas
+    max_new_tokens: Count  # of an utterance, closing token included
+    top_k: Count  # the learning side samples among so many tokens
+    temperature: Positive
+    no_repeat_ngram: Count  # no n-gram twice in an utterance
+    gamma: Annotated[float, Field(ge=0, le=1)]  # discount of the persona reward's returns
+    language: Annotated[float, Field(ge=0)]  # weights of the rewards
+    coherence: Annotated[float, Field(ge=0)]  # idle where the variant predicts no next utterance
+    persona: Annotated[float, Field(ge=0)]
+    penalty: Annotated[float, Field(ge=0)]
+    supervised_probability: Annotated[float, Field(ge=0, le=1)]  # an episode is a supervised step
+    supervised_batch_size: Count  # replies
 
 
 class MaxFolds(Section):

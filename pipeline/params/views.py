@@ -15,8 +15,10 @@ from pipeline.params.sections import (
     MetaTrain,
     Natural,
     Positive,
+    ReceiverTraining,
     Score,
     Section,
+    SelfPlay,
     Tasks,
     Train,
     Variant,
@@ -76,6 +78,19 @@ class MetaTrainParams(StageParams):
         return self
 
 
+class ReceiverParams(StageParams):
+    """What `p2_receiver` reads."""
+
+    receiver: ReceiverTraining
+
+
+class SelfPlayParams(StageParams):
+    """What `p2_selfplay` reads, besides its variant."""
+
+    adapters: Adapters
+    self_play: SelfPlay
+
+
 class FinetuneParams(StageParams):
     """What `finetune` reads."""
 
@@ -102,6 +117,8 @@ class AllParams(
     BaseParams,
     TrainParams,
     MetaTrainParams,
+    ReceiverParams,
+    SelfPlayParams,
     FinetuneParams,
     ScoreParams,
     CompareParams,

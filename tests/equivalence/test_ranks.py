@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.learning import loop, maml, ranks, task_parallel
 from pipeline.learning.episodes import EncodedTask, training_episodes, validation_episodes
+from pipeline.learning.history import adaptation
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.tokenizer import add_special_tokens, train_tokenizer
@@ -45,8 +46,10 @@ def train(variant, steps, *, name, tasks=TASKS):
         return task_parallel.step(place, theta, episodes, lambda mine: gradient(theta, mine))
 
     def validate(theta):
-        return task_parallel.validate(
-            place, valid, lambda mine: maml.validate(learner, theta, mine, inner)
+        return adaptation(
+            task_parallel.validate(
+                place, valid, lambda mine: maml.validate(learner, theta, mine, inner)
+            )
         )
 
     rest = Loop(
@@ -54,8 +57,6 @@ def train(variant, steps, *, name, tasks=TASKS):
         clip=1.0,
         validate_every=2,
         patience=9,
-        valid_episodes=1,
-        precision="float32",
     )
     trained = loop.run(
         learner.theta,

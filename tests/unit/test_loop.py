@@ -7,7 +7,8 @@ import torch
 
 from pipeline.errors import TrainingError
 from pipeline.learning.cost import Cost
-from pipeline.learning.loop import HISTORY_COLUMNS, Schedule, StepReport, run
+from pipeline.learning.history import HISTORY_COLUMNS, StepReport, adaptation
+from pipeline.learning.loop import Schedule, run
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.params import Loop
 
@@ -27,8 +28,6 @@ def schedule(steps=20, patience=100, every=5, clip=1e9, warmup=0):
         clip=clip,
         validate_every=every,
         patience=patience,
-        valid_episodes=1,
-        precision="float32",
     )
     return Schedule(lr=0.1, steps=steps, loop=loop, criterion="valid_adapted_loss")
 
@@ -42,7 +41,7 @@ def quadratic(theta, step):
 
 def distance(theta):
     value = (theta["w"].detach() - TARGET).pow(2).sum().item()
-    return value, value / 2
+    return adaptation((value, value / 2))
 
 
 def train(plan, step=quadratic, validate=distance, name="test"):
@@ -95,7 +94,7 @@ def test_the_best_theta_by_the_criterion_is_kept_and_patience_ends_the_run():
 
     def validate(theta):
         seen.append(theta["w"].detach().clone())
-        return 0.0, next(values)
+        return adaptation((0.0, next(values)))
 
     trained = train(schedule(steps=100, patience=2), validate=validate)
     assert trained.progress.best_step == 10
