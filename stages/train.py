@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.learning import loop, maml, normal
+from pipeline.learning import distractors, loop, maml, normal
 from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
 from pipeline.learning.history import adaptation
 from pipeline.learning.inner_rates import InnerRates
@@ -30,6 +30,9 @@ def train(
         draws=params.train.valid_episodes,
         replies=None,
     )
+    attach = distractors.of_others(
+        variant.next_utterance, tasks["train"], context=learner.encoder.context, seed=seed
+    )
     probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
@@ -38,7 +41,9 @@ def train(
             lambda theta, step: normal.gradient(
                 learner,
                 theta,
-                reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step),
+                attach(
+                    reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step), step
+                ),
             ),
             lambda theta: adaptation(maml.validate(learner, theta, valid, probe)),
             loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),

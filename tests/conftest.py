@@ -73,7 +73,7 @@ AXES = {
 
 def learner_of(
     tokenizer: PreTrainedTokenizerFast,
-    name: str = "in_place",
+    name: str | Variant = "in_place",
     attention: str = "eager",
     *,
     double: bool = False,
@@ -85,7 +85,7 @@ def learner_of(
     The adapters' up-projections are not zero: at exactly zero half of their gradients vanish.
     """
     learner = build_learner(
-        AXES[name],
+        AXES[name] if isinstance(name, str) else name,
         Adapters(bottleneck=4, init_std=0.3),
         (tiny_gpt2(tokenizer, **sizes), tokenizer),
         seed=1,

@@ -19,7 +19,9 @@ from pipeline.evaluation.prediction import Prediction
 
 
 Array = NDArray[np.float64]
-Needs = Literal["candidate_nll", "candidate_nll_unconditional", "response", "greedy"]
+Needs = Literal[
+    "candidate_nll", "candidate_nll_unconditional", "candidate_head", "response", "greedy"
+]
 
 
 @dataclass(frozen=True)

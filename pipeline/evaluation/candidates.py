@@ -70,6 +70,17 @@ def by_pmi(record: Prediction) -> list[float]:
     return [given - alone for given, alone in pairs]
 
 
+def by_head(record: Prediction) -> list[float]:
+    """Return minus each candidate's score by the head that the variant ranks with."""
+    return [-score for score in record.candidate_head or ()]
+
+
+_NEEDS: dict[object, Needs] = {
+    by_pmi: "candidate_nll_unconditional",
+    by_head: "candidate_head",
+}
+
+
 @dataclass(frozen=True)
 class _Ranking:
     """A metric of the candidates' order, still without its list."""
@@ -86,7 +97,7 @@ class _Ranking:
         def counts(record: Prediction) -> tuple[float, float]:
             return self.measure(*_list(record, self.score(record), clean)), 1
 
-        needs: Needs = "candidate_nll_unconditional" if self.score is by_pmi else "candidate_nll"
+        needs = _NEEDS.get(self.score, "candidate_nll")
         name = f"{self.name}_clean" if clean else self.name
         return Metric(name, counts, self.combine, self.better, needs)
 
@@ -119,10 +130,17 @@ _RANKINGS = (
     _Ranking("mrr", by_mean, _reciprocal_rank, ratio),
     _Ranking("mean_rank", by_mean, rank_of_gold, ratio, "lower"),
 )
+_BY_HEAD = (
+    _Ranking("hits_at_1_by_head", by_head, is_best),
+    _Ranking("hits_at_5_by_head", by_head, _in_first_5),
+    _Ranking("mrr_by_head", by_head, _reciprocal_rank, ratio),
+    _Ranking("mean_rank_by_head", by_head, rank_of_gold, ratio, "lower"),
+)
 
 hits_at_1, hits_at_1_by_sum, hits_at_1_by_pmi, hits_at_5, mrr, mean_rank = (
     ranking.on(clean=False) for ranking in _RANKINGS
 )
+hits_at_1_by_head = _BY_HEAD[0].on(clean=False)
 """On the whole list:
 
 - hits_at_1: percent of replies where all candidates with the lowest nats per token are gold.
@@ -133,9 +151,11 @@ hits_at_1, hits_at_1_by_sum, hits_at_1_by_pmi, hits_at_5, mrr, mean_rank = (
 - mrr: mean of 1 / (1 + other candidates at or below the best gold's nats per token), from 0 to 1.
 - mean_rank: mean of 1 + other candidates below + half of those level; chance is 10.5 of 20
   distinct candidates.
+
+`..._by_head` are the same by the score of next-utterance prediction's head, where there is one.
 """
 
-CANDIDATES = tuple(r.on(clean=clean) for clean in (False, True) for r in _RANKINGS)
+CANDIDATES = tuple(r.on(clean=clean) for clean in (False, True) for r in (*_RANKINGS, *_BY_HEAD))
 
 
 def cleaned_away(record: Prediction) -> int:

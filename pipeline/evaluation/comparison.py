@@ -20,7 +20,7 @@ from pipeline.evaluation.adaptation import Content, common, minus, per_persona
 from pipeline.evaluation.aggregate import Array, Metric, nats_per_token
 from pipeline.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
 from pipeline.evaluation.crossed import Components, components, sums_by_cell
-from pipeline.evaluation.metrics import f1, hits_at_1
+from pipeline.evaluation.metrics import f1, hits_at_1, hits_at_1_by_head
 from pipeline.evaluation.paired import EffectSize, detectable, effect_size, holm, sign_flip_p
 from pipeline.evaluation.prediction import Prediction
 
@@ -109,7 +109,7 @@ def compare(headline: Mapping[str, Records], *, permutations: int, seed: int) ->
     tests = [
         _test(metric, pair, [headline[name] for name in pair], bootstrap)
         for pair in combinations(sorted(headline), 2)
-        for metric in COMPARED
+        for metric in (*COMPARED, *_by_head([headline[name] for name in pair]))
     ]
     corrected = holm([test.p for test in tests])
     over_seeds = _over_seeds(tests)
@@ -123,6 +123,12 @@ def compare(headline: Mapping[str, Records], *, permutations: int, seed: int) ->
         ],
         "variants": sorted(headline),
     }
+
+
+def _by_head(pair: Sequence[Records]) -> tuple[Metric, ...]:
+    """Return the ranking by a head of its own, if both variants have one."""
+    has = all(hits_at_1_by_head.is_defined(records) for records in pair)
+    return (hits_at_1_by_head,) if has else ()
 
 
 def _test(

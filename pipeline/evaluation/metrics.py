@@ -8,6 +8,7 @@ from pipeline.evaluation.candidates import (
     CANDIDATES,
     candidates_cleaned_away,
     hits_at_1,
+    hits_at_1_by_head,
     mean_rank,
     mrr,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "f1",
     "greedy_f1",
     "hits_at_1",
+    "hits_at_1_by_head",
     "mean_rank",
     "mrr",
     "ppl",

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from pipeline.evaluation.reply_score import ReplyScore
+from pipeline.model import next_utterance
 from pipeline.model.decoding import Ending, respond
 from pipeline.model.encoding import Encoder, ReplySpan, Window
 from pipeline.model.language_model import Parameters
 from pipeline.model.learner import Learner
-from pipeline.model.ranking import candidate_nll
+from pipeline.model.next_utterance import HEAD
+from pipeline.model.ranking import candidate_nll, rank
 from pipeline.model.reading import Reading, read, reply_nll
 from pipeline.params import Generate
 from pipeline.persona.task import Dialogue
@@ -72,12 +74,19 @@ def _with_candidates(
     segment = learner.encoder.segment
     rows = [[segment(c) for c in _candidates(s)] for s in scores]
     spans = [span for span, row in zip(reading.window.spans, rows, strict=True) if row]
-    nlls = iter(candidate_nll(reading, spans, [row for row in rows if row]) if spans else [])
+    if not spans:
+        return list(scores)
+    head = reading.parameters.get(HEAD)
+    closing = None if head is None else learner.encoder.format.closing
+    ranked = rank(reading, spans, [row for row in rows if row], closing=closing)
+    nlls = iter(ranked.nll)
+    logits = iter(() if head is None else [next_utterance.scores(head, s) for s in ranked.states])
     return [
         replace(
             score,
             candidate_nll=tuple(next(nlls)),
             candidate_tokens=tuple(len(ids) for ids in row),
+            candidate_head=None if head is None else tuple(next(logits).tolist()),
         )
         if row
         else score

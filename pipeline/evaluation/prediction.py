@@ -36,6 +36,7 @@ class Prediction(BaseModel):
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
     candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
     candidate_nll_unconditional: list[float] | None = None  # nats without persona and history
+    candidate_head: list[float] | None = None  # a ranking head's scores: the higher the better
     gold: int | None = None
     response: str | None = None  # nucleus sample
     responses: list[str] | None = None  # further nucleus samples of the same reply
@@ -53,9 +54,9 @@ class Prediction(BaseModel):
         sizes = {None if field is None else len(field) for field in fields}
         if len(sizes) != 1:
             raise ValueError(f"candidate lists differ in length: {sizes}")
-        alone = self.candidate_nll_unconditional
-        if alone is not None and len(alone) not in sizes:
-            raise ValueError(f"candidate lists differ in length: {sizes} and {len(alone)}")
+        for more in (self.candidate_nll_unconditional, self.candidate_head):
+            if more is not None and len(more) not in sizes:
+                raise ValueError(f"candidate lists differ in length: {sizes} and {len(more)}")
         if (self.gold is None) != (self.candidate_nll is None):
             raise ValueError("gold and the candidate lists must be given together")
         if self.responses is not None and self.response is None:

@@ -23,6 +23,7 @@ class ReplyScore:
     candidate_nll: tuple[float, ...] | None = None
     candidate_tokens: tuple[int, ...] | None = None
     candidate_nll_unconditional: tuple[float, ...] | None = None
+    candidate_head: tuple[float, ...] | None = None
     responses: tuple[str, ...] = ()  # the first is Table 1's
     greedy: str | None = None
 
@@ -52,6 +53,7 @@ def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: i
             "candidate_nll": _listed(score.candidate_nll),
             "candidate_tokens": _listed(score.candidate_tokens),
             "candidate_nll_unconditional": _listed(score.candidate_nll_unconditional),
+            "candidate_head": _listed(score.candidate_head),
             "candidate_equals_gold": [c == gold for c in candidates] if ranked else None,
             "candidate_in_support": [c in in_support for c in candidates] if ranked else None,
             "gold": turn.gold if ranked else None,

@@ -61,7 +61,14 @@ def _backward(learner: Learner) -> int:
 
 
 def _tokens(pieces: Sequence[Piece]) -> int:
-    return sum(len(piece.ids) for piece in pieces)
+    return sum(len(piece.sequence) for piece in pieces)
+
+
+def _pairs(piece: Piece) -> int:
+    """Pairs of tokens in the scores and the weighted sum."""
+    return len(piece.ids) ** 2 + sum(
+        len(ids) * (span.start + len(ids)) for span, ids in piece.branches
+    )
 
 
 def _forward(learner: Learner, pieces: Sequence[Piece]) -> int:
@@ -73,7 +80,7 @@ def _forward(learner: Learner, pieces: Sequence[Piece]) -> int:
     )
     table = parameters[WTE].numel() + parameters[SPECIAL].numel()
     width, layers = learner.model.config.n_embd, learner.model.config.n_layer
-    pairs = sum(len(piece.ids) ** 2 for piece in pieces)  # scores and weighted sum
+    pairs = sum(map(_pairs, pieces))
     predicted = sum(span.end - span.start for piece in pieces for span in piece.spans)
     attention = 2 * layers * width * pairs
     return 2 * (_tokens(pieces) * matrices + attention + predicted * table)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import TrainingError
+from pipeline.learning import distractors
 from pipeline.learning.episodes import generator, num_replies, reply_batch
 from pipeline.model.batching import Piece, collate, whole
 from pipeline.model.encoding import Window
@@ -15,7 +16,12 @@ from pipeline.params import Finetune
 
 
 def finetune(
-    learner: Learner, support: Sequence[tuple[Window, ...]], params: Finetune, *, key: str
+    learner: Learner,
+    support: Sequence[tuple[Window, ...]],
+    params: Finetune,
+    *,
+    key: str,
+    attach: distractors.Attach = distractors.none,
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Adapt a copy of θ to the support dialogues; yield (epoch, θ̂) at each of `params.epochs`.
 
@@ -28,6 +34,7 @@ def finetune(
         support: encoded dialogues; with none, only epoch 0 is yielded.
         params: optimizer, rate, batch, epochs.
         key: names the fold; with `params.seed` and the epoch it seeds the dialogues' order.
+        attach: gives an epoch's batches their distractors; without them the loss is the LM's.
 
     Raises:
         TrainingError: a loss is not finite, or learned rates meet an optimizer other than SGD.
@@ -39,7 +46,7 @@ def finetune(
     for epoch in range(1, params.epochs[-1] + 1 if support else 1):
         for pieces in _updates(support, params, f"{params.seed}/{key}", epoch - 1):
             optimizer.zero_grad()
-            loss = learner.loss(theta, collate(pieces, learner.device))
+            loss = learner.loss(theta, collate(attach(pieces, epoch), learner.device))
             if not torch.isfinite(loss):
                 raise TrainingError(f"{key}, epoch {epoch}: loss {loss.item()}; lower finetune.lr")
             loss.backward()

@@ -71,7 +71,10 @@ def inner_step(
     with learner.model.attending(fused=not twice):
         losses = learner.losses(leaves, batch)
         gradients = torch.autograd.grad(
-            losses.sum(), [leaves[name] for name in names], create_graph=twice
+            losses.sum(),
+            [leaves[name] for name in names],
+            create_graph=twice,
+            materialize_grads=True,  # a head has no part in a loss without distractors
         )
     return InnerStep(leaves, losses.detach(), dict(zip(names, gradients, strict=True)))
 

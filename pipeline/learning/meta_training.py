@@ -6,7 +6,7 @@ The "Require" lines are `MetaTrainParams`; the loop is shared with normal traini
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.learning import loop, maml, task_parallel
+from pipeline.learning import distractors, loop, maml, task_parallel
 from pipeline.learning.episodes import (
     EncodedTask,
     training_episodes,
@@ -71,9 +71,17 @@ def run(
         replies=params.inner_batch_size,
     )
 
+    attach = distractors.of_others(
+        learner.model.objective, tasks["train"], context=learner.encoder.context, seed=seed
+    )
+
     def step(outer: loop.Theta, number: int) -> StepReport:
         size, replies = params.outer_batch_size, params.inner_batch_size
-        episodes = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
+        drawn = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
+        episodes = [
+            replace(e, support=attach(e.support, number), query=attach(e.query, number))
+            for e in drawn
+        ]
         return task_parallel.step(
             checkpoint.ranks,
             outer,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.model.branches import Branches, Trunk, place
 from pipeline.model.encoding import ReplySpan, Window
 
 
@@ -19,11 +20,23 @@ class Piece:
 
     window: Window
     spans: tuple[ReplySpan, ...]
+    distractors: tuple[tuple[tuple[int, ...], ...], ...] = ()  # ids, for each reply as many
 
     @property
     def ids(self) -> tuple[int, ...]:
         """The window's ids up to the end of the last reply used."""
         return self.window.ids[: self.spans[-1].end]
+
+    @property
+    def branches(self) -> tuple[tuple[ReplySpan, tuple[int, ...]], ...]:
+        """Each distractor with the reply that it stands for."""
+        pairs = zip(self.spans, self.distractors, strict=bool(self.distractors))
+        return tuple((span, ids) for span, row in pairs for ids in row)
+
+    @property
+    def sequence(self) -> tuple[int, ...]:
+        """What the network reads: the ids, then the distractors'."""
+        return self.ids + tuple(token for _, ids in self.branches for token in ids)
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,7 @@ class Batch:
     targets: Tensor  # (R,)
     tasks: Tensor  # (B,) from 0 to N - 1
     num_tasks: int  # N
+    branches: Branches | None = None  # distractors, where the next utterance is predicted
 
 
 def whole(windows: Sequence[Window]) -> list[Piece]:
@@ -63,8 +77,9 @@ def collate_tasks(sets: Sequence[Sequence[Piece]], device: torch.device) -> Batc
     """Pad the support or query sets of N tasks to one batch."""
     pieces = [piece for one in sets for piece in one]
     tasks = [number for number, one in enumerate(sets) for _ in one]
-    length = max(len(piece.ids) for piece in pieces)
-    ids = [[*piece.ids, *[0] * (length - len(piece.ids))] for piece in pieces]
+    sequences = [piece.sequence for piece in pieces]
+    length = max(map(len, sequences))
+    ids = [[*sequence, *[0] * (length - len(sequence))] for sequence in sequences]
     places = [
         (row, column - 1, piece.window.ids[column])
         for row, piece in enumerate(pieces)
@@ -73,4 +88,9 @@ def collate_tasks(sets: Sequence[Sequence[Piece]], device: torch.device) -> Batc
     ]
     rows, columns, targets = torch.tensor(places).T.to(device)
     owners = torch.tensor(tasks, device=device)
-    return Batch(torch.tensor(ids, device=device), rows, columns, targets, owners, len(sets))
+    branches = None
+    if pieces[0].distractors:
+        trunks = [Trunk(len(piece.ids), piece.spans, piece.distractors) for piece in pieces]
+        branches = place(trunks, length, device)
+    inputs = torch.tensor(ids, device=device)
+    return Batch(inputs, rows, columns, targets, owners, len(sets), branches)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from pipeline.model.branches import additive
 from pipeline.model.encoding import ReplySpan
-from pipeline.model.ranking import additive
 from pipeline.model.reading import Reading
 
 

@@ -9,7 +9,7 @@ attention is causal and every reply sees its whole history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import ModelError
@@ -31,6 +31,7 @@ class Window:
 
     ids: tuple[int, ...]
     spans: tuple[ReplySpan, ...]
+    dialogue_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ class Encoder:
                     )
                 first += 1
             groups.setdefault(first, []).append(last)
-        return tuple(_window(opening, turns, start, ends) for start, ends in groups.items())
+        return tuple(
+            replace(_window(opening, turns, start, ends), dialogue_id=dialogue.dialogue_id)
+            for start, ends in groups.items()
+        )
 
     def persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
         """Return the ids before the first turn: the persona, or only a start without its text."""

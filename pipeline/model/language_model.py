@@ -12,7 +12,7 @@ B sequences, T tokens, H width, R predicted tokens, N tasks.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
@@ -21,8 +21,12 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from pipeline.errors import ModelError
+from pipeline.model import next_utterance
 from pipeline.model.batching import Batch
+from pipeline.model.branches import additive
+from pipeline.model.next_utterance import HEAD
 from pipeline.model.tied_nll import tied_nll
+from pipeline.params import NextUtterance
 
 
 Parameters = Mapping[str, Tensor]
@@ -31,6 +35,7 @@ Precision = Literal["float32", "bfloat16"]
 
 WTE = "wte.weight"
 SPECIAL = "special.weight"
+_OWN = (WTE, SPECIAL, HEAD)  # what GPT2Model knows nothing of
 
 
 class LanguageModel:
@@ -43,9 +48,19 @@ class LanguageModel:
         transformer: a GPT2Model, its adapters inserted; its `wte` holds V + S rows.
         num_special: S, the last rows of `wte`.
         attention: `eager` can be differentiated twice (exact meta-gradients); `sdpa` is faster.
+        objective: next-utterance prediction, where there is any.
+        head: its head at the start.
     """
 
-    def __init__(self, transformer: Any, *, num_special: int, attention: Attention) -> None:
+    def __init__(
+        self,
+        transformer: Any,
+        *,
+        num_special: int,
+        attention: Attention,
+        objective: NextUtterance | None = None,
+        head: Tensor | None = None,
+    ) -> None:
         self._transformer = transformer.eval().requires_grad_(False)  # no dropout in any loop
         self.config = transformer.config
         self.attention = attention
@@ -53,7 +68,10 @@ class LanguageModel:
         transformer.set_attn_implementation(attention)
         _fuse_activation(transformer)
         self.vocab_size: int = transformer.wte.weight.shape[0] - num_special  # V
+        self.objective = objective
         self._initial = self._split(dict(transformer.named_parameters()))
+        if head is not None:
+            self._initial[HEAD] = head
 
     def _split(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
         table = parameters.pop(WTE).detach()
@@ -82,7 +100,7 @@ class LanguageModel:
         Returns:
             GPT2Model's output; `last_hidden_state` is (B, T, H).
         """
-        inner = {name: value for name, value in parameters.items() if name not in (WTE, SPECIAL)}
+        inner = {name: value for name, value in parameters.items() if name not in _OWN}
         embeddings = self.embed(parameters, ids)
         keywords = {"inputs_embeds": embeddings, "use_cache": False} | options
         return functional_call(self._transformer, inner, (), keywords)
@@ -106,14 +124,24 @@ class LanguageModel:
 
         Adapters and special rows may be stacked, one value for each of the batch's tasks.
         """
-        low = self.precision == "bfloat16"
-        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low):
-            return self._token_nll(parameters, batch)
+        with self._matrix_products(batch):
+            return self._token_nll(*self._read(parameters, batch), batch)
 
-    def _token_nll(self, parameters: Parameters, batch: Batch) -> Tensor:
+    def _matrix_products(self, batch: Batch) -> AbstractContextManager[Any]:
+        low = self.precision == "bfloat16"
+        return torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low)
+
+    def _read(self, parameters: Parameters, batch: Batch) -> tuple[Parameters, Tensor]:
+        """Return the parameters as sequences see them, and the states: (B, T, H)."""
         if parameters[SPECIAL].ndim == 3:
             parameters = self._of_rows(parameters, batch.tasks)
-        hidden = self.hidden(parameters, batch.ids).last_hidden_state
+        options: dict[str, Any] = {}
+        if batch.branches is not None:
+            mask = additive(batch.branches.mask, parameters[WTE].dtype)
+            options = {"attention_mask": mask, "position_ids": batch.branches.positions}
+        return parameters, self.hidden(parameters, batch.ids, **options).last_hidden_state
+
+    def _token_nll(self, parameters: Parameters, hidden: Tensor, batch: Batch) -> Tensor:
         hidden = hidden[batch.rows, batch.columns]  # (R, H)
         special = parameters[SPECIAL]
         if special.ndim == 3:
@@ -130,15 +158,27 @@ class LanguageModel:
         }
 
     def losses(self, parameters: Parameters, batch: Batch) -> Tensor:
-        """Return each task's loss, (N,): NLL over reply and closing tokens, per token, nats."""
-        nll = self.token_nll(parameters, batch)
-        tasks = batch.tasks[batch.rows]
-        sums = nll.new_zeros(batch.num_tasks).index_add(0, tasks, nll)
-        return sums / torch.bincount(tasks, minlength=batch.num_tasks)
+        """Return each task's loss, (N,), in nats.
+
+        NLL over reply and closing tokens, per token. A batch with distractors, of a variant that
+        predicts the next utterance: lm_coef times that, and coef times the head's loss per reply.
+        """
+        with self._matrix_products(batch):
+            parameters, hidden = self._read(parameters, batch)
+            nll = self._token_nll(parameters, hidden, batch)
+            modelling = _task_means(nll, batch.tasks[batch.rows], batch.num_tasks)
+            if self.objective is None or batch.branches is None:
+                return modelling
+            choosing = next_utterance.losses(parameters, hidden, batch.branches)
+            owners = batch.tasks[batch.branches.rows]
+            means = _task_means(choosing, owners, batch.num_tasks)
+            return self.objective.lm_coef * modelling + self.objective.coef * means
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
-        """Return a set of replies' loss: NLL over reply and closing tokens, per token, nats."""
-        return self.token_nll(parameters, batch).mean()
+        """Return the loss of a batch that is one set of replies: a scalar, as `losses`."""
+        if self.objective is None or batch.branches is None:
+            return self.token_nll(parameters, batch).mean()
+        return self.losses(parameters, batch)[0]
 
     @contextmanager
     def attending(self, *, fused: bool) -> Iterator[None]:
@@ -169,6 +209,11 @@ class LanguageModel:
                 f"exact meta-gradients need attention `eager`, found `{self.attention}`: fused "
                 "attention has no second derivative; use meta_gradient first_order or reptile"
             )
+
+
+def _task_means(values: Tensor, tasks: Tensor, num_tasks: int) -> Tensor:
+    sums = values.new_zeros(num_tasks).index_add(0, tasks, values)
+    return sums / torch.bincount(tasks, minlength=num_tasks)
 
 
 def _fuse_activation(transformer: Any) -> None:

@@ -1,7 +1,8 @@
 """A variant made real: the learner f, and which tensors are θ (Algorithms 1 and 2, lines 1-2).
 
 The only reader of a variant's axes. Algorithm 1: θ is every parameter. Algorithm 2: θ is Φ, and φ
-is fixed because it is not in θ. The special tokens' rows belong to θ in every variant.
+is fixed because it is not in θ. The special tokens' rows belong to θ in every variant, as does the
+head of next-utterance prediction where there is one.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from pipeline.model.adapters import insert_adapters
 from pipeline.model.batching import Batch
 from pipeline.model.encoding import Encoder
 from pipeline.model.language_model import SPECIAL, WTE, Attention, LanguageModel
+from pipeline.model.next_utterance import HEAD, initial_head
 from pipeline.model.tensors import read_tensors, write_tensors
 from pipeline.model.tokenizer import SPECIAL_TOKENS
 from pipeline.params import Adapters, Variant
@@ -59,7 +61,7 @@ class Learner:
         return self.model.losses(self.parameters(theta), batch)
 
     def loss(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """L_i(f_θ): nats per reply token, closing tokens included."""
+        """L_i(f_θ), as `losses`, of a batch that is one set of replies."""
         return self.model.loss(self.parameters(theta), batch)
 
 
@@ -90,9 +92,19 @@ def build_learner(
     if variant.adapters:
         generator = torch.Generator().manual_seed(seed)
         adapter_names = insert_adapters(transformer, adapters, generator)
-    model = LanguageModel(transformer, num_special=len(SPECIAL_TOKENS), attention=attention)
+    head = None
+    if variant.next_utterance is not None:
+        generator = torch.Generator().manual_seed(seed)
+        head = initial_head(variant.next_utterance, transformer.config.n_embd, generator)
+    model = LanguageModel(
+        transformer,
+        num_special=len(SPECIAL_TOKENS),
+        attention=attention,
+        objective=variant.next_utterance,
+        head=head,
+    )
     parameters = model.to(device).initial_parameters()
-    trained = {SPECIAL, *adapter_names} if variant.freeze_base else set(parameters)
+    trained = {SPECIAL, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
     encoder = Encoder(
         tokenizer,
         context=model.config.n_positions,

@@ -8,10 +8,12 @@ once, so ties are exact. R rows of Q places, T tokens of the window, H width. No
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pipeline.model.branches import additive
 from pipeline.model.encoding import ReplySpan
 from pipeline.model.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.reading import Reading
@@ -41,24 +43,56 @@ def candidate_nll(
     layer's activations, P x (T + Q) mask entries and one layer's keys and values of R x (T + Q)
     tokens; logits as `vocabulary.nll` says.
     """
+    return rank(reading, spans, candidates).nll
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What was read of each reply's candidates."""
+
+    nll: list[list[float]]  # nats, closing token left out
+    states: list[Tensor]  # (candidates, H) after the closing token, if that was read
+
+
+@torch.no_grad()
+def rank(
+    reading: Reading,
+    spans: Sequence[ReplySpan],
+    candidates: Sequence[Sequence[tuple[int, ...]]],
+    *,
+    closing: int | None = None,
+) -> Ranked:
+    """Score candidates as `candidate_nll`; with a `closing` token, read it after each, too."""
     tree = PrefixTree(reading.window)
     walks = [
         {ids: tree.walk(span.start, ids) for ids in row}
         for span, row in zip(spans, candidates, strict=True)
     ]
+    ends = [
+        [_after(tree, span, (*ids, closing)) for ids in row]
+        for span, row in zip(spans, candidates, strict=True)
+        if closing is not None
+    ]
+    states = torch.cat([reading.hidden, _read(reading, tree)])
     pairs = dict.fromkeys(pair for row in walks for walk in row.values() for pair in walk)
-    nll = dict(zip(pairs, _pair_nll(reading, tree, list(pairs)), strict=True))
-    return [
+    nll = dict(zip(pairs, _pair_nll(reading, states, list(pairs)), strict=True))
+    sums = [
         [sum(nll[pair] for pair in walks_of[ids]) for ids in row]
         for walks_of, row in zip(walks, candidates, strict=True)
     ]
+    return Ranked(sums, [states[row] for row in ends])
 
 
-def _pair_nll(reading: Reading, tree: PrefixTree, pairs: Sequence[Pair]) -> list[float]:
-    """Return -log p(token | context) of each pair."""
+def _after(tree: PrefixTree, span: ReplySpan, ids: tuple[int, ...]) -> int:
+    """Return the context that ends with `ids` in place of a reply."""
+    context, _ = tree.walk(span.start, (*ids, ids[-1]))[-1]  # the last token is only asked about
+    return context
+
+
+def _pair_nll(reading: Reading, states: Tensor, pairs: Sequence[Pair]) -> list[float]:
+    """Return -log p(token | context) of each pair; `states` are those of all contexts."""
     contexts = {context: i for i, context in enumerate(dict.fromkeys(c for c, _ in pairs))}
     device = reading.hidden.device
-    states = torch.cat([reading.hidden, _read(reading, tree)])
     used = states[torch.tensor(list(contexts), device=device)]
     rows = torch.tensor([contexts[context] for context, _ in pairs], device=device)
     targets = torch.tensor([token for _, token in pairs], device=device)
@@ -118,9 +152,3 @@ def _parents(tree: PrefixTree, nodes: list[int], length: int) -> list[int]:
         places.get(tree.parents[node] - tree.window, place) for place, node in enumerate(nodes)
     ]
     return parents + list(range(len(nodes), length))
-
-
-def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return (B, Q, K) bool as (B, 1, Q, K): 0 where it is true, the smallest number elsewhere."""
-    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return zeros.masked_fill(~mask, torch.finfo(dtype).min)[:, None]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.model.branches import additive
 from pipeline.model.decoding import Ending
 from pipeline.model.language_model import LanguageModel, Parameters
-from pipeline.model.ranking import additive
 
 
 @dataclass(frozen=True)

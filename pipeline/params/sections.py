@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -199,6 +200,7 @@ class Finetune(Section):
     batch_size: Count | None  # replies per update; null: one support dialogue
     epochs: list[Natural]
     k: list[Natural]  # support dialogues of Fig. 3
+    next_utterance: bool  # with the training's next-utterance loss, where the variant has one
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
     max_folds: MaxFolds
 
@@ -236,6 +238,15 @@ class Compare(Section):
     permutations: Count
 
 
+class NextUtterance(Section):
+    """Next-utterance prediction beside language modelling: L = lm_coef LM + coef NUP."""
+
+    head: Literal["choice", "binary"]  # TransferTransfo's | P² Bot's
+    lm_coef: Weight
+    coef: Weight
+    candidates: Annotated[int, Field(ge=2)]  # of each reply in training, the true one among them
+
+
 class Variant(Section):
     """A row of Table 1, as a point in independent axes."""
 
@@ -243,6 +254,7 @@ class Variant(Section):
     adapters: bool = False
     freeze_base: bool = False  # Algorithm 2, line 2
     persona_text: bool = True  # persona sentences in the prompt
+    next_utterance: NextUtterance | None = None
     special_tokens: bool = True  # Appendix A; false: segments joined by newlines
     set: dict[str, Any] = {}  # dotted keys of params.yaml, replaced for this variant alone
 

@@ -246,6 +246,7 @@ def test_without_any_k_shot_record_the_table_is_empty():
         "personas_left_out": 2,
         "points": {},
         "in_context": None,
+        "next_utterance": False,
     }
 
 
