@@ -8,16 +8,16 @@ import torch
 from pipeline.errors import PipelineError
 from pipeline.learning import normal, self_play_run
 from pipeline.learning.conversations import FIRST, SECOND, distinct_2, play
-from pipeline.learning.episodes import encode_tasks, reply_batch
+from pipeline.learning.episodes import encode_tasks, generator, reply_batch
 from pipeline.learning.judges import Judges
-from pipeline.learning.rewards import Rewards, reinforce_loss
+from pipeline.learning.rewards import Rewards, reinforce_loss, returns, value_range
 from pipeline.learning.self_play import COLUMNS, Game, pieces_of, utterance_nll
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.language_model import LanguageModel
 from pipeline.model.receiver import Receiver, relevance
 from pipeline.model.tokenizer import SPECIAL_TOKENS
 from pipeline.params import SelfPlay
-from pipeline.persona.pairs import Meeting
+from pipeline.persona.pairs import Meeting, meeting
 from pipeline.persona.task import PersonaTask
 from tests.conftest import LINES, a_dialogue, tiny_gpt2
 
@@ -117,11 +117,10 @@ def test_rollouts_of_one_meeting_differ_and_the_key_decides(make_game):
 
 
 def test_the_second_side_is_greedy_given_the_same_history(make_game):
-    """Where the first side is greedy, too, all rollouts are one."""
-    game = make_game()
-    greedy = game.params.model_copy(update={"top_k": 1})
-    talks = play(game.learner, game.learner.theta, [MET] * 3, greedy, key="k")
-    assert talks[0] == talks[1] == talks[2]
+    game = make_game(turns=1, max_new_tokens=1, top_k=2)
+    talks = play(game.learner, game.learner.theta, [MET] * 16, game.params, key="k")
+    pairs = {(talk.lines[1].ids, talk.lines[2].ids) for talk in talks}
+    assert len(pairs) == len({first for first, _ in pairs}) == 2
 
 
 def test_utterance_nll_is_that_of_each_reply_alone(make_game):
@@ -198,9 +197,6 @@ def test_only_the_first_sides_words_are_learned_from(make_game):
 
 
 def talks_of_step(game, number):
-    from pipeline.learning.episodes import generator
-    from pipeline.persona.pairs import meeting
-
     draw = generator(game.seed, "self-play", number)
     draw.random()
     met = [meeting(game.tasks, draw)] * game.params.rollouts
@@ -231,6 +227,25 @@ def test_history_has_every_column_and_validation_starts_with_the_transmitter(mak
     assert [row["step"] for row in history if row["valid_nll"] is not None] == [0, 2, 4]
 
 
+def test_validation_scales_by_the_transmitters_own_range(make_game):
+    game = make_game()
+    validation = self_play_run.Validation(
+        game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder)
+    )
+    theta = {name: 1.3 * value for name, value in game.learner.theta.items()}
+    span, talks = [], []
+    for one in (game.learner.theta, theta):
+        draw = generator(0, "self-play-valid")
+        met = [meeting(TASKS, draw) for _ in range(2)]
+        talks = play(game.learner, one, met, game.params, key="valid")
+        perceived, _ = game.judges.perceived(talks)
+        span.append(value_range(returns(perceived, game.params.gamma)))
+    assert span[0] != span[1]
+    rewards, _ = replace(game.judges, persona_range=span[0]).judge(talks)
+    found = validation(theta)
+    assert found["valid_reward"] == pytest.approx(rewards.total[:, ::2].mean().item())
+
+
 def test_resuming_gives_what_an_uninterrupted_run_gives(make_game):
     whole = run(make_game(), "whole")
     with pytest.raises(PipelineError, match="killed"):
@@ -254,7 +269,10 @@ class CountsEvenIds(Judges):
 
     def judge(self, talks):
         shares = torch.tensor(
-            [[sum(i % 2 == 0 for i in line.ids) / len(line.ids) for line in t.lines[1:]] for t in talks]
+            [
+                [sum(i % 2 == 0 for i in line.ids) / len(line.ids) for line in t.lines[1:]]
+                for t in talks
+            ]
         )
         zeros = torch.zeros_like(shares)
         weights = {"language": 1.0, "coherence": 0.0, "persona": 0.0, "penalty": 0.0}
