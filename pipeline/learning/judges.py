@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.errors import ModelError
 from pipeline.learning.conversations import FIRST, SECOND, Talk
 from pipeline.learning.rewards import Rewards, repetition, returns, scaled, value_range
 from pipeline.model.batching import Piece, collate
@@ -20,6 +21,26 @@ from pipeline.params import SelfPlay
 
 
 IsNext = Callable[[Tensor], Tensor]  # states at closing tokens, (N, H), to P(IsNext), (N,)
+
+
+HEAD = "next_utterance.weight"  # in θ: (2, H), rows NotNext and IsNext
+
+
+def head_of(learner: Learner) -> IsNext | None:
+    """Return P(IsNext) by the head that θ holds; null where it holds none.
+
+    Raises:
+        ModelError: the head ranks candidates and gives no probability of a single one.
+    """
+    weight = learner.theta.get(HEAD)
+    if weight is None:
+        return None
+    if len(weight) != 2:
+        raise ModelError(
+            "the coherence reward needs P(IsNext), but this variant's head only ranks candidates; "
+            "set its next_utterance to binary, or to null"
+        )
+    return lambda states: (states @ weight.T).softmax(-1)[:, 1]
 
 
 @dataclass(frozen=True)

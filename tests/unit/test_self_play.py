@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.errors import PipelineError
+from pipeline.errors import ModelError, PipelineError
 from pipeline.learning import normal, self_play_run
 from pipeline.learning.conversations import FIRST, SECOND, distinct_2, play
 from pipeline.learning.episodes import encode_tasks, generator, reply_batch
-from pipeline.learning.judges import Judges
+from pipeline.learning.judges import HEAD, Judges, head_of
 from pipeline.learning.rewards import Rewards, reinforce_loss, returns, value_range
 from pipeline.learning.self_play import COLUMNS, Game, pieces_of, utterance_nll
 from pipeline.model.checkpoint import Checkpoint
@@ -176,6 +176,18 @@ def test_the_own_persona_is_perceived_above_a_strangers_and_said_again_is_penali
     lines[3] = lines[1]
     rewards, _ = game.judges.judge([replace(talk, lines=tuple(lines))])
     assert rewards.penalty[0, 2].item() == pytest.approx(1, abs=1e-5)
+
+
+def test_coherence_is_judged_by_the_head_in_theta_where_there_is_one(make_learner):
+    learner = make_learner()
+    assert head_of(learner) is None
+    weight = torch.tensor([[0.0, 1.0], [2.0, 1.0]])  # NotNext, IsNext
+    found = head_of(replace(learner, theta={**learner.theta, HEAD: weight}))
+    states = torch.tensor([[1.0, 5.0], [-1.0, 0.0], [0.0, 3.0]])
+    expected = torch.sigmoid(torch.tensor([2.0, -2.0, 0.0]))  # 2: the rows' difference
+    torch.testing.assert_close(found(states), expected)
+    with pytest.raises(ModelError, match="only ranks candidates"):
+        head_of(replace(learner, theta={**learner.theta, HEAD: weight[:1]}))
 
 
 def test_only_the_first_sides_words_are_learned_from(make_game):
