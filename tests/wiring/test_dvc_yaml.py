@@ -15,10 +15,10 @@ from pipeline.params import Settings
 from tests.wiring.closure import ROOT, code_of
 
 
-TRANSMITTERS = ["p2bot_transmitter", "p2bot_no_nup_transmitter"]
+TRANSMITTERS = ["p2bot_no_nup_transmitter"]
 TRAINED = ["reinit", "transfer", "adapters", *TRANSMITTERS]
 META = ["reinit_maml", "in_place", "extra_place_unfixed", "extra_place"]
-SELF_PLAYED = ["p2bot", "p2bot_no_nup"]
+SELF_PLAYED = ["p2bot_no_nup"]
 SCORED_VARIANTS = [v for v in TRAINED + META + SELF_PLAYED if v not in TRANSMITTERS]
 
 VIEWS = {
