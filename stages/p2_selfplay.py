@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.learning import normal, self_play_run
+from pipeline.learning import distractors, normal, self_play_run
 from pipeline.learning.episodes import encode_tasks, reply_batch
-from pipeline.learning.judges import Judges
+from pipeline.learning.judges import Judges, head_of
 from pipeline.learning.self_play import Game
 from pipeline.learning.training_run import Identity, save, start
 from pipeline.model.base import load_base
@@ -37,7 +37,8 @@ def p2_selfplay(
     }
     encoded = {split: encode_tasks(those, learner.encoder) for split, those in tasks.items()}
     dialogues = [dialogue for task in encoded["train"] for dialogue in task.dialogues]
-    judges = Judges(learner, receiver, None, params.self_play)
+    attach = distractors.drawn(variant.next_utterance, seed)
+    judges = Judges(learner, receiver, head_of(learner), params.self_play)
     game = Game(learner, judges, tasks["train"], params.self_play, seed)
     checkpoint = identity.checkpoint()
     size = params.self_play.supervised_batch_size
@@ -46,7 +47,9 @@ def p2_selfplay(
             game,
             self_play_run.Validation(game, tasks["valid"], encoded["valid"]),
             lambda theta, step: normal.gradient(
-                learner, theta, reply_batch(dialogues, size=size, seed=seed, step=step)
+                learner,
+                theta,
+                attach(reply_batch(dialogues, size=size, seed=seed, step=step), step),
             ),
             checkpoint=checkpoint,
             on_step=on_step,

@@ -8,7 +8,7 @@ from rich.table import Table
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation import table as tables
-from pipeline.evaluation.table import AdaptationRow, Details, Interval, Row
+from pipeline.evaluation.table import AdaptationRow, Details, HeadRow, Interval, Row
 from pipeline.params import AllParams, Settings
 from stages import console
 
@@ -32,6 +32,9 @@ def table() -> None:
             console.out.print(f"{row.title}: {row.note}", markup=False, highlight=False)
     console.out.print(_comparability(params), markup=False, highlight=False)
     console.out.print(_adaptation(tables.adaptation_rows(details)))
+    heads = tables.head_rows(details)
+    if heads:
+        console.out.print(_heads(heads))
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:
@@ -80,6 +83,17 @@ def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
         if row.ahead is not None:
             about += f"; ends no better than {row.ahead} is at K=0"
         shown.add_row(f"{row.title}\n  {about}", _interval(row.before, 2), *nats)
+    return shown
+
+
+def _heads(rows: Sequence[HeadRow]) -> Table:
+    shown = _new(
+        "Hits@1 % by next-utterance prediction's head and by likelihood, as trained and fine-tuned",
+        ["head at K=0", "head", "likelihood at K=0", "likelihood"],
+    )
+    for row in rows:
+        cells = (*row.by_head, *row.by_likelihood)
+        shown.add_row(row.title, *(_interval(cell, 1) for cell in cells))
     return shown
 
 

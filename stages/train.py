@@ -30,9 +30,7 @@ def train(
         draws=params.train.valid_episodes,
         replies=None,
     )
-    attach = distractors.of_others(
-        variant.next_utterance, tasks["train"], context=learner.encoder.context, seed=seed
-    )
+    attach = distractors.drawn(variant.next_utterance, seed)
     probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:

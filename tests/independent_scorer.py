@@ -116,6 +116,12 @@ def ranking(records):
             by_mean.append(places(r, [x / t for x, t in zip(total, tokens, strict=True)], clean))
             by_sum.append(places(r, total, clean))
             by_pmi.append(places(r, [x - y for x, y in zip(total, alone, strict=True)], clean))
+        if records[0].get("candidate_head"):
+            head = [places(r, [-x for x in r["candidate_head"]], clean) for r in records]
+            found[f"hits_at_1_by_head{suffix}"] = 100 * mean(sum(row) == 0 for row in head)
+            found[f"hits_at_5_by_head{suffix}"] = 100 * mean(sum(row) < 5 for row in head)
+            found[f"mrr_by_head{suffix}"] = mean(1 / (1 + sum(row)) for row in head)
+            found[f"mean_rank_by_head{suffix}"] = mean(1 + b + e / 2 for b, e in head)
         for name, rows in (("", by_mean), ("_by_sum", by_sum), ("_by_pmi", by_pmi)):
             found[f"hits_at_1{name}{suffix}"] = 100 * mean(sum(row) == 0 for row in rows)
         found[f"hits_at_5{suffix}"] = 100 * mean(sum(row) < 5 for row in by_mean)

@@ -11,7 +11,7 @@ from pipeline.evaluation.predict import room, score_dialogue, score_windows
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.protocols import Fold, k_shot, leave_one_out, swapped
 from pipeline.evaluation.reply_score import ReplyScore, prediction
-from pipeline.learning.distractors import of_support
+from pipeline.learning.distractors import drawn
 from pipeline.learning.finetune import finetune
 from pipeline.model.encoding import Window
 from pipeline.model.learner import Learner
@@ -101,9 +101,7 @@ class PersonaRun:
         support = [encode(dialogue) for dialogue in fold.support]
         params = self.params.finetune
         objective = self.learner.model.objective if params.next_utterance else None
-        attach = of_support(
-            objective, fold.support, self.learner.encoder, key=f"{params.seed}/{fold.key}"
-        )
+        attach = drawn(objective, f"{params.seed}/{fold.key}")
         for epoch, theta in finetune(self.learner, support, params, key=fold.key, attach=attach):
             for dialogue in fold.query:
                 known = unadapted.get(dialogue.dialogue_id) if epoch == 0 else None

@@ -15,6 +15,7 @@ from pipeline.evaluation.verdict import Verdict
 
 
 METRICS = ("ppl", "hits_at_1", "f1")
+HEAD_HITS = "hits_at_1_by_head"
 
 FLOORS = {
     "random": "Random ranking",
@@ -87,6 +88,15 @@ class AdaptationRow:
     )  # the variant that is better before any adaptation than this one after its own
 
 
+@dataclass(frozen=True)
+class HeadRow:
+    """Hits@1 of a variant with a ranking head: by it and by likelihood, before and after."""
+
+    title: str
+    by_head: tuple[Interval | None, Interval | None]  # at K = 0, and fine-tuned
+    by_likelihood: tuple[Interval | None, Interval | None]
+
+
 def parse_details(content: object, origin: object) -> Details:
     """Return what the tables need of a details file.
 
@@ -104,7 +114,7 @@ def table_1(details: Mapping[str, Details]) -> list[Row]:
     """Return Table 1's rows in the paper's order, then the variants that it does not know."""
     rows = [
         Row(
-            "quoted" if row.variant is None else "variant",
+            "variant" if row.fine_tuned_at_test else "quoted",  # of other systems' own papers
             row.title,
             _scores(details, row.variant),
             {metric: getattr(row, metric) for metric in METRICS},
@@ -174,6 +184,24 @@ def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
         )
         for name in ordered
     ]
+
+
+def head_rows(details: Mapping[str, Details]) -> list[HeadRow]:
+    """Return the two rankings of each variant that predicts the next utterance.
+
+    Its head learned from distractors drawn as those of the test are, so it is to be compared with
+    other heads, and its likelihood with other likelihoods.
+    """
+    known = titles()
+    return [
+        HeadRow(known.get(name, name), _both(content, HEAD_HITS), _both(content, "hits_at_1"))
+        for name, content in details.items()
+        if content.metrics.get(HEAD_HITS) is not None
+    ]
+
+
+def _both(content: Details, metric: str) -> tuple[Interval | None, Interval | None]:
+    return content.before_adaptation.get(metric), content.metrics.get(metric)
 
 
 def _ahead(details: Mapping[str, Details], name: str) -> str | None:

@@ -9,17 +9,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.errors import ModelError
 from pipeline.learning.conversations import FIRST, SECOND, Talk
 from pipeline.learning.rewards import Rewards, repetition, returns, scaled, value_range
 from pipeline.model.batching import Piece, collate
 from pipeline.model.conversation import View
 from pipeline.model.encoding import ReplySpan, Window
 from pipeline.model.learner import Learner
+from pipeline.model.next_utterance import HEAD, scores
 from pipeline.model.receiver import Receiver, perception, relevance
 from pipeline.params import SelfPlay
 
 
 IsNext = Callable[[Tensor], Tensor]  # states at closing tokens, (N, H), to P(IsNext), (N,)
+
+
+def head_of(learner: Learner) -> IsNext | None:
+    """Return P(IsNext) by the head that θ holds; null where it holds none.
+
+    Raises:
+        ModelError: the head ranks candidates and gives no probability of a single one.
+    """
+    weight = learner.theta.get(HEAD)
+    if weight is None:
+        return None
+    if len(weight) != 2:
+        raise ModelError(
+            "the coherence reward needs P(IsNext), but this variant's head only ranks candidates; "
+            "set its next_utterance to binary, or to null"
+        )
+    return lambda states: scores(weight, states).exp()
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,7 @@ def run(
         replies=params.inner_batch_size,
     )
 
-    attach = distractors.of_others(
-        learner.model.objective, tasks["train"], context=learner.encoder.context, seed=seed
-    )
+    attach = distractors.drawn(learner.model.objective, seed)
 
     def step(outer: loop.Theta, number: int) -> StepReport:
         size, replies = params.outer_batch_size, params.inner_batch_size

@@ -23,6 +23,7 @@ class ReplySpan:
     turn: int  # index of the turn in the dialogue
     start: int
     end: int
+    distractors: tuple[tuple[int, ...], ...] = ()  # wrong candidates' ids, closing tokens included
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,14 @@ class Encoder:
         context: int,
         persona_text: bool = True,
         special_tokens: bool = True,
+        distractors: bool = False,
     ) -> None:
         self.format = special_format(tokenizer) if special_tokens else plain_format(tokenizer)
         # A response holds text and ends with the closing token: no other special token.
         self.forbidden = tuple(sorted({*tokenizer.all_special_ids} - {self.format.closing}))
         self.context = context
         self.persona_text = persona_text
+        self.distractors = distractors  # whether windows bring their replies' wrong candidates
         self._tokenizer = tokenizer
         self._cache: dict[str, tuple[int, ...]] = {}
 
@@ -125,10 +128,23 @@ class Encoder:
                     )
                 first += 1
             groups.setdefault(first, []).append(last)
+        windows = (_window(opening, turns, start, ends) for start, ends in groups.items())
         return tuple(
-            replace(_window(opening, turns, start, ends), dialogue_id=dialogue.dialogue_id)
-            for start, ends in groups.items()
+            replace(
+                window,
+                spans=tuple(self._distracted(span, dialogue) for span in window.spans),
+                dialogue_id=dialogue.dialogue_id,
+            )
+            for window in windows
         )
+
+    def _distracted(self, span: ReplySpan, dialogue: Dialogue) -> ReplySpan:
+        if not self.distractors:
+            return span
+        turn, room = dialogue.turns[span.turn], self.context - span.start - 1
+        wrong = [self.segment(text) for text in turn.candidates or () if text != turn.reply]
+        closed = ((*ids[:room], self.format.closing) for ids in wrong)  # cut where none would fit
+        return replace(span, distractors=tuple(closed))
 
     def persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
         """Return the ids before the first turn: the persona, or only a start without its text."""

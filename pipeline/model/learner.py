@@ -110,6 +110,7 @@ def build_learner(
         context=model.config.n_positions,
         persona_text=variant.persona_text,
         special_tokens=variant.special_tokens,
+        distractors=variant.next_utterance is not None,
     )
     return Learner(
         model,

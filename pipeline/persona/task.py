@@ -22,7 +22,7 @@ class Turn(_Frozen):
     """One exchange: the partner speaks, the person replies.
 
     `candidates` (20 replies, the gold one among them) and `gold` (its index, at a seeded random
-    position, so that a tie cannot help) are both given or both null. Training splits need none.
+    position, so that a tie cannot help) are both given or both null.
     """
 
     partner: str

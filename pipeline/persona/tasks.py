@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
+from pipeline.errors import DataError
 from pipeline.params import Tasks
 from pipeline.persona.distractors import PooledReply, draw, place, pool
 from pipeline.persona.grouping import group
@@ -17,9 +18,10 @@ def build_tasks(
     """Return one task for each persona, in the order of their first dialogues.
 
     `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0, before
-    `max_personas` is applied. Valid and test replies get 20 candidates, the corpus's own where it
-    has them; train replies get none. Valid and test are grouped by the canonical rule where
-    `persona_rule` is `kmeans1155`: PAML's clusters are of the training personas alone.
+    `max_personas` is applied. Every reply gets 20 candidates, the corpus's own where it has them;
+    next-utterance prediction learns from those of train, which may be missing. Valid and test are
+    grouped by the canonical rule where `persona_rule` is `kmeans1155`: PAML's clusters are of the
+    training personas alone.
 
     Raises:
         DataError: too few replies to draw distractors from.
@@ -29,7 +31,7 @@ def build_tasks(
         rule = "canonical"
     groups = group([dialogue.persona for dialogue in dialogues], rule)
     limit = getattr(params.max_personas, split)
-    ranked = None if split == "train" else _Candidates(dialogues, groups, params.seed)
+    ranked = _Candidates(dialogues, groups, params.seed, needed=split != "train")
     return [
         PersonaTask(
             task_id=f"{split}-persona-{persona:04d}",
@@ -51,13 +53,11 @@ def _kept(there: int, limit: int | None, seed: str) -> Sequence[int]:
 
 
 def _dialogue(
-    parsed: ParsedDialogue, dialogue_id: str, persona: int, ranked: "_Candidates | None"
+    parsed: ParsedDialogue, dialogue_id: str, persona: int, ranked: "_Candidates"
 ) -> Dialogue:
     turns = []
     for number, exchange in enumerate(parsed.exchanges):
-        candidates, gold = None, None
-        if ranked is not None:
-            candidates, gold = ranked.of(exchange, persona, f"{dialogue_id}/{number}")
+        candidates, gold = ranked.of(exchange, persona, f"{dialogue_id}/{number}")
         turns.append(
             Turn(partner=exchange.partner, reply=exchange.reply, candidates=candidates, gold=gold)
         )
@@ -68,7 +68,12 @@ class _Candidates:
     """Draws and places the candidates of one split's replies."""
 
     def __init__(
-        self, dialogues: Sequence[ParsedDialogue], groups: Sequence[Sequence[int]], seed: int
+        self,
+        dialogues: Sequence[ParsedDialogue],
+        groups: Sequence[Sequence[int]],
+        seed: int,
+        *,
+        needed: bool,
     ) -> None:
         said = [
             (persona, exchange.reply)
@@ -81,15 +86,24 @@ class _Candidates:
         for persona, reply in said:
             self._own[persona].add(normalise(reply))
         self._seed = seed
+        self._needed = needed
 
-    def of(self, exchange: Exchange, persona: int, key: str) -> tuple[list[str], int]:
-        """Return a turn's `candidates` and `gold`; `key` names the reply."""
-        texts = exchange.candidates or draw(
-            exchange.reply,
-            self._pool,
-            self._own[persona],
-            random=Random(f"{self._seed}/draw/{key}"),
-            origin=key,
-        )
+    def of(
+        self, exchange: Exchange, persona: int, key: str
+    ) -> tuple[list[str], int] | tuple[None, None]:
+        """Return a turn's `candidates` and `gold`; `key` names the reply.
+
+        Both are null where they are not needed and the split has too few replies of others.
+        """
+        try:
+            texts = exchange.candidates or self._draw(exchange.reply, persona, key)
+        except DataError:
+            if self._needed:
+                raise
+            return None, None
         order = place(len(texts), Random(f"{self._seed}/place/{key}"))
         return [texts[i] for i in order], order.index(len(texts) - 1)
+
+    def _draw(self, reply: str, persona: int, key: str) -> list[str]:
+        random = Random(f"{self._seed}/draw/{key}")
+        return draw(reply, self._pool, self._own[persona], random=random, origin=key)

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 META = {"reinit_maml", "in_place", "extra_place_unfixed", "extra_place"}
-VARIANTS = META | {"reinit", "transfer", "adapters"}
+VARIANTS = META | {"reinit", "transfer", "adapters", "p2bot_no_nup"}
 TOY = {
     "data.synthetic.people.train": 10,
     "data.synthetic.people.valid": 3,
@@ -30,6 +30,12 @@ TOY = {
     "outer_steps": 6,
     "meta_train.validate_every": 3,
     "meta_train.valid_episodes": 1,
+    "receiver.steps": 4,
+    "receiver.validate_every": 2,
+    "self_play.steps": 3,
+    "self_play.validate_every": 2,
+    "self_play.valid_meetings": 2,
+    "self_play.max_new_tokens": 4,
     "finetune.epochs": "[0, 1]",
     "finetune.k": "[0, 1, 9]",
     "finetune.max_folds.valid": 1,

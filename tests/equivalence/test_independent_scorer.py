@@ -52,6 +52,7 @@ def a_ranked(draw, size):
     return {
         "candidate_nll": draw(nats),
         "candidate_nll_unconditional": draw(nats),
+        "candidate_head": [-x for x in draw(nats)],
         "candidate_tokens": draw(st.lists(st.integers(1, 2), **each)),
         "candidate_equals_gold": equals,
         "candidate_in_support": draw(st.lists(st.booleans(), **each)),
@@ -153,6 +154,7 @@ def test_the_second_scorer_as_a_command(tmp_path):
                         candidate_nll=[random.uniform(1, 9) for _ in range(4)],
                         candidate_nll_unconditional=[random.uniform(1, 9) for _ in range(4)],
                         candidate_tokens=[random.randint(1, 5) for _ in range(4)],
+                        candidate_head=[random.uniform(-9, 9) for _ in range(4)],
                         candidate_equals_gold=[i == gold for i in range(4)],
                         candidate_in_support=[random.random() < 0.3 for _ in range(4)],
                         gold=gold,

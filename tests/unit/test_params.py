@@ -111,6 +111,7 @@ def test_a_variants_defaults_are_pinned():
         "adapters": False,
         "freeze_base": False,
         "persona_text": True,
+        "next_utterance": None,
         "special_tokens": True,
         "set": {},
     }

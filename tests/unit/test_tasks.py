@@ -48,14 +48,22 @@ def test_a_task_has_all_dialogues_of_a_persona_in_file_order():
     ]
 
 
-def test_only_valid_and_test_have_candidates():
+def test_every_split_has_candidates():
     for candidates in (True, False):
         given = corpus(candidates=candidates)
-        assert {t.candidates for t in turns(build_tasks(given, "train", params()))} == {None}
-        for split in ("valid", "test"):
+        for split in ("train", "valid", "test"):
             found = turns(build_tasks(given, split, params()))
             assert all(t.candidates[t.gold] == t.reply for t in found)
             assert {len(t.candidates) for t in found} == {20}
+
+
+def test_only_training_can_do_without_candidates():
+    few = corpus(people=2, each=1)
+    assert {t.candidates for t in build_tasks(few, "train", params())[0].dialogues[0].turns} == {
+        None
+    }
+    with pytest.raises(DataError, match="19 distractors"):
+        build_tasks(few, "valid", params())
 
 
 def test_the_corpus_own_candidates_are_kept_duplicates_too():

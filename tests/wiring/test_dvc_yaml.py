@@ -15,9 +15,11 @@ from pipeline.params import Settings
 from tests.wiring.closure import ROOT, code_of
 
 
-TRAINED = ["reinit", "transfer", "adapters"]
+TRANSMITTERS = ["p2bot_no_nup_transmitter"]
+TRAINED = ["reinit", "transfer", "adapters", *TRANSMITTERS]
 META = ["reinit_maml", "in_place", "extra_place_unfixed", "extra_place"]
-VARIANTS = TRAINED + META
+SELF_PLAYED = ["p2bot_no_nup"]
+SCORED_VARIANTS = [v for v in TRAINED + META + SELF_PLAYED if v not in TRANSMITTERS]
 
 VIEWS = {
     "download": params.DownloadParams,
@@ -25,6 +27,8 @@ VIEWS = {
     "base": params.BaseParams,
     "train": params.TrainParams,
     "meta_train": params.MetaTrainParams,
+    "p2_receiver": params.ReceiverParams,
+    "p2_selfplay": params.SelfPlayParams,
     "finetune": params.FinetuneParams,
     "score": params.ScoreParams,
     "floors": None,
@@ -66,18 +70,35 @@ def code(stage: Any) -> set[str]:
 
 
 def test_the_stages_are_these(stages):
-    expected = {"download", "tasks", "base", "floors", "compare"}
+    expected = {"download", "tasks", "base", "floors", "compare", "p2_receiver@0"}
     expected |= {f"train@{v}-0" for v in TRAINED} | {f"meta_train@{v}-0" for v in META}
-    expected |= {f"{stage}@{v}" for stage in ("finetune", "score") for v in VARIANTS}
+    expected |= {f"p2_selfplay@{v}-0" for v in SELF_PLAYED}
+    expected |= {f"{stage}@{v}" for stage in ("finetune", "score") for v in SCORED_VARIANTS}
     assert set(stages) == expected
 
 
 def test_every_variant_has_its_method_and_is_scored():
     """The lists in dvc.yaml's vars and the mapping in params.yaml are one set of names."""
     lists = params.read_yaml(ROOT / "dvc.yaml")["vars"][0]
-    assert lists == {"trained": TRAINED, "meta_trained": META, "scored": VARIANTS}
+    assert lists == {
+        "trained": TRAINED,
+        "meta_trained": META,
+        "self_played": SELF_PLAYED,
+        "scored": SCORED_VARIANTS,
+    }
     for preset in ["params.yaml", *map(str, (ROOT / "presets").glob("*.yaml"))]:
-        assert list(params.read_yaml(ROOT / preset)["variants"]) == VARIANTS, preset
+        variants = params.read_yaml(ROOT / preset)["variants"]
+        assert sorted(variants) == sorted(TRAINED + META + SELF_PLAYED), preset
+        assert [name for name in variants if name not in TRANSMITTERS] == SCORED_VARIANTS, preset
+
+
+def test_a_self_played_variant_has_the_axes_of_its_transmitter():
+    for preset in ["params.yaml", *map(str, (ROOT / "presets").glob("*.yaml"))]:
+        variants = params.read_yaml(ROOT / preset)["variants"]
+        for name in SELF_PLAYED:
+            transmitter = artifacts.transmitter_dir(name, 0).parent.name
+            assert transmitter in TRAINED
+            assert variants[name] == variants[transmitter], (preset, name)
 
 
 def test_declared_code_is_the_import_closure(stages):
@@ -93,7 +114,7 @@ def test_declared_params_are_the_fields_of_the_stages_view(stages):
     for name, stage in stages.items():
         view = VIEWS[kind(name)]
         expected = set(view.model_fields) if view else set()
-        if kind(name) in ("train", "meta_train"):
+        if kind(name) in ("train", "meta_train", "p2_selfplay"):
             expected.add(f"variants.{name.split('@')[1].rsplit('-', 1)[0]}")
         assert declared_params(stage) == expected, name
 
@@ -112,6 +133,8 @@ def test_declared_outs_are_the_paths_in_code(stages):
         expected = {
             "train": lambda v=variant, s=seed: {artifacts.model_dir(v, int(s))},
             "meta_train": lambda v=variant, s=seed: {artifacts.model_dir(v, int(s))},
+            "p2_selfplay": lambda v=variant, s=seed: {artifacts.model_dir(v, int(s))},
+            "p2_receiver": lambda i=item: {artifacts.receiver_dir(int(i))},
             "finetune": lambda i=item: {artifacts.predictions_file(i)},
             "score": lambda i=item: {
                 artifacts.metrics_file(i),
@@ -151,13 +174,35 @@ def group(stage: str, variants: list[str]) -> set[str]:
     return {f"{stage}@{variant}" for variant in variants}
 
 
-SCORED = group("score", VARIANTS) | {"compare"}
-FINETUNED = group("finetune", VARIANTS) | SCORED
-TRAIN = {f"train@{v}-0" for v in TRAINED}
-META_TRAIN = {f"meta_train@{v}-0" for v in META}
-BEHIND_META = META_TRAIN | group("finetune", META) | group("score", META) | {"compare"}
-BEHIND_TRAIN = TRAIN | group("finetune", TRAINED) | group("score", TRAINED) | {"compare"}
-MODELS = TRAIN | META_TRAIN | FINETUNED
+def behind(*variants: str) -> set[str]:
+    """What is behind a model, up to the comparison."""
+    names = [v for v in variants if v in SCORED_VARIANTS]
+    return group("finetune", names) | group("score", names) | {"compare"}
+
+
+def training(variant: str) -> set[str]:
+    """The stage that makes a variant, and self-play where it starts from that."""
+    stages = {
+        f"{method}@{variant}-0"
+        for method, names in (
+            ("train", TRAINED),
+            ("meta_train", META),
+            ("p2_selfplay", SELF_PLAYED),
+        )
+        if variant in names
+    }
+    if variant in TRANSMITTERS:
+        played = variant.removesuffix("_transmitter")
+        return stages | {f"p2_selfplay@{played}-0"} | behind(played)
+    return stages | behind(variant)
+
+
+FINETUNED = behind(*SCORED_VARIANTS)
+BEHIND_META = set().union(*map(training, META))
+BEHIND_TRAIN = set().union(*map(training, TRAINED))
+BEHIND_SELF_PLAY = set().union(*map(training, SELF_PLAYED))
+TRAININGS = BEHIND_META | BEHIND_TRAIN | BEHIND_SELF_PLAY
+MODELS = TRAININGS | {"p2_receiver@0"}
 
 # Every leaf of params.yaml falls under exactly one of these.
 RERUNS = {
@@ -172,18 +217,16 @@ RERUNS = {
     "data": {"download", "tasks", "base", "floors"} | MODELS,
     "tasks": {"tasks", "floors"} | MODELS,
     "base": {"base", "floors"} | MODELS,
-    "adapters": MODELS,
+    "adapters": TRAININGS,
     "train": BEHIND_TRAIN,
     "meta_train": BEHIND_META,
+    "receiver": {"p2_receiver@0"} | BEHIND_SELF_PLAY,
+    "self_play": BEHIND_SELF_PLAY,
     "finetune": FINETUNED,
     "generate": FINETUNED,
-    "score": group("score", VARIANTS),
+    "score": group("score", SCORED_VARIANTS),
     "compare": {"compare"},
-} | {
-    f"variants.{v}": {f"{method}@{v}-0", f"finetune@{v}", f"score@{v}", "compare"}
-    for method, names in (("train", TRAINED), ("meta_train", META))
-    for v in names
-}
+} | {f"variants.{v}": training(v) for v in TRAINED + META + SELF_PLAYED}
 
 
 def leaves(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -220,4 +263,4 @@ def test_every_scored_variant_is_in_fig_3():
     assert len(plots) == 3
     for plot in plots:
         (content,) = plot.values()
-        assert list(content["y"]) == [str(artifacts.kshot_file(v)) for v in VARIANTS]
+        assert list(content["y"]) == [str(artifacts.kshot_file(v)) for v in SCORED_VARIANTS]
