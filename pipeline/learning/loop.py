@@ -190,4 +190,8 @@ class _State:
         self.best = {n: v.to(device) for n, v in strip_prefix(tensors, "best.").items()}
         restore_optimizer(self._optimizer, tensors, state["optimizer"])
         self.progress = Progress(**state["progress"])
+        rows = self.progress.history  # a checkpoint's keys are sorted
+        self.progress.history = [
+            {name: row[name] for name in self._schedule.columns} for row in rows
+        ]
         return True

@@ -136,6 +136,20 @@ def validate(
     return {"valid_loss": loss / len(scores), "valid_hits_at_1": 100 * hits / len(scores)}
 
 
+def valid_examples(those: Sequence[Voice], params: ReceiverTraining) -> list[Example]:
+    """Return every valid voice with its strangers, the same for all seeds and steps."""
+    pool = sentence_pool(those)
+    return [
+        example(
+            voice,
+            pool,
+            negatives=params.valid_negatives,
+            draw=generator(0, "receiver-valid", number),
+        )
+        for number, voice in enumerate(those)
+    ]
+
+
 def run(
     receiver: Receiver,
     params: ReceiverTraining,
@@ -151,21 +165,13 @@ def run(
         DataError: there are too few persona sentences to draw strangers' personas from.
         TrainingError: a loss is not finite.
     """
-    pools = {split: sentence_pool(those[split]) for split in ("train", "valid")}
-    valid = [
-        example(
-            voice,
-            pools["valid"],
-            negatives=params.valid_negatives,
-            draw=generator(0, "receiver-valid", number),  # the same for all seeds and steps
-        )
-        for number, voice in enumerate(those["valid"])
-    ]
+    pool = sentence_pool(those["train"])
+    valid = valid_examples(those["valid"], params)
 
     def step(theta: loop.Theta, number: int) -> ReceiverReport:
         draw = generator(seed, "receiver", number)
         batch = [
-            example(voice, pools["train"], negatives=params.negatives, draw=draw)
+            example(voice, pool, negatives=params.negatives, draw=draw)
             for voice in draw.choices(those["train"], k=params.batch_size)
         ]
         tau = sharpness(number * params.batch_size, params)

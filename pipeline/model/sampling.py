@@ -6,6 +6,7 @@ generated, and an utterance has at least one token. B rows, V' vocabulary. No gr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,14 +72,8 @@ def continue_all(
     Returns:
         Of each row its ids without the closing token, and whether it was reached.
     """
-    device = uniforms.device
-    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    longest = int(lengths.max())
-    padded = torch.tensor([[*p, *[0] * (longest - len(p))] for p in prompts], device=device)
-    real = torch.arange(longest, device=device) < lengths[:, None]  # (B, T)
-    output = model.hidden(parameters, padded, use_cache=True)
-    cache, hidden = output.past_key_values, output.last_hidden_state
-    hidden = hidden[torch.arange(len(prompts), device=device), lengths - 1]
+    real, cache, hidden = _read(model, parameters, prompts, uniforms.device)
+    lengths = real.sum(-1)
     chosen: list[list[int]] = [[] for _ in prompts]
     for step in range(policy.max_new_tokens):
         logits = model.logits(parameters, hidden)
@@ -99,6 +94,22 @@ def continue_all(
             attention_mask=additive(torch.cat([real, own], -1)[:, None], hidden.dtype),
         ).last_hidden_state[:, 0]
     return [_until(row, ending.closing) for row in chosen]
+
+
+def _read(
+    model: LanguageModel,
+    parameters: Parameters,
+    prompts: Sequence[Sequence[int]],
+    device: torch.device,
+) -> tuple[Tensor, Any, Tensor]:
+    """Return what is not padding, (B, T), keys and values, each prompt's last state, (B, H)."""
+    lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    longest = int(lengths.max())
+    padded = torch.tensor([[*p, *[0] * (longest - len(p))] for p in prompts], device=device)
+    real = torch.arange(longest, device=device) < lengths[:, None]
+    output = model.hidden(parameters, padded, use_cache=True)
+    last = output.last_hidden_state[torch.arange(len(prompts), device=device), lengths - 1]
+    return real, output.past_key_values, last
 
 
 def _block(logits: Tensor, chosen: Sequence[Sequence[int]], closing: int, n: int) -> None:

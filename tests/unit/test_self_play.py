@@ -12,6 +12,7 @@ from pipeline.learning.episodes import encode_tasks, generator, reply_batch
 from pipeline.learning.judges import Judges, head_of
 from pipeline.learning.rewards import Rewards, reinforce_loss, returns, value_range
 from pipeline.learning.self_play import COLUMNS, Game, pieces_of, utterance_nll
+from pipeline.learning.training_run import history_csv
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.language_model import LanguageModel
 from pipeline.model.next_utterance import HEAD
@@ -265,6 +266,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(make_game):
         run(make_game(), "cut", stop_after=3)
     resumed = run(make_game(), "cut")
     assert resumed.progress == whole.progress
+    assert history_csv(resumed.progress.history) == history_csv(whole.progress.history)
     assert all(torch.equal(resumed.theta[name], whole.theta[name]) for name in whole.theta)
 
 
