@@ -15,11 +15,11 @@ from pipeline.params import Settings
 from tests.wiring.closure import ROOT, code_of
 
 
-TRANSMITTERS = ["p2bot_no_nup_transmitter"]
-TRAINED = ["reinit", "transfer", "adapters", *TRANSMITTERS]
+TRANSMITTERS = ["p2bot_transmitter", "p2bot_no_nup_transmitter"]
+TRAINED = ["reinit", "transfer", "adapters", "transfertransfo", *TRANSMITTERS]
 META = ["reinit_maml", "in_place", "extra_place_unfixed", "extra_place"]
-SELF_PLAYED = ["p2bot_no_nup"]
-SCORED_VARIANTS = [v for v in TRAINED + META + SELF_PLAYED if v not in TRANSMITTERS]
+SELF_PLAYED = ["p2bot", "p2bot_no_nup"]
+SCORED_VARIANTS = [*TRAINED[:3], *META, "transfertransfo", *SELF_PLAYED]  # as in Table 1
 
 VIEWS = {
     "download": params.DownloadParams,
