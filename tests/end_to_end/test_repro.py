@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 META = {"reinit_maml", "in_place", "extra_place_unfixed", "extra_place"}
-VARIANTS = META | {"reinit", "transfer", "adapters", "p2bot_no_nup"}
+VARIANTS = META | {"reinit", "transfer", "adapters", "transfertransfo", "p2bot", "p2bot_no_nup"}
 TOY = {
     "data.synthetic.people.train": 10,
     "data.synthetic.people.valid": 3,
