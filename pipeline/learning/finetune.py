@@ -80,6 +80,7 @@ def _adapt(
     """Take the updates of one group's folds, (place, key, plan) each, the longest plan first."""
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
     optimizer = kind(_groups(learner, theta, params), lr=params.lr)
+    kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of those that have come to its end
     for step in range(len(group[0][2])):
         updates = [(number, key, todo[step]) for number, key, todo in group if step < len(todo)]
         optimizer.zero_grad()
@@ -89,7 +90,11 @@ def _adapt(
                 raise TrainingError(f"{key}, epoch {update.epoch}: loss {loss}; lower finetune.lr")
         losses.sum().backward()
         optimizer.step()  # a fold that is done has no gradient; Adam may move it, unread
-        yield from _reached(theta, [(number, update) for number, _, update in updates], len(group))
+        ended = [update.epoch if update.ends else None for _, _, update in updates]
+        if len(group) > 1:
+            _keep(kept, theta, ended)
+        if ended[0] is not None:  # the longest: all have come there
+            yield Adapted([number for number, _, _ in group], ended[0], kept.pop(ended[0], theta))
 
 
 def _losses(
@@ -102,21 +107,16 @@ def _losses(
     return learner.losses(at_work, collate_tasks(sets, learner.device))
 
 
-def _reached(
-    theta: Mapping[str, Tensor], updates: Sequence[tuple[int, Update]], size: int
-) -> Iterator[Adapted]:
-    """Yield the folds that have come to the end of an epoch, by epoch."""
-    ends: dict[int, list[int]] = {}
-    for place, (_, update) in enumerate(updates):
-        if update.ends:
-            ends.setdefault(update.epoch, []).append(place)
-    for epoch, places in sorted(ends.items()):
-        if size == 1:
-            found = dict(theta)
-        else:
-            rows = places[0] if len(places) == 1 else places
-            found = {name: value.detach()[rows] for name, value in theta.items()}
-        yield Adapted([updates[place][0] for place in places], epoch, found)
+def _keep(
+    kept: dict[int, dict[str, Tensor]], theta: Mapping[str, Tensor], ended: Sequence[int | None]
+) -> None:
+    """Copy the θ̂ of folds that have ended an epoch: others may come there later."""
+    for place, epoch in enumerate(ended):
+        if epoch is None:
+            continue
+        there = kept.setdefault(epoch, {n: torch.empty_like(v) for n, v in theta.items()})
+        for name, value in theta.items():
+            there[name][place] = value.detach()[place]
 
 
 def _restored(resident: dict[str, Tensor], learner: Learner) -> dict[str, Tensor]:

@@ -82,6 +82,18 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
     assert set(names(log)) == {job.name for job in JOBS} - done
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, workers):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
+    log, journal = tmp_path / "log", Journal("a", {})
+    journal.append(JOBS[1].name, [record(JOBS[1])])
+    run = Workers(functools.partial(make_work, log), journal, at_once=3)
+    assert run.map(JOBS, ignore) == [record(job) for job in JOBS]
+    sizes = {line.split()[0]: int(line.split()[2]) for line in log.read_text().splitlines()}
+    assert [sizes.get(job.name) for job in JOBS] == [3, None, 3, 3, 3, 3, 3, 1]
+    assert journal.load().keys() == {job.name for job in JOBS}
+
+
 def test_a_journal_belongs_to_its_inputs():
     assert Journal("a", {"params": "1"}).path != Journal("a", {"params": "2"}).path
 
