@@ -153,6 +153,9 @@ def test_records_are_the_same_in_the_same_order(make_learner, split):
         for records in (together, one_by_one)
     )
     assert {r["epoch"] for r in expected} == {0, 1, 3}
+    ranked = {(r["protocol"], r["epoch"]) for r in expected if r["candidate_nll"]}
+    everything = {(protocol, epoch) for protocol in ("leave_one_out", "k_shot") for epoch in (0, 1)}
+    assert ranked == (set() if split == "valid" else everything | {("swap", 0)})
     for found, record in zip(flat, expected, strict=True):
         for name in NUMBERS:
             near = record.pop(name)
