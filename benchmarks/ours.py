@@ -1,6 +1,7 @@
 """Our side of every comparison, in one place."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,20 +19,20 @@ from pipeline.model.reading import read
 
 
 class Exact:
-    """The exact meta-step of Algorithm 1 or, with adapters, 2."""
+    """The exact meta-step of Algorithm 1 or, with adapters, 2; `options` are those of `Inner`."""
 
-    def __init__(self, size: Size, *, adapters: bool = False) -> None:
+    def __init__(
+        self, size: Size, *, adapters: bool = False, steps: int = 1, **options: Any
+    ) -> None:
         self.learner = learner(size, "eager", adapters=adapters)
+        self._steps, self._options = steps, options
 
     def meta_step(self, episodes: Sequence[Episode], lr: float) -> None:
         """Leave the meta-gradient in θ's `.grad`."""
         clear(self.learner)
-        maml.meta_gradient(
-            self.learner,
-            self.learner.theta,
-            episodes,
-            maml.Inner(InnerRates(list(self.learner.theta), lr), 1, "exact"),
-        )
+        rates = InnerRates(list(self.learner.theta), lr)
+        inner = maml.Inner(rates, self._steps, "exact", **self._options)
+        maml.meta_gradient(self.learner, self.learner.theta, episodes, inner)
 
     def table_gradient(self) -> Tensor:
         """Return the gradient of the tied table, (V + S, width)."""

@@ -11,8 +11,9 @@ from pipeline.errors import ModelError
 from pipeline.evaluation.headline import headline_epoch
 from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Journal, Work, Workers
+from pipeline.evaluation.workers import Jobs, Journal, Work, Workers
 from pipeline.learning.training_run import load_variant, read_variant
+from pipeline.model.device import best_device, folds_at_once
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
 from stages import console
@@ -26,14 +27,16 @@ class MakeWork:
     params: FinetuneParams
 
     def __call__(self) -> Work:
-        """Return the function that does one job."""
+        """Return the function that does some jobs of one run."""
         tasks = {split: _tasks(split) for split in ("valid", "test")}
         learner = cache(lambda seed: load_variant(self.variant, seed))
+        at_once = folds_at_once(best_device())
 
-        def work(job: PersonaJob) -> list[Prediction]:
-            run = PersonaRun(learner(job.seed), job.seed, tasks[job.split], self.params)
-            task = tasks[job.split][job.index]
-            return run.valid(task) if job.headline is None else run.test(task, job.headline)
+        def work(jobs: Jobs) -> list[list[Prediction]]:
+            split, seed, headline = jobs[0].run
+            run = PersonaRun(learner(seed), seed, tasks[split], self.params, at_once)
+            personas = [tasks[split][job.index] for job in jobs]
+            return run.valid(personas) if headline is None else run.test(personas, headline)
 
         return work
 
@@ -65,7 +68,7 @@ def finetune(
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
     params = _params(variant)
     journal = _journal(variant, params)
-    workers = Workers(MakeWork(variant, params), journal)
+    workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
     sizes = {split: len(_tasks(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:

@@ -1,18 +1,14 @@
-"""All that one trained model predicts for one persona: the unit of work of `finetune`.
-
-Folds of one persona share the unadapted scores; nothing else passes between folds.
-"""
+"""All that one trained model predicts for a persona: the unit of work of `finetune`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.evaluation.fold_scores import Asked, answer
 from pipeline.evaluation.in_context import in_context
-from pipeline.evaluation.predict import room, score_dialogue, score_windows
+from pipeline.evaluation.predict import room, score_windows
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.protocols import Fold, k_shot, leave_one_out, swapped
-from pipeline.evaluation.reply_score import ReplyScore, prediction
-from pipeline.learning.distractors import drawn
-from pipeline.learning.finetune import finetune
+from pipeline.evaluation.reply_score import prediction
 from pipeline.model.encoding import Window
 from pipeline.model.learner import Learner
 from pipeline.params import FinetuneParams
@@ -33,6 +29,11 @@ class PersonaJob:
         """Name the job, uniquely in a run."""
         return f"{self.split}/{self.seed}/{self.index}/{self.headline}"
 
+    @property
+    def run(self) -> tuple[str, int, int | None]:
+        """What jobs have in common that can be worked off together."""
+        return self.split, self.seed, self.headline
+
 
 @dataclass(frozen=True)
 class PersonaRun:
@@ -42,31 +43,50 @@ class PersonaRun:
     seed: int
     tasks: Sequence[PersonaTask]  # all of the split: strangers are drawn among them
     params: FinetuneParams
+    at_once: int = 1  # folds that share passes
 
-    def valid(self, task: PersonaTask) -> list[Prediction]:
-        """Return likelihoods at every epoch, to choose the headline epoch by."""
-        folds = leave_one_out(task, self.params.finetune)
-        return [record for fold in folds for record in self._fold(fold, task, frozenset(), {})]
+    def valid(self, tasks: Sequence[PersonaTask]) -> list[list[Prediction]]:
+        """Return each persona's likelihoods at every epoch, to choose the headline epoch by."""
+        asked = [
+            [Asked(task, fold) for fold in leave_one_out(task, self.params.finetune)]
+            for task in tasks
+        ]
+        return self._answers(asked)
 
-    def test(self, task: PersonaTask, headline: int) -> list[Prediction]:
-        """Return every record of a test persona.
+    def test(self, tasks: Sequence[PersonaTask], headline: int) -> list[list[Prediction]]:
+        """Return every record of each test persona.
 
         Candidates and responses at epoch 0 and at the headline epoch; for an adaptation to a
         stranger (`swap`) likelihoods alone.
         """
+        records = self._answers([list(self._test(task, headline)) for task in tasks])
+        if self.params.finetune.in_context:
+            for task, own in zip(tasks, records, strict=True):
+                own += self._in_context(task)
+        return records
+
+    def _test(self, task: PersonaTask, headline: int) -> Iterator[Asked]:
         full = frozenset({0, headline})
-        unadapted: dict[str, list[ReplyScore]] = {}
-        records: list[Prediction] = []
         for fold in leave_one_out(task, self.params.finetune):
-            records += self._fold(fold, task, full, unadapted)
+            yield Asked(task, fold, full)
             stranger = swapped(fold, self.tasks, self.params.finetune)
             if stranger is not None:
-                records += self._fold(stranger, task, frozenset(), unadapted)
+                yield Asked(task, stranger, frozenset({0}))  # the unadapted scores are its own's
         for fold in k_shot(task, self.params.finetune):
-            records += self._fold(fold, task, full, unadapted)
-        if self.params.finetune.in_context:
-            records += self._in_context(task)
-        return records
+            yield Asked(task, fold, full)
+
+    def _answers(self, asked: Sequence[Sequence[Asked]]) -> list[list[Prediction]]:
+        flat = [one for those in asked for one in those]
+        answers = iter(answer(self.learner, flat, self.params, at_once=self.at_once))
+        return [
+            [
+                prediction(score, one.fold, split=one.task.split, seed=self.seed, epoch=epoch)
+                for one in those
+                for epoch, scores in next(answers)
+                for score in scores
+            ]
+            for those in asked
+        ]
 
     def _in_context(self, task: PersonaTask) -> Iterator[Prediction]:
         """Score the K-shot queries by θ itself, the support dialogues in the prompt."""
@@ -89,26 +109,3 @@ class PersonaRun:
         theta, generate = self.learner.theta, self.params.generate
         for score in score_windows(self.learner, theta, encoded, generate, full=True):
             yield prediction(score, fold, split=task.split, seed=self.seed, epoch=0)
-
-    def _fold(
-        self,
-        fold: Fold,
-        task: PersonaTask,
-        full: frozenset[int],
-        unadapted: dict[str, list[ReplyScore]],
-    ) -> Iterator[Prediction]:
-        encode = self.learner.encoder.encode
-        support = [encode(dialogue) for dialogue in fold.support]
-        params = self.params.finetune
-        objective = self.learner.model.objective if params.next_utterance else None
-        attach = drawn(objective, f"{params.seed}/{fold.key}")
-        for epoch, theta in finetune(self.learner, support, params, key=fold.key, attach=attach):
-            for dialogue in fold.query:
-                known = unadapted.get(dialogue.dialogue_id) if epoch == 0 else None
-                scores = known or score_dialogue(
-                    self.learner, theta, dialogue, self.params.generate, full=epoch in full
-                )
-                if epoch == 0:
-                    unadapted[dialogue.dialogue_id] = scores
-                for score in scores:
-                    yield prediction(score, fold, split=task.split, seed=self.seed, epoch=epoch)

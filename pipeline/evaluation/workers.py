@@ -1,8 +1,8 @@
 """Spreading independent jobs over processes, resumable; the result depends on neither.
 
 On a CPU the jobs of a small model are shared out to processes of one thread each, which is faster
-than threads inside each product; on a GPU one process works them off. Finished jobs are kept in a
-journal outside the outs, so an interrupted run goes on where it stopped.
+than threads inside each product; on a GPU one process works them off, several at a time. Finished
+jobs are kept in a journal outside the outs, so an interrupted run goes on where it stopped.
 """
 
 import json
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from pipeline.model.checkpoint import fingerprint
 from pipeline.model.device import best_device, num_workers
 
 
-Work = Callable[[PersonaJob], list[Prediction]]
+Jobs = Sequence[PersonaJob]
+Work = Callable[[Jobs], list[list[Prediction]]]  # of jobs of one run, each job's records
 MakeWork = Callable[[], Work]
 OnDone = Callable[[int, str], None]  # (jobs done, the last one's name)
 
@@ -82,8 +84,16 @@ def _start(make_work: MakeWork) -> None:
     _work = make_work()
 
 
-def _run(job: PersonaJob) -> list[Prediction]:
-    return _work(job)
+def _run(jobs: Jobs) -> list[list[Prediction]]:
+    return _work(jobs)
+
+
+def _chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
+    """Yield up to `size` consecutive jobs of one run at a time."""
+    for _, run in groupby(jobs, key=lambda job: job.run):
+        those = list(run)
+        for first in range(0, len(those), size):
+            yield those[first : first + size]
 
 
 @contextmanager
@@ -111,14 +121,16 @@ class Workers:
     """Runs jobs by `make_work()`, which is called once in each process.
 
     Args:
-        make_work: builds the function that turns a job into records; must be picklable where
+        make_work: builds the function that turns jobs into records; must be picklable where
             processes are spawned.
         journal: where finished jobs are kept.
+        at_once: jobs of one run that are handed over together.
     """
 
-    def __init__(self, make_work: MakeWork, journal: Journal) -> None:
+    def __init__(self, make_work: MakeWork, journal: Journal, *, at_once: int = 1) -> None:
         self._make_work = make_work
         self._journal = journal
+        self._at_once = at_once
         self._done = journal.load()
 
     def map(
@@ -133,23 +145,23 @@ class Workers:
         finished = len(jobs) - len(todo)
         on_done(finished, "")
         with _executor(self._make_work) as pool:
-            for name, records in self._results(pool, todo):
-                self._journal.append(name, records)
-                self._done[name] = records
+            for job, records in self._results(pool, list(_chunks(todo, self._at_once))):
+                self._journal.append(job.name, records)
+                self._done[job.name] = records
                 finished += 1
-                on_done(finished, name)
+                on_done(finished, job.name)
         return [record for job in jobs for record in self._done[job.name]]
 
     def _results(
-        self, pool: ProcessPoolExecutor | None, jobs: Sequence[PersonaJob]
-    ) -> Iterator[tuple[str, list[Prediction]]]:
+        self, pool: ProcessPoolExecutor | None, chunks: Sequence[Jobs]
+    ) -> Iterator[tuple[PersonaJob, list[Prediction]]]:
         if pool is None:
             if best_device().type == "cpu":
                 torch.set_num_threads(1)  # the same numbers for every number of workers
             work = self._make_work()
-            for job in jobs:
-                yield job.name, work(job)
+            for jobs in chunks:
+                yield from zip(jobs, work(jobs), strict=True)
             return
-        futures = {pool.submit(_run, job): job.name for job in jobs}
+        futures = {pool.submit(_run, jobs): jobs for jobs in chunks}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield from zip(futures[future], future.result(), strict=True)

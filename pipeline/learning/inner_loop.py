@@ -26,10 +26,13 @@ class InnerStep:
     losses: Tensor  # of each task there, (N,), nats per token, detached
     gradients: dict[str, Tensor]  # of the tensors that move; with their graph if `twice`
 
-    def moved(self, rates: Rates) -> dict[str, Tensor]:
-        """Return θ̂_{k+1}, detached: θ̂_k - α ∇L."""
+    def moved(self, rates: Rates, *, reuse: bool = False) -> dict[str, Tensor]:
+        """Return θ̂_{k+1}, detached: θ̂_k - α ∇L; `reuse` writes it where the gradients were."""
         with torch.no_grad():
-            steps = {n: _minus(self.theta[n], rates[n], g) for n, g in self.gradients.items()}
+            steps = {
+                n: _minus(self.theta[n], rates[n], g, out=g if reuse else None)
+                for n, g in self.gradients.items()
+            }
         return {name: steps.get(name, value.detach()) for name, value in self.theta.items()}
 
     def pull_back(self, cotangent: Theta, rates: Rates) -> dict[str, Tensor]:
@@ -89,18 +92,27 @@ class Adapted:
 
 def adapt(learner: Learner, theta: Theta, support: Batch, *, rates: Rates, steps: int) -> Adapted:
     """Take `steps` inner steps (at least one); a pure function of θ."""
-    first = inner_step(learner, theta, support, rates)
-    theta_hat = first.moved(rates)
+    theta_hat, losses = _step(learner, theta, support, rates)
     for _ in range(steps - 1):
-        theta_hat = inner_step(learner, theta_hat, support, rates).moved(rates)
-    return Adapted(theta_hat, first.losses)
+        theta_hat, _ = _step(learner, theta_hat, support, rates)
+    return Adapted(theta_hat, losses)
 
 
-def _minus(value: Tensor, rate: float | Tensor, gradient: Tensor) -> Tensor:
+def _step(
+    learner: Learner, theta: Theta, support: Batch, rates: Rates
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return θ̂_{k+1}, written where the gradients were, and the losses at θ̂_k."""
+    step = inner_step(learner, theta, support, rates)
+    return step.moved(rates, reuse=True), step.losses
+
+
+def _minus(
+    value: Tensor, rate: float | Tensor, gradient: Tensor, *, out: Tensor | None = None
+) -> Tensor:
     """Return value - rate × gradient, in one pass."""
     if isinstance(rate, Tensor):
-        return torch.addcmul(value, gradient, rate, value=-1)
-    return torch.sub(value, gradient, alpha=rate)
+        return torch.addcmul(value, gradient, rate, value=-1, out=out)
+    return torch.sub(value, gradient, alpha=rate, out=out)
 
 
 def _common(rates: Rates) -> float | None:

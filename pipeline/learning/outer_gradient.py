@@ -101,6 +101,7 @@ def outer_gradient(
             more, gradient = _weighted(there, sweep.weights[k - 1])
             losses = losses + more
             cotangent = {name: value + gradient[name] for name, value in cotangent.items()}
+        del step  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
 

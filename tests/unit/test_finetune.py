@@ -8,6 +8,7 @@ import torch
 from pipeline.errors import TrainingError
 from pipeline.learning.finetune import finetune
 from pipeline.learning.inner_loop import adapt
+from pipeline.learning.updates import Support
 from pipeline.model.batching import collate, whole
 from pipeline.params import Finetune, MaxFolds
 from tests.conftest import a_dialogue
@@ -33,10 +34,10 @@ def support(learner, count=3):
 
 
 def run(learner, params, dialogues, key="f"):
-    return {
-        epoch: {name: value.detach().clone() for name, value in theta.items()}
-        for epoch, theta in finetune(learner, dialogues, params, key=key)
-    }
+    found = {0: learner.theta}
+    for _, epoch, theta in finetune(learner, [Support(key, dialogues)], params):
+        found[epoch] = {name: value.detach().clone() for name, value in theta.items()}
+    return found
 
 
 def same(one, other):

@@ -189,7 +189,7 @@ def a_run(learner, **changes):
 
 def test_a_persona_run_writes_every_setting_once(learner):
     run, task = a_run(learner)
-    records = run.test(task, 1)
+    (records,) = run.test([task], 1)
     prompted = [r for r in records if r.protocol == "in_context"]
     query = {d.dialogue_id for d in k_shot(task, run.params.finetune)[0].query}
     assert {r.dialogue_id for r in prompted} == query
@@ -209,6 +209,6 @@ def test_in_context_is_a_switch_and_changes_no_other_record(learner):
     records = {}
     for switch in (True, False):
         run, task = a_run(learner, in_context=switch)
-        records[switch] = run.test(task, 1)
+        (records[switch],) = run.test([task], 1)
     without = [r for r in records[True] if r.protocol != "in_context"]
     assert without == records[False]

@@ -36,12 +36,12 @@ def record(job):
 
 
 def make_work(log, fails_at=None):
-    def work(job):
+    def work(jobs):
         with log.open("a") as file:
-            file.write(f"{job.name} {os.getpid()}\n")
-        if job.index == fails_at:
+            file.writelines(f"{job.name} {os.getpid()} {len(jobs)}\n" for job in jobs)
+        if any(job.index == fails_at for job in jobs):
             raise ModelError("no")
-        return [record(job)]
+        return [[record(job)] for job in jobs]
 
     return work
 
@@ -80,6 +80,18 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
     records = Workers(functools.partial(make_work, log), journal).map(JOBS, ignore)
     assert records == [record(job) for job in JOBS]
     assert set(names(log)) == {job.name for job in JOBS} - done
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, workers):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
+    log, journal = tmp_path / "log", Journal("a", {})
+    journal.append(JOBS[1].name, [record(JOBS[1])])
+    run = Workers(functools.partial(make_work, log), journal, at_once=3)
+    assert run.map(JOBS, ignore) == [record(job) for job in JOBS]
+    sizes = {line.split()[0]: int(line.split()[2]) for line in log.read_text().splitlines()}
+    assert [sizes.get(job.name) for job in JOBS] == [3, None, 3, 3, 3, 3, 3, 1]
+    assert journal.load().keys() == {job.name for job in JOBS}
 
 
 def test_a_journal_belongs_to_its_inputs():
