@@ -5,6 +5,7 @@ stage: it must not change a number. Therefore no key has a default here; only a 
 and a test pins those.
 """
 
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -199,6 +200,26 @@ class Compare(Section):
     permutations: Count
 
 
+Values = Annotated[list[Any], Field(min_length=1)]
+
+
+class Tune(Section):
+    """The grids of `python -m stages.tune`, one for each way of training; no stage reads them."""
+
+    seed: Natural  # training seed of every trial
+    trials: Count  # of every variant, whatever its kind
+    train: dict[str, Values]  # dotted keys of params.yaml, as in a variant's `set`
+    meta_train: dict[str, Values]
+
+    @model_validator(mode="after")
+    def _grids_hold_the_trials(self) -> "Tune":
+        for name in ("train", "meta_train"):
+            size = prod(len(values) for values in getattr(self, name).values())
+            if size < self.trials:
+                raise ValueError(f"{name} has {size} points, for {self.trials} trials")
+        return self
+
+
 class Variant(Section):
     """A row of Table 1, as a point in independent axes."""
 
@@ -279,6 +300,12 @@ class CompareParams(StageParams):
     compare: Compare
 
 
+class TuneParams(StageParams):
+    """What the command `tune` reads, besides what the stages read that it runs."""
+
+    tune: Tune
+
+
 class AllParams(
     DownloadParams,
     TasksParams,
@@ -288,6 +315,7 @@ class AllParams(
     FinetuneParams,
     ScoreParams,
     CompareParams,
+    TuneParams,
 ):
     """The whole of params.yaml."""
 
@@ -368,7 +396,7 @@ class Settings:
         return _validated(Variant, variants[name], f"{self._origin}: variants.{name}")
 
     def check(self) -> AllParams:
-        """Validate everything, every variant's `set` included, and return the whole.
+        """Validate everything, every variant's `set` and every grid included; return the whole.
 
         Raises:
             ParamsError: as `view`.
@@ -376,6 +404,9 @@ class Settings:
         params = self.view(AllParams)
         for variant in params.variants.values():
             self.view(AllParams, variant.set)
+        for key, values in (*params.tune.train.items(), *params.tune.meta_train.items()):
+            for value in values:
+                self.view(AllParams, {key: value})
         return params
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError
 from pipeline.learning.episodes import generator, num_replies, reply_batch
 from pipeline.model.batching import Piece, collate, whole
 from pipeline.model.encoding import Window
@@ -28,7 +28,7 @@ def finetune(
         key: names the fold; with `params.seed` and the epoch it seeds the dialogues' order.
 
     Raises:
-        TrainingError: a loss is not finite.
+        DivergedError: a loss is not finite.
     """
     theta = {n: v.detach().clone().requires_grad_() for n, v in learner.theta.items()}
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
@@ -39,7 +39,7 @@ def finetune(
             optimizer.zero_grad()
             loss = learner.loss(theta, collate(pieces, learner.device))
             if not torch.isfinite(loss):
-                raise TrainingError(f"{key}, epoch {epoch}: loss {loss.item()}; lower finetune.lr")
+                raise DivergedError(f"{key}, epoch {epoch}: loss {loss.item()}; lower finetune.lr")
             loss.backward()
             optimizer.step()
         if epoch in params.epochs:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError
 from pipeline.learning.cost import Cost
 from pipeline.learning.inner_loop import distance
 from pipeline.model.checkpoint import (
@@ -137,7 +137,7 @@ def run(
     validation and left in place: delete it once the result is saved.
 
     Raises:
-        TrainingError: a loss or a gradient is not finite.
+        DivergedError: a loss or a gradient is not finite.
     """
     state = _State(theta, schedule, checkpoint)
     if not state.resume():
@@ -175,7 +175,7 @@ class _State:
         progress, loop = self.progress, self._schedule.loop
         norm = torch.nn.utils.clip_grad_norm_(list(self.theta.values()), loop.clip).item()
         if not (math.isfinite(report.outer_loss) and math.isfinite(norm)):
-            raise TrainingError(
+            raise DivergedError(
                 f"step {progress.step}: loss {report.outer_loss}, gradient norm {norm}; "
                 "lower inner_lr, outer_lr or train.lr"
             )

@@ -181,6 +181,7 @@ RERUNS = {
     "generate": FINETUNED,
     "score": group("score", VARIANTS),
     "compare": {"compare"},
+    "tune": set(),  # a command's, no stage's
     **{f"variants.{v}": set() for v in UNLISTED},
 } | {
     f"variants.{v}": {f"{method}@{v}-0", f"finetune@{v}", f"score@{v}", "compare"}
