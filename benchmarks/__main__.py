@@ -36,7 +36,7 @@ def _plan(
             f, vocabulary, many, name="in_place.4x128.v2000", adapters=False
         ),
         lambda f: c.exact_over_plain(f, small, many, name="in_place.4x128.v50257", adapters=False),
-        lambda f: c.exact_over_plain(f, vocabulary, many, name="extra_place.4x128", adapters=True),
+        lambda f: c.exact_over_plain(f, small, many, name="extra_place.4x128", adapters=True),
         lambda f: c.one_pass(f, small, many),
         lambda f: c.candidate_ranking(f, small, many),
         lambda f: c.peak_memory(f, small, few),
@@ -67,7 +67,7 @@ def main() -> None:
     missing = [name for name in OPTIONAL if name not in names()]
     machine = {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "threads": THREADS,
         "torch": torch.__version__,
         "matmul_peak_gflops": peak.matmul_peak() / 1e9,

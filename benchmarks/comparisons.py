@@ -99,6 +99,7 @@ def candidate_ranking(found: Found, size: Size, n: int) -> None:
     """
     own = learner(size, "sdpa")
     model: GPT2LMHeadModel = ObviousLoop(size, own).model
+    model.set_attn_implementation("sdpa")  # what `from_pretrained` gives
     window = dialogue(size, 0)
     rows = hits.candidates(size, window, 0)
     ways: dict[str, Callable[[], list[list[float]]]] = {

@@ -8,6 +8,7 @@ from torch import Tensor
 from benchmarks.dialogues import Size, learner
 from pipeline.learning import maml, normal
 from pipeline.learning.episodes import Episode
+from pipeline.learning.inner_rates import InnerRates
 from pipeline.model.batching import collate
 from pipeline.model.encoding import Window
 from pipeline.model.language_model import SPECIAL, WTE
@@ -29,9 +30,7 @@ class Exact:
             self.learner,
             self.learner.theta,
             episodes,
-            inner_lr=lr,
-            inner_steps=1,
-            kind="exact",
+            maml.Inner(InnerRates(list(self.learner.theta), lr), 1, "exact"),
         )
 
     def table_gradient(self) -> Tensor:

@@ -32,9 +32,11 @@ DETAILS = METRICS / "details"
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
+STUDIES = Path("docs/results")
+PERSONA_SUMS = STUDIES / "real_part" / "persona_sums.json"
+CONVAI2 = STUDIES / "convai2.json"
+SIMULATION = STUDIES / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
-LOGS = Path("logs")
-SAMPLES = Path("report/samples.md")
 
 SPLITS = ("train", "valid", "test")
 
@@ -157,7 +159,7 @@ def read_records(path: Path, kind: type[Record], *, made_by: str) -> list[Record
     if not path.is_file():
         raise MissingFileError(path, made_by)
     records = []
-    with path.open(encoding="utf-8") as file:
+    with path.open("rb") as file:  # the record's own parser refuses what is not UTF-8
         for number, line in enumerate(file, start=1):
             try:
                 records.append(kind.model_validate_json(line))

@@ -10,7 +10,6 @@ from pathlib import Path
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors import SafetensorError
 
 from pipeline.errors import PipelineError
 from stages import interrupted_early
@@ -40,16 +39,12 @@ def _one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         _fail("interrupted; nothing half-written was kept, run the same command to go on")
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _fail(f"no space left on the disk ({error.filename or 'while writing'}); free some")
         elif error.errno in (errno.EACCES, errno.EROFS):
-            _fail(f"{error.filename}: may not be written ({error.strerror})")
+            _fail(f"{error.filename}: may not be read or written ({error.strerror})")
         else:
             _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
-    except SafetensorError as error:  # its writer is not Python's, nor are its errors
-        if "No space left" not in str(error):
-            raise
-        _fail("no space left on the disk (while writing tensors); free some")
 
 
 def _fail(message: str, code: int = 1) -> None:

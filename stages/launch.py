@@ -19,7 +19,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.ranks import Ranks, joined
-from pipeline.model.device import best_device, num_workers
+from pipeline.model.device import best_device, count_from_environment, num_workers
 
 
 # What goes wrong on every rank is said by rank 0 alone: the others wait to be ended by then.
@@ -52,12 +52,8 @@ def num_ranks() -> int:
     Raises:
         TrainingError: the variable is not a number of processes.
     """
-    asked = os.environ.get("MAMLVIAPP_RANKS", "")
-    if not asked:
-        return torch.cuda.device_count() if best_device().type == "cuda" else 1
-    if not (asked.isdecimal() and int(asked) > 0):
-        raise TrainingError(f"MAMLVIAPP_RANKS={asked!r}: a whole number from 1 on was expected")
-    return int(asked)
+    gpus = torch.cuda.device_count() if best_device().type == "cuda" else 1
+    return count_from_environment("MAMLVIAPP_RANKS") or gpus
 
 
 @contextmanager

@@ -71,12 +71,14 @@ def _scores(row: Row) -> list[str]:
 def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
     headings = ["ppl at K=0 ↓", "gain ↑", "swap gain", "swap gap ↑"]
     shown = _new(
-        "Gain by fine-tuning on own (gain) or a stranger's (swap gain) dialogues, nats per token",
+        "Adaptation: gain by own (gain) or a stranger's (swap gain) dialogues, nats per token",
         headings,
     )
     for row in rows:
         nats = [_interval(value, 3) for value in (row.gain, row.swap_gain, row.swap_gap)]
-        about = ", ".join(filter(None, (f"epoch {row.epoch}", row.remark)))
+        about = f"epoch {row.epoch}: {row.adaptation}"
+        if row.ahead is not None:
+            about += f"; ends no better than {row.ahead} is at K=0"
         shown.add_row(f"{row.title}\n  {about}", _interval(row.before, 2), *nats)
     return shown
 

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.learning import loop, maml, normal
 from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
+from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.training_run import Identity, load_tasks, save, start
 from pipeline.params import Settings, TrainParams
 from stages import console
@@ -20,13 +21,15 @@ def train(
     variant = settings.variant(name)
     params = settings.view(TrainParams, variant.set)
     identity = Identity("train", name, seed, variant, params.adapters, params)
-    learner = start(identity, "sdpa")
-    dialogues = [d for task in load_tasks("train", learner) for d in task.dialogues]
+    learner = start(identity, "sdpa", params.train.precision)
+    tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
+    dialogues = [dialogue for task in tasks["train"] for dialogue in task.dialogues]
     valid = validation_episodes(
-        with_two_dialogues(load_tasks("valid", learner), "valid"),
+        with_two_dialogues(tasks["valid"], "valid"),
         draws=params.train.valid_episodes,
         replies=None,
     )
+    probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
         trained = loop.run(
@@ -36,12 +39,12 @@ def train(
                 theta,
                 reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step),
             ),
-            lambda theta: maml.validate(learner, theta, valid, lr=params.train.probe_lr, steps=1),
+            lambda theta: maml.validate(learner, theta, valid, probe),
             loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),
             checkpoint=checkpoint,
             on_step=on_step,
         )
-    folder = save(identity, learner, trained)
+    folder = save(identity, learner, trained, tasks)
     checkpoint.delete()
     console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
 

@@ -72,7 +72,8 @@ def run(trial: Run, settings: Settings) -> Trial:
     folder = trial.folder(params)
     result = folder / "trial.json"
     if result.is_file():
-        return Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
+        found = Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
+        return found.model_copy(update={"point": trial.point})  # the grid's order, not the file's
     _prepare(folder, params)
     found = _train_and_score(trial, folder)
     artifacts.write_json(result, found.model_dump())

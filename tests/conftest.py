@@ -77,6 +77,7 @@ def learner_of(
     attention: str = "eager",
     *,
     double: bool = False,
+    precision: str = "float32",
     **sizes: int,
 ) -> Learner:
     """A tiny learner: axes by a variant's name; `double` for finite differences.
@@ -91,6 +92,7 @@ def learner_of(
         attention=attention,
         device=torch.device("cpu"),
     )
+    learner.model.precision = precision
     if double:
         learner.model.double()
     tensors = {

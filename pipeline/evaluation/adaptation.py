@@ -8,6 +8,7 @@ meta-training may leave to the inner step what every persona needs.
 - swap gain: NLL before minus NLL after a stranger's support.
 - swap gap: NLL after a stranger's support minus NLL after its own; the personal part of the gain.
 - personal share: swap gap / gain, of the means; only where the gain's interval lies above 0.
+- adaptation: the verdict on them (`verdict.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from pipeline.evaluation.aggregate import Metric, nats_per_token
 from pipeline.evaluation.bootstrap import Bootstrap, Estimate, by_persona
 from pipeline.evaluation.headline import epochs_of, select
 from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.verdict import verdict
 
 
 Content = dict[str, object]
@@ -27,7 +29,7 @@ _NO_SWAP: Content = {"swap_gain": None, "swap_gap": None, "personal_share": None
 
 
 def adaptation(records: Sequence[Prediction], headline: int, bootstrap: Bootstrap) -> Content:
-    """Return gain, swap gain, swap gap and personal share on test, at every epoch after 0.
+    """Return verdict, gain, swap gain, swap gap and personal share on test, at every epoch after 0.
 
     The headline epoch's stand on top. If it is 0 nothing is adapted and the gain is 0 by
     definition; `epochs` then shows what the other epochs would have given. The swap entries are
@@ -39,7 +41,8 @@ def adaptation(records: Sequence[Prediction], headline: int, bootstrap: Bootstra
         for epoch in epochs_of(own)
         if epoch > 0
     }
-    not_adapted: Content = {"gain": Estimate(0.0, 0.0, 0.0).as_dict(), **_NO_SWAP}
+    no_gain = Estimate(0.0, 0.0, 0.0)
+    not_adapted: Content = {"adaptation": "none", "gain": no_gain.as_dict(), **_NO_SWAP}
     return {
         **epochs.get(headline, not_adapted),
         "epochs": {str(epoch): content for epoch, content in epochs.items()},
@@ -66,6 +69,21 @@ def common(*settings: Sequence[Prediction]) -> list[list[Prediction]]:
     return [[record for record in those if _reply(record) in shared] for those in settings]
 
 
+def mean_difference(
+    metric: Metric,
+    minuend: Sequence[Prediction],
+    subtrahend: Sequence[Prediction],
+    bootstrap: Bootstrap,
+) -> Estimate:
+    """Return the mean over personas of one setting's metric minus another's, on common replies.
+
+    Raises:
+        DataError: as the metric.
+    """
+    values, others = (per_persona(metric, those) for those in common(minuend, subtrahend))
+    return bootstrap.mean(minus(values, others), f"difference in {metric.name}")
+
+
 def _reply(record: Prediction) -> tuple[str, str, int]:
     return record.task_id, record.dialogue_id, record.turn
 
@@ -81,29 +99,37 @@ def _at_epoch(
     bootstrap: Bootstrap,
 ) -> Content:
     start, own = (per_persona(nats_per_token, those) for those in common(before, after))
+    gain = bootstrap.mean(minus(start, own), "gain")
     content: Content = {
-        "gain": bootstrap.mean(minus(start, own), "gain").as_dict(),
+        "gain": gain.as_dict(),
         "nats_per_token": {
             "before": bootstrap.mean(start, "NLL before adaptation").as_dict(),
             "after": bootstrap.mean(own, "NLL after adaptation").as_dict(),
         },
     }
     if not swapped:
-        return content | _NO_SWAP
-    start, own, stranger = (
-        per_persona(nats_per_token, those) for those in common(before, after, swapped)
-    )
-    return content | {
+        return content | _NO_SWAP | {"adaptation": verdict(gain, None, None)}
+    return content | _swap_control(common(before, after, swapped), bootstrap)
+
+
+def _swap_control(settings: Sequence[Sequence[Prediction]], bootstrap: Bootstrap) -> Content:
+    """Compare before, after own and after a stranger's support, on the same replies."""
+    start, own, stranger = (per_persona(nats_per_token, those) for those in settings)
+    gain = bootstrap.mean(minus(start, own), "gain")
+    gap = bootstrap.mean(minus(stranger, own), "swap_gap")
+    share = _share(minus(stranger, own), minus(start, own), bootstrap)
+    return {
         "swap_gain": bootstrap.mean(minus(start, stranger), "swap_gain").as_dict(),
-        "swap_gap": bootstrap.mean(minus(stranger, own), "swap_gap").as_dict(),
-        "personal_share": _share(minus(stranger, own), minus(start, own), bootstrap),
+        "swap_gap": gap.as_dict(),
+        "personal_share": share and share.as_dict(),
+        "adaptation": verdict(gain, gap, share),
     }
 
 
-def _share(gap: Values, gain: Values, bootstrap: Bootstrap) -> dict[str, float | None] | None:
+def _share(gap: Values, gain: Values, bootstrap: Bootstrap) -> Estimate | None:
     """Return Σ gap / Σ gain over personas; null unless there is a gain to be shared."""
     low = bootstrap.mean(gain, "gain").low
     if low is None or low <= 0:
         return None
     rows = [np.array([gap[persona], gain[persona]]) for persona in sorted(gap)]
-    return bootstrap.ratio(rows, "personal_share").as_dict()
+    return bootstrap.ratio(rows, "personal_share")

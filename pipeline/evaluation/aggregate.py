@@ -7,7 +7,7 @@ Dimension: c, what one reply adds to the sums (a numerator and a denominator).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import Literal
 
@@ -19,6 +19,7 @@ from pipeline.evaluation.prediction import Prediction
 
 
 Array = NDArray[np.float64]
+Needs = Literal["candidate_nll", "candidate_nll_unconditional", "response", "greedy"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Metric:
     counts: Callable[[Prediction], tuple[float, ...]]  # what one reply adds, c numbers
     combine: Callable[[Array], Array]  # from sums, (..., c), to the metric, (...)
     better: Literal["lower", "higher"]
-    needs: Literal["candidate_nll", "response", "greedy"] | None = None  # field that may be null
+    needs: Needs | None = None  # field that may be null
 
     def __call__(self, records: Sequence[Prediction]) -> float:
         """Return the metric over all records together.
@@ -68,20 +69,41 @@ class Metric:
         return bool(records) and not missing
 
 
+def remembered(metric: Metric) -> Metric:
+    """Return the metric, which counts a record once, however many settings and samples ask for it.
+
+    Records are told apart by identity, so they must outlive the metric.
+    """
+    known: dict[int, tuple[float, ...]] = {}
+
+    def counts(record: Prediction) -> tuple[float, ...]:
+        key = id(record)
+        if key not in known:
+            known[key] = metric.counts(record)
+        return known[key]
+
+    return replace(metric, counts=counts)
+
+
 def finite(name: str, value: Array | float) -> float:
     """Return `value` as a float.
 
     Raises:
-        DataError: it is infinite or not a number, as after fine-tuning that diverged.
+        DataError: it is infinite or not a number, as after fine-tuning that diverged, or where
+            there is nothing to divide by.
     """
     if not np.isfinite(value):
-        raise DataError(f"{name} is {float(value)}: fine-tuning diverged; lower finetune.lr")
+        raise DataError(
+            f"{name} is {float(value)}: fine-tuning diverged (lower finetune.lr), or all replies "
+            "are empty"
+        )
     return float(value)
 
 
 def ratio(sums: Array) -> Array:
     """Return numerator over denominator, (..., 2) to (...)."""
-    return np.asarray(sums[..., 0] / sums[..., 1])
+    with np.errstate(divide="ignore", invalid="ignore"):  # `finite` says it in words
+        return np.asarray(sums[..., 0] / sums[..., 1])
 
 
 def percent(sums: Array) -> Array:

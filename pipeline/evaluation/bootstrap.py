@@ -1,20 +1,26 @@
 """95 % intervals by resampling personas, the unit of the study. No torch.
 
 Replies of a dialogue and dialogues of a persona go together, so personas are drawn with
-replacement and each brings all its records, those of every training seed too. The intervals
-therefore cover the choice of personas; that of training seeds only as far as seeds are pooled.
+replacement and each brings all its records, those of every training seed too. These intervals
+cover the choice of personas and hold the trained models, the support draws and the decoding's
+random numbers fixed. Where there are several training seeds, `crossed_low` and `crossed_high` cover
+the choice of seeds as well (`crossed.py`).
 
-Dimensions: s, bootstrap samples; p, personas; c, a metric's sums.
+Which percentiles are taken says `bca.py`. Dimensions: s, bootstrap samples; p, personas; c, a
+metric's sums.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
 import numpy as np
 
+from pipeline.evaluation import bca
 from pipeline.evaluation.aggregate import Array, Metric, finite, ratio
+from pipeline.evaluation.bca import Combine
+from pipeline.evaluation.crossed import Bounds, crossed_bounds
 from pipeline.evaluation.prediction import Prediction
 
 
@@ -23,7 +29,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval; the bounds are null for a single persona."""
+    """A number with its 95 % interval over personas; null bounds for a single persona."""
 
     value: float
     low: float | None
@@ -32,6 +38,18 @@ class Estimate:
     def as_dict(self) -> dict[str, float | None]:
         """Return it as JSON holds it."""
         return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class SeededEstimate(Estimate):
+    """One whose records know their training seeds; no crossed interval for a single seed."""
+
+    crossed: Bounds | None
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return it as JSON holds it."""
+        low, high = self.crossed or (None, None)
+        return super().as_dict() | {"crossed_low": low, "crossed_high": high}
 
 
 def by_persona(records: Iterable[Prediction]) -> dict[str, list[Prediction]]:
@@ -49,7 +67,7 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """The percentile bootstrap: of ratio metrics, and of means of per-persona values."""
+    """The bootstrap over personas: of ratio metrics, and of means of per-persona values."""
 
     samples: int
     seed: int
@@ -58,11 +76,12 @@ class Bootstrap:
         """Return the metric over all records; in each sample the personas' sums are pooled anew.
 
         Raises:
-            DataError: as the metric; or it is not finite in some sample.
+            DataError: as the metric; it is not finite in some sample, or some persona lacks a seed.
         """
         rows = [metric.sums(those) for those in by_persona(records).values()]
         low, high = self.bounds(rows, metric.combine, metric.name)
-        return Estimate(metric(records), low, high)
+        crossed = crossed_bounds(metric, records, LEVEL) if len(_seeds(records)) > 1 else None
+        return SeededEstimate(metric(records), low, high, crossed)
 
     def mean(self, values: Mapping[str, float], name: str) -> Estimate:
         """Return the mean of one value per persona.
@@ -82,9 +101,9 @@ class Bootstrap:
         return Estimate(value, *self.bounds(rows, ratio, name))
 
     def bounds(
-        self, rows: Sequence[Array], combine: Callable[[Array], Array], name: str
+        self, rows: Sequence[Array], combine: Combine, name: str
     ) -> tuple[float, float] | tuple[None, None]:
-        """Return the 2.5th and 97.5th percentile of `combine` over resampled rows.
+        """Return the interval's ends: expanded BCa percentiles of `combine` over resampled rows.
 
         Args:
             rows: each persona's sums, p of (c,).
@@ -92,19 +111,30 @@ class Bootstrap:
             name: of the number, for the error.
 
         Raises:
-            DataError: a bound is not finite.
+            DataError: the number, or it without some persona, or a bound is not finite.
         """
         if len(rows) < 2:
             return None, None
-        # einsum, not a matrix product: the same sums whatever BLAS and its threads do.
-        sums = np.einsum("sp,pc->sc", self.weights(len(rows)), np.stack(rows))
-        tail = 50 * (1 - LEVEL)
-        low, high = np.percentile(combine(sums), [tail, 100 - tail])
+        stacked = np.stack(rows)
+        found = self.resampled(stacked, combine)
+        z0 = bca.bias(found, finite(name, combine(stacked.sum(axis=0))))
+        a = finite(name, bca.acceleration(bca.leave_one_out(stacked, combine)))
+        chosen = bca.percentiles(z0, a, bca.expanded_quantile(LEVEL, len(rows)))
+        low, high = np.percentile(found, chosen)
         return finite(name, low), finite(name, high)
+
+    def resampled(self, rows: Array, combine: Combine) -> Array:
+        """Return `combine` of the sums of resampled rows, (p, c) to (s,)."""
+        # einsum, not a matrix product: the same sums whatever BLAS and its threads do.
+        return combine(np.einsum("sp,pc->sc", self.weights(len(rows)), rows))
 
     def weights(self, personas: int) -> Array:
         """Return how often each persona is drawn in each sample, (s, p): the same every time."""
         return _weights(personas, self.samples, self.seed)
+
+
+def _seeds(records: Iterable[Prediction]) -> set[int]:
+    return {record.seed for record in records}
 
 
 @lru_cache(maxsize=4)

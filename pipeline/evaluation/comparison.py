@@ -5,30 +5,55 @@ together. A test asks whether the mean of the per-persona differences could come
 the two variants persona by persona (sign flips), two-sided; Holm's correction is over the whole
 family, every pair of variants by every metric. Intervals are of single differences, not corrected.
 
-Dimensions: d, draws; p, personas.
+What this says is about the trained models, with other personas. Where both variants have two or
+more training seeds in common, `over_seeds` asks about the methods: other seeds, too (`crossed.py`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations
 
 import numpy as np
 
 from pipeline.errors import DataError
 from pipeline.evaluation.adaptation import Content, common, minus, per_persona
 from pipeline.evaluation.aggregate import Array, Metric, nats_per_token
-from pipeline.evaluation.bootstrap import Bootstrap, Estimate, generator
+from pipeline.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
+from pipeline.evaluation.crossed import Components, components, sums_by_cell
 from pipeline.evaluation.metrics import f1, hits_at_1
+from pipeline.evaluation.paired import EffectSize, detectable, effect_size, holm, sign_flip_p
 from pipeline.evaluation.prediction import Prediction
 
 
 ALPHA = 0.05  # of the whole family
-EXACT_UP_TO = 12  # personas; 4,096 sign patterns
 COMPARED = (nats_per_token, hits_at_1, f1)
 
-# Sums in different order may differ in the last bits; a pattern that gives the observed mean
-# again must count as one.
-_TOLERANCE = 1e-12
+Records = Sequence[Prediction]
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """The difference's mean over the seeds that both variants have, and its variance."""
+
+    seeds: Sequence[int]
+    value: float
+    variance: Components
+
+    @property
+    def p(self) -> float:
+        """The p-value of 0, with other personas and other seeds."""
+        return self.variance.p_value(self.value)
+
+    def as_dict(self, p_holm: float, verdict: str) -> Content:
+        """Return it as JSON holds it."""
+        half = self.variance.half_width(LEVEL)
+        return {
+            "seeds": list(self.seeds),
+            "difference": Estimate(self.value, self.value - half, self.value + half).as_dict(),
+            "p": self.p,
+            "p_holm": p_holm,
+            "verdict": verdict,
+        }
 
 
 @dataclass(frozen=True)
@@ -38,36 +63,37 @@ class PairedTest:
     metric: Metric
     a: str
     b: str
-    personas: int
-    difference: Estimate  # mean over personas of a - b, in the metric's unit
-    effect_size: float | None  # d_z: mean of the differences / their standard deviation
+    differences: Array  # of each persona, a - b in the metric's unit, (p,)
+    mean: Estimate
     p: float
+    over_seeds: OverSeeds | None
 
-    def as_dict(self, p_holm: float) -> Content:
+    def as_dict(self, p_holm: float, over_seeds: Content | None, power: Content) -> Content:
         """Return it as JSON holds it; the verdict is about `a`, at ALPHA after Holm."""
+        size = effect_size(self.differences)
         return {
             "metric": self.metric.name,
             "a": self.a,
             "b": self.b,
-            "personas": self.personas,
-            "difference": self.difference.as_dict(),
-            "d_z": self.effect_size,
+            "personas": len(self.differences),
+            "difference": self.mean.as_dict(),
+            "d_z": None if size is None else size.value,
+            "d_z_interval": None if size is None else _interval(size),
+            "detectable": power,
             "p": self.p,
             "p_holm": p_holm,
-            "verdict": self._verdict(p_holm),
+            "verdict": self.verdict(self.mean.value, p_holm),
+            "over_seeds": over_seeds,
         }
 
-    def _verdict(self, p_holm: float) -> str:
+    def verdict(self, difference: float, p_holm: float) -> str:
+        """Say what the data say of `a`."""
         if p_holm >= ALPHA:
             return "not distinguishable"
-        return (
-            "better" if (self.difference.value < 0) == (self.metric.better == "lower") else "worse"
-        )
+        return "better" if (difference < 0) == (self.metric.better == "lower") else "worse"
 
 
-def compare(
-    headline: Mapping[str, Sequence[Prediction]], *, permutations: int, seed: int
-) -> Content:
+def compare(headline: Mapping[str, Records], *, permutations: int, seed: int) -> Content:
     """Test every pair of variants.
 
     Args:
@@ -86,19 +112,21 @@ def compare(
         for metric in COMPARED
     ]
     corrected = holm([test.p for test in tests])
+    over_seeds = _over_seeds(tests)
     return {
         "alpha": ALPHA,
         "correction": "Holm over all tests",
-        "tests": [test.as_dict(p) for test, p in zip(tests, corrected, strict=True)],
+        "intervals": "difference: other personas; over_seeds: other personas and training seeds",
+        "tests": [
+            test.as_dict(p, crossed, _power(test, len(tests), permutations))
+            for test, p, crossed in zip(tests, corrected, over_seeds, strict=True)
+        ],
         "variants": sorted(headline),
     }
 
 
 def _test(
-    metric: Metric,
-    pair: tuple[str, str],
-    records: Sequence[Sequence[Prediction]],
-    bootstrap: Bootstrap,
+    metric: Metric, pair: tuple[str, str], records: Sequence[Records], bootstrap: Bootstrap
 ) -> PairedTest:
     a, b = common(*records)
     if not a:
@@ -109,50 +137,46 @@ def _test(
         metric=metric,
         a=pair[0],
         b=pair[1],
-        personas=len(values),
-        difference=bootstrap.mean(difference, metric.name),
-        effect_size=effect_size(values),
+        differences=values,
+        mean=bootstrap.mean(difference, metric.name),
         p=sign_flip_p(values, permutations=bootstrap.samples, seed=bootstrap.seed),
+        over_seeds=_crossed(metric, a, b),
     )
 
 
-def effect_size(differences: Array) -> float | None:
-    """Return Cohen's d_z of paired differences, (p,); null where they do not vary."""
-    if len(differences) < 2 or np.ptp(differences) == 0:
+def _crossed(metric: Metric, a: Records, b: Records) -> OverSeeds | None:
+    """Return the difference over seeds; null unless both variants have two or more in common."""
+    seeds = sorted({record.seed for record in a} & {record.seed for record in b})
+    if len(seeds) < 2:
         return None
-    return float(np.mean(differences) / np.std(differences, ddof=1))
+    a, b = ([record for record in those if record.seed in seeds] for those in (a, b))
+    cells = metric.combine(sums_by_cell(metric, a)) - metric.combine(sums_by_cell(metric, b))
+    variance = components(cells)
+    return None if variance is None else OverSeeds(seeds, float(cells.mean()), variance)
 
 
-def sign_flip_p(differences: Array, *, permutations: int, seed: int) -> float:
-    """Return the two-sided p-value of a mean difference of 0 under exchangeable signs.
-
-    All sign patterns for EXACT_UP_TO personas or fewer; otherwise `permutations` drawn ones, the
-    observed pattern counted among them, so that p is never 0.
-
-    Args:
-        differences: one per persona, (p,).
-        permutations: drawn patterns.
-        seed: of the draws; the same patterns for every test with as many personas.
-    """
-    size = len(differences)
-    exact = size <= EXACT_UP_TO
-    if exact:
-        signs = np.array(list(product((1.0, -1.0), repeat=size)))  # (2^p, p)
-    else:
-        draws = generator(seed, "sign flips").integers(0, 2, size=(permutations, size))
-        signs = 2.0 * draws - 1.0  # (d, p)
-    sums = np.abs(np.einsum("dp,p->d", signs, differences))
-    as_extreme = int(
-        np.sum(sums >= abs(np.sum(differences)) - _TOLERANCE * np.sum(np.abs(differences)))
-    )
-    return as_extreme / len(signs) if exact else (as_extreme + 1) / (len(signs) + 1)
+def _over_seeds(tests: Sequence[PairedTest]) -> list[Content | None]:
+    """Return each test's `over_seeds`, corrected over those tests that have one."""
+    corrected = iter(holm([test.over_seeds.p for test in tests if test.over_seeds]))
+    found: list[Content | None] = []
+    for test in tests:
+        if test.over_seeds is None:
+            found.append(None)
+            continue
+        p_holm = next(corrected)
+        verdict = test.verdict(test.over_seeds.value, p_holm)
+        found.append(test.over_seeds.as_dict(p_holm, verdict))
+    return found
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's step-down adjusted p-values, in the given order."""
-    adjusted = [0.0] * len(p_values)
-    running = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
+def _power(test: PairedTest, tests: int, permutations: int) -> Content:
+    """Return the smallest effects that the sample can show, in the metric's unit."""
+    levels = {"uncorrected": ALPHA, "holm_first_step": ALPHA / tests}
+    return {
+        name: detectable(test.differences, alpha, permutations=permutations)
+        for name, alpha in levels.items()
+    }
+
+
+def _interval(size: EffectSize) -> Content:
+    return {"low": size.low, "high": size.high}

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
 
 from pipeline.evaluation.aggregate import Array
-from pipeline.evaluation.metrics import word_f1
+from pipeline.evaluation.responses import word_f1
 from pipeline.persona.text import normalise
 
 

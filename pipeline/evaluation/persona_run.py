@@ -4,12 +4,15 @@ Folds of one persona share the unadapted scores; nothing else passes between fol
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.evaluation.predict import ReplyScore, prediction, score_dialogue
+from pipeline.evaluation.in_context import in_context
+from pipeline.evaluation.predict import room, score_dialogue, score_windows
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.protocols import Fold, k_shot, leave_one_out, swapped
+from pipeline.evaluation.reply_score import ReplyScore, prediction
 from pipeline.learning.finetune import finetune
+from pipeline.model.encoding import Window
 from pipeline.model.learner import Learner
 from pipeline.params import FinetuneParams
 from pipeline.persona.task import PersonaTask
@@ -60,7 +63,31 @@ class PersonaRun:
                 records += self._fold(stranger, task, frozenset(), unadapted)
         for fold in k_shot(task, self.params.finetune):
             records += self._fold(fold, task, full, unadapted)
+        if self.params.finetune.in_context:
+            records += self._in_context(task)
         return records
+
+    def _in_context(self, task: PersonaTask) -> Iterator[Prediction]:
+        """Score the K-shot queries by θ itself, the support dialogues in the prompt."""
+        shots = [k for k in self.params.finetune.k if k > 0]
+        for largest in k_shot(task, self.params.finetune)[-1:]:
+            for dialogue in largest.query:
+                for fold, window in in_context(
+                    replace(largest, query=(dialogue,)),
+                    shots,
+                    self.learner.encoder,
+                    room(self.learner, dialogue, self.params.generate),
+                ):
+                    yield from self._without_gradient(fold, window, task)
+
+    def _without_gradient(
+        self, fold: Fold, window: Window, task: PersonaTask
+    ) -> Iterator[Prediction]:
+        (dialogue,) = fold.query
+        encoded = (dialogue, (window,))
+        theta, generate = self.learner.theta, self.params.generate
+        for score in score_windows(self.learner, theta, encoded, generate, full=True):
+            yield prediction(score, fold, split=task.split, seed=self.seed, epoch=0)
 
     def _fold(
         self,

@@ -30,12 +30,15 @@ class Prediction(BaseModel):
     nll_end: float  # nats, of the closing token
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
+    windows: Annotated[int, Field(ge=1)] = 1  # of its dialogue; over 1: longer than the context
     candidate_nll: list[float] | None = None  # nats
     candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
     candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
+    candidate_nll_unconditional: list[float] | None = None  # nats without persona and history
     gold: int | None = None
     response: str | None = None  # nucleus sample
+    responses: list[str] | None = None  # further nucleus samples of the same reply
     greedy: str | None = None
     reference: str
 
@@ -50,6 +53,11 @@ class Prediction(BaseModel):
         sizes = {None if field is None else len(field) for field in fields}
         if len(sizes) != 1:
             raise ValueError(f"candidate lists differ in length: {sizes}")
+        alone = self.candidate_nll_unconditional
+        if alone is not None and len(alone) not in sizes:
+            raise ValueError(f"candidate lists differ in length: {sizes} and {len(alone)}")
         if (self.gold is None) != (self.candidate_nll is None):
             raise ValueError("gold and the candidate lists must be given together")
+        if self.responses is not None and self.response is None:
+            raise ValueError("responses are further samples: response must be given, too")
         return self

@@ -5,12 +5,13 @@ The rule is that of the variants: a hit needs every best candidate to equal the 
 
 from collections.abc import Callable, Iterator, Sequence
 from math import fsum
+from random import Random
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.errors import DataError
-from pipeline.evaluation.metrics import is_best
+from pipeline.evaluation.candidates import is_best
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.text import normalise
 
@@ -59,8 +60,31 @@ def random_hits_at_1(tasks: Sequence[PersonaTask]) -> float:
     return 100 * fsum(chances) / len(chances)
 
 
+def random_hits(tasks: Sequence[PersonaTask], seed: int) -> list[bool]:
+    """Return, for each reply, whether a ranker hits that scores each string at random.
+
+    Raises:
+        DataError: a reply has no candidates.
+    """
+    hits = []
+    for number, (_, _, candidates, is_gold) in enumerate(_ranked(tasks)):
+        random = Random(f"{seed}/random ranker/{number}")
+        score = {text: random.random() for text in dict.fromkeys(candidates)}
+        hits.append(is_best([score[text] for text in candidates], is_gold))
+    return hits
+
+
 def tfidf_hits_at_1(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dict[str, float]:
-    """Return Hits@1 of the cosine between each of QUERIES and the candidates.
+    """Return Hits@1 of `tfidf_hits`, in percent.
+
+    Raises:
+        DataError: a reply has no candidates.
+    """
+    return {name: 100 * float(np.mean(hits)) for name, hits in tfidf_hits(train, test).items()}
+
+
+def tfidf_hits(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dict[str, list[bool]]:
+    """Return each reply's hit by the cosine between each of QUERIES and the candidates.
 
     Words after `normalise`; document frequencies of train's utterances and persona sentences;
     1 + log of a word's count. A tie is no hit, as everywhere.
@@ -80,8 +104,7 @@ def tfidf_hits_at_1(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -
         queries = vectorizer.transform([query(dialogue, turn) for dialogue, turn, _, _ in rows])
         cosines = np.asarray(candidates.multiply(queries[owner]).sum(axis=1)).ravel()
         split = np.split(-cosines, ends)
-        best = [is_best(own.tolist(), row[3]) for own, row in zip(split, rows, strict=True)]
-        hits[name] = 100 * float(np.mean(best))
+        hits[name] = [is_best(own.tolist(), row[3]) for own, row in zip(split, rows, strict=True)]
     return hits
 
 

@@ -5,16 +5,15 @@ What `score` and `floors` wrote comes in, rows go out; how they look is the shel
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import DataError
+from pipeline.evaluation.published import published
+from pipeline.evaluation.verdict import Verdict
 
 
-PUBLISHED = Path(__file__).with_name("published.yaml")
 METRICS = ("ppl", "hits_at_1", "f1")
 
 FLOORS = {
@@ -55,22 +54,10 @@ class Details(_Read):
     headline: Headline
     metrics: dict[str, Interval | None]
     before_adaptation: dict[str, Interval | None]
+    adaptation: Verdict
     gain: Interval  # nats per token, at the headline epoch as the next two
     swap_gain: Interval | None
     swap_gap: Interval | None
-
-
-class Published(BaseModel):
-    """A row of the paper's Table 1, and of ours where `variant` is not null."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    variant: str | None
-    title: str
-    ppl: float | None
-    hits_at_1: float | None
-    f1: float | None
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,23 +77,14 @@ class AdaptationRow:
 
     title: str
     epoch: int
+    adaptation: Verdict
     before: Interval | None  # perplexity at K = 0
     gain: Interval  # nats per token, as the next two
     swap_gain: Interval | None
     swap_gap: Interval | None
-
-    @property
-    def remark(self) -> str:
-        """Say where the gain must not be read as adaptation to the person."""
-        if self.epoch == 0:
-            return "not adapted: best before"
-        if self.swap_gain is None:
-            return "no swap control"
-        if self.gain.value <= 0:
-            return "no gain"
-        if self.swap_gain.value > self.gain.value / 2:
-            return "mostly not personal"
-        return ""
+    ahead: (
+        str | None
+    )  # the variant that is better before any adaptation than this one after its own
 
 
 def parse_details(content: object, origin: object) -> Details:
@@ -120,12 +98,6 @@ def parse_details(content: object, origin: object) -> Details:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise DataError(f"{origin}: {where}: not as stage score writes it; run it again") from error
-
-
-def published() -> list[Published]:
-    """Return the paper's Table 1, in its order."""
-    rows = YAML(typ="safe", pure=True).load(PUBLISHED.read_text(encoding="utf-8"))
-    return TypeAdapter(list[Published]).validate_python(rows)
 
 
 def table_1(details: Mapping[str, Details]) -> list[Row]:
@@ -193,10 +165,27 @@ def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
         AdaptationRow(
             known.get(name, name),
             details[name].headline.epoch,
+            details[name].adaptation,
             details[name].before_adaptation.get("ppl"),
             details[name].gain,
             details[name].swap_gain,
             details[name].swap_gap,
+            None if (ahead := _ahead(details, name)) is None else known.get(ahead, ahead),
         )
         for name in ordered
     ]
+
+
+def _ahead(details: Mapping[str, Details], name: str) -> str | None:
+    """Return the variant with the lowest perplexity at K = 0, if `name` does not end below it.
+
+    A large gain from a bad start may end where another variant starts.
+    """
+    starts = {
+        other: start.value
+        for other, content in details.items()
+        if other != name and (start := content.before_adaptation.get("ppl")) is not None
+    }
+    end = details[name].metrics.get("ppl")
+    best = min(starts, key=lambda other: starts[other], default=None)
+    return best if best is not None and end is not None and end.value >= starts[best] else None

@@ -83,16 +83,26 @@ def best(trials: Sequence[Trial]) -> Trial:
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:
-    """Return a row for each trial; where it diverged `valid_nats` is inf and the rest empty."""
+    """Return a row for each trial; where it diverged `valid_nats` is inf and the rest empty.
+
+    `chosen` is `true` in one row, the best trial's.
+
+    Raises:
+        TrainingError: as `best`, so that no table is written without a choice.
+    """
     keys = list(trials[0].point)
     text = io.StringIO(newline="")
-    columns = ("trial", *keys, "valid_nats", "epoch", *Cost.model_fields)
+    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *Cost.model_fields)
+    chosen = best(trials)
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     for number, trial in enumerate(trials, start=1):
-        nats = inf if trial.nats is None else trial.nats
-        row = {"trial": number, **trial.point, "valid_nats": nats, "epoch": trial.epoch}
-        table.writerow(row | (trial.cost.model_dump() if trial.cost else {}))
+        table.writerow(
+            {"trial": number, **trial.point, "epoch": trial.epoch}
+            | {"valid_nats": inf if trial.nats is None else trial.nats}
+            | {"chosen": "true" if trial is chosen else "false"}
+            | (trial.cost.model_dump() if trial.cost else {})
+        )
     return text.getvalue()
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from pipeline import artifacts
+from pipeline.errors import ModelError
 from pipeline.evaluation.persona_run import PersonaJob
 from pipeline.evaluation.prediction import Prediction
 from pipeline.model.checkpoint import fingerprint
@@ -36,14 +37,26 @@ class Journal:
         self.path = root / artifacts.CHECKPOINTS / f"{stage}-{fingerprint(parts)}.jsonl"
 
     def load(self) -> dict[str, list[Prediction]]:
-        """Return what is there; a line cut off by a kill is dropped, its job is done again."""
+        """Return what is there; a line cut off by a kill is dropped, its job is done again.
+
+        Raises:
+            ModelError: a whole line is damaged. The journal is removed first: the same command
+                then starts from the beginning.
+        """
         found: dict[str, list[Prediction]] = {}
         if not self.path.is_file():
             return found
         lines = self.path.read_bytes().split(b"\n")
         for line in lines[:-1]:  # what follows the last newline was never finished
-            entry = json.loads(line)
-            found[entry["job"]] = [Prediction.model_validate(r) for r in entry["records"]]
+            try:
+                entry = json.loads(line)
+                found[entry["job"]] = [Prediction.model_validate(r) for r in entry["records"]]
+            except (ValueError, KeyError, TypeError) as error:
+                self.delete()
+                raise ModelError(
+                    f"{self.path}: damaged journal; it was removed, "
+                    "run the same command again to start from the beginning"
+                ) from error
         if lines[-1]:
             self.path.write_bytes(b"".join(line + b"\n" for line in lines[:-1]))
         return found

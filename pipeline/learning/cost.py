@@ -1,8 +1,14 @@
-"""What a step costs: tokens and operations of the matrix products, counted, not timed."""
+"""What a step costs: tokens and operations of the matrix products, counted, not timed.
 
+Without padding and without what is computed again to save memory, so that the count is the
+method's and not the machine's.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.model.batching import Batch
+from pipeline.learning.episodes import Episode
+from pipeline.model.batching import Piece
 from pipeline.model.language_model import SPECIAL, WTE
 from pipeline.model.learner import Learner
 
@@ -23,22 +29,25 @@ class Cost:
         return Cost(self.tokens + other.tokens, self.operations + other.operations)
 
     @classmethod
-    def plain(cls, learner: Learner, batch: Batch) -> "Cost":
+    def plain(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
         """Cost of one loss and its gradient."""
-        return cls(batch.num_tokens, _forward(learner, batch) * (1 + _backward(learner)))
+        return cls(_tokens(pieces), _forward(learner, pieces) * (1 + _backward(learner)))
 
     @classmethod
-    def meta(cls, learner: Learner, support: Batch, query: Batch, steps: int, kind: str) -> "Cost":
-        """Cost of one task's inner steps and outer gradient.
+    def meta(
+        cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
+    ) -> "Cost":
+        """Cost of one task's inner steps and outer gradient, of so many query losses.
 
         With F a forward pass: a gradient is 3F and the exact gradient's Hessian-vector product
         per inner step 6F; where φ is fixed its weights need no gradients, and both are 2F.
         """
         b = _backward(learner)
         per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
-        operations = _forward(learner, support) * per_step * steps
-        operations += _forward(learner, query) * (1 + b)
-        return cls(support.num_tokens * steps + query.num_tokens, operations)
+        operations = _forward(learner, episode.support) * per_step * steps
+        operations += _forward(learner, episode.query) * (1 + b) * queries
+        tokens = _tokens(episode.support) * steps + _tokens(episode.query) * queries
+        return cls(tokens, operations)
 
 
 def _backward(learner: Learner) -> int:
@@ -46,7 +55,11 @@ def _backward(learner: Learner) -> int:
     return 1 if WTE in learner.fixed else 2
 
 
-def _forward(learner: Learner, batch: Batch) -> int:
+def _tokens(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.ids) for piece in pieces)
+
+
+def _forward(learner: Learner, pieces: Sequence[Piece]) -> int:
     parameters = {**learner.fixed, **learner.theta}
     matrices = sum(
         value.numel()
@@ -55,6 +68,7 @@ def _forward(learner: Learner, batch: Batch) -> int:
     )
     table = parameters[WTE].numel() + parameters[SPECIAL].numel()
     width, layers = learner.model.config.n_embd, learner.model.config.n_layer
-    attention = 2 * layers * width * batch.ids.shape[1]  # scores and weighted sum, per token
-    tokens, replies = batch.num_tokens, len(batch.targets)
-    return 2 * (tokens * (matrices + attention) + replies * table)
+    pairs = sum(len(piece.ids) ** 2 for piece in pieces)  # scores and weighted sum
+    predicted = sum(span.end - span.start for piece in pieces for span in piece.spans)
+    attention = 2 * layers * width * pairs
+    return 2 * (_tokens(pieces) * matrices + attention + predicted * table)

@@ -1,11 +1,12 @@
 """Fine-tuning on an unseen persona (Section 4.2, last sentence): the same for every variant."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pipeline.errors import DivergedError
+from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.episodes import generator, num_replies, reply_batch
 from pipeline.model.batching import Piece, collate, whole
 from pipeline.model.encoding import Window
@@ -18,8 +19,9 @@ def finetune(
 ) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """Adapt a copy of θ to the support dialogues; yield (epoch, θ̂) at each of `params.epochs`.
 
-    Every call starts from the learner's θ with a fresh optimizer; the learner is not changed. The
-    yielded tensors are updated in place later: use them before asking for the next epoch.
+    Every call starts from the learner's θ with a fresh optimizer; the learner is not changed. What
+    the variant's inner loop did not move stays, and rates that it has learned replace `params.lr`.
+    The yielded tensors are updated in place later: use them before asking for the next epoch.
 
     Args:
         learner: f and θ.
@@ -29,10 +31,11 @@ def finetune(
 
     Raises:
         DivergedError: a loss is not finite.
+        TrainingError: learned rates meet an optimizer other than SGD.
     """
-    theta = {n: v.detach().clone().requires_grad_() for n, v in learner.theta.items()}
+    theta = {name: value.detach().clone() for name, value in learner.theta.items()}
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
-    optimizer = kind(theta.values(), lr=params.lr)
+    optimizer = kind(_groups(learner, theta, params), lr=params.lr)
     yield 0, theta
     for epoch in range(1, params.epochs[-1] + 1 if support else 1):
         for pieces in _updates(support, params, f"{params.seed}/{key}", epoch - 1):
@@ -44,6 +47,23 @@ def finetune(
             optimizer.step()
         if epoch in params.epochs:
             yield epoch, theta
+
+
+def _groups(
+    learner: Learner, theta: Mapping[str, Tensor], params: Finetune
+) -> list[dict[str, Any]]:
+    """Return the optimizer's groups: what moves, and at which rate."""
+    rates = learner.inner_rates or dict.fromkeys(theta)
+    learned = {name: rate for name, rate in rates.items() if rate is not None}
+    if learned and params.optimizer != "sgd":
+        raise TrainingError(
+            f"finetune.optimizer is {params.optimizer}, but this variant has learned the rates of "
+            "SGD steps; set finetune.optimizer to sgd"
+        )
+    moving = {name: theta[name].requires_grad_() for name in rates}
+    rest = [value for name, value in moving.items() if name not in learned]
+    groups: list[dict[str, Any]] = [{"params": rest}] if rest else []
+    return groups + [{"params": [moving[name]], "lr": rate} for name, rate in learned.items()]
 
 
 def _updates(

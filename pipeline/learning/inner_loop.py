@@ -1,6 +1,10 @@
-"""The inner loop: θ̂_i = θ - α ∇_θ L_i(f_θ) (Alg. 1 lines 5-6, Alg. 2 lines 6-7)."""
+"""The inner loop: θ̂_i = θ - α ∇_θ L_i(f_θ) (Alg. 1 lines 5-6, Alg. 2 lines 6-7).
 
-from collections.abc import Mapping
+θ may be stacked, (N, ...) for N tasks: since a task's loss depends on its own slice alone, the
+gradient of the losses' sum holds every task's own gradient.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,45 +15,109 @@ from pipeline.model.learner import Learner
 
 
 Theta = Mapping[str, Tensor]
+Rates = Mapping[str, float | Tensor]  # α of each tensor that moves; the others stay at θ (ANIL)
+
+
+@dataclass(frozen=True)
+class InnerStep:
+    """One step of gradient descent, as a function that can be looked back on."""
+
+    theta: dict[str, Tensor]  # θ̂_k, leaves
+    losses: Tensor  # of each task there, (N,), nats per token, detached
+    gradients: dict[str, Tensor]  # of the tensors that move; with their graph if `twice`
+
+    def moved(self, rates: Rates) -> dict[str, Tensor]:
+        """Return θ̂_{k+1}, detached: θ̂_k - α ∇L."""
+        with torch.no_grad():
+            steps = {n: _minus(self.theta[n], rates[n], g) for n, g in self.gradients.items()}
+        return {name: steps.get(name, value.detach()) for name, value in self.theta.items()}
+
+    def pull_back(self, cotangent: Theta, rates: Rates) -> dict[str, Tensor]:
+        """Return (I - Hα) λ: what a gradient by θ̂_{k+1} is by θ̂_k, through this step.
+
+        H is the Hessian of the support losses by (θ̂_k, what moves). Frees the step's graph.
+        """
+        common = _common(rates)
+        moved = list(self.gradients)
+        products = torch.autograd.grad(
+            list(self.gradients.values()),
+            list(self.theta.values()),
+            [cotangent[n] if common is not None else rates[n] * cotangent[n] for n in moved],
+            allow_unused=True,
+        )
+        scale = 1.0 if common is None else common
+        return {
+            name: cotangent[name]
+            if product is None
+            else torch.sub(cotangent[name], product, alpha=scale, out=product)
+            for name, product in zip(self.theta, products, strict=True)
+        }
+
+
+def inner_step(
+    learner: Learner, theta: Theta, batch: Batch, moves: Iterable[str], *, twice: bool = False
+) -> InnerStep:
+    """Return the losses and their gradients at θ.
+
+    Args:
+        learner: f.
+        theta: θ̂_k; stacked if the batch holds more than one task.
+        batch: the support sets; every step sees all of them.
+        moves: names of the tensors whose gradients are asked for.
+        twice: keep the gradients' graph, so that `pull_back` can be called.
+    """
+    names = list(moves)
+    leaves = {name: value.detach().requires_grad_() for name, value in theta.items()}
+    with learner.model.attending(fused=not twice):
+        losses = learner.losses(leaves, batch)
+        gradients = torch.autograd.grad(
+            losses.sum(), [leaves[name] for name in names], create_graph=twice
+        )
+    return InnerStep(leaves, losses.detach(), dict(zip(names, gradients, strict=True)))
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """θ̂ and the support loss (nats per token, detached) before the first inner step."""
+    """θ̂, detached, and the support losses before the first inner step, (N,), nats per token."""
 
     theta_hat: dict[str, Tensor]
-    support_loss: Tensor
+    support_losses: Tensor
 
 
-def adapt(
-    learner: Learner, theta: Theta, support: Batch, *, lr: float, steps: int, exact: bool
-) -> Adapted:
-    """Take `steps` SGD steps of size `lr` on the support set; a pure function of θ.
-
-    Args:
-        learner: f.
-        theta: θ, leaves or any tensors that require a gradient.
-        support: the support set; every step sees all of it.
-        lr: α.
-        steps: inner steps.
-        exact: keep the graph, so that ∇_θ of a later loss goes through these steps (second
-            order). Otherwise θ̂'s dependence on θ through the gradients is cut (first order).
-    """
-    theta_hat = dict(theta)
-    support_loss = torch.zeros(())
-    for step in range(steps):
-        loss = learner.loss(theta_hat, support)
-        gradients = torch.autograd.grad(loss, list(theta_hat.values()), create_graph=exact)
-        theta_hat = {
-            name: value - lr * gradient
-            for (name, value), gradient in zip(theta_hat.items(), gradients, strict=True)
-        }
-        if step == 0:
-            support_loss = loss.detach()
-    return Adapted(theta_hat, support_loss)
+def adapt(learner: Learner, theta: Theta, support: Batch, *, rates: Rates, steps: int) -> Adapted:
+    """Take `steps` inner steps (at least one); a pure function of θ."""
+    first = inner_step(learner, theta, support, rates)
+    theta_hat = first.moved(rates)
+    for _ in range(steps - 1):
+        theta_hat = inner_step(learner, theta_hat, support, rates).moved(rates)
+    return Adapted(theta_hat, first.losses)
 
 
-def distance(theta: Theta, other: Theta) -> Tensor:
-    """Return ‖θ - θ'‖, the Euclidean norm over all tensors together."""
-    squares = [(theta[name].detach() - other[name].detach()).pow(2).sum() for name in theta]
-    return torch.stack(squares).sum().sqrt()
+def _minus(value: Tensor, rate: float | Tensor, gradient: Tensor) -> Tensor:
+    """Return value - rate × gradient, in one pass."""
+    if isinstance(rate, Tensor):
+        return torch.addcmul(value, gradient, rate, value=-1)
+    return torch.sub(value, gradient, alpha=rate)
+
+
+def _common(rates: Rates) -> float | None:
+    """Return the one rate of all, if there is one: then it need not be multiplied in before."""
+    values = {rate for rate in rates.values() if not isinstance(rate, Tensor)}
+    alone = len(values) == 1 and not any(isinstance(rate, Tensor) for rate in rates.values())
+    return values.pop() if alone else None
+
+
+def stacked(theta: Theta, num_tasks: int) -> dict[str, Tensor]:
+    """Return θ for a pass over so many tasks: as it is for one, else (N, ...), nothing copied."""
+    if num_tasks == 1:
+        return {name: value.detach() for name, value in theta.items()}
+    return {name: value.detach().expand(num_tasks, *value.shape) for name, value in theta.items()}
+
+
+def distances(theta: Theta, other: Theta, num_tasks: int = 1) -> Tensor:
+    """Return ‖θ - θ'‖ of each task, (N,): the Euclidean norm over all tensors together."""
+    norms = [
+        torch.linalg.vector_norm((theta[n] - other[n]).detach().reshape(num_tasks, -1), dim=1)
+        for n in theta
+    ]
+    return torch.linalg.vector_norm(torch.stack(norms), dim=0)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.errors import DivergedError
 from pipeline.learning.cost import Cost
-from pipeline.learning.inner_loop import distance
+from pipeline.learning.inner_loop import distances
 from pipeline.model.checkpoint import (
     State,
     Tensors,
@@ -34,7 +34,7 @@ HISTORY_COLUMNS = (
     "outer_loss",  # the loss that moved θ: query loss at θ̂, or the batch's loss
     "inner_change",  # mean ‖θ̂ - θ‖ (meta-training)
     "grad_norm",  # before clipping
-    "theta_change",  # ‖θ - θ_0‖ after the step
+    "theta_change",  # ‖θ - θ_0‖ after the step, learned log α included
     "valid_loss",  # valid query sets at θ
     "valid_adapted_loss",  # valid query sets at θ̂, after adaptation to their support sets
     "adaptation_gain",  # valid_loss - valid_adapted_loss
@@ -194,7 +194,7 @@ class _State:
             "outer_loss": report.outer_loss,
             "inner_change": report.inner_change,
             "grad_norm": norm,
-            "theta_change": distance(self.theta, self.start).item(),
+            "theta_change": distances(self.theta, self.start).item(),
         }
         progress.history.append(row)
         return row

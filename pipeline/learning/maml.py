@@ -5,101 +5,152 @@ K examples: the support set. Eq. 1's sum over tasks is a mean here, as in PAML: 
 clipping tells them apart.
 """
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
 from pipeline.learning.cost import Cost
 from pipeline.learning.episodes import Episode
-from pipeline.learning.inner_loop import Theta, adapt, distance
+from pipeline.learning.inner_loop import Rates, Theta, adapt, stacked
+from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.loop import StepReport
-from pipeline.model.batching import Batch, collate
+from pipeline.learning.outer_gradient import (
+    Outer,
+    Sweep,
+    Task,
+    outer_gradient,
+    reptile_gradient,
+)
+from pipeline.model.batching import collate_tasks
 from pipeline.model.learner import Learner
 
 
 MetaGradient = Literal["exact", "first_order", "reptile"]
 
 
+@dataclass(frozen=True)
+class Inner:
+    """The inner loop and the way back through it."""
+
+    rates: InnerRates  # α and what it moves
+    steps: int
+    kind: MetaGradient
+    anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
+    tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
+    recompute: bool = False  # inner steps' graphs: least memory
+
+    def weights(self, outer_step: int) -> tuple[float, ...]:
+        """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""
+        share = max(0.0, 1 - outer_step / self.anneal) / self.steps if self.anneal else 0.0
+        return (*[share] * (self.steps - 1), 1 - share * (self.steps - 1))
+
+
 def meta_gradient(
-    learner: Learner,
-    theta: Theta,
-    episodes: Sequence[Episode],
-    *,
-    inner_lr: float,
-    inner_steps: int,
-    kind: MetaGradient,
+    learner: Learner, outer: Theta, episodes: Sequence[Episode], inner: Inner, *, step: int = 0
 ) -> StepReport:
-    """Add the outer gradient of a batch of tasks to `theta`'s `.grad` (Alg. 1, lines 4-8).
+    """Add the outer gradient of a batch of tasks to `.grad` (Alg. 1, lines 4-8).
 
     `exact` differentiates through the inner steps, `first_order` takes ∇L at θ̂ for ∇L at θ, and
-    `reptile` takes (θ - θ̂)/α after inner steps on the support and then the query set. Tasks are
-    worked off one by one, so memory holds one task's graph.
+    `reptile` takes (θ - θ̂)/α after inner steps on the support and then the query set. Memory holds
+    the graphs of `inner.tasks_at_once` tasks.
+
+    Args:
+        learner: f.
+        outer: leaves, as `inner.rates.start` names them.
+        episodes: the tasks.
+        inner: the inner loop.
+        step: number of the outer step, for the multi-step loss.
 
     Raises:
         ModelError: `exact` with an attention that has no second derivative.
     """
-    if kind == "exact":
+    if inner.kind == "exact":
         learner.model.require_twice_differentiable()
-    support_losses, query_losses, changes = [], [], []
-    cost = Cost.zero()
-    for episode in episodes:  # line 4: for all T_i
-        support = collate(episode.support, learner.device)
-        query = collate(episode.query, learner.device)
-        adapted = adapt(  # lines 5-6: θ̂_i
-            learner, theta, support, lr=inner_lr, steps=inner_steps, exact=kind == "exact"
-        )
-        loss = learner.loss(adapted.theta_hat, query)  # L_i(f_θ̂_i)
-        if kind == "reptile":
-            _add_reptile(learner, theta, adapted.theta_hat, query, inner_lr, len(episodes))
-        else:
-            (loss / len(episodes)).backward()  # line 8: the gradients of the sum add up in θ.grad
-        support_losses.append(adapted.support_loss)
-        query_losses.append(loss.detach())
-        changes.append(distance(adapted.theta_hat, theta))
-        cost += Cost.meta(learner, support, query, inner_steps, kind)
+    theta, logs = inner.rates.split(outer)
+    rates = inner.rates.rates(logs)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for group in _groups(learner, episodes, inner.tasks_at_once):  # line 4: for all T_i
+        task = _collate(learner, group)
+        part = _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
+        _accumulate(theta, part.gradient, len(group), 1 / len(episodes))  # line 8: the sum over T_i
+        by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
+        _accumulate(logs, by_log, 1, 1 / len(episodes))
+        found.append((part.support_losses, part.query_losses, part.changes))
+        del part  # its gradient is added up: memory holds one group's
+    support_losses, query_losses, changes = (
+        torch.cat(column) for column in zip(*found, strict=True)
+    )
     return StepReport(
-        inner_loss=_mean(support_losses),
-        outer_loss=_mean(query_losses),
-        inner_change=_mean(changes),
+        inner_loss=support_losses.mean().item(),
+        outer_loss=query_losses.mean().item(),
+        inner_change=changes.mean().item(),
         replies=sum(len(p.spans) for e in episodes for p in [*e.support, *e.query]),
         outer_replies=sum(len(p.spans) for e in episodes for p in e.query),
-        cost=cost,
+        cost=sum((_cost(learner, e, inner, step) for e in episodes), Cost.zero()),
     )
 
 
-def _add_reptile(
-    learner: Learner, theta: Theta, theta_hat: Theta, query: Batch, lr: float, num_tasks: int
-) -> None:
-    """Add (θ - θ̂)/α / num_tasks, θ̂ after one more step, on the query set."""
-    detached = {name: value.detach().requires_grad_() for name, value in theta_hat.items()}
-    last = adapt(learner, detached, query, lr=lr, steps=1, exact=False).theta_hat
-    for name, value in theta.items():
-        pseudo = (value.detach() - last[name].detach()) / (lr * num_tasks)
-        value.grad = pseudo if value.grad is None else value.grad + pseudo
+def _task_gradient(
+    learner: Learner, theta: Theta, task: Task, rates: Rates, inner: Inner, step: int
+) -> Outer:
+    if inner.kind == "reptile":
+        fixed = cast("Mapping[str, float]", rates)
+        return reptile_gradient(learner, theta, task, fixed, steps=inner.steps)
+    sweep = Sweep(inner.weights(step), inner.kind == "exact", inner.recompute)
+    return outer_gradient(learner, theta, task, rates, sweep=sweep)
+
+
+def _cost(learner: Learner, episode: Episode, inner: Inner, step: int) -> Cost:
+    queries = sum(weight > 0 for weight in inner.weights(step))
+    return Cost.meta(learner, episode, inner.steps, inner.kind, queries=queries)
+
+
+def _groups(
+    learner: Learner, episodes: Sequence[Episode], tasks_at_once: int
+) -> Iterator[Sequence[Episode]]:
+    """Yield tasks that share passes: those of like length, so that little is padded."""
+    if tasks_at_once == 1 or not learner.stackable:
+        yield from ([episode] for episode in episodes)
+        return
+    ordered = sorted(episodes, key=lambda e: sum(len(p.ids) for p in [*e.support, *e.query]))
+    for first in range(0, len(ordered), tasks_at_once):
+        yield ordered[first : first + tasks_at_once]
+
+
+def _collate(learner: Learner, episodes: Sequence[Episode]) -> Task:
+    return Task(
+        collate_tasks([episode.support for episode in episodes], learner.device),
+        collate_tasks([episode.query for episode in episodes], learner.device),
+    )
+
+
+def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) -> None:
+    """Add weight × the sum over tasks of `gradient` to the leaves' `.grad`."""
+    for name, value in gradient.items():
+        total = value.sum(0) if num_tasks > 1 else value
+        leaf = theta[name]
+        leaf.grad = total.mul_(weight) if leaf.grad is None else leaf.grad.add_(total, alpha=weight)
 
 
 def validate(
-    learner: Learner, theta: Theta, episodes: Sequence[Episode], *, lr: float, steps: int
+    learner: Learner, outer: Theta, episodes: Sequence[Episode], inner: Inner
 ) -> tuple[float, float]:
     """Return the query sets' NLL before and after adaptation: nats per token, over all episodes.
 
     The same for every way of training, so that histories can be read side by side.
     """
+    theta, logs = inner.rates.split(outer)
+    rates = inner.rates.rates(logs)
     before = after = tokens = 0.0
-    leaves = {name: value.detach().requires_grad_() for name, value in theta.items()}
-    for episode in episodes:
-        support = collate(episode.support, learner.device)
-        query = collate(episode.query, learner.device)
-        theta_hat = adapt(learner, leaves, support, lr=lr, steps=steps, exact=False).theta_hat
-        with torch.no_grad():
-            size = len(query.targets)
-            before += learner.loss(leaves, query).item() * size
-            after += learner.loss(theta_hat, query).item() * size
-            tokens += size
+    for group in _groups(learner, episodes, inner.tasks_at_once):
+        task = _collate(learner, group)
+        start = stacked(theta, len(group))
+        theta_hat = adapt(learner, start, task.support, rates=rates, steps=inner.steps).theta_hat
+        with torch.no_grad(), learner.model.attending(fused=True):
+            before += learner.token_nll(start, task.query).sum().item()
+            after += learner.token_nll(theta_hat, task.query).sum().item()
+        tokens += len(task.query.targets)
     return before / tokens, after / tokens
-
-
-def _mean(values: Sequence[Tensor]) -> float:
-    return torch.stack(list(values)).mean().item()

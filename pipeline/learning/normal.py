@@ -21,5 +21,5 @@ def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> StepRep
         inner_change=None,
         replies=replies,
         outer_replies=replies,
-        cost=Cost.plain(learner, batch),
+        cost=Cost.plain(learner, pieces),
     )

@@ -78,7 +78,7 @@ class OneWriter:
 
     def __init__(self, checkpoint: Checkpoint, ranks: Ranks) -> None:
         self._checkpoint = checkpoint
-        self._ranks = ranks
+        self.ranks = ranks
 
     def load(self) -> tuple[Tensors, State] | None:
         """Return what was saved last, by any number of ranks.
@@ -89,7 +89,7 @@ class OneWriter:
         """
         found = self._checkpoint.load()
         digest = found and sha256(json.dumps(found[1], sort_keys=True).encode()).hexdigest()
-        if len(set(self._ranks.gather(digest))) > 1:
+        if len(set(self.ranks.gather(digest))) > 1:
             raise TrainingError(
                 f"{self._checkpoint.path}: not the same for every rank; all machines of a run "
                 "must share this folder, or start without it"
@@ -98,12 +98,12 @@ class OneWriter:
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint, on rank 0; the others wait."""
-        if self._ranks.first:
+        if self.ranks.first:
             self._checkpoint.save(tensors, state)
-        self._ranks.barrier()
+        self.ranks.barrier()
 
     def delete(self) -> None:
         """Remove the checkpoint, on rank 0: the out is written. The others wait for that."""
-        if self._ranks.first:
+        if self.ranks.first:
             self._checkpoint.delete()
-        self._ranks.barrier()
+        self.ranks.barrier()

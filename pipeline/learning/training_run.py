@@ -3,20 +3,21 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, TrainingError
 from pipeline.learning.episodes import EncodedTask, encode_tasks
-from pipeline.learning.loop import HISTORY_COLUMNS, Trained
+from pipeline.learning.loop import HISTORY_COLUMNS, Progress, Trained
 from pipeline.model.base import load_base
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.device import best_device, use_threads
-from pipeline.model.language_model import Attention
+from pipeline.model.encoding import Window
+from pipeline.model.language_model import Attention, Precision
 from pipeline.model.learner import Learner, build_learner, load_theta, save_theta
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import Adapters, StageParams, Variant
@@ -51,8 +52,13 @@ def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
     return encode_tasks(artifacts.read_records(path, PersonaTask, made_by="tasks"), learner.encoder)
 
 
-def start(identity: Identity, attention: Attention) -> Learner:
-    """Build the run's learner on this machine's device."""
+def start(identity: Identity, attention: Attention, precision: Precision) -> Learner:
+    """Build the run's learner on this machine's device.
+
+    Raises:
+        TrainingError: the variant was trained by the other method, which this would replace.
+    """
+    _refuse_other_method(identity)
     learner = build_learner(
         identity.variant,
         identity.adapters,
@@ -61,16 +67,58 @@ def start(identity: Identity, attention: Attention) -> Learner:
         attention=attention,
         device=best_device(),
     )
+    learner.model.precision = precision
     use_threads(sum(value.numel() for value in learner.parameters(learner.theta).values()))
     return learner
 
 
-def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
-    """Write `models/VARIANT/seed-SEED/` as a whole; return it."""
+def _refuse_other_method(identity: Identity) -> None:
     folder = artifacts.model_dir(identity.name, identity.seed)
-    progress = trained.progress
+    if not (folder / "variant.json").is_file():
+        return
+    method = read_variant(identity.name, identity.seed).method
+    if method != identity.method:
+        raise TrainingError(
+            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that, "
+            f"or delete the folder to have {identity.method} write it"
+        )
+
+
+def save(
+    identity: Identity,
+    learner: Learner,
+    trained: Trained,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None = None,
+) -> Path:
+    """Write `models/VARIANT/seed-SEED/` as a whole; return it.
+
+    Args:
+        identity: which run.
+        learner: f, as the run was started.
+        trained: θ and how it came about.
+        tasks: of each split that was read.
+        inner_rates: what fine-tuning is to move, and learned rates; null: all of θ.
+    """
+    folder = artifacts.model_dir(identity.name, identity.seed)
+    record = _record(identity, learner, trained.progress, tasks, inner_rates)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        save_theta(trained.theta, partial)
+        artifacts.write_json(partial / "variant.json", record.model_dump())
+        artifacts.write_text(partial / "history.csv", _csv(trained.progress.history))
+    return folder
+
+
+def _record(
+    identity: Identity,
+    learner: Learner,
+    progress: Progress,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None,
+) -> VariantFile:
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
-    record = VariantFile(
+    return VariantFile(
         name=identity.name,
         method=identity.method,
         seed=identity.seed,
@@ -78,6 +126,12 @@ def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
         adapters=identity.adapters,
         trained_parameters=sum(sizes[name] for name in learner.theta),
         all_parameters=sum(sizes.values()),
+        dialogues={split: len(_dialogues(those)) for split, those in tasks.items()},
+        over_context={
+            split: sum(len(windows) > 1 for windows in _dialogues(those))
+            for split, those in tasks.items()
+        },
+        inner_rates=None if inner_rates is None else dict(inner_rates),
         steps=progress.step,
         best_step=progress.best_step,
         replies=progress.replies,
@@ -85,12 +139,10 @@ def save(identity: Identity, learner: Learner, trained: Trained) -> Path:
         tokens=progress.tokens,
         operations=progress.operations,
     )
-    with artifacts.atomic_path(folder) as partial:
-        partial.mkdir()
-        save_theta(trained.theta, partial)
-        artifacts.write_json(partial / "variant.json", record.model_dump())
-        artifacts.write_text(partial / "history.csv", _csv(progress.history))
-    return folder
+
+
+def _dialogues(tasks: Sequence[EncodedTask]) -> list[tuple[Window, ...]]:
+    return [windows for task in tasks for windows in task.dialogues]
 
 
 def read_variant(name: str, seed: int) -> VariantFile:
@@ -119,7 +171,8 @@ def load_variant(name: str, seed: int) -> Learner:
         attention="sdpa",
         device=best_device(),
     )
-    return load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+    learner = load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+    return replace(learner, inner_rates=record.inner_rates)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -24,15 +24,22 @@ class Adapter(nn.Module):
         self.up = nn.Linear(bottleneck, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return hidden + up(gelu(down(hidden)))."""
-        adapted: Tensor = self.up(F.gelu(self.down(hidden), approximate="tanh"))
-        return hidden + adapted
+        """Return hidden + up(gelu(down(hidden))); weights may be one for each sequence."""
+        inner = F.gelu(_linear(hidden, self.down), approximate="tanh")
+        return hidden + _linear(inner, self.up)
 
     def initialise(self, std: float, generator: torch.Generator) -> None:
         """W_down ~ N(0, std) cut at two standard deviations; W_up and both biases zero."""
         nn.init.trunc_normal_(self.down.weight, 0.0, std, -2 * std, 2 * std, generator=generator)
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
+
+
+def _linear(hidden: Tensor, layer: nn.Linear) -> Tensor:
+    """Apply a layer whose weight is (out, in), or (B, out, in) where sequences have their own."""
+    if layer.weight.ndim == 2:
+        return F.linear(hidden, layer.weight, layer.bias)
+    return torch.baddbmm(layer.bias[:, None], hidden, layer.weight.mT)
 
 
 def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generator) -> list[str]:

@@ -1,4 +1,4 @@
-"""From encoded windows to padded tensors. B sequences, T tokens, R predicted tokens.
+"""From encoded windows to padded tensors. B sequences, T tokens, R predicted tokens, N tasks.
 
 Sequences are right-padded with id 0 and need no mask: attention is causal, so no real token ever
 looks at the padding, and only reply positions are read.
@@ -28,17 +28,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Batch:
-    """`ids` (B, T); the R positions whose next token is a reply's, and those tokens."""
+    """`ids` (B, T), whose they are, the R positions whose next token is a reply's, those tokens."""
 
     ids: Tensor  # (B, T) int64
     rows: Tensor  # (R,)
     columns: Tensor  # (R,) position before the predicted token
     targets: Tensor  # (R,)
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens that went through the network, padding included."""
-        return self.ids.numel()
+    tasks: Tensor  # (B,) from 0 to N - 1
+    num_tasks: int  # N
 
 
 def whole(windows: Sequence[Window]) -> list[Piece]:
@@ -58,7 +55,14 @@ def select(windows: Sequence[Window], replies: slice) -> list[Piece]:
 
 
 def collate(pieces: Sequence[Piece], device: torch.device) -> Batch:
-    """Pad the pieces to one batch."""
+    """Pad the pieces of one task, or of no task in particular, to one batch."""
+    return collate_tasks([pieces], device)
+
+
+def collate_tasks(sets: Sequence[Sequence[Piece]], device: torch.device) -> Batch:
+    """Pad the support or query sets of N tasks to one batch."""
+    pieces = [piece for one in sets for piece in one]
+    tasks = [number for number, one in enumerate(sets) for _ in one]
     length = max(len(piece.ids) for piece in pieces)
     ids = [[*piece.ids, *[0] * (length - len(piece.ids))] for piece in pieces]
     places = [
@@ -68,4 +72,5 @@ def collate(pieces: Sequence[Piece], device: torch.device) -> Batch:
         for column in range(span.start, span.end)
     ]
     rows, columns, targets = torch.tensor(places).T.to(device)
-    return Batch(torch.tensor(ids, device=device), rows, columns, targets)
+    owners = torch.tensor(tasks, device=device)
+    return Batch(torch.tensor(ids, device=device), rows, columns, targets, owners, len(sets))

@@ -31,12 +31,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
+from pipeline.model.tensors import write_tensors
 
 
 _PROJECT = Path(__file__).parents[2]
@@ -74,14 +74,10 @@ class Checkpoint:
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint atomically by `tensors` (any device) and JSON-able `state`."""
-        copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-        text = json.dumps(state, sort_keys=True)
+        metadata = {"state": json.dumps(state, sort_keys=True)}
         with artifacts.atomic_path(self.path) as partial:
-            save_file(
-                {name: tensor.contiguous() for name, tensor in copies.items()},
-                partial,
-                metadata={"state": text},
-            )
+            # Tied parameters share memory, which the file format refuses.
+            write_tensors({n: t.detach().clone() for n, t in tensors.items()}, partial, metadata)
         self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, State] | None:

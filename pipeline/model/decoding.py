@@ -56,23 +56,26 @@ def respond(
 
     Args:
         reading: the window.
-        spans: replies of that window.
+        spans: replies of that window; one that stands there twice is sampled twice, and its greedy
+            response is computed once.
         ending: how a response ends, and what it may not hold.
         top_p: the nucleus.
         uniforms: for each reply as many numbers in [0, 1) as a response may have tokens.
 
     Returns:
-        For each reply (sampled ids, greedy ids), without the closing token.
+        For each of `spans` (sampled ids, greedy ids), without the closing token.
     """
     count, steps = len(spans), len(uniforms[0])
+    replies = list(dict.fromkeys(spans))
+    rows = [*spans, *replies]  # B: samples, then greedy responses
     device = reading.hidden.device
-    starts = torch.tensor([span.start for span in spans] * 2, device=device)  # samples, greedy
-    draws = torch.tensor(uniforms, dtype=reading.hidden.dtype, device=device)  # (B / 2, steps)
+    starts = torch.tensor([span.start for span in rows], device=device)
+    draws = torch.tensor(uniforms, dtype=reading.hidden.dtype, device=device)  # (samples, steps)
     prefix = torch.arange(len(reading.window.ids), device=device) < starts[:, None]  # (B, T)
-    cache = reading.cache(2 * count)
+    cache = reading.cache(len(rows))
     hidden = reading.hidden[starts - 1]
     chosen: list[Tensor] = []
-    done = torch.zeros(2 * count, dtype=torch.bool, device=device)
+    done = torch.zeros(len(rows), dtype=torch.bool, device=device)
     for step in range(steps):
         logits = reading.model.logits(reading.parameters, hidden)
         logits[:, list(ending.forbidden)] = -torch.inf
@@ -83,8 +86,9 @@ def respond(
         if step == steps - 1 or bool(done.all()):
             break
         hidden = _read_on(reading, cache, prefix, token, starts + step)
-    rows = [_until(row, ending.closing) for row in torch.stack(chosen, -1).tolist()]
-    return list(zip(rows[:count], rows[count:], strict=True))
+    texts = [_until(ids, ending.closing) for ids in torch.stack(chosen, -1).tolist()]
+    greedy = dict(zip(replies, texts[count:], strict=True))
+    return [(text, greedy[span]) for text, span in zip(texts[:count], spans, strict=True)]
 
 
 def _read_on(

@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from pipeline.errors import TrainingError
+
 
 # Below this size sharing a product among threads costs more than it saves; above it, all cores.
 _SMALL = 1_000_000
@@ -15,9 +17,50 @@ def best_device() -> torch.device:
 
 
 def num_workers() -> int:
-    """Return how many processes may share work on a CPU; `MAMLVIAPP_WORKERS` overrides."""
-    asked = os.environ.get("MAMLVIAPP_WORKERS", "")
-    return int(asked) if asked.isdigit() and int(asked) > 0 else len(os.sched_getaffinity(0))
+    """Return how many processes may share work on a CPU; `MAMLVIAPP_WORKERS` overrides.
+
+    Raises:
+        TrainingError: the variable is not a number of processes.
+    """
+    return count_from_environment("MAMLVIAPP_WORKERS") or _cores()
+
+
+def count_from_environment(name: str) -> int | None:
+    """Return a number that the user asks for; null where the variable is not set.
+
+    Raises:
+        TrainingError: it is not a whole number from 1 on.
+    """
+    asked = os.environ.get(name, "")
+    if not asked:
+        return None
+    if not (asked.isdecimal() and int(asked) > 0):
+        raise TrainingError(f"{name}={asked!r}: a whole number from 1 on was expected")
+    return int(asked)
+
+
+def tasks_at_once(device: torch.device) -> int:
+    """Return how many tasks may share a pass; `MAMLVIAPP_TASKS_AT_ONCE` overrides.
+
+    A GPU has room to fill; on a CPU the wider pass only falls out of the caches.
+
+    Raises:
+        TrainingError: the variable is not a number of tasks.
+    """
+    on_gpu = 16 if device.type == "cuda" else 1
+    return count_from_environment("MAMLVIAPP_TASKS_AT_ONCE") or on_gpu
+
+
+def recompute() -> bool:
+    """Say whether inner steps' graphs are made again rather than kept; `MAMLVIAPP_RECOMPUTE=1`."""
+    return bool(count_from_environment("MAMLVIAPP_RECOMPUTE"))
+
+
+def _cores() -> int:
+    """Return how many cores this process may use; not every system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def use_threads(num_parameters: int) -> None:

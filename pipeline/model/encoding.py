@@ -119,7 +119,8 @@ class Encoder:
                 if first == last:
                     raise ModelError(
                         f"dialogue {dialogue.dialogue_id}, turn {last}: {length} tokens with its "
-                        f"persona, the context holds {self.context}; use a base with more context"
+                        f"persona, the context holds {self.context}; raise base.pretrain.context, "
+                        "or give a base.source with more"
                     )
                 first += 1
             groups.setdefault(first, []).append(last)

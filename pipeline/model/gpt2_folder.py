@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
+from pipeline.model.tensors import read_tensors, write_tensors
 
 
 CONFIG = "config.json"
@@ -67,9 +66,8 @@ def write_gpt2(model: GPT2LMHeadModel, folder: Path) -> None:
     config = {k: v for k, v in model.config.to_dict().items() if k not in _UNSTABLE}
     config["architectures"] = [type(model).__name__]
     artifacts.write_json(folder / CONFIG, config)
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    del tensors[_HEAD]
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    tensors = {name: tensor for name, tensor in model.state_dict().items() if name != _HEAD}
+    write_tensors(tensors, folder / WEIGHTS, {"format": "pt"})
 
 
 def _read_config(folder: Path) -> GPT2Config:
@@ -91,10 +89,7 @@ def _read_config(folder: Path) -> GPT2Config:
 def _read_weights(folder: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for path in weight_files(folder):
-        try:
-            tensors |= load_file(path)
-        except SafetensorError as error:
-            raise ModelError(f"{path}: corrupt ({error}); fetch or make it again") from error
+        tensors |= read_tensors(path, remedy="fetch or make it again")
     return tensors
 
 

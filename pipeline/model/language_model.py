@@ -3,23 +3,31 @@
 The network is `transformers`' GPT2Model, called through `torch.func.functional_call`; embedding
 and output projection are ours, because they are one tied matrix in two parts: the V rows of the
 plain vocabulary (`wte.weight`) and the S rows of the special tokens (`special.weight`), a small
-tensor of its own that every variant trains. B sequences, T tokens, H width, R predicted tokens.
+tensor of its own that every variant trains.
+
+Several tasks share one pass where all that differs between them is Φ and the special rows: a
+parameter with one dimension more than it was built with is stacked, one value for each task.
+
+B sequences, T tokens, H width, R predicted tokens, N tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from pipeline.errors import ModelError
 from pipeline.model.batching import Batch
+from pipeline.model.tied_nll import tied_nll
 
 
 Parameters = Mapping[str, Tensor]
 Attention = Literal["eager", "sdpa"]
+Precision = Literal["float32", "bfloat16"]
 
 WTE = "wte.weight"
 SPECIAL = "special.weight"
@@ -27,6 +35,9 @@ SPECIAL = "special.weight"
 
 class LanguageModel:
     """A GPT-2 whose parameters are an argument.
+
+    `precision` may be set: that of the losses' matrix products. Parameters, normalisations, softmax
+    and what only reads (`hidden`) stay in the parameters' own.
 
     Args:
         transformer: a GPT2Model, its adapters inserted; its `wte` holds V + S rows.
@@ -38,7 +49,9 @@ class LanguageModel:
         self._transformer = transformer.eval().requires_grad_(False)  # no dropout in any loop
         self.config = transformer.config
         self.attention = attention
+        self.precision: Precision = "float32"
         transformer.set_attn_implementation(attention)
+        _fuse_activation(transformer)
         self.vocab_size: int = transformer.wte.weight.shape[0] - num_special  # V
         self._initial = self._split(dict(transformer.named_parameters()))
 
@@ -70,37 +83,96 @@ class LanguageModel:
             GPT2Model's output; `last_hidden_state` is (B, T, H).
         """
         inner = {name: value for name, value in parameters.items() if name not in (WTE, SPECIAL)}
-        embeddings = self._embed(parameters, ids)
+        embeddings = self.embed(parameters, ids)
         keywords = {"inputs_embeds": embeddings, "use_cache": False} | options
         return functional_call(self._transformer, inner, (), keywords)
 
-    def _embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
+    def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
+        """Return the tied table's rows of `ids`: (..., H)."""
         plain = F.embedding(ids.clamp(max=self.vocab_size - 1), parameters[WTE])
-        special = F.embedding((ids - self.vocab_size).clamp(min=0), parameters[SPECIAL])
-        return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (B, T, H)
+        places, table = (ids - self.vocab_size).clamp(min=0), parameters[SPECIAL]
+        if table.ndim == 3:  # one for each sequence: (B, S, H)
+            places = places + table.shape[1] * torch.arange(len(ids), device=ids.device)[:, None]
+            table = table.flatten(0, 1)
+        special = F.embedding(places, table)
+        return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
 
     def logits(self, parameters: Parameters, hidden: Tensor) -> Tensor:
         """Project (..., H) on the tied table: (..., V + S)."""
         return torch.cat([hidden @ parameters[WTE].T, hidden @ parameters[SPECIAL].T], dim=-1)
 
     def token_nll(self, parameters: Parameters, batch: Batch) -> Tensor:
-        """Return the negative log-likelihood of each predicted token: (R,), nats."""
+        """Return the negative log-likelihood of each predicted token: (R,), nats.
+
+        Adapters and special rows may be stacked, one value for each of the batch's tasks.
+        """
+        low = self.precision == "bfloat16"
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low):
+            return self._token_nll(parameters, batch)
+
+    def _token_nll(self, parameters: Parameters, batch: Batch) -> Tensor:
+        if parameters[SPECIAL].ndim == 3:
+            parameters = self._of_rows(parameters, batch.tasks)
         hidden = self.hidden(parameters, batch.ids).last_hidden_state
-        logits = self.logits(parameters, hidden[batch.rows, batch.columns])  # (R, V + S)
-        return F.cross_entropy(logits, batch.targets, reduction="none")
+        hidden = hidden[batch.rows, batch.columns]  # (R, H)
+        special = parameters[SPECIAL]
+        if special.ndim == 3:
+            logits = torch.linalg.vecdot(special[batch.rows], hidden[:, None])
+        else:
+            logits = hidden @ special.T  # (R, S)
+        return tied_nll(hidden, parameters[WTE], logits, batch.targets)
+
+    def _of_rows(self, parameters: Parameters, tasks: Tensor) -> dict[str, Tensor]:
+        """Turn what is stacked by tasks, (N, ...), into one value for each sequence, (B, ...)."""
+        return {
+            name: value[tasks] if value.ndim > self._initial[name].ndim else value
+            for name, value in parameters.items()
+        }
+
+    def losses(self, parameters: Parameters, batch: Batch) -> Tensor:
+        """Return each task's loss, (N,): NLL over reply and closing tokens, per token, nats."""
+        nll = self.token_nll(parameters, batch)
+        tasks = batch.tasks[batch.rows]
+        sums = nll.new_zeros(batch.num_tasks).index_add(0, tasks, nll)
+        return sums / torch.bincount(tasks, minlength=batch.num_tasks)
 
     def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Return a set of replies' loss: NLL over reply and closing tokens, per token, nats."""
         return self.token_nll(parameters, batch).mean()
 
+    @contextmanager
+    def attending(self, *, fused: bool) -> Iterator[None]:
+        """Let passes within use fused attention, which can be differentiated once; or the own."""
+        if fused:
+            self._transformer.set_attn_implementation("sdpa")
+        try:
+            yield
+        finally:
+            if fused:
+                self._transformer.set_attn_implementation(self.attention)
+
     def require_twice_differentiable(self) -> None:
-        """Refuse fused attention, which has no second derivative.
+        """Refuse what has no second derivative, or a wrong one.
 
         Raises:
-            ModelError: the attention is not `eager`.
+            ModelError: the attention is fused, or `transformers`' own checkpointing is on: it
+                recomputes with the module's weights in the place of f's arguments, silently.
         """
+        if any(getattr(m, "gradient_checkpointing", False) for m in self._transformer.modules()):
+            raise ModelError(
+                "exact meta-gradients are wrong under the network's own gradient checkpointing; "
+                "switch it off and set MAMLVIAPP_RECOMPUTE=1 "
+                "to save memory exactly"
+            )
         if self.attention != "eager":
             raise ModelError(
                 f"exact meta-gradients need attention `eager`, found `{self.attention}`: fused "
                 "attention has no second derivative; use meta_gradient first_order or reptile"
             )
+
+
+def _fuse_activation(transformer: Any) -> None:
+    """Compute GPT-2's tanh GELU in one operation instead of eight: the same function."""
+    if transformer.config.activation_function == "gelu_new":
+        for block in transformer.h:
+            block.mlp.act = nn.GELU(approximate="tanh")

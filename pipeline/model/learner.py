@@ -5,12 +5,11 @@ is fixed because it is not in θ. The special tokens' rows belong to θ in every
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import GPT2Model
 
@@ -18,7 +17,8 @@ from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.adapters import insert_adapters
 from pipeline.model.batching import Batch
 from pipeline.model.encoding import Encoder
-from pipeline.model.language_model import SPECIAL, Attention, LanguageModel
+from pipeline.model.language_model import SPECIAL, WTE, Attention, LanguageModel
+from pipeline.model.tensors import read_tensors, write_tensors
 from pipeline.model.tokenizer import SPECIAL_TOKENS
 from pipeline.params import Adapters, Variant
 
@@ -34,6 +34,7 @@ class Learner:
     encoder: Encoder
     theta: dict[str, Tensor]
     fixed: dict[str, Tensor]
+    inner_rates: Mapping[str, float | None] | None = None  # what adapts, learned rates; null: all
 
     @property
     def device(self) -> torch.device:
@@ -43,6 +44,19 @@ class Learner:
     def parameters(self, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all of f's parameters with `theta` in the place of θ."""
         return {**self.fixed, **theta}
+
+    @property
+    def stackable(self) -> bool:
+        """Tasks can share a pass: the tensors that differ between them are Φ and special rows."""
+        return WTE in self.fixed
+
+    def token_nll(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """NLL of each predicted token, (R,), nats; θ may be stacked, (N, ...)."""
+        return self.model.token_nll(self.parameters(theta), batch)
+
+    def losses(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """L_i(f_θ_i) of each of the batch's N tasks, (N,), in nats; θ may be stacked, (N, ...)."""
+        return self.model.losses(self.parameters(theta), batch)
 
     def loss(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """L_i(f_θ): nats per reply token, closing tokens included."""
@@ -102,8 +116,7 @@ def _random_like(transformer: GPT2Model, seed: int) -> GPT2Model:
 
 def save_theta(theta: Mapping[str, Tensor], folder: Path) -> None:
     """Write θ into `folder` as safetensors; equal tensors give equal bytes."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in sorted(theta.items())}
-    save_file(tensors, folder / THETA_FILE)
+    write_tensors(theta, folder / THETA_FILE)
 
 
 def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
@@ -111,14 +124,14 @@ def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
 
     Raises:
         MissingFileError: there is no θ; `made_by` names the stage that writes it.
-        ModelError: the tensors there are not this learner's.
+        ModelError: the file is corrupt, or the tensors there are not this learner's.
     """
     path = folder / THETA_FILE
     if not path.is_file():
         raise MissingFileError(path, made_by)
-    found = load_file(path, device=str(learner.device))
+    found = read_tensors(path, remedy=f"run stage {made_by} again", device=learner.device)
     shapes = {name: tuple(value.shape) for name, value in learner.theta.items()}
     if {name: tuple(value.shape) for name, value in found.items()} != shapes:
         raise ModelError(f"{path}: other tensors than this variant's; run stage {made_by} again")
     theta = {name: found[name] for name in learner.theta}
-    return Learner(learner.model, learner.encoder, theta, learner.fixed)
+    return replace(learner, theta=theta)

@@ -1,34 +1,33 @@
-"""Hits@1's candidates, all at once on a shared prefix (Section 4.1).
+"""Hits@1's candidates, all of a window at once on what has been read of it (Section 4.1).
 
-Every reply of a window is a row; its candidates stand one after the other in that row, each seeing
-the reply's own prefix (from the reading) and itself, and nothing else. Identical strings are
-scored once, so ties are exact. B rows, Q packed tokens, T tokens of the window. No gradients.
+The candidates of all replies are branches of one tree whose trunk is the window (`prefix_tree`):
+what two of them share, or share with the true reply, is read once, and the vocabulary's normaliser
+is computed once for each context. Whole branches are packed into rows; a token sees the window up
+to where its branch leaves it, and the tokens of its branch above it. Identical strings are scored
+once, so ties are exact. R rows of Q places, T tokens of the window, H width. No gradients.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pipeline.model.encoding import ReplySpan
+from pipeline.model.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.reading import Reading
 
 
-Ids = tuple[int, ...]
+Pair = tuple[int, int]  # context, token
+
+_PLACES = 128  # in a row: shorter rows waste less attention, longer ones copy fewer keys
+_AT_ONCE = 8  # rows in a pass
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """One row's candidates: what goes in, and what is read off."""
-
-    inputs: list[int]  # every candidate but for its last token, one after the other
-    offsets: list[int]  # position of each input within its candidate
-    owners: list[int]  # which candidate each input belongs to
-
-
+@torch.no_grad()
 def candidate_nll(
-    reading: Reading, spans: Sequence[ReplySpan], candidates: Sequence[Sequence[Ids]]
+    reading: Reading,
+    spans: Sequence[ReplySpan],
+    candidates: Sequence[Sequence[tuple[int, ...]]],
 ) -> list[list[float]]:
     """Return each candidate's NLL after its reply's prefix, closing token left out, in nats.
 
@@ -36,69 +35,92 @@ def candidate_nll(
         reading: the window.
         spans: replies of that window.
         candidates: for each reply its candidates' ids (no marks, none empty).
+
+    Memory: what grows with the number of candidates is H numbers per context and, for a pass of P
+    = `_AT_ONCE` x `_PLACES` tokens at a time (more only if a branch is longer than a row), one
+    layer's activations, P x (T + Q) mask entries and one layer's keys and values of R x (T + Q)
+    tokens; logits as `vocabulary.nll` says.
     """
-    unique = [list(dict.fromkeys(row)) for row in candidates]
-    packed = [_pack(row) for row in unique]
-    hidden = _run(reading, spans, packed)  # (B, Q, H)
-    scores = []
-    for row, (span, known) in enumerate(zip(spans, unique, strict=True)):
-        first = reading.hidden[span.start - 1].expand(len(known), -1)
-        states = torch.cat([first, hidden[row, : len(packed[row].inputs)]])
-        targets = [c[0] for c in known] + [token for c in known for token in c[1:]]
-        nll = reading.nll(states, torch.tensor(targets, device=states.device))
-        owners = torch.tensor([*range(len(known)), *packed[row].owners], device=states.device)
-        total = torch.zeros(len(known), dtype=nll.dtype, device=nll.device)
-        total.index_add_(0, owners, nll)
-        by_ids = dict(zip(known, total.tolist(), strict=True))
-        scores.append([by_ids[ids] for ids in candidates[row]])
-    return scores
+    tree = PrefixTree(reading.window)
+    walks = [
+        {ids: tree.walk(span.start, ids) for ids in row}
+        for span, row in zip(spans, candidates, strict=True)
+    ]
+    pairs = dict.fromkeys(pair for row in walks for walk in row.values() for pair in walk)
+    nll = dict(zip(pairs, _pair_nll(reading, tree, list(pairs)), strict=True))
+    return [
+        [sum(nll[pair] for pair in walks_of[ids]) for ids in row]
+        for walks_of, row in zip(walks, candidates, strict=True)
+    ]
 
 
-def _pack(candidates: Sequence[Ids]) -> _Packed:
-    bodies = [ids[:-1] for ids in candidates]
-    return _Packed(
-        inputs=[token for body in bodies for token in body],
-        offsets=[offset for body in bodies for offset in range(len(body))],
-        owners=[owner for owner, body in enumerate(bodies) for _ in body],
-    )
-
-
-def _run(reading: Reading, spans: Sequence[ReplySpan], packed: Sequence[_Packed]) -> Tensor:
+def _pair_nll(reading: Reading, tree: PrefixTree, pairs: Sequence[Pair]) -> list[float]:
+    """Return -log p(token | context) of each pair."""
+    contexts = {context: i for i, context in enumerate(dict.fromkeys(c for c, _ in pairs))}
     device = reading.hidden.device
-    length = max(len(row.inputs) for row in packed)
-    if length == 0:  # every candidate is a single token: the prefix has said it all
-        return reading.hidden.new_zeros(len(packed), 0, reading.hidden.shape[-1])
-    ids = _padded([row.inputs for row in packed], length, 0, device)
-    offsets = _padded([row.offsets for row in packed], length, 0, device)
-    owners = _padded([row.owners for row in packed], length, -1, device)
-    starts = torch.tensor([span.start for span in spans], device=device)
-    mask = _mask(owners, starts, len(reading.window.ids))
+    states = torch.cat([reading.hidden, _read(reading, tree)])
+    used = states[torch.tensor(list(contexts), device=device)]
+    rows = torch.tensor([contexts[context] for context, _ in pairs], device=device)
+    targets = torch.tensor([token for _, token in pairs], device=device)
+    values: list[float] = reading.nll(used, rows, targets).tolist()
+    return values
+
+
+def _read(reading: Reading, tree: PrefixTree) -> Tensor:
+    """Return the states of all nodes: (nodes, H)."""
+    states = reading.hidden.new_empty(len(tree.tokens), reading.hidden.shape[-1])
+    rows = fill_rows(tree.branches(), -(-len(tree.tokens) // _PLACES))
+    for first in range(0, len(rows), _AT_ONCE):
+        group = rows[first : first + _AT_ONCE]
+        hidden = _run(reading, tree, group)  # (R, Q, H)
+        for nodes, found in zip(group, hidden, strict=True):
+            states[nodes] = found[: len(nodes)]
+    return states
+
+
+def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tensor:
+    device = reading.hidden.device
+    places = [nodes + nodes[:1] * (max(map(len, rows)) - len(nodes)) for nodes in rows]
+    index = torch.tensor(places)  # (R, Q); a place that is left over repeats the row's first node
+    ids, trunks, depths = (
+        torch.tensor(values)[index].to(device) for values in (tree.tokens, tree.trunks, tree.depths)
+    )
+    mask = _mask(tree, rows, trunks, max(tree.depths))
     output = reading.model.hidden(
         reading.parameters,
         ids,
-        past_key_values=reading.cache(len(packed)),
+        past_key_values=reading.shared(),
         use_cache=True,
-        position_ids=starts[:, None] + offsets,
+        position_ids=trunks + depths,
         attention_mask=additive(mask, reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state
     return hidden
 
 
-def _mask(owners: Tensor, starts: Tensor, window: int) -> Tensor:
-    """Return who may see what: (B, Q, T + Q) bool."""
-    rows, length = owners.shape
-    prefix = torch.arange(window, device=owners.device) < starts[:, None]  # (B, T)
-    same = owners[:, :, None] == owners[:, None, :]  # (B, Q, Q)
-    causal = torch.ones(length, length, dtype=torch.bool, device=owners.device).tril()
-    return torch.cat([prefix[:, None].expand(rows, length, window), same & causal], dim=-1)
+def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:
+    """Return who may see what: (R, Q, T + Q) bool; `depth` is that of the deepest node."""
+    device, length = trunks.device, trunks.shape[1]
+    parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows], device=device)
+    own = torch.zeros(len(rows), length, length, dtype=torch.bool, device=device)
+    above = torch.arange(length, device=device).repeat(len(rows), 1)
+    for _ in range(depth):
+        own.scatter_(-1, above[:, :, None], value=True)
+        above = parents.gather(-1, above)
+    window = torch.arange(tree.window, device=device) <= trunks[:, :, None]
+    return torch.cat([window, own], dim=-1)
+
+
+def _parents(tree: PrefixTree, nodes: list[int], length: int) -> list[int]:
+    """Return the place of each place's parent; its own where a branch begins or nothing stands."""
+    places = {node: place for place, node in enumerate(nodes)}
+    parents = [
+        places.get(tree.parents[node] - tree.window, place) for place, node in enumerate(nodes)
+    ]
+    return parents + list(range(len(nodes), length))
 
 
 def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """Return (B, Q, K) bool as (B, 1, Q, K): 0 where it is true, the smallest number elsewhere."""
     zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
     return zeros.masked_fill(~mask, torch.finfo(dtype).min)[:, None]
-
-
-def _padded(rows: Sequence[list[int]], length: int, fill: int, device: torch.device) -> Tensor:
-    return torch.tensor([row + [fill] * (length - len(row)) for row in rows], device=device)

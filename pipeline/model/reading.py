@@ -7,17 +7,37 @@ the history are read once per dialogue. T tokens, H width, N scored tokens. No g
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
 
+from pipeline.model import vocabulary
 from pipeline.model.encoding import ReplySpan, Window
 from pipeline.model.language_model import LanguageModel, Parameters
 
 
-_CHUNK = 1024  # tokens projected on the vocabulary at a time: bounds memory at V = 50,257
+class _SharedLayer(DynamicLayer):
+    """One layer's keys and values, put before those of every row of whatever is read next.
+
+    A `DynamicLayer` would keep what it joins: B rows of T + Q keys for every layer at once.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Return (B, heads, T + Q, head width) of both; keep neither."""
+        rows = len(key_states)
+        keys = torch.cat([self.keys.expand(rows, -1, -1, -1), key_states], dim=-2)
+        values = torch.cat([self.values.expand(rows, -1, -1, -1), value_states], dim=-2)
+        return keys, values
 
 
 @dataclass(frozen=True)
@@ -30,13 +50,13 @@ class Reading:
     hidden: Tensor  # (T, H)
     layers: list[tuple[Tensor, Tensor]]  # keys and values, each (1, heads, T, head width)
 
-    def nll(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Return -log p(target) of each position: (N, H), (N,) -> (N,), nats."""
-        parts = [
-            F.cross_entropy(self.model.logits(self.parameters, h), t, reduction="none")
-            for h, t in zip(hidden.split(_CHUNK), targets.split(_CHUNK), strict=True)
-        ]
-        return torch.cat(parts)
+    def nll(self, hidden: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
+        """Return -log p(target) after the states `rows` of (N, H): (M,), (M,) -> (M,), nats."""
+        return vocabulary.nll(self.model, self.parameters, hidden, rows, targets)
+
+    def shared(self) -> Cache:
+        """Return the keys and values for continuations that are read in one call and not kept."""
+        return Cache(layers=[_SharedLayer(*layer) for layer in self.layers])
 
     def cache(self, rows: int) -> DynamicCache:
         """Return the keys and values for a batch of `rows` continuations; nothing is copied yet."""
@@ -62,7 +82,7 @@ def reply_nll(reading: Reading, spans: Sequence[ReplySpan]) -> list[list[float]]
     places = [p for span in spans for p in range(span.start, span.end)]
     before = torch.tensor(places, device=device) - 1
     targets = torch.tensor([ids[p] for p in places], device=device)
-    flat = reading.nll(reading.hidden[before], targets).tolist()
+    flat = reading.nll(reading.hidden, before, targets).tolist()
     sizes = [span.end - span.start for span in spans]
     values = iter(flat)
     return [[next(values) for _ in range(size)] for size in sizes]

@@ -20,6 +20,9 @@ class VariantFile(BaseModel):
     adapters: Adapters
     trained_parameters: int
     all_parameters: int
+    dialogues: dict[str, int]  # of each split that training read
+    over_context: dict[str, int]  # of them, longer than the context: split into windows
+    inner_rates: dict[str, float | None] | None  # what fine-tuning moves, at which learned rate
     steps: int  # outer steps run
     best_step: int  # the step whose parameters were kept
     replies: int  # replies in any loss, inner or outer

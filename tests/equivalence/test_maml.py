@@ -9,9 +9,10 @@ from torch.nn import functional as F
 from pipeline.errors import ModelError
 from pipeline.learning.episodes import Episode
 from pipeline.learning.inner_loop import adapt
-from pipeline.learning.maml import meta_gradient
+from pipeline.learning.inner_rates import InnerRates
+from pipeline.learning.maml import Inner, meta_gradient, validate
 from pipeline.model.batching import collate, select, whole
-from tests.conftest import AXES, a_dialogue
+from tests.conftest import AXES, a_dialogue, learner_of
 
 
 CPU = torch.device("cpu")
@@ -34,12 +35,25 @@ def leaves(learner):
     return {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
 
 
-def ours(learner, kind, steps):
+def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
+    return Inner(InnerRates(list(learner.theta), lr), steps, kind, **options)
+
+
+def ours(learner, kind, steps, **options):
     theta = leaves(learner)
-    report = meta_gradient(
-        learner, theta, episodes(learner), inner_lr=LR, inner_steps=steps, kind=kind
-    )
+    inner = inner_of(learner, kind, steps, **options)
+    report = meta_gradient(learner, theta, episodes(learner), inner)
     return {name: value.grad for name, value in theta.items()}, report
+
+
+MATRIX = [
+    pytest.param(name, steps, {"recompute": recompute, "tasks_at_once": tasks}, id="-".join(parts))
+    for name in AXES
+    for steps in (1, 3)
+    for recompute in (False, True)
+    for tasks in ((1, 2) if name == "extra_place" else (1,))
+    for parts in [(name, f"{steps}step", "again" if recompute else "kept", f"{tasks}task")]
+]
 
 
 def outer_loss(learner, theta, steps):
@@ -55,12 +69,11 @@ def outer_loss(learner, theta, steps):
     return total / 2
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("name", AXES)
-def test_exact_gradient_is_the_finite_difference(make_learner, name, steps):
+@pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
+def test_exact_gradient_is_the_finite_difference(make_learner, name, steps, options):
     """Central differences along random directions over all of θ at once."""
     learner = make_learner(name, double=True)
-    gradient, report = ours(learner, "exact", steps)
+    gradient, report = ours(learner, "exact", steps, **options)
     assert report.outer_loss == pytest.approx(outer_loss(learner, learner.theta, steps), rel=1e-12)
     generator = torch.Generator().manual_seed(0)
     epsilon = 1e-5
@@ -146,12 +159,11 @@ def reference_loss(learner, theta, pieces):
     return torch.cat(parts).mean()
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("name", AXES)
+@pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
-def test_gradient_is_the_plain_unrolled_reference(make_learner, name, steps, kind):
+def test_gradient_is_the_plain_unrolled_reference(make_learner, name, steps, kind, options):
     learner = make_learner(name, double=True)
-    gradient, _ = ours(learner, kind, steps)
+    gradient, _ = ours(learner, kind, steps, **options)
     theta = leaves(learner)
     total = torch.zeros((), dtype=torch.float64)
     for episode in episodes(learner):
@@ -173,7 +185,7 @@ def test_exact_and_first_order_differ_and_agree_as_alpha_vanishes(make_learner):
         pair = []
         for kind in ("exact", "first_order"):
             theta = leaves(learner)
-            meta_gradient(learner, theta, episodes(learner), inner_lr=lr, inner_steps=1, kind=kind)
+            meta_gradient(learner, theta, episodes(learner), inner_of(learner, kind, lr=lr))
             pair.append(torch.cat([v.grad.flatten() for v in theta.values()]))
         distances.append(((pair[0] - pair[1]).norm() / pair[0].norm()).item())
     assert distances[0] > 1e-3
@@ -189,7 +201,8 @@ def test_inner_loop_is_torch_sgd_on_a_copy(make_learner):
         optimizer.zero_grad()
         learner.loss(copied, support).backward()
         optimizer.step()
-    hat = adapt(learner, leaves(learner), support, lr=LR, steps=3, exact=False).theta_hat
+    rates = dict.fromkeys(learner.theta, LR)
+    hat = adapt(learner, leaves(learner), support, rates=rates, steps=3).theta_hat
     for name, value in copied.items():
         torch.testing.assert_close(hat[name], value, rtol=1e-12, atol=1e-12)
 
@@ -217,7 +230,7 @@ def test_a_batch_of_tasks_is_the_mean_of_its_tasks(make_learner):
     mean = {name: torch.zeros_like(value) for name, value in learner.theta.items()}
     for episode in episodes(learner):
         theta = leaves(learner)
-        meta_gradient(learner, theta, [episode], inner_lr=LR, inner_steps=1, kind="exact")
+        meta_gradient(learner, theta, [episode], inner_of(learner))
         for name, value in theta.items():
             mean[name] += value.grad / 2
     for name, value in mean.items():
@@ -235,3 +248,46 @@ def test_the_learner_is_not_changed(make_learner):
 def test_fused_attention_is_refused_for_exact_gradients(make_learner):
     with pytest.raises(ModelError, match="no second derivative"):
         ours(make_learner(attention="sdpa"), "exact", 1)
+
+
+def test_the_networks_own_checkpointing_is_refused_for_exact_gradients(make_learner):
+    learner = make_learner()
+    network = learner.model._transformer
+    name = "activation_checkpointing_enable"  # what newer versions call it
+    getattr(network, name, network.gradient_checkpointing_enable)()
+    with pytest.raises(ModelError, match="wrong under the network's own gradient checkpointing"):
+        ours(learner, "exact", 1)
+
+
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_validation_is_the_loss_before_and_after_sgd(make_learner, tasks):
+    learner = make_learner("extra_place", double=True)
+    found = validate(
+        learner, learner.theta, episodes(learner), inner_of(learner, steps=2, tasks_at_once=tasks)
+    )
+    sums, tokens = [0.0, 0.0], 0
+    for episode in episodes(learner):
+        query = collate(episode.query, CPU)
+        support = collate(episode.support, CPU)
+        copied = leaves(learner)
+        optimizer = torch.optim.SGD(copied.values(), lr=LR)
+        for _ in range(2):
+            optimizer.zero_grad()
+            learner.loss(copied, support).backward()
+            optimizer.step()
+        for i, theta in enumerate((learner.theta, copied)):
+            sums[i] += learner.loss(theta, query).item() * len(query.targets)
+        tokens += len(query.targets)
+    assert found == pytest.approx([total / tokens for total in sums], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_low_precision_is_near_and_leaves_float32_gradients(tokenizer, name):
+    learner = learner_of(tokenizer, name)
+    low = learner_of(tokenizer, name, precision="bfloat16")
+    exact, near = (
+        torch.cat([g.flatten() for g in ours(one, "exact", 2)[0].values()])
+        for one in (learner, low)
+    )
+    assert near.dtype == torch.float32
+    assert 1e-6 < (exact - near).norm() / exact.norm() < 0.1

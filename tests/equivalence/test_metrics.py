@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import ndcg_score, top_k_accuracy_score
 
 from pipeline import artifacts
-from pipeline.evaluation import metrics
+from pipeline.evaluation import candidates, likelihood, metrics, responses
 from pipeline.evaluation.constant_reply import best_reply, mean_f1
 from pipeline.evaluation.prediction import Prediction
 from tests.prediction_builder import a_prediction, ranked
@@ -49,7 +49,7 @@ def test_f1_equals_pairing_words_off():
     random = Random(0)
     pairs = [(sentence(random), sentence(random)) for _ in range(500)]
     for response, reference in pairs:
-        assert metrics.word_f1(response, reference) == pytest.approx(
+        assert responses.word_f1(response, reference) == pytest.approx(
             float(plain_f1(response, reference)), abs=1e-15
         )
     records = [a_prediction(response=one, reference=two) for one, two in pairs]
@@ -64,7 +64,7 @@ def test_f1_equals_pairing_words_off_on_real_text(real_data):
     lines = [line.split("\t")[:2] for line in text.splitlines() if "\t" in line]
     assert len(lines) == 3920
     for partner, reply in lines:
-        assert metrics.word_f1(partner, reply) == pytest.approx(
+        assert responses.word_f1(partner, reply) == pytest.approx(
             float(plain_f1(partner, reply)), abs=1e-15
         )
 
@@ -85,7 +85,7 @@ def test_perplexities_equal_exact_fractions():
     tokens, words = sum(r.num_tokens for r in records), sum(r.num_words for r in records)
     expected = (nats + ends) / (tokens + len(records))
     assert metrics.ppl(records) == pytest.approx(exp(expected), rel=1e-14)
-    assert metrics.ppl_without_end(records) == pytest.approx(exp(nats / tokens), rel=1e-14)
+    assert likelihood.ppl_without_end(records) == pytest.approx(exp(nats / tokens), rel=1e-14)
     assert metrics.ppl_per_word(records) == pytest.approx(exp(nats / words), rel=1e-14)
 
 
@@ -108,7 +108,7 @@ def test_hits_equals_sklearns_accuracy_where_nothing_ties():
     assert metrics.hits_at_1(records) == pytest.approx(100 * expected)
     by_sum = -np.array([record.candidate_nll for record in records])
     expected = top_k_accuracy_score(gold, by_sum, k=1, labels=labels)
-    assert metrics.hits_at_1_by_sum(records) == pytest.approx(100 * expected)
+    assert candidates.hits_at_1_by_sum(records) == pytest.approx(100 * expected)
 
 
 def test_mean_rank_equals_what_sklearns_gain_implies():
@@ -117,7 +117,7 @@ def test_mean_rank_equals_what_sklearns_gain_implies():
     for i, record in enumerate(records):
         relevant = np.eye(20)[[gold[i]]]
         gain = ndcg_score(relevant, scores[[i]])
-        assert metrics.mean_rank([record]) == pytest.approx(2 ** (1 / gain) - 1)
+        assert candidates.mean_rank([record]) == pytest.approx(2 ** (1 / gain) - 1)
 
 
 def test_hits_with_ties_and_duplicates_equals_trying_every_order():

@@ -9,9 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.learning import loop, maml, ranks, task_parallel
 from pipeline.learning.episodes import EncodedTask, training_episodes, validation_episodes
+from pipeline.learning.inner_rates import InnerRates
 from pipeline.model.checkpoint import Checkpoint
 from pipeline.model.tokenizer import add_special_tokens, train_tokenizer
-from pipeline.params import MetaTrain
+from pipeline.params import Loop
 from tests.conftest import LINES, a_dialogue, learner_of
 from tests.processes import run
 
@@ -34,11 +35,10 @@ def train(variant, steps, *, name, tasks=TASKS):
         for i in range(tasks)
     ]
     valid = validation_episodes(people, draws=1, replies=None)
+    inner = maml.Inner(InnerRates(list(learner.theta), 0.05), 1, KINDS[variant])
 
     def gradient(theta, episodes):
-        return maml.meta_gradient(
-            learner, theta, episodes, inner_lr=0.05, inner_steps=1, kind=KINDS[variant]
-        )
+        return maml.meta_gradient(learner, theta, episodes, inner)
 
     def step(theta, number):
         episodes = training_episodes(people, size=tasks, replies=1, seed=0, step=number)
@@ -46,10 +46,17 @@ def train(variant, steps, *, name, tasks=TASKS):
 
     def validate(theta):
         return task_parallel.validate(
-            place, valid, lambda mine: maml.validate(learner, theta, mine, lr=0.05, steps=1)
+            place, valid, lambda mine: maml.validate(learner, theta, mine, inner)
         )
 
-    rest = MetaTrain(warmup_steps=0, clip=1.0, validate_every=2, patience=9, valid_episodes=1)
+    rest = Loop(
+        warmup_steps=0,
+        clip=1.0,
+        validate_every=2,
+        patience=9,
+        valid_episodes=1,
+        precision="float32",
+    )
     trained = loop.run(
         learner.theta,
         step,

@@ -77,7 +77,7 @@ def test_a_failed_save_keeps_the_earlier(checkpoint, monkeypatch):
         path.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "save_file", fail)
+    monkeypatch.setattr(module, "write_tensors", fail)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save({"x": torch.ones(1)}, {"step": 2})
     assert checkpoint.load()[1] == {"step": 1}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison import compare, effect_size, holm, sign_flip_p
+from pipeline.evaluation.comparison import compare
+from pipeline.evaluation.paired import detectable, effect_size, holm, sign_flip_p
 from tests.prediction_builder import full
 
 
@@ -128,6 +129,74 @@ def test_holm_by_hand():
 
 
 def test_effect_size_is_the_mean_in_standard_deviations():
-    assert effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    assert effect_size(np.array([1.0, 2.0, 3.0])).value == pytest.approx(2.0)
     assert effect_size(np.array([2.0, 2.0])) is None
     assert effect_size(np.array([2.0])) is None
+
+
+def test_effect_sizes_carry_their_interval():
+    test = first_of_each(compare({"a": variant(), "b": variant(0.5)}, permutations=99, seed=0))
+    found = test["nats_per_token"]
+    assert found["d_z_interval"]["low"] < found["d_z"] < found["d_z_interval"]["high"] < 0
+
+
+def test_what_a_test_cannot_reach_is_not_detectable():
+    """6 personas: the smallest p is 2 in 64, below 0.05 but not below 0.05 / 3."""
+    six = first_of_each(
+        compare({"a": variant(personas=6), "b": variant(0.5, personas=6)}, permutations=99, seed=0)
+    )["nats_per_token"]["detectable"]
+    assert six["uncorrected"] > 0
+    assert six["holm_first_step"] is None
+    ten = first_of_each(compare({"a": variant(), "b": variant(0.5)}, permutations=99, seed=0))
+    found = ten["nats_per_token"]["detectable"]
+    assert 0 < found["uncorrected"] < found["holm_first_step"]
+    spread = np.array([1.0, 3.0] * 10)
+    assert detectable(spread, 0.05, permutations=19) is None  # 1 / (1 + 19) is not below 0.05
+    assert detectable(3 * spread, 0.05, permutations=99) == pytest.approx(
+        3 * detectable(spread, 0.05, permutations=99)
+    )
+    assert detectable(np.array([1.0]), 0.05, permutations=99) is None
+
+
+def seeded(shifts, **changes):
+    return [r for seed, shift in enumerate(shifts) for r in variant(shift, seed=seed, **changes)]
+
+
+def test_one_training_seed_says_nothing_over_seeds():
+    found = compare({"a": variant(), "b": seeded([0.1, 0.2])}, permutations=99, seed=0)
+    assert {test["over_seeds"] is None for test in found["tests"]} == {True}
+
+
+def test_seeds_that_disagree_are_not_distinguishable_although_these_models_are():
+    """Every persona prefers b's models, but one seed's far more than the other's."""
+    data = {"a": seeded([0.1, 2.0]), "b": seeded([0.0, 0.0])}
+    test = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]
+    assert test["verdict"] == "worse"
+    crossed = test["over_seeds"]
+    assert crossed["seeds"] == [0, 1]
+    assert crossed["difference"]["value"] == pytest.approx(test["difference"]["value"])
+    assert crossed["difference"]["low"] < 0 < crossed["difference"]["high"]
+    assert crossed["p"] > 0.05
+    assert crossed["verdict"] == "not distinguishable"
+
+
+def test_seeds_that_agree_are_a_statement_on_the_methods():
+    data = {"a": seeded([0.50, 0.51, 0.49]), "b": seeded([0.0, 0.01, -0.01])}
+    crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
+    assert crossed["p"] < crossed["p_holm"] < 0.05
+    assert crossed["verdict"] == "worse"
+    assert crossed["difference"]["low"] > 0.4
+
+
+def test_only_the_seeds_that_both_have_are_crossed():
+    """The third seed of a is far off; it has no counterpart."""
+    data = {"a": seeded([0.1, 0.2, 9.0]), "b": seeded([0.0, 0.0])}
+    crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
+    assert crossed["seeds"] == [0, 1]
+    assert crossed["difference"]["value"] == pytest.approx(0.15 * (1 + 0.045))
+
+
+def test_a_persona_without_one_of_the_seeds_is_refused():
+    broken = [r for r in seeded([0.0, 0.1]) if (r.task_id, r.seed) != ("p03", 1)]
+    with pytest.raises(DataError, match="p03 has no records of training seed 1"):
+        compare({"a": broken, "b": seeded([0.0, 0.1])}, permutations=99, seed=0)

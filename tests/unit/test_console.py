@@ -1,5 +1,6 @@
 """Errors that come from below Python, and Ctrl-C before a stage has begun: one line each."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -7,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-from safetensors import SafetensorError
 
 from stages import console
 
@@ -25,10 +25,10 @@ def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended.value.code == 1
 
 
-def test_a_disk_that_fills_while_tensors_are_written_is_one_line(monkeypatch, capsys):
-    text = "Error while serializing: I/O error: No space left on device (os error 28)"
-    fails(SafetensorError(text), monkeypatch)
-    assert "no space left on the disk" in capsys.readouterr().err
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line(number, monkeypatch, capsys):
+    fails(OSError(number, "full", "models/base"), monkeypatch)
+    assert "no space left on the disk (models/base)" in capsys.readouterr().err
 
 
 def test_any_other_failure_of_a_file_is_one_line(monkeypatch, capsys):

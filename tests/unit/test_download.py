@@ -146,7 +146,7 @@ def test_without_text_for_pretraining_the_out_is_empty(tgz):
     ("values", "match"),
     [
         ({"source": "no/such.tgz"}, "data.source: no/such.tgz: no such file or folder"),
-        ({"source": "http://host/x.tgz"}, "a URL as source needs sha256"),
+        ({"source": "http://host/x.tgz"}, "a URL as data.source needs data.sha256"),
         ({"pretrain": "no/such.txt"}, "data.pretrain: no/such.txt: no such file"),
         ({"sourec": "synthetic"}, "data.sourec: unknown key"),
     ],

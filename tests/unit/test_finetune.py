@@ -1,5 +1,7 @@
 """Fine-tuning: every fold starts from θ, and the optimizers are torch's own."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ def settings(**changes):
         "batch_size": None,
         "epochs": [0, 1, 3],
         "k": [0, 1],
+        "in_context": False,
         "max_folds": MaxFolds(valid=None, test=None),
     }
     return Finetune(**values | changes)
@@ -59,7 +62,8 @@ def test_one_dialogue_one_epoch_is_one_inner_step(make_learner):
     found = run(learner, settings(epochs=[0, 1]), dialogues)[1]
     theta = {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
     batch = collate(whole(dialogues[0]), torch.device("cpu"))
-    expected = adapt(learner, theta, batch, lr=0.05, steps=1, exact=False).theta_hat
+    rates = dict.fromkeys(theta, 0.05)
+    expected = adapt(learner, theta, batch, rates=rates, steps=1).theta_hat
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
 
@@ -69,6 +73,36 @@ def test_adam_moves_every_tensor_by_its_rate(make_learner):
     found = run(learner, settings(optimizer="adam", epochs=[0, 1], lr=0.01), support(learner, 1))
     moved = found[1]["h.0.attn.adapter.up.bias"] - found[0]["h.0.attn.adapter.up.bias"]
     torch.testing.assert_close(moved.abs(), torch.full_like(moved, 0.01), rtol=1e-3, atol=0)
+
+
+def test_learned_rates_replace_the_rate_and_the_rest_stays(make_learner):
+    learner = make_learner(double=True)
+    rates = {"special.weight": 0.02, "h.1.mlp.c_fc.weight": 0.3}
+    dialogues = support(learner, 1)
+    params = settings(epochs=[0, 1], lr=0.7)
+    found = run(replace(learner, inner_rates=rates), params, dialogues)[1]
+    batch = collate(whole(dialogues[0]), torch.device("cpu"))
+    expected = adapt(learner, learner.theta, batch, rates=rates, steps=1).theta_hat
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
+        assert torch.equal(found[name], learner.theta[name]) == (name not in rates)
+
+
+def test_an_inner_set_without_learned_rates_moves_at_the_usual_rate(make_learner):
+    learner = make_learner(double=True)
+    dialogues = support(learner, 1)
+    found = run(
+        replace(learner, inner_rates={"special.weight": None}), settings(epochs=[0, 1]), dialogues
+    )[1]
+    usual = run(learner, settings(epochs=[0, 1]), dialogues)[1]
+    for name, value in found.items():
+        assert torch.equal(value, (usual if name == "special.weight" else learner.theta)[name])
+
+
+def test_learned_rates_are_of_sgd(make_learner):
+    learner = replace(make_learner(), inner_rates={"special.weight": 0.1})
+    with pytest.raises(TrainingError, match="optimizer to sgd"):
+        run(learner, settings(optimizer="adam"), support(learner))
 
 
 def test_batches_of_replies_are_another_way_to_divide_an_epoch(make_learner):

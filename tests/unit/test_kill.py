@@ -77,7 +77,7 @@ def train(kill_at=None, rank=0):
             os.kill(os.getpid(), signal.SIGKILL)
         return report
 
-    meta_train.maml.meta_gradient = killed
+    maml.meta_gradient = killed
     meta_train.meta_train("in_place", 0)
 
 
@@ -120,8 +120,8 @@ def train_until(module, name, call):
 @pytest.mark.parametrize(
     ("module", "name", "call"),
     [
-        ("pipeline.model.checkpoint", "save_file", 1),
-        ("pipeline.model.checkpoint", "save_file", 2),
+        ("pipeline.model.checkpoint", "write_tensors", 1),
+        ("pipeline.model.checkpoint", "write_tensors", 2),
         ("pipeline.learning.training_run", "save_theta", 1),
     ],
     ids=["first checkpoint", "second checkpoint", "out"],

@@ -9,7 +9,7 @@ from pipeline.errors import TrainingError
 from pipeline.learning.cost import Cost
 from pipeline.learning.loop import HISTORY_COLUMNS, Schedule, StepReport, run
 from pipeline.model.checkpoint import Checkpoint
-from pipeline.params import MetaTrain
+from pipeline.params import Loop
 
 
 TARGET = torch.tensor([3.0, -2.0])
@@ -22,8 +22,13 @@ def in_a_folder(tmp_path, monkeypatch):
 
 
 def schedule(steps=20, patience=100, every=5, clip=1e9, warmup=0):
-    loop = MetaTrain(
-        warmup_steps=warmup, clip=clip, validate_every=every, patience=patience, valid_episodes=1
+    loop = Loop(
+        warmup_steps=warmup,
+        clip=clip,
+        validate_every=every,
+        patience=patience,
+        valid_episodes=1,
+        precision="float32",
     )
     return Schedule(lr=0.1, steps=steps, loop=loop, criterion="valid_adapted_loss")
 

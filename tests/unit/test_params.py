@@ -35,7 +35,7 @@ def changed(values, key, value):
         ("train.momentum", 0.9, r"train.momentum: unknown key \(value 0.9\)"),
         ("finetune.epochs", [1, 3], r"finetune: .*must start with 0"),
         ("finetune.k", [0, 3, 1], r"finetune: .*increasing list, found \[0, 3, 1\]"),
-        ("data.source", "https://x/y.tgz", r"data: .*a URL as source needs sha256"),
+        ("data.source", "https://x/y.tgz", r"data: .*a URL as data.source needs data.sha256"),
         ("data.sha256", "abc", r"data.sha256: String should match pattern"),
         ("base.pretrain.num_heads", 3, r"width 64 is not a multiple of num_heads 3"),
         ("variants.in_place.init", "warm", r"variants.in_place.init: .*'pretrained' or 'random'"),

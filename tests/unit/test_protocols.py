@@ -22,6 +22,7 @@ def settings(seed=0, valid=None, test=None, k=(0, 1, 3)):
         batch_size=None,
         epochs=[0, 1],
         k=list(k),
+        in_context=False,
         max_folds=MaxFolds(valid=valid, test=test),
     )
 

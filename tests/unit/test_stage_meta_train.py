@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.learning import meta_training
 from pipeline.params import Settings
 from stages import meta_train
 from tests.wiring.closure import ROOT
@@ -18,13 +19,13 @@ def asked(monkeypatch, make_learner):
     seen = {}
     settings = Settings.load(ROOT / "params.yaml")
     monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
-    monkeypatch.setattr(meta_train, "start", lambda identity, attention: make_learner())
+    monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
-    monkeypatch.setattr(meta_train, "with_two_dialogues", lambda tasks, split: tasks)
+    monkeypatch.setattr(meta_training, "with_two_dialogues", lambda tasks, split: tasks)
     monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)
     for name in ("meta_gradient", "validate"):
         monkeypatch.setattr(
-            meta_train.maml, name, lambda *args, _name=name, **kw: seen.update({_name: kw})
+            meta_training.maml, name, lambda *args, _name=name, **kw: seen.update({_name: args[3]})
         )
 
     def run(theta, step, validate, schedule, **options):
@@ -33,7 +34,7 @@ def asked(monkeypatch, make_learner):
         seen["schedule"] = schedule
         raise _StopError
 
-    monkeypatch.setattr(meta_train.loop, "run", run)
+    monkeypatch.setattr(meta_training.loop, "run", run)
     with pytest.raises(_StopError):
         meta_train.meta_train("in_place", 0)
     return seen, settings.check()
@@ -42,8 +43,9 @@ def asked(monkeypatch, make_learner):
 def test_alpha_is_the_inner_rate_and_beta_the_outer(asked):
     seen, params = asked
     assert params.inner_lr != params.outer_lr
-    assert seen["meta_gradient"]["inner_lr"] == params.inner_lr
-    assert seen["validate"]["lr"] == params.inner_lr
+    for use in ("meta_gradient", "validate"):
+        assert seen[use].rates.lr == params.inner_lr
+        assert seen[use].steps == params.inner_steps
     assert seen["schedule"].lr == params.outer_lr
     assert seen["schedule"].steps == params.outer_steps
 

@@ -129,6 +129,7 @@ def test_a_rate_that_diverges_is_a_trial_that_lost(folder, started):
     assert started == ["meta_train", "finetune", "meta_train"]
     kept, lost = rows(folder)
     assert (lost["valid_nats"], lost["epoch"], lost["steps"]) == ("inf", "", "")
+    assert (kept["chosen"], lost["chosen"]) == ("true", "false")
     assert 0 < float(kept["valid_nats"]) < float("inf")
 
 
@@ -156,8 +157,11 @@ def test_a_trial_that_was_cut_off_keeps_what_it_trained(folder, started, monkeyp
 
 
 def test_what_is_missing_is_named(folder):
-    with pytest.raises(ParamsError, match=r"'transfer_outer_budget' stands in 0 of the lists"):
-        tune("transfer_outer_budget")
+    params = toy_params()
+    params["variants"]["nowhere"] = {"init": "pretrained"}
+    write_params(folder, params)
+    with pytest.raises(ParamsError, match=r"'nowhere' stands in 0 of the lists"):
+        tune("nowhere")
     (folder / artifacts.tasks_file("valid")).unlink()
     with pytest.raises(MissingFileError, match=r"valid.jsonl: not found; run .*stages.tasks"):
         tune(VARIANT)

@@ -53,6 +53,8 @@ def test_the_lowest_nll_wins_the_first_of_equal_ones_and_none_that_diverged():
     assert best(trials) is trials[2]
     with pytest.raises(TrainingError, match="every trial diverged"):
         best([trial(None), trial(None)])
+    with pytest.raises(TrainingError, match="every trial diverged"):
+        trials_csv([trial(None)])
 
 
 def test_every_trial_is_a_row_those_that_diverged_too():
@@ -62,9 +64,11 @@ def test_every_trial_is_a_row_those_that_diverged_too():
         "train.lr": "0.1",
         "valid_nats": "inf",
         "epoch": "",
+        "chosen": "false",
         **dict.fromkeys(Cost.model_fields, ""),
     }
     assert (rows[1]["valid_nats"], rows[1]["epoch"], rows[1]["replies"]) == ("1.25", "1", "160")
+    assert rows[1]["chosen"] == "true"
 
 
 def test_the_printed_line_is_a_variant_of_params_yaml():

@@ -84,3 +84,12 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
 
 def test_a_journal_belongs_to_its_inputs():
     assert Journal("a", {"params": "1"}).path != Journal("a", {"params": "2"}).path
+
+
+def test_a_damaged_journal_is_named_and_removed(tmp_path):
+    journal = Journal("a", {})
+    journal.append("test/0/0/1", [record(JOBS[0])])
+    journal.path.write_bytes(b'{"job": "test/0/0/1"}\n')
+    with pytest.raises(ModelError, match="damaged journal; it was removed"):
+        journal.load()
+    assert journal.load() == {}

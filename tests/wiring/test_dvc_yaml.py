@@ -18,8 +18,6 @@ from tests.wiring.closure import ROOT, code_of
 TRAINED = ["reinit", "transfer", "adapters"]
 META = ["reinit_maml", "in_place", "extra_place_unfixed", "extra_place"]
 VARIANTS = TRAINED + META
-# Defined in every preset, in no list: `dvc repro` would take a minute longer for each.
-UNLISTED = ["transfer_outer_budget", "transfer_total_budget", "in_place_no_special_tokens"]
 
 VIEWS = {
     "download": params.DownloadParams,
@@ -75,11 +73,11 @@ def test_the_stages_are_these(stages):
 
 
 def test_every_variant_has_its_method_and_is_scored():
-    """The lists in dvc.yaml's vars name the mapping in params.yaml, but for UNLISTED."""
+    """The lists in dvc.yaml's vars and the mapping in params.yaml are one set of names."""
     lists = params.read_yaml(ROOT / "dvc.yaml")["vars"][0]
     assert lists == {"trained": TRAINED, "meta_trained": META, "scored": VARIANTS}
     for preset in ["params.yaml", *map(str, (ROOT / "presets").glob("*.yaml"))]:
-        assert list(params.read_yaml(ROOT / preset)["variants"]) == VARIANTS + UNLISTED, preset
+        assert list(params.read_yaml(ROOT / preset)["variants"]) == VARIANTS, preset
 
 
 def test_declared_code_is_the_import_closure(stages):
@@ -182,7 +180,6 @@ RERUNS = {
     "score": group("score", VARIANTS),
     "compare": {"compare"},
     "tune": set(),  # a command's, no stage's
-    **{f"variants.{v}": set() for v in UNLISTED},
 } | {
     f"variants.{v}": {f"{method}@{v}-0", f"finetune@{v}", f"score@{v}", "compare"}
     for method, names in (("train", TRAINED), ("meta_train", META))

@@ -1,0 +1,67 @@
+"""What a model says of one reply, and the record that it becomes in one setting. No torch."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.protocols import Fold
+from pipeline.persona.task import Dialogue
+from pipeline.persona.text import normalise, words
+
+
+Number = TypeVar("Number", int, float)
+
+
+@dataclass(frozen=True)
+class ReplyScore:
+    """What f_θ says of one reply; knows nothing of support, protocol or epoch."""
+
+    dialogue: Dialogue
+    turn: int
+    token_nll: tuple[float, ...]  # nats, the closing token's last
+    windows: int  # of the dialogue
+    candidate_nll: tuple[float, ...] | None = None
+    candidate_tokens: tuple[int, ...] | None = None
+    candidate_nll_unconditional: tuple[float, ...] | None = None
+    responses: tuple[str, ...] = ()  # the first is Table 1's
+    greedy: str | None = None
+
+
+def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: int) -> Prediction:
+    """Return the record of one reply in one setting."""
+    turn = score.dialogue.turns[score.turn]
+    ranked = score.candidate_nll is not None
+    candidates = [normalise(c) for c in turn.candidates or ()] if ranked else []
+    gold = normalise(turn.reply)
+    in_support = {normalise(t.reply) for dialogue in fold.support for t in dialogue.turns}
+    return Prediction.model_validate(
+        {
+            "task_id": fold.task_id,
+            "dialogue_id": score.dialogue.dialogue_id,
+            "turn": score.turn,
+            "seed": seed,
+            "split": split,
+            "protocol": fold.protocol,
+            "k": fold.k,
+            "epoch": epoch,
+            "nll": sum(score.token_nll[:-1]),
+            "nll_end": score.token_nll[-1],
+            "num_tokens": len(score.token_nll) - 1,
+            "num_words": len(words(turn.reply)),
+            "windows": score.windows,
+            "candidate_nll": _listed(score.candidate_nll),
+            "candidate_tokens": _listed(score.candidate_tokens),
+            "candidate_nll_unconditional": _listed(score.candidate_nll_unconditional),
+            "candidate_equals_gold": [c == gold for c in candidates] if ranked else None,
+            "candidate_in_support": [c in in_support for c in candidates] if ranked else None,
+            "gold": turn.gold if ranked else None,
+            "response": score.responses[0] if score.responses else None,
+            "responses": list(score.responses[1:]) or None,
+            "greedy": score.greedy,
+            "reference": turn.reply,
+        }
+    )
+
+
+def _listed(values: tuple[Number, ...] | None) -> list[Number] | None:
+    return list(values) if values else None

@@ -1,0 +1,94 @@
+"""Meta-training as a whole: episodes, meta-gradients, validation and Adam put together (Alg. 1, 2).
+
+The "Require" lines are `MetaTrainParams`; the loop is shared with normal training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.learning import loop, maml, task_parallel
+from pipeline.learning.episodes import (
+    EncodedTask,
+    training_episodes,
+    validation_episodes,
+    with_two_dialogues,
+)
+from pipeline.learning.inner_rates import InnerRates, inner_set
+from pipeline.model.device import recompute, tasks_at_once
+from pipeline.model.learner import Learner
+from pipeline.params import MetaTrainParams
+
+
+FoundRates = dict[str, float | None] | None
+
+
+def inner_loop_of(learner: Learner, params: MetaTrainParams) -> maml.Inner:
+    """Return the inner loop as the parameters say, in the width that this machine likes.
+
+    Raises:
+        ParamsError: a pattern of `meta_train.inner_parameters` matches nothing.
+    """
+    rest = params.meta_train
+    names = inner_set(learner.theta, rest.inner_parameters)
+    return maml.Inner(
+        InnerRates(names, params.inner_lr, rest.learn_inner_lr),
+        params.inner_steps,
+        params.meta_gradient,
+        anneal=rest.multi_step_loss,
+        tasks_at_once=tasks_at_once(learner.device),
+        recompute=recompute(),
+    )
+
+
+def run(
+    learner: Learner,
+    params: MetaTrainParams,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    *,
+    seed: int,
+    checkpoint: task_parallel.OneWriter,
+    on_step: loop.OnStep,
+) -> tuple[loop.Trained, FoundRates]:
+    """Meta-train; return θ and how it came about, and what fine-tuning must know of α.
+
+    Args:
+        learner: f and the θ to start from.
+        params: the "Require" lines.
+        tasks: of splits train and valid.
+        seed: of tasks and episodes.
+        checkpoint: where the run's state is kept, and who shares its tasks.
+        on_step: called after every outer step.
+
+    Raises:
+        TrainingError: no persona has two dialogues, or a loss is not finite.
+    """
+    inner = inner_loop_of(learner, params)
+    personas = with_two_dialogues(tasks["train"], "train")
+    valid = validation_episodes(
+        with_two_dialogues(tasks["valid"], "valid"),
+        draws=params.meta_train.valid_episodes,
+        replies=params.inner_batch_size,
+    )
+
+    def step(outer: loop.Theta, number: int) -> loop.StepReport:
+        size, replies = params.outer_batch_size, params.inner_batch_size
+        episodes = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
+        return task_parallel.step(
+            checkpoint.ranks,
+            outer,
+            episodes,
+            lambda mine: maml.meta_gradient(learner, outer, mine, inner, step=number),
+        )
+
+    def validate(outer: loop.Theta) -> tuple[float, float]:
+        return task_parallel.validate(
+            checkpoint.ranks, valid, lambda mine: maml.validate(learner, outer, mine, inner)
+        )
+
+    rest = params.meta_train
+    schedule = loop.Schedule(params.outer_lr, params.outer_steps, rest, "valid_adapted_loss")
+    start = inner.rates.start(learner.theta)
+    trained = loop.run(start, step, validate, schedule, checkpoint=checkpoint, on_step=on_step)
+    theta, _ = inner.rates.split(trained.theta)
+    special = inner.rates.learned or len(inner.rates.names) < len(learner.theta)
+    return replace(trained, theta=theta), inner.rates.found(trained.theta) if special else None

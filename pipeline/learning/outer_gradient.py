@@ -1,0 +1,145 @@
+"""∇_θ L_i(f_θ̂_i), back through the inner steps (Alg. 1 line 8, Alg. 2 line 9).
+
+With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the support loss's Hessian at
+θ̂_k, the chain rule through θ̂_{k+1} = θ̂_k - α ∇L(θ̂_k) is a sweep from the last step to the first:
+
+    λ_K = w_K ∇L'(θ̂_K)
+    λ_k = (I - H_k α) λ_{k+1} + w_k ∇L'(θ̂_k)         exact; first order leaves H_k out
+    ∂/∂α = - Σ_k ⟨λ_{k+1}, ∇L(θ̂_k)⟩                  for each tensor that moves (Meta-SGD)
+
+and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
+Only the support loss is differentiated twice, so the query runs with fused attention, and the
+graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
+or made again one at a time, which holds one graph whatever K is. Both are exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.learning.inner_loop import InnerStep, Rates, Theta, adapt, distances, inner_step
+from pipeline.model.batching import Batch
+from pipeline.model.learner import Learner
+
+
+@dataclass(frozen=True)
+class Task:
+    """The support and the query sets of N tasks, each as one batch."""
+
+    support: Batch
+    query: Batch
+
+
+@dataclass(frozen=True)
+class Outer:
+    """What one pass over N tasks says; the first two stacked as θ is."""
+
+    gradient: dict[str, Tensor]  # λ_0
+    by_rate: dict[str, Tensor]  # ∂/∂α of each tensor that moves, summed over tasks
+    support_losses: Tensor  # at θ, (N,)
+    query_losses: Tensor  # the outer losses, (N,)
+    changes: Tensor  # ‖θ̂ - θ‖, (N,)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How to look back."""
+
+    weights: tuple[float, ...]  # w_1 ... w_K
+    exact: bool  # second order
+    recompute: bool  # make each inner step's graph when it is needed: least memory
+
+    @property
+    def steps(self) -> int:
+        """K."""
+        return len(self.weights)
+
+
+def outer_gradient(
+    learner: Learner,
+    theta: Theta,
+    task: Task,
+    rates: Rates,
+    *,
+    sweep: Sweep,
+) -> Outer:
+    """Differentiate the query losses after inner steps by the θ before them.
+
+    Args:
+        learner: f.
+        theta: θ, stacked if there is more than one task.
+        task: support and query sets.
+        rates: α; names the tensors that move, and is learned where it is a tensor.
+        sweep: how.
+    """
+    learned = [name for name, rate in rates.items() if isinstance(rate, Tensor)]
+    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]))
+    path: list[InnerStep] = []
+    if looks_back and not sweep.recompute:
+        path = _path(learner, theta, task.support, rates, sweep)
+        theta_hat, support_losses = path[-1].moved(rates), path[0].losses
+    else:
+        adapted = adapt(learner, theta, task.support, rates=rates, steps=sweep.steps)
+        theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
+        del adapted
+    last = inner_step(learner, theta_hat, task.query, theta)
+    losses, cotangent = _weighted(last, sweep.weights[-1])
+    changes = distances(theta_hat, theta, task.support.num_tasks)
+    del theta_hat, last  # memory is for one graph of the sweep
+    by_rate: dict[str, Tensor] = {}
+    for k in reversed(range(sweep.steps)) if looks_back else ():
+        step = path.pop() if path else _again(learner, theta, task.support, rates, k, sweep)
+        for name in learned:
+            slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].detach().flatten())
+            by_rate[name] = by_rate.get(name, 0.0) - slope
+        if sweep.exact:
+            cotangent = step.pull_back(cotangent, rates)
+        if k and sweep.weights[k - 1]:
+            there = inner_step(learner, step.theta, task.query, theta)
+            more, gradient = _weighted(there, sweep.weights[k - 1])
+            losses = losses + more
+            cotangent = {name: value + gradient[name] for name, value in cotangent.items()}
+    return Outer(cotangent, by_rate, support_losses, losses, changes)
+
+
+def _path(
+    learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep
+) -> list[InnerStep]:
+    """Return the inner steps from θ on, each with its graph."""
+    path = [inner_step(learner, theta, support, rates, twice=sweep.exact)]
+    while len(path) < sweep.steps:
+        here = path[-1].moved(rates)
+        path.append(inner_step(learner, here, support, rates, twice=sweep.exact))
+    return path
+
+
+def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    if weight == 1:
+        return step.losses, step.gradients
+    return weight * step.losses, {name: weight * value for name, value in step.gradients.items()}
+
+
+def _again(
+    learner: Learner, theta: Theta, support: Batch, rates: Rates, k: int, sweep: Sweep
+) -> InnerStep:
+    """Make the step from θ̂_k once more, from θ on."""
+    theta_hat = adapt(learner, theta, support, rates=rates, steps=k).theta_hat if k else theta
+    return inner_step(learner, theta_hat, support, rates, twice=sweep.exact)
+
+
+def reptile_gradient(
+    learner: Learner, theta: Theta, task: Task, rates: Mapping[str, float], *, steps: int
+) -> Outer:
+    """Return (θ - θ̂)/α, θ̂ after `steps` on the support sets and one more on the query sets."""
+    adapted = adapt(learner, theta, task.support, rates=rates, steps=steps)
+    last = inner_step(learner, adapted.theta_hat, task.query, rates)
+    end = last.moved(rates)
+    return Outer(
+        {name: (theta[name] - end[name]) / rate for name, rate in rates.items()},
+        {},
+        adapted.support_losses,
+        last.losses,
+        distances(adapted.theta_hat, theta, task.support.num_tasks),
+    )

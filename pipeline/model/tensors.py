@@ -1,0 +1,54 @@
+"""Named tensors in a safetensors file, with Python's own errors. Pickle is never read."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pipeline.errors import ModelError
+
+
+_OS_ERROR = re.compile(r"os error (\d+)")
+
+
+def write_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors of any device; equal tensors and metadata give equal bytes.
+
+    Raises:
+        OSError: as any writer, a full disk among them; safetensors' own error hides the number.
+    """
+    found = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
+    try:
+        save_file(found, path, metadata=dict(metadata) if metadata else None)
+    except SafetensorError as error:
+        number = _OS_ERROR.search(str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def read_tensors(
+    path: Path, *, remedy: str, device: torch.device | None = None
+) -> dict[str, Tensor]:
+    """Read what `write_tensors` wrote.
+
+    Args:
+        path: the file, which must be there.
+        remedy: what to do if it cannot be read; ends the error's line.
+        device: where the tensors go; null: the CPU.
+
+    Raises:
+        ModelError: the file is cut off or is no safetensors file.
+    """
+    try:
+        return load_file(path, device=str(device or "cpu"))
+    except SafetensorError as error:
+        raise ModelError(f"{path}: corrupt ({error}); {remedy}") from error

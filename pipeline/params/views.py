@@ -1,0 +1,125 @@
+"""What each stage reads of params.yaml: the fields are keys, and dvc.yaml declares the same."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.params.sections import (
+    Adapters,
+    Base,
+    Compare,
+    Count,
+    Data,
+    Finetune,
+    Generate,
+    MetaTrain,
+    Natural,
+    Positive,
+    Score,
+    Section,
+    Tasks,
+    Train,
+    Tune,
+    Variant,
+)
+
+
+class StageParams(Section):
+    """Base of the stages' views: the fields are the keys of params.yaml that the stage reads."""
+
+
+class DownloadParams(StageParams):
+    """What `download` reads."""
+
+    data: Data
+
+
+class TasksParams(StageParams):
+    """What `tasks` reads."""
+
+    tasks: Tasks
+
+
+class BaseParams(StageParams):
+    """What `base` reads."""
+
+    base: Base
+
+
+class TrainParams(StageParams):
+    """What `train` reads, besides its variant."""
+
+    adapters: Adapters
+    train: Train
+
+
+class MetaTrainParams(StageParams):
+    """What `meta_train` reads, besides its variant: the "Require" lines of Algorithms 1 and 2."""
+
+    inner_lr: Positive  # α
+    inner_steps: Count
+    inner_batch_size: Count | None  # replies; null: the whole dialogue
+    outer_lr: Positive  # β
+    outer_batch_size: Count  # tasks
+    outer_steps: Count
+    meta_gradient: Literal["exact", "first_order", "reptile"]
+    adapters: Adapters
+    meta_train: MetaTrain
+
+    @model_validator(mode="after")
+    def _reptile_has_no_outer_loss(self) -> "MetaTrainParams":
+        rest = self.meta_train
+        if self.meta_gradient == "reptile" and (rest.learn_inner_lr or rest.multi_step_loss):
+            raise ValueError(
+                "meta_gradient reptile has no outer loss, so meta_train.learn_inner_lr must be "
+                "false and meta_train.multi_step_loss 0"
+            )
+        return self
+
+
+class FinetuneParams(StageParams):
+    """What `finetune` reads."""
+
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    finetune: Finetune
+    generate: Generate
+
+
+class ScoreParams(StageParams):
+    """What `score` reads."""
+
+    score: Score
+
+
+class CompareParams(StageParams):
+    """What `compare` reads."""
+
+    compare: Compare
+
+
+class TuneParams(StageParams):
+    """What the command `tune` reads, besides what the stages read that it runs."""
+
+    tune: Tune
+
+
+class AllParams(
+    DownloadParams,
+    TasksParams,
+    BaseParams,
+    TrainParams,
+    MetaTrainParams,
+    FinetuneParams,
+    ScoreParams,
+    CompareParams,
+    TuneParams,
+):
+    """The whole of params.yaml."""
+
+    variants: dict[str, Variant]
+
+    @model_validator(mode="after")
+    def _names_and_seeds_are_distinct(self) -> "AllParams":
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds must be distinct, found {self.seeds}")
+        return self

@@ -1,0 +1,122 @@
+"""ConvAI2's validation set: floors beside quoted systems, `python -m stages.convai2 PATH`."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich import box
+from rich.table import Table
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.convai2 import measure, read_split
+from pipeline.evaluation.published import Published, quoted_on
+from pipeline.persona.archive import extract
+from pipeline.persona.task import PersonaTask, Split
+from stages import console
+
+
+SEED = 0
+SAMPLES = 10_000  # bootstrap draws over personas
+WIDE = 134  # columns, where the output is no terminal
+FLOORS = {
+    "random": "Random ranker",
+    "tfidf": "TF-IDF ranker: persona and partner",
+    "tfidf_persona": "TF-IDF ranker: persona",
+    "tfidf_partner": "TF-IDF ranker: partner",
+    "constant_reply": "Constant reply",
+    "frequent_words": "Frequent words",
+}
+METRICS = ("ppl", "hits_at_1", "f1")
+
+
+def convai2(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="Archive or folder with Persona-chat's text files, ConvAI2's own in it."
+        ),
+    ],
+    valid: Annotated[
+        list[str] | None,
+        typer.Option(help="Splits that hold validation personas; valid and test if none is given."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
+) -> None:
+    """Score rankers and constant replies on ConvAI2's official candidates."""
+    with _folder(path) as folder:
+        train = _tasks(folder, "train")
+        evaluated = [task for split in valid or ["valid", "test"] for task in _tasks(folder, split)]
+    found = measure(train, evaluated, Bootstrap(SAMPLES, SEED))
+    artifacts.write_json(out, {"sha256": artifacts.sha256_of(path), **found})
+    if not console.out.is_terminal:
+        console.out.width = WIDE
+    console.out.print(_table(found))
+    console.out.print(f"{out}: {found['counts']}")
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield path
+        return
+    if not path.is_file():
+        raise DataError(f"{path}: no such archive or folder")
+    with tempfile.TemporaryDirectory() as made:
+        extract(path, Path(made))
+        yield Path(made)
+
+
+def _tasks(folder: Path, split: str) -> list[PersonaTask]:
+    if split not in artifacts.SPLITS:
+        raise DataError(f"--valid {split}: one of {', '.join(artifacts.SPLITS)} was expected")
+    path = folder / artifacts.raw_text(split).name
+    return read_split(path, cast(Split, split), seed=SEED)
+
+
+def _table(found: Mapping[str, object]) -> Table:
+    shown = Table(
+        title="ConvAI2's validation set: measured here, with 95 % intervals over personas; quoted",
+        title_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+    )
+    for heading in ("system", "ppl ↓", "Hits@1 % ↑", "F1 % ↑", "personas, tokenizer, unit of ppl"):
+        shown.add_column(heading)
+    for name, title in FLOORS.items():
+        scores = cast(Mapping[str, object], found[name])
+        shown.add_row(
+            title, *(_measured(scores.get(metric)) for metric in METRICS), "measured here"
+        )
+    shown.add_section()
+    for row in quoted_on("ConvAI2", "valid"):
+        shown.add_row(
+            f"quoted: {row.title}", *(_quoted(row, metric) for metric in METRICS), _how(row)
+        )
+    return shown
+
+
+def _measured(score: object) -> str:
+    if not isinstance(score, Mapping):
+        return "–"
+    low, high = score["low"], score["high"]
+    interval = "" if low is None else f" ({low:.2f}, {high:.2f})"
+    return f"{score['value']:.2f}{interval}"
+
+
+def _quoted(row: Published, metric: str) -> str:
+    value = getattr(row, metric)
+    return "–" if value is None else str(value)
+
+
+def _how(row: Published) -> str:
+    parts = (row.personas, row.tokenizer, row.ppl_unit if row.ppl else None, row.quoted_from)
+    return "; ".join(part for part in parts if part)
+
+
+if __name__ == "__main__":
+    console.run(convai2)

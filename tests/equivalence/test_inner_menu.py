@@ -1,0 +1,108 @@
+"""ANIL, learned rates and the multi-step loss: each against autograd through a plain unrolling."""
+
+import pytest
+import torch
+
+from pipeline.errors import ParamsError
+from pipeline.learning.inner_rates import InnerRates, inner_set
+from pipeline.learning.maml import Inner, meta_gradient
+from pipeline.model.batching import collate
+from tests.equivalence.test_maml import CPU, LR, episodes
+
+
+PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
+STEPS = 3
+
+
+def unrolled(learner, outer, rates, moves, weights, *, exact):
+    """The outer loss by autograd alone: subtract, go on, sum up the weighted query losses."""
+    total = torch.zeros((), dtype=torch.float64)
+    for episode in episodes(learner):
+        support, query = collate(episode.support, CPU), collate(episode.query, CPU)
+        hat = dict(outer)
+        for weight in weights:
+            loss = learner.loss(hat, support)
+            gradients = torch.autograd.grad(loss, [hat[n] for n in moves], create_graph=exact)
+            step = {n: rates[n] * g for n, g in zip(moves, gradients, strict=True)}
+            hat = {n: v - step[n] if n in step else v for n, v in hat.items()}
+            if weight:
+                total = total + weight * learner.loss(hat, query) / 2
+    return total
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("kind", ["exact", "first_order"])
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("anneal", [0, 8])
+@pytest.mark.parametrize("moving", PATTERNS)
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_menu_is_the_plain_unrolling(make_learner, name, moving, anneal, learned, kind, recompute):
+    learner = make_learner(name, double=True)
+    theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+    moves = inner_set(theta, PATTERNS[moving])
+    rates = InnerRates(moves, LR, learned)
+    outer = {n: v.detach().requires_grad_() for n, v in rates.start(theta).items()}
+    options = {"anneal": anneal, "recompute": recompute, "tasks_at_once": 2}
+    inner = Inner(rates, STEPS, kind, **options)
+    report = meta_gradient(learner, outer, episodes(learner), inner, step=2)
+
+    free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
+    values = {n: logs[n].exp() if learned else LR for n in moves}
+    weights = inner.weights(2)
+    assert sum(weights) == pytest.approx(1)
+    total = unrolled(learner, free, values, moves, weights, exact=kind == "exact")
+    total.backward()
+    assert report.outer_loss == pytest.approx(total.item(), rel=1e-12)
+    found, found_logs = rates.split(outer)
+    for n, value in free.items():
+        torch.testing.assert_close(found[n].grad, value.grad, rtol=1e-6, atol=1e-10)
+    for n, value in logs.items():
+        torch.testing.assert_close(found_logs[n].grad, value.grad, rtol=1e-6, atol=1e-12)
+
+
+def test_what_does_not_move_still_learns(make_learner):
+    """ANIL: the body has an outer gradient, also through the inner steps of the head."""
+    learner = make_learner(double=True)
+    gradients = []
+    for kind in ("exact", "first_order"):
+        theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+        inner = Inner(InnerRates(["special.weight"], LR), 1, kind)
+        meta_gradient(learner, theta, episodes(learner), inner)
+        gradients.append(theta["h.0.mlp.c_fc.weight"].grad)
+    assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
+    assert gradients[1].norm() > 0
+
+
+def test_weights_fade_to_the_last_step():
+    inner = Inner(InnerRates([], LR), 4, "exact", anneal=10)
+    assert inner.weights(0) == pytest.approx([0.25] * 4)
+    assert inner.weights(5) == pytest.approx([0.125, 0.125, 0.125, 0.625])
+    assert inner.weights(10) == inner.weights(99) == (0.0, 0.0, 0.0, 1.0)
+    assert Inner(InnerRates([], LR), 3, "exact").weights(0) == (0.0, 0.0, 1.0)
+
+
+def test_learned_rates_are_positive_and_start_at_alpha(make_learner):
+    learner = make_learner()
+    rates = InnerRates(["special.weight"], 0.03, learned=True)
+    outer = rates.start(learner.theta)
+    assert rates.found(outer) == {"special.weight": pytest.approx(0.03)}
+    outer["log_inner_lr/special.weight"] -= 100.0
+    assert rates.found(outer)["special.weight"] > 0
+
+
+def test_a_pattern_that_matches_nothing_is_refused():
+    with pytest.raises(ParamsError, match=r"inner_parameters: 'h.9.\*' matches no tensor"):
+        inner_set(["h.0.a", "h.1.b"], ["h.0.*", "h.9.*"])
+
+
+@pytest.mark.parametrize(("anneal", "queries"), [(0, 1), (8, STEPS)])
+def test_every_query_loss_is_counted(make_learner, anneal, queries):
+    learner = make_learner()
+    theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+    inner = Inner(InnerRates(list(theta), LR), STEPS, "first_order", anneal=anneal)
+    report = meta_gradient(learner, theta, episodes(learner), inner, step=2)
+    support, query = (
+        sum(len(piece.ids) for e in episodes(learner) for piece in getattr(e, which))
+        for which in ("support", "query")
+    )
+    assert report.cost.tokens == STEPS * support + queries * query

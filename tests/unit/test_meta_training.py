@@ -1,0 +1,74 @@
+"""Meta-training put together: learned rates and inner sets reach the file, resuming is exact."""
+
+import contextlib
+
+import torch
+
+from pipeline.learning import meta_training, ranks, task_parallel
+from pipeline.learning.episodes import EncodedTask
+from pipeline.model.checkpoint import Checkpoint
+from pipeline.params import MetaTrainParams, Settings, read_yaml
+from tests.conftest import a_dialogue
+from tests.wiring.closure import ROOT
+
+
+def params(steps=4, **rest):
+    values = read_yaml(ROOT / "params.yaml")
+    values |= {"outer_steps": steps, "outer_batch_size": 2, "inner_steps": 2}
+    values["meta_train"] |= {"validate_every": 2, "valid_episodes": 1, "warmup_steps": 0} | rest
+    return Settings(values, "test").view(MetaTrainParams)
+
+
+def people(learner):
+    encode = learner.encoder.encode
+    tasks = [
+        EncodedTask(f"p{i}", tuple(encode(a_dialogue(3 * i + j, turns=2)) for j in range(2)))
+        for i in range(3)
+    ]
+    return {"train": tasks, "valid": tasks[:2]}
+
+
+def run(learner, settings, name, *, stop=None):
+    """Meta-train; `stop` raises after so many steps."""
+
+    def on_step(number, _):
+        if number == stop:
+            raise KeyboardInterrupt
+
+    place = task_parallel.OneWriter(Checkpoint(name, {}), ranks.here())
+    return meta_training.run(
+        learner, settings, people(learner), seed=0, checkpoint=place, on_step=on_step
+    )
+
+
+def test_rates_are_learned_and_kept(make_learner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    learner = make_learner()
+    names = ["special.weight", "h.1.mlp.*"]
+    trained, rates = run(learner, params(inner_parameters=names, learn_inner_lr=True), "a")
+    assert trained.theta.keys() == learner.theta.keys()
+    assert set(rates) == {"special.weight", *(n for n in learner.theta if n.startswith("h.1.mlp"))}
+    alpha = params().inner_lr
+    assert all(rate > 0 for rate in rates.values())
+    assert any(abs(rate / alpha - 1) > 1e-4 for rate in rates.values())
+
+
+def test_fixed_rates_over_all_of_theta_leave_nothing_to_remember(
+    make_learner, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(make_learner(), params(), "a")[1] is None
+
+
+def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
+    make_learner, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    settings = params(learn_inner_lr=True, multi_step_loss=3)
+    whole, rates = run(make_learner(), settings, "whole")
+    with contextlib.suppress(KeyboardInterrupt):
+        run(make_learner(), settings, "cut", stop=3)
+    again, rates_again = run(make_learner(), settings, "cut")
+    assert rates == rates_again
+    assert all(torch.equal(whole.theta[n], again.theta[n]) for n in whole.theta)
+    assert whole.progress.history == again.progress.history

@@ -1,0 +1,57 @@
+"""The blocked softmax over the vocabulary against the plain one."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pipeline.model import vocabulary
+
+
+@pytest.fixture(params=[torch.float32, torch.float64])
+def parameters(make_learner, request):
+    learner = make_learner(double=request.param == torch.float64)
+    return learner.model, learner.parameters(learner.theta)
+
+
+def states(parameters, count, scale=1.0):
+    table = parameters["wte.weight"]
+    generator = torch.Generator().manual_seed(0)
+    return scale * torch.randn(count, table.shape[1], generator=generator, dtype=table.dtype)
+
+
+@pytest.mark.parametrize("cells", [1, 37, 1 << 19])  # one column, uneven blocks, all in one
+@pytest.mark.parametrize("rows", [2, 512])
+@pytest.mark.parametrize("scale", [1.0, 1000.0])  # e to the power of such logits is infinite
+def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, scale):
+    """Plain and special tokens; several targets of one state, none of another."""
+    monkeypatch.setattr(vocabulary, "_CELLS", {"cpu": cells})
+    monkeypatch.setattr(vocabulary, "_ROWS", rows)
+    model, values = parameters
+    hidden = states(values, 5, scale)
+    asked = torch.tensor([0, 0, 4, 1, 3, 3])
+    targets = torch.tensor([0, model.vocab_size - 1, model.vocab_size, model.vocab_size + 5, 7, 7])
+    found = vocabulary.nll(model, values, hidden, asked, targets)
+    expected = F.cross_entropy(model.logits(values, hidden)[asked], targets, reduction="none")
+    tolerance = {torch.float32: 3e-6, torch.float64: 1e-13}[hidden.dtype]
+    torch.testing.assert_close(found, expected, atol=tolerance * scale, rtol=0)
+    assert (found >= 0).all()
+    assert found[4] == found[5]
+
+
+def test_no_more_logits_are_held_than_was_promised(parameters, monkeypatch):
+    sizes = []
+    multiply = torch.mm
+
+    def watched(a, b, *, out):
+        sizes.append(out.numel())
+        return multiply(a, b, out=out)
+
+    monkeypatch.setattr(torch, "mm", watched)
+    monkeypatch.setattr(vocabulary, "_CELLS", {"cpu": 100})
+    monkeypatch.setattr(vocabulary, "_ROWS", 4)
+    model, values = parameters
+    targets = torch.zeros(10, dtype=torch.long)
+    vocabulary.nll(model, values, states(values, 10), torch.arange(10), targets)
+    columns = model.vocab_size + len(values["special.weight"])
+    assert max(sizes) <= 100
+    assert sum(sizes) == 10 * columns  # every logit, once
