@@ -5,14 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
 from pipeline.evaluation.tuning import Trial, best, grid, trials_csv, tuned
-from pipeline.params import Settings, TuneParams, read_yaml
+from pipeline.params import Settings, TuneParams
 from stages import console
+from stages.methods import LISTS, method_of
 from stages.trial import Run, run
-
-
-_LISTS = {"trained": "train", "meta_trained": "meta_train"}  # dvc.yaml's vars, by method
 
 
 def tune(
@@ -22,7 +19,7 @@ def tune(
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(TuneParams).tune
-    method = _method(name)
+    method = method_of(name)
     points = grid(getattr(params, method), params.trials)
     trials = []
     for number, point in enumerate(points, start=1):
@@ -32,25 +29,8 @@ def tune(
     artifacts.write_text(path, trials_csv(trials))
     chosen = best(trials)
     _say(f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a")
-    _say(f"variant (its name into {_list_of(method)} and scored of {artifacts.PIPELINE}):")
+    _say(f"variant (its name into {LISTS[method]} and scored of {artifacts.PIPELINE}):")
     _say(f"  {tuned(name, variant, chosen)}")
-
-
-def _method(name: str) -> str:
-    lists: dict[str, Any] = {}
-    for part in read_yaml(artifacts.PIPELINE).get("vars", []):
-        lists |= part if isinstance(part, dict) else {}
-    found = [method for key, method in _LISTS.items() if name in lists.get(key, [])]
-    if len(found) != 1:
-        raise ParamsError(
-            f"{artifacts.PIPELINE}: vars: {name!r} stands in {len(found)} of the lists "
-            f"{' and '.join(_LISTS)}; put it into the one that says how it is trained"
-        )
-    return found[0]
-
-
-def _list_of(method: str) -> str:
-    return next(key for key, value in _LISTS.items() if value == method)
 
 
 def _shown(point: dict[str, Any]) -> str:
@@ -64,7 +44,7 @@ def _outcome(trial: Trial) -> str:
 
 
 def _say(line: str) -> None:
-    console.out.print(line, markup=False, highlight=False)
+    console.out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

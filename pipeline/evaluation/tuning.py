@@ -12,13 +12,12 @@ from math import inf
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from ruamel.yaml import YAML
 
 from pipeline.errors import TrainingError
 from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.headline import headline_epoch, select
 from pipeline.evaluation.prediction import Prediction
-from pipeline.params import Variant
+from pipeline.params import Variant, variant_row
 
 
 class Cost(BaseModel):
@@ -108,10 +107,5 @@ def trials_csv(trials: Sequence[Trial]) -> str:
 
 def tuned(name: str, variant: Variant, trial: Trial) -> str:
     """Return the line of `variants` for `NAME_tuned`: the variant with the trial's values set."""
-    axes = variant.model_dump(exclude_defaults=True, exclude={"set"})
-    out = io.StringIO()
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width = True, 4096
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump({**axes, "set": {**variant.set, **trial.point}}, out)
-    return f"{name}_tuned: {out.getvalue().strip()}"
+    there = variant.model_copy(update={"set": {**variant.set, **trial.point}})
+    return variant_row(f"{name}_tuned", there)

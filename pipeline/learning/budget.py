@@ -2,6 +2,7 @@
 
 Normal training and meta-training draw in different units, replies and dialogues. A control that
 has seen as many replies as meta-training needs a number of steps, and this is where it comes from.
+Whole batches cannot always be exact: a control sees up to one batch too many, never too few.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,12 @@ from pipeline.errors import TrainingError
 from pipeline.learning.episodes import EncodedTask, training_episodes, with_two_dialogues
 from pipeline.model.batching import Piece
 from pipeline.model.encoding import ReplySpan, Window
-from pipeline.params import MetaTrainParams
+from pipeline.model.variant_file import VariantFile
+from pipeline.params import FinetuneParams, MetaTrainParams, TrainParams, Variant
 from pipeline.persona.task import Dialogue, PersonaTask
+
+
+_OF_CONTROLS = {*TrainParams.model_fields, *FinetuneParams.model_fields}
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,37 @@ def steps_for(budget: int, replies: int, *, batch_size: int) -> int:
         raise TrainingError("split train holds no replies; check data/tasks/summary.json")
     epochs, rest = divmod(budget, replies)
     return epochs * -(-replies // batch_size) + -(-rest // batch_size)
+
+
+def recorded(run: VariantFile) -> Budget:
+    """Return what a finished run saw, as it counted itself."""
+    return Budget(total=run.replies, outer=run.outer_replies)
+
+
+def control(variant: Variant, steps: int) -> Variant:
+    """Return the variant's axes for normal training of so many steps, without early stopping.
+
+    Of its `set` there stays what normal training and what is behind it read.
+    """
+    kept = {key: value for key, value in variant.set.items() if key.split(".")[0] in _OF_CONTROLS}
+    there = {**kept, "train.steps": steps, "train.patience": steps}
+    return variant.model_copy(update={"set": there})
+
+
+def check_control(run: VariantFile, wanted: int, *, batch_size: int) -> int:
+    """Return how many replies more than `wanted` a control's run had in its loss.
+
+    Raises:
+        TrainingError: it is no run of normal training, or not of equal budget.
+    """
+    surplus = run.outer_replies - wanted
+    if run.method != "train" or not 0 <= surplus < batch_size:
+        raise TrainingError(
+            f"{run.name}, seed {run.seed}: {run.outer_replies} replies in the loss by {run.method}; "
+            f"for an equal budget {wanted} by train, and fewer than {batch_size} more: set its "
+            "train.steps again and retrain it"
+        )
+    return surplus
 
 
 def num_replies(tasks: Sequence[PersonaTask]) -> int:

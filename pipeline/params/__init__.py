@@ -5,6 +5,7 @@ stage: it must not change a number. Therefore no key has a default here; only a 
 and a test pins those.
 """
 
+from pipeline.params.row import variant_row
 from pipeline.params.sections import (
     Adapters,
     Base,
@@ -65,4 +66,5 @@ __all__ = [
     "TuneParams",
     "Variant",
     "read_yaml",
+    "variant_row",
 ]

@@ -1,63 +1,38 @@
 """`stages.tune` at toy size: the stages' own numbers, no test task read, nothing done twice."""
 
 import csv
+import subprocess
+import sys
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ParamsError, TrainingError
+from pipeline.errors import DivergedError, MissingFileError, ParamsError, TrainingError
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.tuning import criterion
-from pipeline.model.gpt2_folder import write_gpt2
-from pipeline.params import read_yaml
-from pipeline.persona.task import PersonaTask
-from stages import finetune, meta_train, trial
+from pipeline.model.variant_file import VariantFile
+from stages import trial
 from stages.tune import tune
-from tests.conftest import a_dialogue, tiny_gpt2
-from tests.processes import run
+from tests.toy_project import run_stage, toy_params, write_params, write_project, write_tasks
 from tests.wiring.closure import ROOT
 
 
 VARIANT = "in_place"
 
 
-def toy_params():
-    params = read_yaml(ROOT / "params.yaml")
-    params |= {"outer_steps": 4, "outer_batch_size": 2, "seeds": [0, 1]}
-    params["meta_train"] |= {"validate_every": 2, "valid_episodes": 1}
-    params["finetune"] |= {"epochs": [0, 1], "k": [0, 1]}
-    params["finetune"]["max_folds"] = {"valid": 1, "test": 1}
-    params["generate"]["max_new_tokens"] = 2
-    params["tune"]["trials"] = 2
-    params["tune"]["seed"] = 1
+def tuning_params():
+    params = toy_params()
+    params["seeds"] = [0, 1]
+    params["tune"] |= {"trials": 2, "seed": 1}
     return params
-
-
-def write_params(folder, params):
-    YAML().dump(params, folder / artifacts.PARAMS)
 
 
 @pytest.fixture
 def folder(tmp_path, tokenizer, monkeypatch):
     """A project whose test tasks nobody can read."""
-    write_params(tmp_path, toy_params())
-    (tmp_path / artifacts.PIPELINE).write_bytes((ROOT / artifacts.PIPELINE).read_bytes())
-    for split, count in (("train", 3), ("valid", 2)):
-        tasks = [
-            PersonaTask(
-                task_id=f"{split}{i}",
-                split=split,
-                dialogues=[a_dialogue(7 * i + j, turns=2) for j in range(3)],
-            )
-            for i in range(count)
-        ]
-        artifacts.write_records(tmp_path / artifacts.tasks_file(split), tasks)
+    write_project(tmp_path, tokenizer, tuning_params())
     (tmp_path / artifacts.tasks_file("test")).write_text("this is no record\n")
-    base = tmp_path / artifacts.BASE
-    base.mkdir(parents=True)
-    write_gpt2(tiny_gpt2(tokenizer, n_layer=1), base)
-    tokenizer.save_pretrained(base)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
     return tmp_path
@@ -65,12 +40,15 @@ def folder(tmp_path, tokenizer, monkeypatch):
 
 @pytest.fixture
 def started(monkeypatch):
-    """The stages that were started, in order."""
-    names, real = [], trial._stage
+    """The stages that were started, in order; they run in forks, quicker than as commands."""
+    names = []
 
     def counted(where, *command):
         names.append(command[0])
-        return real(where, *command)
+        code = run_stage(where, *command)
+        if code not in (0, DivergedError.exit_code):
+            raise TrainingError(f"stages.{' '.join(command)} ended with exit code {code}")
+        return code == 0
 
     monkeypatch.setattr(trial, "_stage", counted)
     return names
@@ -81,52 +59,73 @@ def rows(folder):
         return list(csv.DictReader(file))
 
 
-def both_stages():
-    meta_train.meta_train(VARIANT, 1)
-    finetune.finetune(VARIANT)
-
-
 @pytest.mark.slow
-def test_trials_are_the_stages_themselves_and_are_not_done_twice(folder, started, capsys):
+def test_trials_are_not_done_twice_and_leave_models_alone(folder, started, capsys):
     tune(VARIANT)
-    first = (folder / artifacts.tuning_file(VARIANT)).read_bytes()
+    first = rows(folder)
     assert started == ["meta_train", "finetune"] * 2
     assert f"{VARIANT}_tuned: {{init: pretrained, set: {{outer_lr:" in capsys.readouterr().out
     assert not list((folder / artifacts.CHECKPOINTS).rglob("*.safetensors"))
+    assert [path.name for path in (folder / "models").iterdir()] == ["base"]
 
     (folder / artifacts.tuning_file(VARIANT)).unlink()
-    params = toy_params()
+    params = tuning_params()
     params["tune"]["trials"] = 3
     params["score"]["bootstrap_samples"] = 7  # nothing that a trial reads
     write_params(folder, params)
     tune(VARIANT)
     assert started == ["meta_train", "finetune"] * 3
-    assert (folder / artifacts.tuning_file(VARIANT)).read_bytes().startswith(first)
-
-    # The stages by hand, with a test split that can be read, at the second trial's point.
-    two = rows(folder)[1]
-    params["outer_lr"] = float(two["outer_lr"])
-    params["seeds"] = [1]
-    write_params(folder, params)
-    task = PersonaTask(task_id="t", split="test", dialogues=[a_dialogue(40), a_dialogue(41)])
-    artifacts.write_records(artifacts.tasks_file("test"), [task])
-    assert run(both_stages, folder=folder) == [0]
-    path = artifacts.predictions_file(VARIANT)
-    epoch, nats = criterion(artifacts.read_records(path, Prediction, made_by="finetune"))
-    assert two["outer_lr"] != rows(folder)[0]["outer_lr"]
-    assert (two["epoch"], two["valid_nats"]) == (str(epoch), str(nats))
-    record = artifacts.read_json(artifacts.model_dir(VARIANT, 1) / "variant.json", made_by="x")
-    for name in ("steps", "best_step", "replies", "outer_replies", "operations"):
-        assert two[name] == str(record[name])
+    again = rows(folder)
+    assert [list(row) for row in again[:2]] == [list(row) for row in first]
+    same = [{k: v for k, v in row.items() if k != "chosen"} for row in again[:2]]
+    assert same == [{k: v for k, v in row.items() if k != "chosen"} for row in first]
 
 
 @pytest.mark.slow
-def test_a_rate_that_diverges_is_a_trial_that_lost(folder, started):
-    params = toy_params()
+@pytest.mark.parametrize(("name", "method"), [("in_place", "meta_train"), ("transfer", "train")])
+def test_the_printed_row_runs_and_is_the_chosen_trial(folder, started, capsys, name, method):
+    """Pasted as it is printed, on readable test tasks, through every stage to its metrics."""
+    tune(name)
+    printed = capsys.readouterr().out.splitlines()[-1]
+    params = tuning_params()
+    params["seeds"] = [1]
+    params["variants"] |= YAML(typ="safe", pure=True).load(printed)
+    write_params(folder, params)
+    write_tasks(folder, "test", 1)
+    tuned = f"{name}_tuned"
+    for stage, *rest in ((method, "1"), ("finetune",), ("score",)):
+        assert run_stage(folder, stage, tuned, *rest) == 0, stage
+
+    with (folder / artifacts.tuning_file(name)).open() as file:
+        (best,) = (row for row in csv.DictReader(file) if row["chosen"] == "true")
+    path = folder / artifacts.predictions_file(tuned)
+    records = artifacts.read_records(path, Prediction, made_by="finetune")
+    epoch, nats = criterion(records)
+    assert (best["epoch"], best["valid_nats"]) == (str(epoch), str(nats))
+    found = artifacts.read_json(artifacts.model_dir(tuned, 1) / "variant.json", made_by="x")
+    record = VariantFile.model_validate(found)
+    assert record.axes.set["finetune.lr"] == float(best["finetune.lr"])
+    for column in ("steps", "best_step", "replies", "outer_replies", "operations"):
+        assert best[column] == str(getattr(record, column))
+    assert {"f1", "hits_at_1", "ppl"} == set(
+        artifacts.read_json(artifacts.metrics_file(tuned), made_by="score")
+    )
+
+
+@pytest.mark.slow
+def test_a_rate_that_diverges_is_a_trial_that_lost(folder):
+    """By the command and its stages' commands, as a user runs it."""
+    params = tuning_params()
     params["tune"]["meta_train"] = {"inner_lr": [0.1, 1e30]}
     write_params(folder, params)
-    tune(VARIANT)
-    assert started == ["meta_train", "finetune", "meta_train"]
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.tune", VARIANT],
+        env={"PYTHONPATH": str(ROOT), "PATH": "", "MAMLVIAPP_WORKERS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     kept, lost = rows(folder)
     assert (lost["valid_nats"], lost["epoch"], lost["steps"]) == ("inf", "", "")
     assert (kept["chosen"], lost["chosen"]) == ("true", "false")
@@ -136,28 +135,24 @@ def test_a_rate_that_diverges_is_a_trial_that_lost(folder, started):
 @pytest.mark.slow
 def test_a_trial_that_was_cut_off_keeps_what_it_trained(folder, started, monkeypatch):
     """A stage that fails otherwise ends the command, and its trial is not taken for done."""
-    read = (folder / artifacts.PARAMS).read_bytes()
-    params = toy_params()
+    params = tuning_params()
     params["tune"]["trials"] = 1
     write_params(folder, params)
     counted = trial._stage
-    monkeypatch.setattr(
-        trial,
-        "_stage",
-        lambda where, *command: counted(
-            where, *(command if command[0] != "finetune" else ("finetune", "nobody"))
-        ),
-    )
-    with pytest.raises(TrainingError, match="stages.finetune nobody ended with exit code 1"):
-        tune(VARIANT)
-    monkeypatch.setattr(trial, "_stage", counted)
+
+    def broken(where, *command):
+        return counted(where, *(("finetune", "nobody") if command[0] == "finetune" else command))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "_stage", broken)
+        with pytest.raises(TrainingError, match="stages.finetune nobody ended with exit code 1"):
+            tune(VARIANT)
     tune(VARIANT)
     assert started == ["meta_train", "finetune", "finetune"]
-    assert read
 
 
 def test_what_is_missing_is_named(folder):
-    params = toy_params()
+    params = tuning_params()
     params["variants"]["nowhere"] = {"init": "pretrained"}
     write_params(folder, params)
     with pytest.raises(ParamsError, match=r"'nowhere' stands in 0 of the lists"):
