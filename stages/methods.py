@@ -1,4 +1,4 @@
-"""How a variant is trained: the list of dvc.yaml's `vars` that names it, for commands outside DVC."""
+"""How a variant is trained: the list of dvc.yaml that names it, for commands outside DVC."""
 
 from typing import Any
 

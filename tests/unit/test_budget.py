@@ -1,15 +1,21 @@
-"""The budget controls see as many replies as meta-training, in every preset."""
+"""The controls see as many replies as meta-training, counted by draws and by real runs."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from click.testing import Result
+from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from pipeline import artifacts
-from pipeline.errors import TrainingError
+from pipeline.errors import ParamsError, TrainingError
 from pipeline.learning.budget import (
     Budget,
+    check_control,
+    control,
     meta_budget,
     normal_budget,
     num_replies,
@@ -17,19 +23,21 @@ from pipeline.learning.budget import (
 )
 from pipeline.learning.episodes import encode_tasks, reply_batch, training_episodes
 from pipeline.learning.episodes import num_replies as replies_of
-from pipeline.learning.maml import meta_gradient
-from pipeline.params import MetaTrainParams, Settings, TrainParams
+from pipeline.learning.inner_rates import InnerRates
+from pipeline.learning.maml import Inner, meta_gradient
+from pipeline.model.variant_file import VariantFile
+from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.persona.parser import parse_file
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.tasks import build_tasks
 from stages.budget import budget
 from tests.conftest import a_dialogue
+from tests.toy_project import run_stage, toy_params, write_params, write_project
 from tests.wiring.closure import ROOT
 
 
 PERSONAS, DIALOGUES, REPLIES = 955, 8939, 65719  # Persona-chat's training split
-CONTROLS = {"transfer_outer_budget": "outer", "transfer_total_budget": "total"}
 
 
 def settings(preset: str) -> Settings:
@@ -59,49 +67,48 @@ def of_persona_chats_shape(personas: int) -> list[PersonaTask]:
     ]
 
 
-def budgets(preset: str, tasks: list[PersonaTask]) -> dict[str, tuple[Budget, Budget]]:
-    """Each control's (meta-training's budget, its own), from the numbers in the preset."""
-    values = settings(preset)
-    meta = meta_budget(tasks, values.view(MetaTrainParams), 0)
-    found = {}
-    for name in CONTROLS:
-        train = values.view(TrainParams, values.variant(name).set).train
-        own = normal_budget(num_replies(tasks), batch_size=train.batch_size, steps=train.steps)
-        found[name] = (meta, own)
-    return found
-
-
-def test_the_embedded_controls_match_within_a_batch(tmp_path):
-    for name, (meta, own) in budgets("embedded", synthetic("embedded", tmp_path)).items():
-        assert 0 <= own.total - getattr(meta, CONTROLS[name]) < 16, name
-
-
-def test_the_papers_controls_match_within_a_batch():
+@pytest.mark.parametrize("kind", ["outer", "total"])
+def test_the_papers_controls_match_within_a_batch(kind):
     """Four replies of every dialogue, so the budget does not depend on which are drawn."""
-    tasks = of_persona_chats_shape(PERSONAS)
+    values, tasks = settings("paper"), of_persona_chats_shape(PERSONAS)
     assert num_replies(tasks) == REPLIES
-    for name, (meta, own) in budgets("paper", tasks).items():
-        assert meta == Budget(total=2 * 4 * 2 * 10_000, outer=4 * 2 * 10_000)
-        assert 0 <= own.total - getattr(meta, CONTROLS[name]) < 16, name
+    meta = meta_budget(tasks, values.view(MetaTrainParams), 0)
+    assert meta == Budget(total=2 * 4 * 2 * 10_000, outer=4 * 2 * 10_000)
+    steps = steps_for(getattr(meta, kind), REPLIES, batch_size=16)
+    own = normal_budget(REPLIES, batch_size=16, steps=steps)
+    assert 0 <= own.total - getattr(meta, kind) < 16
 
 
-def test_the_small_presets_controls_match_in_expectation():
-    """Whole dialogues of a part of Persona-chat: the exact number is `stages.budget`'s to say."""
-    for name, (meta, own) in budgets("small", of_persona_chats_shape(300)).items():
-        assert own.total == pytest.approx(getattr(meta, CONTROLS[name]), rel=0.005), name
+def test_a_control_differs_in_steps_alone_and_never_stops_early():
+    values = settings("embedded")
+    variant = Variant(
+        init="pretrained", adapters=True, set={"inner_lr": 0.5, "outer_steps": 7, "finetune.lr": 2}
+    )
+    found = control(variant, 333)
+    assert found.model_copy(update={"set": {}}) == variant.model_copy(update={"set": {}})
+    assert found.set == {"finetune.lr": 2, "train.steps": 333, "train.patience": 333}
+    train, plain = (values.view(TrainParams, those).train for those in (found.set, {}))
+    assert train.model_copy(update={"steps": plain.steps, "patience": plain.patience}) == plain
+    assert train.steps < train.patience * train.validate_every
 
 
-@pytest.mark.parametrize("preset", ["embedded", "small", "paper"])
-def test_the_controls_never_stop_early_and_differ_in_nothing_else(preset):
-    values = settings(preset)
-    transfer = values.view(TrainParams).train
-    for name in CONTROLS:
-        variant = values.variant(name)
-        train = values.view(TrainParams, variant.set).train
-        assert train.steps < train.patience * train.validate_every
-        assert variant.model_copy(update={"set": {}}) == values.variant("transfer")
-        same = {"steps": transfer.steps, "patience": transfer.patience}
-        assert train.model_copy(update=same) == transfer
+def a_run(**values) -> VariantFile:
+    counts = dict.fromkeys(("steps", "best_step", "replies", "tokens", "operations"), 1)
+    counts |= dict.fromkeys(("trained_parameters", "all_parameters"), 1)
+    there = {"name": "it", "method": "train", "seed": 0, "outer_replies": 0, "inner_rates": None}
+    there |= {"axes": Variant(init="random"), "dialogues": {}, "over_context": {}}
+    there["adapters"] = settings("embedded").check().adapters
+    return VariantFile.model_validate(there | counts | values)
+
+
+def test_budgets_are_equal_from_as_many_to_less_than_a_batch_more():
+    assert check_control(a_run(outer_replies=100), 100, batch_size=16) == 0
+    assert check_control(a_run(outer_replies=115), 100, batch_size=16) == 15
+    for wrong in ({"outer_replies": 99}, {"outer_replies": 116}):
+        with pytest.raises(TrainingError, match="for an equal budget 100 by train"):
+            check_control(a_run(**wrong), 100, batch_size=16)
+    with pytest.raises(TrainingError, match="100 replies in the loss by meta_train"):
+        check_control(a_run(outer_replies=100, method="meta_train"), 100, batch_size=16)
 
 
 def test_steps_are_counted_as_normal_training_deals_replies_out(tokenizer, make_learner):
@@ -147,9 +154,7 @@ def test_meta_trainings_budget_is_what_its_steps_report(make_learner):
             training_episodes(
                 encode_tasks(tasks[:3], learner.encoder), size=2, replies=2, seed=5, step=step
             ),
-            inner_lr=0.01,
-            inner_steps=1,
-            kind="exact",
+            Inner(InnerRates(list(learner.theta), 0.01), 1, "exact"),
         )
         for step in range(3)
     ]
@@ -163,19 +168,51 @@ def test_no_replies_no_steps():
         steps_for(10, 0, batch_size=16)
 
 
-def test_the_command_prints_what_the_preset_holds(tmp_path, monkeypatch):
-    tasks = synthetic("embedded", tmp_path)
+@pytest.fixture
+def toy(tmp_path, tokenizer, monkeypatch):
+    """A project of toy size, and `stages.budget in_place` in it."""
+    write_project(tmp_path, tokenizer, toy_params())
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    artifacts.write_records(artifacts.tasks_file("train"), tasks)
     app = typer.Typer()
     app.command()(budget)
-    shown = CliRunner().invoke(app, [])
-    assert shown.exit_code == 0, shown.output
-    values = settings("embedded")
-    for name in CONTROLS:
-        steps = values.variant(name).set["train.steps"]
-        assert f"set: {{train.steps: {steps}, train.patience: {steps}}}" in shown.output
+
+    def ask(name: str = "in_place") -> Result:
+        return CliRunner().invoke(app, [name])
+
+    return ask
+
+
+def printed(output: str) -> dict[str, dict[str, Any]]:
+    """The variants among the printed lines, as they would be pasted."""
+    return YAML(typ="safe", pure=True).load("\n".join(re.findall(r"^  .*$", output, re.MULTILINE)))
+
+
+@pytest.mark.slow
+def test_the_printed_controls_are_of_equal_budget_in_real_runs(toy, tmp_path):
+    """Meta-training and both controls are trained; their own counts decide."""
+    to_come = toy().stdout
+    assert "in 4 steps to come" in to_come
+    params = toy_params()
+    params["variants"] |= printed(to_come)
+    write_params(tmp_path, params)
+    assert run_stage(tmp_path, "meta_train", "in_place", "0") == 0
+    for name in ("in_place_outer_budget", "in_place_total_budget"):
+        assert run_stage(tmp_path, "train", name, "0") == 0
+    done = toy().stdout
+    assert "16 replies in the outer loss, 32 in any loss, as its run of 4 steps" in done
+    assert printed(done[: done.index("models/")]) == printed(to_come)
+    assert "models/in_place_outer_budget: equal budget, 16 replies and 2 more" in done
+    assert "models/in_place_total_budget: equal budget, 32 replies and 1 more" in done
+
+    path = artifacts.model_dir("in_place_total_budget", 0) / "variant.json"
+    record = artifacts.read_json(path, made_by="train")
+    artifacts.write_json(path, record | {"outer_replies": 31})
+    assert isinstance((wrong := toy()).exception, TrainingError)
+    assert "in_place_total_budget, seed 0: 31 replies" in str(wrong.exception)
+
+
+def test_normal_training_has_no_controls(toy):
+    assert isinstance(toy("transfer").exception, ParamsError)
 
 
 def test_the_budget_is_what_the_committed_run_counted(tmp_path):

@@ -145,7 +145,7 @@ def test_a_trial_that_was_cut_off_keeps_what_it_trained(folder, started, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr(trial, "_stage", broken)
-        with pytest.raises(TrainingError, match="stages.finetune nobody ended with exit code 1"):
+        with pytest.raises(TrainingError, match=r"finetune nobody ended with exit code 1"):
             tune(VARIANT)
     tune(VARIANT)
     assert started == ["meta_train", "finetune", "finetune"]
