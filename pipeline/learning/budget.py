@@ -88,8 +88,8 @@ def check_control(run: VariantFile, wanted: int, *, batch_size: int) -> int:
     surplus = run.outer_replies - wanted
     if run.method != "train" or not 0 <= surplus < batch_size:
         raise TrainingError(
-            f"{run.name}, seed {run.seed}: {run.outer_replies} replies in the loss by {run.method}; "
-            f"for an equal budget {wanted} by train, and fewer than {batch_size} more: set its "
+            f"{run.name}, seed {run.seed}: {run.method}, {run.outer_replies} replies in the loss; "
+            f"an equal budget is {wanted} by train, and fewer than {batch_size} more: set its "
             "train.steps again and retrain it"
         )
     return surplus

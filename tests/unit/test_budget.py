@@ -105,9 +105,9 @@ def test_budgets_are_equal_from_as_many_to_less_than_a_batch_more():
     assert check_control(a_run(outer_replies=100), 100, batch_size=16) == 0
     assert check_control(a_run(outer_replies=115), 100, batch_size=16) == 15
     for wrong in ({"outer_replies": 99}, {"outer_replies": 116}):
-        with pytest.raises(TrainingError, match="for an equal budget 100 by train"):
+        with pytest.raises(TrainingError, match="an equal budget is 100 by train"):
             check_control(a_run(**wrong), 100, batch_size=16)
-    with pytest.raises(TrainingError, match="100 replies in the loss by meta_train"):
+    with pytest.raises(TrainingError, match="meta_train, 100 replies in the loss"):
         check_control(a_run(outer_replies=100, method="meta_train"), 100, batch_size=16)
 
 
@@ -208,7 +208,7 @@ def test_the_printed_controls_are_of_equal_budget_in_real_runs(toy, tmp_path):
     record = artifacts.read_json(path, made_by="train")
     artifacts.write_json(path, record | {"outer_replies": 31})
     assert isinstance((wrong := toy()).exception, TrainingError)
-    assert "in_place_total_budget, seed 0: 31 replies" in str(wrong.exception)
+    assert "in_place_total_budget, seed 0: train, 31 replies" in str(wrong.exception)
 
 
 def test_normal_training_has_no_controls(toy):

@@ -97,7 +97,9 @@ def test_the_printed_row_runs_and_is_the_chosen_trial(folder, started, capsys, n
         assert run_stage(folder, stage, tuned, *rest) == 0, stage
 
     with (folder / artifacts.tuning_file(name)).open() as file:
-        (best,) = (row for row in csv.DictReader(file) if row["chosen"] == "true")
+        trials = list(csv.DictReader(file))
+    assert len({row["valid_nats"] for row in trials}) == len(trials)  # each at its own point
+    (best,) = (row for row in trials if row["chosen"] == "true")
     path = folder / artifacts.predictions_file(tuned)
     records = artifacts.read_records(path, Prediction, made_by="finetune")
     epoch, nats = criterion(records)

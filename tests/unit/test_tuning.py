@@ -6,9 +6,10 @@ import io
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import artifacts
 from pipeline.errors import ParamsError, TrainingError
 from pipeline.evaluation.tuning import Cost, Trial, best, criterion, grid, trials_csv, tuned
-from pipeline.params import Settings, Variant, read_yaml
+from pipeline.params import Settings, Variant, read_yaml, variant_row
 from tests.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
 
@@ -58,7 +59,7 @@ def test_the_lowest_nll_wins_the_first_of_equal_ones_and_none_that_diverged():
 
 
 def test_every_trial_is_a_row_those_that_diverged_too():
-    rows = list(csv.DictReader(io.StringIO(trials_csv([trial(None), trial(1.25)]))))
+    rows = list(csv.DictReader(io.StringIO(trials_csv([trial(None), trial(1.25), trial(1.5)]))))
     assert rows[0] == {
         "trial": "1",
         "train.lr": "0.1",
@@ -68,7 +69,7 @@ def test_every_trial_is_a_row_those_that_diverged_too():
         **dict.fromkeys(Cost.model_fields, ""),
     }
     assert (rows[1]["valid_nats"], rows[1]["epoch"], rows[1]["replies"]) == ("1.25", "1", "160")
-    assert rows[1]["chosen"] == "true"
+    assert [row["chosen"] for row in rows] == ["false", "true", "false"]
 
 
 def test_the_printed_line_is_a_variant_of_params_yaml():
@@ -115,3 +116,33 @@ def test_impossible_grids_are_refused(key, value, message):
     values["tune"][key] = value
     with pytest.raises(ParamsError, match=message):
         Settings(values, "params.yaml").check()
+
+
+@pytest.mark.parametrize(("name", "method"), [("transfer", "train"), ("in_place", "meta_train")])
+def test_the_committed_trials_are_those_of_the_embedded_preset(name, method):
+    """Every trial at its point of the grid, the lowest chosen, and the documents quote it."""
+    params = Settings.load(ROOT / "params.yaml").check()
+    points = grid(getattr(params.tune, method), params.tune.trials)
+    with (ROOT / artifacts.tuning_file(name)).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [{key: float(row[key]) for key in points[0]} for row in rows] == points
+    nats = [float(row["valid_nats"]) for row in rows]
+    assert [row["chosen"] for row in rows] == ["true" if n == min(nats) else "false" for n in nats]
+    results = (ROOT / "docs/results.md").read_text()
+    others = ", ".join(f"{n:.3f}" for n in sorted(nats[1:]))
+    assert f"| `{name}` | {nats[0]:.3f} | {others} |" in results
+
+
+def test_the_documents_rows_are_the_studys():
+    """And what is called tuned there has the values of the trial that was chosen."""
+    study = read_yaml(ROOT / artifacts.STUDIES / "equal_budget/params.yaml")["variants"]
+    rows = {name: row for name, row in study.items() if name.startswith("in_place_")}
+    assert len(rows) == 3
+    results = (ROOT / "docs/results.md").read_text()
+    for name, row in rows.items():
+        assert f"  {variant_row(name, Variant.model_validate(row))}\n" in results
+    with (ROOT / artifacts.tuning_file("in_place")).open() as file:
+        (best,) = (row for row in csv.DictReader(file) if row["chosen"] == "true")
+    assert rows["in_place_tuned"]["set"] == {
+        key: float(best[key]) for key in ("outer_lr", "inner_lr", "finetune.lr")
+    }
