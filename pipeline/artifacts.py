@@ -19,6 +19,7 @@ from pipeline.errors import DataError, MissingFileError
 
 PARAMS = Path("params.yaml")
 PRESETS = Path("presets")
+PIPELINE = Path("dvc.yaml")
 RAW = Path("data/raw")
 RAW_SOURCE = RAW / "source.json"
 RAW_ORACLE = RAW / "oracle.json"
@@ -85,6 +86,11 @@ def kshot_file(variant: str) -> Path:
 def details_file(variant: str) -> Path:
     """Everything else that is known of one variant's scores."""
     return DETAILS / f"{variant}.json"
+
+
+def tuning_file(variant: str) -> Path:
+    """The trials of one variant's tuning; no stage's out, kept in git."""
+    return Path("tuning") / f"{variant}.csv"
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 
 class PipelineError(Exception):
-    """Base of every error that is the user's to mend; stages print it as one line, exit code 1."""
+    """Base of every error that is the user's to mend; stages print it as one line and exit."""
+
+    exit_code = 1
 
 
 class ParamsError(PipelineError):
@@ -23,6 +25,12 @@ class ModelError(PipelineError):
 
 class TrainingError(PipelineError):
     """A run that cannot go on: a loss that is not finite, no task left to sample."""
+
+
+class DivergedError(TrainingError):
+    """A loss or gradient that is not finite: the rate is too high, everything else is in order."""
+
+    exit_code = 3  # so that `tune` can tell a bad rate from a broken run
 
 
 class MissingFileError(PipelineError):

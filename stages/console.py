@@ -1,4 +1,4 @@
-"""What the shell shows: progress, tables, and every expected error as one line with exit code 1."""
+"""What the shell shows: progress, tables, every expected error as one line and its exit code."""
 
 import errno
 import signal
@@ -22,7 +22,7 @@ Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
 def run(command: Callable[..., None]) -> None:
-    """Run one typer command; expected errors become one clear line and exit code 1."""
+    """Run one typer command; expected errors become one clear line and their exit code."""
     if signal.getsignal(signal.SIGINT) is interrupted_early:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -35,7 +35,7 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except PipelineError as error:
-        _fail(str(error))
+        _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted; nothing half-written was kept, run the same command to go on")
     except OSError as error:
@@ -47,9 +47,9 @@ def _one_line_errors() -> Iterator[None]:
             _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 1) -> None:
     _err.print(f"[bold red]error:[/] {_escape(' '.join(message.split()))}", highlight=False)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def _escape(text: str) -> str:

@@ -17,7 +17,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.ranks import Ranks, joined
 from pipeline.model.device import best_device, count_from_environment, num_workers
 
@@ -102,8 +102,8 @@ def _torchrun(count: int) -> None:
 
 def _report(error: ChildFailedError) -> NoReturn:
     rank, failure = error.get_first_failure()
-    if failure.exitcode == 1:
-        sys.exit(1)  # Python's own: the rank has said what was wrong
+    if failure.exitcode in (1, DivergedError.exit_code):
+        sys.exit(failure.exitcode)  # the rank has said what was wrong
     how = f"killed by {failure.signal_name()}" if failure.exitcode < 0 else "ended without a word"
     raise TrainingError(
         f"rank {rank} was {how}; nothing half-written was kept, run the same command to go on"

@@ -1,4 +1,4 @@
-"""Show Table 1 beside the paper's, and what it leaves out: `python -m stages.table`."""
+"""Show Table 1 beside the paper's, and what it leaves out, costs too: `python -m stages.table`."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,8 @@ from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation import table as tables
 from pipeline.evaluation.table import AdaptationRow, Details, HeadRow, Interval, Row
+from pipeline.evaluation.training_cost import CostRow, compact, cost_rows, parse_run
+from pipeline.model.variant_file import VariantFile
 from pipeline.params import AllParams, Settings
 from stages import console
 
@@ -18,7 +20,7 @@ HEADINGS = {"ppl": ("ppl ↓", 2), "hits_at_1": ("Hits@1 % ↑", 1), "f1": ("F1 
 
 
 def table() -> None:
-    """Print both tables from what stages score and floors wrote."""
+    """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
     details = _details(list(params.variants))
     rows = tables.table_1(details)
@@ -35,6 +37,10 @@ def table() -> None:
     heads = tables.head_rows(details)
     if heads:
         console.out.print(_heads(heads))
+    if costs := cost_rows({name: _runs(name, params.seeds) for name in details}):
+        console.out.print(_costs(costs))
+    else:
+        console.out.print("What training cost stands in models/, which is not here: `dvc pull`.")
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:
@@ -94,6 +100,34 @@ def _heads(rows: Sequence[HeadRow]) -> Table:
     for row in rows:
         cells = (*row.by_head, *row.by_likelihood)
         shown.add_row(row.title, *(_interval(cell, 1) for cell in cells))
+    return shown
+
+
+def _runs(variant: str, seeds: Sequence[int]) -> list[VariantFile]:
+    paths = [artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds]
+    return [
+        parse_run(artifacts.read_json(path, made_by=f"train {variant}"), path)
+        for path in paths
+        if path.is_file()
+    ]
+
+
+def _costs(rows: Sequence[CostRow]) -> Table:
+    line = " " if _is_wide() else "\n"
+    headings = ["steps", "(kept)"], ["replies in loss", "/ in all"], ["trained", "/ all"]
+    steps, replies, parameters = (line.join(heading) for heading in headings)
+    shown = _new(
+        "What one training run cost: counts, no times; trained and all parameters",
+        [steps, replies, "tokens", "operations", parameters],
+    )
+    for row in rows:
+        shown.add_row(
+            row.title,
+            f"{row.steps:.0f}{line}({row.best_step:.0f})",
+            f"{row.outer_replies:.0f}{line}/ {row.replies:.0f}",
+            *(compact(number) for number in (row.tokens, row.operations)),
+            f"{compact(row.trained_parameters)}{line}/ {compact(row.all_parameters)}",
+        )
     return shown
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.updates import Support, Update, plan
 from pipeline.model.batching import Piece, collate, collate_tasks
 from pipeline.model.language_model import SPECIAL
@@ -56,7 +56,8 @@ def finetune(
             one, folds come in order, epoch by epoch.
 
     Raises:
-        TrainingError: a loss is not finite, or learned rates meet an optimizer other than SGD.
+        DivergedError: a loss is not finite.
+        TrainingError: learned rates meet an optimizer other than SGD.
     """
     plans = [plan(support, params, learner.model.objective) for support in supports]
     folds = [number for number, updates in enumerate(plans) if updates]
@@ -87,7 +88,7 @@ def _adapt(
         losses = _losses(learner, theta, [update.pieces for _, _, update in updates])
         for loss, (_, key, update) in zip(losses.tolist(), updates, strict=True):
             if not isfinite(loss):
-                raise TrainingError(f"{key}, epoch {update.epoch}: loss {loss}; lower finetune.lr")
+                raise DivergedError(f"{key}, epoch {update.epoch}: loss {loss}; lower finetune.lr")
         losses.sum().backward()
         optimizer.step()  # a fold that is done has no gradient; Adam may move it, unread
         ended = [update.epoch if update.ends else None for _, _, update in updates]

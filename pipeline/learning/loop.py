@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError
 from pipeline.learning.history import HISTORY_COLUMNS, Report
 from pipeline.learning.inner_loop import distances
 from pipeline.model.checkpoint import (
@@ -97,7 +97,7 @@ def run(
     validation and left in place: delete it once the result is saved.
 
     Raises:
-        TrainingError: a loss or a gradient is not finite.
+        DivergedError: a loss or a gradient is not finite.
     """
     state = _State(theta, schedule, checkpoint)
     if not state.resume():
@@ -135,7 +135,7 @@ class _State:
         progress, loop = self.progress, self._schedule.loop
         norm = torch.nn.utils.clip_grad_norm_(list(self.theta.values()), loop.clip).item()
         if not (math.isfinite(report.loss) and math.isfinite(norm)):
-            raise TrainingError(
+            raise DivergedError(
                 f"step {progress.step}: loss {report.loss}, gradient norm {norm}; "
                 "lower inner_lr, outer_lr or the lr of the stage's section"
             )

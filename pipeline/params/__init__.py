@@ -5,6 +5,7 @@ stage: it must not change a number. Therefore no key has a default here; only a 
 and a test pins those.
 """
 
+from pipeline.params.row import variant_row
 from pipeline.params.sections import (
     Adapters,
     Base,
@@ -21,6 +22,7 @@ from pipeline.params.sections import (
     SelfPlay,
     Synthetic,
     Tasks,
+    Tune,
     Variant,
 )
 from pipeline.params.settings import Settings, read_yaml
@@ -37,6 +39,7 @@ from pipeline.params.views import (
     StageParams,
     TasksParams,
     TrainParams,
+    TuneParams,
 )
 
 
@@ -69,6 +72,9 @@ __all__ = [
     "Tasks",
     "TasksParams",
     "TrainParams",
+    "Tune",
+    "TuneParams",
     "Variant",
     "read_yaml",
+    "variant_row",
 ]

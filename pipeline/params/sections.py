@@ -1,5 +1,6 @@
 """One model for each section of params.yaml. No key has a default, but for a variant's axes."""
 
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -236,6 +237,26 @@ class Compare(Section):
 
     seed: Natural
     permutations: Count
+
+
+Values = Annotated[list[Any], Field(min_length=1)]
+
+
+class Tune(Section):
+    """The grids of `python -m stages.tune`, one for each way of training; no stage reads them."""
+
+    seed: Natural  # training seed of every trial
+    trials: Count  # of every variant, whatever its kind
+    train: dict[str, Values]  # dotted keys of params.yaml, as in a variant's `set`
+    meta_train: dict[str, Values]
+
+    @model_validator(mode="after")
+    def _grids_hold_the_trials(self) -> "Tune":
+        for name in ("train", "meta_train"):
+            size = prod(len(values) for values in getattr(self, name).values())
+            if size < self.trials:
+                raise ValueError(f"{name} has {size} points, for {self.trials} trials")
+        return self
 
 
 class NextUtterance(Section):

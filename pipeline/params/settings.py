@@ -81,7 +81,7 @@ class Settings:
         return _validated(Variant, variants[name], f"{self._origin}: variants.{name}")
 
     def check(self) -> AllParams:
-        """Validate everything, every variant's `set` included, and return the whole.
+        """Validate everything, every variant's `set` and every grid included; return the whole.
 
         Raises:
             ParamsError: as `view`.
@@ -89,6 +89,9 @@ class Settings:
         params = self.view(AllParams)
         for variant in params.variants.values():
             self.view(AllParams, variant.set)
+        for key, values in (*params.tune.train.items(), *params.tune.meta_train.items()):
+            for value in values:
+                self.view(AllParams, {key: value})
         return params
 
 

@@ -21,6 +21,7 @@ from pipeline.params.sections import (
     SelfPlay,
     Tasks,
     Train,
+    Tune,
     Variant,
 )
 
@@ -111,6 +112,12 @@ class CompareParams(StageParams):
     compare: Compare
 
 
+class TuneParams(StageParams):
+    """What the command `tune` reads, besides what the stages read that it runs."""
+
+    tune: Tune
+
+
 class AllParams(
     DownloadParams,
     TasksParams,
@@ -122,6 +129,7 @@ class AllParams(
     FinetuneParams,
     ScoreParams,
     CompareParams,
+    TuneParams,
 ):
     """The whole of params.yaml."""
 

@@ -14,6 +14,7 @@ from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.report import report
 from pipeline.evaluation.table import Interval, adaptation_rows, floor_rows, parse_details, table_1
 from tests.prediction_builder import full
+from tests.unit.test_training_cost import content as a_run
 from tests.wiring.closure import ROOT
 
 
@@ -262,6 +263,19 @@ def test_on_a_narrow_terminal_no_number_is_cut(run, columns):
     for whole in ("1234.50", "(1234.38, 1234.62)", "paper 14.10", "(29.9, 30.1)", "paper 13.2"):
         assert whole in plain
     assert "…" not in plain
+
+
+def test_costs_are_read_from_the_training_runs(run, tmp_path):
+    """Of every seed of params.yaml, for what is scored; without models/ it says where they are."""
+    assert "What training cost stands in models/" in run(in_place=content()).stdout
+    for name, steps in (("in_place", 77), ("reinit", 88)):
+        folder = tmp_path / "models" / name / "seed-0"
+        folder.mkdir(parents=True)
+        (folder / "variant.json").write_text(json.dumps(a_run(steps=steps)))
+    shown = run(in_place=content()).stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert lines[-2] == "In-place MAMLviaPP 77 (90) 3341 / 6684 212 k 462 G 8.90 k / 199 k"
+    assert "88 (90)" not in shown
 
 
 def test_floors_may_be_missing(run):

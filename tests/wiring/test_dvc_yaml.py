@@ -226,6 +226,7 @@ RERUNS = {
     "generate": FINETUNED,
     "score": group("score", SCORED_VARIANTS),
     "compare": {"compare"},
+    "tune": set(),  # a command's, no stage's
 } | {f"variants.{v}": training(v) for v in TRAINED + META + SELF_PLAYED}
 
 
