@@ -17,7 +17,8 @@ from pipeline.learning.budget import (
     steps_for,
 )
 from pipeline.learning.training_run import read_variant
-from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, variant_row
+from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
+from pipeline.params.row import variant_row
 from pipeline.persona.task import PersonaTask
 from stages import console
 from stages.methods import LISTS, method_of

@@ -17,7 +17,8 @@ from pipeline.errors import TrainingError
 from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.headline import headline_epoch, select
 from pipeline.evaluation.prediction import Prediction
-from pipeline.params import Variant, variant_row
+from pipeline.params import Variant
+from pipeline.params.row import variant_row
 
 
 class Cost(BaseModel):

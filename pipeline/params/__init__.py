@@ -5,7 +5,6 @@ stage: it must not change a number. Therefore no key has a default here; only a 
 and a test pins those.
 """
 
-from pipeline.params.row import variant_row
 from pipeline.params.sections import (
     Adapters,
     Base,
@@ -76,5 +75,4 @@ __all__ = [
     "TuneParams",
     "Variant",
     "read_yaml",
-    "variant_row",
 ]
