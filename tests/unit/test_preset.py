@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ParamsError
-from pipeline.params import read_yaml
+from pipeline.params import Settings, read_yaml
 from stages.preset import preset, with_values
 from tests.wiring.closure import ROOT
 
@@ -146,3 +146,10 @@ def test_the_command_says_what_it_did_and_fails_in_one_line(project):
     assert "inner_lr" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/results").glob("*/params.yaml")), ids=str)
+def test_a_studys_parameters_can_be_put_in_force(path):
+    """They are kept up with new keys, so that a study can be run again."""
+    found = Settings.load(path).check()
+    assert set(read_yaml(ROOT / "params.yaml")["variants"]) <= set(found.variants)
