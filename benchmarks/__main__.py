@@ -5,8 +5,9 @@
 
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import asdict
+import sys
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import comparisons, peak
-from benchmarks.comparisons import GPT2, SMALL, SMALL_VOCABULARY, Found
+from benchmarks.comparisons import GPT2, SMALL, SMALL_VOCABULARY
 from benchmarks.dialogues import Size
+from benchmarks.found import Found
 from benchmarks.systems import OPTIONAL, names
 from pipeline import artifacts
 
@@ -23,27 +25,59 @@ from pipeline import artifacts
 RESULTS = Path(__file__).with_name("results.json")
 THREADS = 2
 
+Compare = Callable[[Found], None]
 
-def _plan(
-    small: Size, vocabulary: Size, large: Size, *, quick: bool
-) -> list[Callable[[Found], None]]:
+
+def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[str, Compare]:
     few, many = (1, 1) if quick else (3, 7)
     c = comparisons
-    return [
-        lambda f: c.meta_step(f, small, many),
-        lambda f: c.four_replies(f, small, many),
-        lambda f: c.exact_over_plain(
+    return {
+        "meta_step.small": lambda f: c.meta_step(f, small, many),
+        "four_replies.small": lambda f: c.four_replies(f, small, many),
+        "exact_over_plain.in_place.4x128.v2000": lambda f: c.exact_over_plain(
             f, vocabulary, many, name="in_place.4x128.v2000", adapters=False
         ),
-        lambda f: c.exact_over_plain(f, small, many, name="in_place.4x128.v50257", adapters=False),
-        lambda f: c.exact_over_plain(f, small, many, name="extra_place.4x128", adapters=True),
-        lambda f: c.one_pass(f, small, many),
-        lambda f: c.candidate_ranking(f, small, many),
-        lambda f: c.peak_memory(f, small, few),
-        lambda f: c.meta_step(f, large, few),
-        lambda f: c.candidate_ranking(f, large, 1),
-        lambda f: c.peak_memory(f, large, few),
-    ]
+        "exact_over_plain.in_place.4x128.v50257": lambda f: c.exact_over_plain(
+            f, small, many, name="in_place.4x128.v50257", adapters=False
+        ),
+        "exact_over_plain.extra_place.4x128": lambda f: c.exact_over_plain(
+            f, small, many, name="extra_place.4x128", adapters=True
+        ),
+        "one_pass.small": lambda f: c.one_pass(f, small, many),
+        "many_personas.small": lambda f: c.many_personas(f, small, many),
+        "candidate_ranking.small": lambda f: c.candidate_ranking(f, small, many),
+        "peak_memory.small": lambda f: c.peak_memory(f, small, few),
+        "inner_steps.small": lambda f: c.inner_steps(f, small),
+        "meta_step.large": lambda f: c.meta_step(f, large, few),
+        "four_replies.large": lambda f: c.four_replies(f, large, few),
+        "candidate_ranking.large": lambda f: c.candidate_ranking(f, large, 1),
+        "peak_memory.large": lambda f: c.peak_memory(f, large, 1),
+    }
+
+
+def _measure(found: Found, plan: Mapping[str, Compare], out: Console, path: Path) -> None:
+    """Compare one after the other, write after each; one that fails is named."""
+    for name, compare in plan.items():
+        begin = time.perf_counter()
+        try:
+            compare(found)
+        except Exception as error:  # hours of measuring must not be lost by what comes last
+            found.failed[name] = f"{type(error).__name__}: {str(error)[:200]}"
+        found.took[name] = time.perf_counter() - begin
+        out.print(f"{name}: {found.took[name]:.0f} s")
+        artifacts.write_json(path, found.as_dict() | _machine())
+
+
+def _machine() -> dict[str, object]:
+    missing = [name for name in OPTIONAL if name not in names()]
+    machine = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": THREADS,
+        "torch": torch.__version__,
+        "matmul_peak_gflops": peak.matmul_peak() / 1e9,
+    }
+    return {"machine": machine, "missing_rivals": missing}
 
 
 def _processor() -> str:
@@ -54,30 +88,23 @@ def _processor() -> str:
 
 
 def main() -> None:
-    """Run every comparison."""
+    """Run every comparison; exit code 1 if something of ours could not be compared."""
     out = Console()
     quick = os.environ.get("MAMLVIAPP_BENCH_QUICK")
     torch.set_num_threads(THREADS)
     sizes = (SMALL, SMALL_VOCABULARY, GPT2)
     if quick:
         sizes = (Size(1, 16, 2, 300), Size(1, 16, 2, 200), Size(1, 32, 2, 300))
-    found = Found()
-    for compare in _plan(*sizes, quick=bool(quick)):
-        compare(found)
-    missing = [name for name in OPTIONAL if name not in names()]
-    machine = {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": THREADS,
-        "torch": torch.__version__,
-        "matmul_peak_gflops": peak.matmul_peak() / 1e9,
-    }
-    ratios = {name: value.as_dict() for name, value in found.ratios.items()}
-    content = asdict(found) | {"ratios": ratios, "machine": machine, "missing_rivals": missing}
-    artifacts.write_json(Path(quick) if quick else RESULTS, content)
+    found, plan = Found(), _plan(*sizes, quick=bool(quick))
+    _measure(found, plan, out, Path(quick) if quick else RESULTS)
     out.print(_table(found))
-    if missing:
+    for name, why in found.failed.items():
+        out.print(f"Failed: {name}: {why}", markup=False)
+    for name, far in found.wrong.items():
+        out.print(f"Another gradient, not timed: {name}, relative distance {far:.1e}")
+    if missing := [name for name in OPTIONAL if name not in names()]:
         out.print(f"Not measured, not installed: {', '.join(missing)}; see benchmarks/README.md")
+    sys.exit(1 if found.failed.keys() & plan.keys() else 0)
 
 
 def _table(found: Found) -> Table:

@@ -1,16 +1,17 @@
 """The comparisons: each returns what it measured, by the names that `results.json` uses."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from statistics import median
+from subprocess import CalledProcessError
 
 import torch
 from transformers import GPT2LMHeadModel
 
-from benchmarks import hits, memory, ours, peak
+from benchmarks import hits, memory, ours, peak, personas
 from benchmarks.dialogues import Size, dialogue, episodes, learner, same_dialogue_episode
+from benchmarks.found import Found
 from benchmarks.obvious import ObviousLoop
-from benchmarks.systems import LR, MetaStep, check_equal, meta_steps, names
+from benchmarks.systems import LR, MetaStep, build, distances, names
 from benchmarks.timing import Ratio, fastest, ratio, rounds
 from pipeline.errors import PipelineError
 from pipeline.learning.episodes import Episode
@@ -23,28 +24,17 @@ OWN = ("ours", "obvious_loop")
 LEAST_AGREEMENT = 1e-4  # relative, of float32 meta-gradients
 
 
-@dataclass
-class Found:
-    """What was measured; ratios are theirs over ours unless the name says otherwise."""
-
-    ratios: dict[str, Ratio] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)  # medians
-    memory_mib: dict[str, float] = field(default_factory=dict)
-    share_of_peak: dict[str, float] = field(default_factory=dict)
-    wrong: dict[str, float] = field(default_factory=dict)  # systems with another gradient
-
-
 def meta_step(found: Found, size: Size, n: int) -> None:
     """Exact meta-step, support = query = one whole dialogue."""
     tasks = [same_dialogue_episode(size, 0)]
-    systems = _right_ones(found, size, meta_steps(size, names()), tasks)
+    systems, operations = _right_ones(found, size, names(), tasks)
     runs = {name: _step(system, tasks) for name, system in systems.items()}
-    seconds = rounds(runs, n)
+    seconds = rounds(runs, n, warm=True)
     best = peak.matmul_peak()
     for name, values in seconds.items():
-        found.seconds[f"meta_step.{name}.{size.name}"] = median(values)
-        share = peak.operations(runs[name]) / median(values) / best
-        found.share_of_peak[f"meta_step.{name}.{size.name}"] = share
+        key = f"meta_step.{name}.{size.name}"
+        found.seconds[key] = median(values)
+        found.share_of_peak[key] = operations[name] / median(values) / best
     own = seconds["ours"]
     found.ratios[f"meta_step.obvious_loop.{size.name}"] = ratio(seconds["obvious_loop"], own)
     if libraries := [name for name in seconds if name not in OWN]:
@@ -55,8 +45,9 @@ def meta_step(found: Found, size: Size, n: int) -> None:
 def four_replies(found: Found, size: Size, n: int) -> None:
     """Exact meta-step on App. B's four replies, ours against the obvious loop."""
     tasks = [same_dialogue_episode(size, 0, replies=4)]
-    systems = _right_ones(found, size, meta_steps(size, OWN), tasks)
-    seconds = rounds({name: _step(system, tasks) for name, system in systems.items()}, n)
+    systems, _ = _right_ones(found, size, OWN, tasks)
+    runs = {name: _step(system, tasks) for name, system in systems.items()}
+    seconds = rounds(runs, n, warm=True)
     name = f"meta_step.obvious_loop_4_replies.{size.name}"
     found.ratios[name] = ratio(seconds["obvious_loop"], seconds["ours"])
 
@@ -112,14 +103,19 @@ def candidate_ranking(found: Found, size: Size, n: int) -> None:
     for name, values in scores.items():
         if (far := (values - scores["ours"]).abs().max().item()) > 1e-5:
             raise PipelineError(f"hits.{name}: {far:.1e} nats per token from ours, 1e-5 expected")
-    seconds = rounds(ways, n)
+    seconds = rounds(ways, n, warm=True)
     for name in ("padded_batch", "separate_forwards"):
         found.ratios[f"hits.{name}.{size.name}"] = ratio(seconds[name], seconds["ours"])
 
 
 def peak_memory(found: Found, size: Size, n: int) -> None:
     """Peak of the meta-step above the built model; the leanest rival over ours."""
-    here = {name: memory.measure(name, size, n) for name in names() if name not in found.wrong}
+    here: dict[str, float] = {}
+    for name in (name for name in names() if name not in found.wrong):
+        try:
+            here[name] = memory.measure(name, size, n)
+        except CalledProcessError as error:
+            _failed(found, f"memory.{name}.{size.name}", error)
     for name, mib in here.items():
         found.memory_mib[f"{name}.{size.name}"] = mib
     leanest = min(mib for name, mib in here.items() if name != "ours")
@@ -127,18 +123,59 @@ def peak_memory(found: Found, size: Size, n: int) -> None:
     found.ratios[f"memory.best_rival.{size.name}"] = Ratio(value, value, value, n)
 
 
+def inner_steps(found: Found, size: Size) -> None:
+    """What a further inner step adds to the peak, its graph kept or made again: MiB."""
+    for way, recompute in (("kept", False), ("recomputed", True)):
+        mib = memory.of_an_inner_step(size, recompute=recompute)
+        found.memory_mib[f"inner_step.{way}.{size.name}"] = mib
+
+
+def many_personas(found: Found, size: Size, n: int) -> None:
+    """Personas adapted one after the other on a resident copy, against two other ways.
+
+    Φ in one pass, as a GPU does it; and all of f on a copy of `transformers`' model for each.
+    """
+    seconds = rounds(personas.adapters(size), n, warm=True)
+    name = f"k_shot.one_by_one.{size.name}"
+    found.ratios[name] = ratio(seconds["one_by_one"], seconds["in_one_pass"])
+    seconds = rounds(personas.whole_models(size), n, warm=True)
+    name = f"k_shot.fresh_copies.{size.name}"
+    found.ratios[name] = ratio(seconds["fresh_copies"], seconds["one_by_one"])
+
+
 def _step(system: MetaStep, tasks: list[Episode]) -> Callable[[], None]:
     return lambda: system.meta_step(tasks, LR)
 
 
 def _right_ones(
-    found: Found, size: Size, systems: dict[str, MetaStep], tasks: list[Episode]
-) -> dict[str, MetaStep]:
-    """Leave out, and name, the systems whose meta-gradient is not ours."""
-    distances = check_equal(systems, tasks)
-    right = {name: distances[name] < LEAST_AGREEMENT for name in systems}
-    found.wrong |= {name: distances[name] for name in systems if not right[name]}
-    if not right["obvious_loop"]:
-        far = distances["obvious_loop"]
-        raise PipelineError(f"{size.name}: our gradient is {far:.1e} from `transformers`' own")
-    return {name: system for name, system in systems.items() if right[name]}
+    found: Found, size: Size, wanted: Sequence[str], tasks: list[Episode]
+) -> tuple[dict[str, MetaStep], dict[str, int]]:
+    """Build the systems, take a step, and leave out those that fail or find another gradient.
+
+    Returns:
+        The systems, warm, and the operations of each one's step.
+
+    Raises:
+        PipelineError: our own gradient is not `transformers`'.
+    """
+    systems: dict[str, MetaStep] = {}
+    operations: dict[str, int] = {}
+    for name in wanted:
+        try:
+            system = build(size, name)
+            operations[name] = peak.operations(_step(system, tasks))
+            systems[name] = system
+        except Exception as error:  # a library may fail in any way
+            if name in OWN:
+                raise
+            _failed(found, f"meta_step.{name}.{size.name}", error)
+    far = distances(systems)
+    found.wrong |= {name: far[name] for name in systems if far[name] >= LEAST_AGREEMENT}
+    if far["obvious_loop"] >= LEAST_AGREEMENT:
+        loop = far["obvious_loop"]
+        raise PipelineError(f"{size.name}: our gradient is {loop:.1e} from `transformers`' own")
+    return {n: s for n, s in systems.items() if n not in found.wrong}, operations
+
+
+def _failed(found: Found, name: str, error: Exception) -> None:
+    found.failed[name] = f"{type(error).__name__}: {str(error)[:200]}"

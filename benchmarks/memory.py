@@ -12,11 +12,14 @@ from statistics import median
 
 import torch
 
+from benchmarks.allocations import peak_bytes
 from benchmarks.dialogues import Size, same_dialogue_episode
-from benchmarks.systems import LR, meta_steps
+from benchmarks.ours import Exact
+from benchmarks.systems import LR, build
 
 
 THREADS = 2
+FURTHER = 3  # inner steps beyond the first
 
 
 def measure(system: str, size: Size, runs: int) -> float:
@@ -35,6 +38,20 @@ def measure(system: str, size: Size, runs: int) -> float:
     return median(once() for _ in range(runs))
 
 
+def of_an_inner_step(size: Size, *, recompute: bool) -> float:
+    """Return what a further inner step adds to the exact meta-step's peak, MiB: a mean of three.
+
+    As torch's allocator counts; the first of them adds a copy of θ, whose θ̂_1 stands beside it.
+    """
+    first, last = (_peak_of_steps(size, steps, recompute=recompute) for steps in (1, FURTHER + 1))
+    return (last - first) / FURTHER / 2**20
+
+
+def _peak_of_steps(size: Size, steps: int, *, recompute: bool) -> int:
+    exact = Exact(size, steps=steps, recompute=recompute)
+    return peak_bytes(lambda: exact.meta_step([same_dialogue_episode(size, 0)], LR))
+
+
 def _status(key: str) -> float:
     """Return a line of this process's status: `VmRSS` now, `VmHWM` at most since it was reset."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
@@ -43,10 +60,10 @@ def _status(key: str) -> float:
 
 def _main(system: str, size: Size) -> None:
     torch.set_num_threads(THREADS)
-    step = meta_steps(size, [system])[system]
+    step = build(size, system)
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets VmHWM
     before = _status("VmRSS")
-    for _ in range(2):
+    for _ in range(2):  # the second finds the first one's gradients there
         step.meta_step([same_dialogue_episode(size, 0)], LR)
     sys.stdout.write(f"{_status('VmHWM') - before}\n")
 

@@ -1,6 +1,6 @@
 """Every system that takes the same exact meta-step: one inner SGD step on all parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -33,12 +33,8 @@ def names() -> list[str]:
     return ["ours", "obvious_loop", *rivals.available()]
 
 
-def meta_steps(size: Size, wanted: Sequence[str]) -> dict[str, MetaStep]:
-    """Build the systems, all with the same weights."""
-    return {name: _build(size, name) for name in wanted}
-
-
-def _build(size: Size, name: str) -> MetaStep:
+def build(size: Size, name: str) -> MetaStep:
+    """Build a system; all have the same weights."""
     if name == "ours":
         return Exact(size)
     if name == "obvious_loop":
@@ -46,14 +42,12 @@ def _build(size: Size, name: str) -> MetaStep:
     return rivals.Rival(size, rivals.available()[name])
 
 
-def check_equal(systems: dict[str, MetaStep], episodes: list[Episode]) -> dict[str, float]:
-    """Return each system's distance from ours in the tied table's meta-gradient, relative.
+def distances(systems: Mapping[str, MetaStep]) -> dict[str, float]:
+    """Return how far each one's gradient is from ours in the tied table, relative.
 
-    The tied table is where it goes wrong if anything does: it is used before and after adaptation,
-    as embedding and as projection.
+    All have taken the same meta-step. The tied table is where it goes wrong if anything does: it is
+    used before and after adaptation, as embedding and as projection.
     """
-    for system in systems.values():
-        system.meta_step(episodes, LR)
     own = systems["ours"].table_gradient()
     return {
         name: ((system.table_gradient() - own).norm() / own.norm()).item()

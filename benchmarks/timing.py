@@ -1,7 +1,7 @@
 """Paired timing: in every round each system runs once, one after the other, A B A B ...
 
-A ratio is taken within a round, so that what slows the machine down for a while slows both. The
-first round warms up and is thrown away.
+A ratio is taken within a round, so that what slows the machine down for a while slows both. What
+has not run before is warmed up by a round that is thrown away.
 """
 
 import time
@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
+
+BUDGET = 120.0  # seconds for the rounds of one comparison: all of them fit half an hour
 
 Run = Callable[[], object]
 Seconds = Mapping[str, list[float]]  # system -> one number per round
@@ -28,15 +30,30 @@ class Ratio:
         return asdict(self)
 
 
-def rounds(systems: Mapping[str, Run], n: int) -> dict[str, list[float]]:
-    """Run all systems `n` + 1 times in turn; return seconds, the first round left out."""
+def rounds(
+    systems: Mapping[str, Run], n: int, *, warm: bool = False, budget: float = BUDGET
+) -> dict[str, list[float]]:
+    """Run all systems in turn, up to `n` times; return seconds.
+
+    Args:
+        systems: what is compared.
+        n: rounds, at least one; fewer if the next one would pass the budget.
+        warm: every system has just run; otherwise a first round is left out.
+        budget: seconds.
+    """
+    start = time.perf_counter()
     seconds: dict[str, list[float]] = {name: [] for name in systems}
-    for number in range(n + 1):
+    first = 0 if warm else -1
+    for number in range(first, n):
+        begin = time.perf_counter()
         for name, system in systems.items():
-            begin = time.perf_counter()
+            here = time.perf_counter()
             system()
-            if number:
-                seconds[name].append(time.perf_counter() - begin)
+            if number >= 0:
+                seconds[name].append(time.perf_counter() - here)
+        now = time.perf_counter()
+        if number >= 0 and now - start + (now - begin) > budget:
+            break
     return seconds
 
 

@@ -105,7 +105,7 @@ def test_the_fold_that_diverges_is_named(make_learner):
             return super().losses(theta, batch) / torch.where(zero, 0.0, 1.0)
 
     poisoned = Poisoned(learner.model, learner.encoder, learner.theta, learner.fixed)
-    with pytest.raises(TrainingError, match=r"bad, epoch 1: loss inf; lower finetune.lr"):
+    with pytest.raises(TrainingError, match=r"bad, epoch 1: loss inf; lower finetune\.lr"):
         list(finetune(poisoned, [*folds, Support("bad", bad)], settings(), at_once=16))
 
 
