@@ -16,7 +16,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pipeline.evaluation.aggregate import Metric, nats_per_token
-from pipeline.evaluation.bootstrap import Bootstrap, Estimate, by_persona
+from pipeline.evaluation.bootstrap import (
+    LEVEL,
+    Bootstrap,
+    Estimate,
+    SeededEstimate,
+    by_persona,
+)
+from pipeline.evaluation.crossed import crossed_difference
 from pipeline.evaluation.headline import epochs_of, select
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.verdict import verdict
@@ -98,8 +105,9 @@ def _at_epoch(
     swapped: Sequence[Prediction],
     bootstrap: Bootstrap,
 ) -> Content:
-    start, own = (per_persona(nats_per_token, those) for those in common(before, after))
-    gain = bootstrap.mean(minus(start, own), "gain")
+    settings = common(before, after)
+    start, own = (per_persona(nats_per_token, those) for those in settings)
+    gain = _fall("gain", settings, bootstrap)
     content: Content = {
         "gain": gain.as_dict(),
         "nats_per_token": {
@@ -112,14 +120,28 @@ def _at_epoch(
     return content | _swap_control(common(before, after, swapped), bootstrap)
 
 
+def _fall(name: str, settings: Sequence[Sequence[Prediction]], bootstrap: Bootstrap) -> Estimate:
+    """Return the mean fall of the NLL from one setting to another, over seeds too if there are.
+
+    Over several training seeds the estimate also has an interval over personas and seeds.
+    """
+    higher, lower = (per_persona(nats_per_token, those) for those in settings)
+    found = bootstrap.mean(minus(higher, lower), name)
+    crossed = crossed_difference(nats_per_token, settings[0], settings[1], LEVEL)
+    if crossed is None:
+        return found
+    return SeededEstimate(found.value, found.low, found.high, crossed)
+
+
 def _swap_control(settings: Sequence[Sequence[Prediction]], bootstrap: Bootstrap) -> Content:
     """Compare before, after own and after a stranger's support, on the same replies."""
+    before, after, swapped = settings
     start, own, stranger = (per_persona(nats_per_token, those) for those in settings)
     gain = bootstrap.mean(minus(start, own), "gain")
-    gap = bootstrap.mean(minus(stranger, own), "swap_gap")
+    gap = _fall("swap_gap", (swapped, after), bootstrap)
     share = _share(minus(stranger, own), minus(start, own), bootstrap)
     return {
-        "swap_gain": bootstrap.mean(minus(start, stranger), "swap_gain").as_dict(),
+        "swap_gain": _fall("swap_gain", (before, swapped), bootstrap).as_dict(),
         "swap_gap": gap.as_dict(),
         "personal_share": share and share.as_dict(),
         "adaptation": verdict(gain, gap, share),

@@ -82,6 +82,25 @@ def crossed_bounds(metric: Metric, records: Sequence[Prediction], level: float) 
     return bounds_of_sums(sums_by_cell(metric, records), metric.combine, level)
 
 
+def crossed_difference(
+    metric: Metric, minuend: Sequence[Prediction], subtrahend: Sequence[Prediction], level: float
+) -> Bounds | None:
+    """Return the interval over personas and seeds of a mean difference, all cells alike.
+
+    Null below two personas or seeds. Both settings hold the same replies and seeds.
+
+    Raises:
+        DataError: as the metric, or some persona lacks a seed.
+    """
+    sums, others = (sums_by_cell(metric, those) for those in (minuend, subtrahend))
+    cells = metric.combine(sums) - metric.combine(others)
+    found = components(cells)
+    if found is None:
+        return None
+    value, half = float(cells.mean()), found.half_width(level)
+    return value - half, value + half
+
+
 def bounds_of_sums(sums: Array, combine: Combine, level: float) -> Bounds | None:
     """Return the interval of `combine` of sums, (p, q, c), pooled over personas and seeds."""
     if min(sums.shape[:2]) < 2:

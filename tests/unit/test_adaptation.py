@@ -115,4 +115,27 @@ def test_a_gain_that_strangers_give_too_is_not_personal():
 def test_seeds_are_pooled_within_a_persona():
     second = [record.model_copy(update={"seed": 1}) for record in RECORDS]
     one, two = (adaptation(records, 1, BOOTSTRAP) for records in (RECORDS, [*RECORDS, *second]))
-    assert one == two
+    for name in ("gain", "swap_gain", "swap_gap"):
+        assert {key: two[name][key] for key in one[name]} == one[name]
+        assert "crossed_low" not in one[name]
+    assert (one["personal_share"], one["adaptation"]) == (two["personal_share"], two["adaptation"])
+
+
+def test_gains_of_several_seeds_have_intervals_over_seeds_too():
+    """Student's over personas where the seeds agree; wider where they do not."""
+    same, other = (
+        [
+            record.model_copy(update={"seed": 1, "nll": record.nll + shift * (record.epoch == 0)})
+            for record in RECORDS
+        ]
+        for shift in (0.0, 1.0)  # half a nat per token more is gained by the second seed
+    )
+    half = 12.706204736 * 0.5  # t(1) times the standard error of gains 1 and 2
+    found = adaptation([*RECORDS, *same], 1, BOOTSTRAP)["gain"]
+    assert found["crossed_low"] == pytest.approx(1.5 - half)
+    assert found["crossed_high"] == pytest.approx(1.5 + half)
+    found = adaptation([*RECORDS, *other], 1, BOOTSTRAP)["gain"]
+    assert found["value"] == pytest.approx(1.75)
+    wider = (half**2 + (12.706204736 * 0.25) ** 2) ** 0.5
+    assert found["crossed_low"] == pytest.approx(1.75 - wider)
+    assert found["crossed_high"] == pytest.approx(1.75 + wider)
