@@ -14,6 +14,8 @@ from pipeline.model.batching import Batch
 from pipeline.model.learner import Learner
 
 
+_BLOCK = 1 << 17  # numbers
+
 Theta = Mapping[str, Tensor]
 Rates = Mapping[str, float | Tensor]  # α of each tensor that moves; the others stay at θ (ANIL)
 
@@ -132,7 +134,15 @@ def stacked(theta: Theta, num_tasks: int) -> dict[str, Tensor]:
 def distances(theta: Theta, other: Theta, num_tasks: int = 1) -> Tensor:
     """Return ‖θ - θ'‖ of each task, (N,): the Euclidean norm over all tensors together."""
     norms = [
-        torch.linalg.vector_norm((theta[n] - other[n]).detach().reshape(num_tasks, -1), dim=1)
-        for n in theta
+        torch.linalg.vector_norm(one - another, dim=1)
+        for name in theta
+        for one, another in zip(
+            _blocks(theta[name], num_tasks), _blocks(other[name], num_tasks), strict=True
+        )
     ]
     return torch.linalg.vector_norm(torch.stack(norms), dim=0)
+
+
+def _blocks(value: Tensor, num_tasks: int) -> tuple[Tensor, ...]:
+    """Return views (N, ...) so small that a difference stays in the processor's cache."""
+    return value.detach().reshape(num_tasks, -1).split(_BLOCK, dim=1)

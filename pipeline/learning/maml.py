@@ -132,7 +132,10 @@ def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) ->
     for name, value in gradient.items():
         total = value.sum(0) if num_tasks > 1 else value
         leaf = theta[name]
-        leaf.grad = total.mul_(weight) if leaf.grad is None else leaf.grad.add_(total, alpha=weight)
+        if leaf.grad is not None:
+            leaf.grad.add_(total, alpha=weight)
+        else:
+            leaf.grad = total if weight == 1 else total.mul_(weight)
 
 
 def validate(
