@@ -26,7 +26,7 @@ PARAMS = Finetune(
     optimizer="sgd",
     lr=0.01,
     batch_size=None,
-    epochs=[0, 2],
+    epochs=[0, 1],
     k=[0, 1],
     in_context=False,
     max_folds=MaxFolds(valid=None, test=None),

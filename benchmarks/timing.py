@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from statistics import median, quantiles
 
 
-BUDGET = 120.0  # seconds for the rounds of one comparison: all of them fit half an hour
+BUDGET = 90.0  # seconds for the rounds of one comparison: all of them fit half an hour
 
 Run = Callable[[], object]
 Seconds = Mapping[str, list[float]]  # system -> one number per round
