@@ -10,6 +10,7 @@ from pipeline.learning.finetune import finetune
 from pipeline.learning.inner_loop import adapt
 from pipeline.learning.updates import Support
 from pipeline.model.batching import collate, whole
+from pipeline.model.device import folds_at_once
 from pipeline.params import Finetune, MaxFolds
 from tests.conftest import a_dialogue
 
@@ -132,3 +133,13 @@ def test_a_rate_that_diverges_is_named(make_learner):
     learner = make_learner()
     with pytest.raises(TrainingError, match=r"fold, epoch \d: loss (nan|inf); lower finetune.lr"):
         run(learner, settings(lr=1e9), support(learner), key="fold")
+
+
+def test_how_many_folds_share_a_pass_is_the_devices_or_the_users(monkeypatch):
+    monkeypatch.delenv("MAMLVIAPP_FOLDS_AT_ONCE", raising=False)
+    assert [folds_at_once(torch.device(kind)) for kind in ("cpu", "cuda")] == [1, 16]
+    monkeypatch.setenv("MAMLVIAPP_FOLDS_AT_ONCE", "5")
+    assert [folds_at_once(torch.device(kind)) for kind in ("cpu", "cuda")] == [5, 5]
+    monkeypatch.setenv("MAMLVIAPP_FOLDS_AT_ONCE", "0")
+    with pytest.raises(TrainingError, match="a whole number from 1 on"):
+        folds_at_once(torch.device("cpu"))
