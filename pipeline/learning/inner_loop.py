@@ -145,4 +145,5 @@ def distances(theta: Theta, other: Theta, num_tasks: int = 1) -> Tensor:
 
 def _blocks(value: Tensor, num_tasks: int) -> tuple[Tensor, ...]:
     """Return views (N, ...) so small that a difference stays in the processor's cache."""
-    return value.detach().reshape(num_tasks, -1).split(_BLOCK, dim=1)
+    flat = value.detach().reshape(num_tasks, -1)
+    return flat.split(_BLOCK, dim=1) if flat.shape[1] > _BLOCK else (flat,)

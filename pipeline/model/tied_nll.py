@@ -111,12 +111,12 @@ class _Gradient(torch.autograd.Function):
         g, plain = cotangent[:, None], change[:, :size]
         by_hidden = product(plain, table) - mean * rows
         if u_table is not None:
-            by_hidden += product(q[:, :size], u_table)
+            product.add(by_hidden, q[:, :size], u_table)
         by_table = None
         if ctx.needs_input_grad[1]:
             weights = -mean * hidden if u_hidden is None else u_hidden - mean * hidden
             by_table = product(plain.T, g * hidden)
-            by_table += product(q[:, :size].T, g * weights)
+            product.add(by_table, q[:, :size].T, g * weights)
         by_special = g * (change[:, size:] - mean * q[:, size:])
         by_cotangent = by_cotangent.squeeze(-1)
         return g * by_hidden, by_table, by_special, None, None, by_cotangent, None, None
@@ -136,7 +136,7 @@ def _change(
     if u_hidden is not None:
         product.into(plain, u_hidden, table.T)
         if u_table is not None:
-            plain += product(hidden, u_table.T)
+            product.add(plain, hidden, u_table.T)
     elif u_table is not None:
         product.into(plain, hidden, u_table.T)
     else:
@@ -165,6 +165,13 @@ class _Product:
         if self.low is None:
             return a @ b
         return (a.to(self.low) @ b.to(self.low)).to(a.dtype)
+
+    def add(self, out: Tensor, a: Tensor, b: Tensor) -> None:
+        """Add a b to `out`."""
+        if self.low is None:
+            out.addmm_(a, b)
+        else:
+            out += a.to(self.low) @ b.to(self.low)
 
     def into(self, out: Tensor, a: Tensor, b: Tensor) -> None:
         """Write a b into `out`, a view of a larger tensor."""
