@@ -12,7 +12,7 @@ from stages.preset import preset, with_values
 from tests.wiring.closure import ROOT
 
 
-NAMES = ["embedded", "paper", "small"]
+NAMES = ["embedded", "paper", "real_cpu", "real_gpu", "small"]
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_a_section_can_be_opened_and_a_variant_added(project):
 @pytest.mark.parametrize(
     ("name", "assignments", "message"),
     [
-        ("huge", [], r"no preset 'huge'; there are: embedded, paper, small"),
-        ("../presets/small", [], r"there are: embedded, paper, small"),
+        ("huge", [], r"no preset 'huge'; there are: embedded, paper, real_cpu, real_gpu, small"),
+        ("../presets/small", [], r"there are: embedded, paper, real_cpu, real_gpu, small"),
         ("embedded", ["iner_lr=1"], r"presets/embedded.yaml: unknown key 'iner_lr'"),
         ("embedded", ["train.rate=1"], r"train.rate: unknown key"),
         ("embedded", ["train.lr.x=1"], r"--set train.lr.x=1: there is no such parameter"),

@@ -89,7 +89,7 @@ def test_the_printed_line_is_a_variant_of_params_yaml():
     assert settings.check().variants["extra_place_tuned"] == expected
 
 
-@pytest.mark.parametrize("preset", ["embedded", "small", "paper"])
+@pytest.mark.parametrize("preset", ["embedded", "small", "paper", "real_cpu", "real_gpu"])
 def test_every_grid_begins_with_the_values_in_force(preset):
     """So the first trial is the variant as it is, and what is chosen is no worse on valid."""
     values = read_yaml(ROOT / f"presets/{preset}.yaml")
