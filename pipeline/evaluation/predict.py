@@ -128,6 +128,7 @@ def _with_responses(
         [span for span in reading.window.spans for _ in range(generate.samples)],
         Ending(encoder.format.closing, encoder.forbidden),
         top_p=generate.top_p,
+        temperature=generate.temperature,
         uniforms=[_uniforms(generate, s, i) for s in scores for i in range(generate.samples)],
     )
     texts = [(encoder.decode(sampled), encoder.decode(greedy)) for sampled, greedy in drawn]

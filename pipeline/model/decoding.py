@@ -50,6 +50,7 @@ def respond(
     ending: Ending,
     *,
     top_p: float,
+    temperature: float,
     uniforms: Sequence[Sequence[float]],
 ) -> list[tuple[list[int], list[int]]]:
     """Continue after each reply's prefix: one nucleus sample and one greedy response.
@@ -60,6 +61,7 @@ def respond(
             response is computed once.
         ending: how a response ends, and what it may not hold.
         top_p: the nucleus.
+        temperature: divides the logits of the samples; greedy responses do not depend on it.
         uniforms: for each reply as many numbers in [0, 1) as a response may have tokens.
 
     Returns:
@@ -79,7 +81,7 @@ def respond(
     for step in range(steps):
         logits = reading.model.logits(reading.parameters, hidden)
         logits[:, list(ending.forbidden)] = -torch.inf
-        sampled = nucleus(logits[:count], top_p, draws[:, step])
+        sampled = nucleus(logits[:count] / temperature, top_p, draws[:, step])
         token = torch.cat([sampled, logits[count:].argmax(-1)])
         chosen.append(token)
         done |= token == ending.closing

@@ -221,6 +221,7 @@ class Generate(Section):
 
     seed: Natural
     top_p: Annotated[float, Field(gt=0, le=1)]
+    temperature: Positive  # logits are divided by it before the nucleus is taken
     samples: Count  # nucleus samples per reply; the first is Table 1's
     max_new_tokens: Count
 

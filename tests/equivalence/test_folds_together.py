@@ -133,7 +133,7 @@ def records_of(learner, at_once, split):
     params = FinetuneParams(
         seeds=[0],
         finetune=settings(lr=0.01),
-        generate=Generate(seed=0, top_p=0.92, samples=1, max_new_tokens=4),
+        generate=Generate(seed=0, top_p=0.92, temperature=1.0, samples=1, max_new_tokens=4),
     )
     tasks = personas()
     run = PersonaRun(learner, 0, tasks, params, at_once)
@@ -171,7 +171,7 @@ def test_one_persona_at_a_time_gives_the_same_bytes(make_learner):
     params = FinetuneParams(
         seeds=[0],
         finetune=settings(lr=0.01),
-        generate=Generate(seed=0, top_p=0.92, samples=1, max_new_tokens=4),
+        generate=Generate(seed=0, top_p=0.92, temperature=1.0, samples=1, max_new_tokens=4),
     )
     run = PersonaRun(learner, 0, personas(), params)
     assert [run.test([task], 1)[0] for task in personas()] == every
@@ -186,7 +186,7 @@ def test_each_window_is_read_by_its_own_theta(make_learner):
         for theta in [learner.theta] * 3
     ]
     stacked = {name: torch.stack([theta[name] for theta in thetas]) for name in learner.theta}
-    generate = Generate(seed=0, top_p=0.92, samples=1, max_new_tokens=4)
+    generate = Generate(seed=0, top_p=0.92, temperature=1.0, samples=1, max_new_tokens=4)
     questions = [
         Question(2, a_dialogue(1, turns=14)),
         Question(0, a_dialogue(2, turns=2)),

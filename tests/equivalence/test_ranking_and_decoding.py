@@ -69,13 +69,16 @@ def test_single_token_candidates_need_no_pass(learner, window):
 
 
 @torch.no_grad()
-def test_responses_are_token_by_token_generation(learner, window):
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_responses_are_token_by_token_generation(learner, window, temperature):
     """Against a loop that runs the whole sequence anew for each token."""
     closing, steps = learner.encoder.format.closing, 12
     ending = Ending(closing, learner.encoder.forbidden)
     uniforms = torch.rand(3, steps, generator=torch.Generator().manual_seed(0)).tolist()
     reading = read(learner.model, learner.parameters(learner.theta), window)
-    found = respond(reading, window.spans, ending, top_p=0.92, uniforms=uniforms)
+    found = respond(
+        reading, window.spans, ending, top_p=0.92, temperature=temperature, uniforms=uniforms
+    )
     for span, row, responses in zip(window.spans, uniforms, found, strict=True):
         for greedy, response in enumerate((responses[0], responses[1])):
             ids, expected = list(window.ids[: span.start]), []
@@ -83,7 +86,9 @@ def test_responses_are_token_by_token_generation(learner, window):
                 logits = log_probabilities(learner, ids)[-1:]
                 logits[:, list(ending.forbidden)] = -torch.inf
                 uniform = torch.tensor([row[step]], dtype=logits.dtype)
-                token = logits.argmax(-1) if greedy else nucleus(logits, 0.92, uniform)
+                token = (
+                    logits.argmax(-1) if greedy else nucleus(logits / temperature, 0.92, uniform)
+                )
                 if token.item() == closing:
                     break
                 expected.append(token.item())
@@ -105,7 +110,7 @@ def test_a_response_ends_at_the_closing_token_and_holds_no_other_mark(make_learn
     reading = read(learner.model, certain, window)
     certain["special.weight"][5] = 100 * reading.hidden[window.spans[0].start - 1]
     (sampled, greedy), *_ = respond(
-        reading, window.spans[:1], ending, top_p=0.92, uniforms=[[0.5] * 4]
+        reading, window.spans[:1], ending, top_p=0.92, temperature=1.0, uniforms=[[0.5] * 4]
     )
     assert (sampled, greedy) == ([], [])
 

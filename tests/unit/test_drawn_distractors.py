@@ -20,7 +20,7 @@ from tests.conftest import a_dialogue
 
 
 OBJECTIVE = NextUtterance(head="choice", lm_coef=1.0, coef=1.0, candidates=4)
-GENERATE = Generate(seed=0, top_p=0.9, samples=1, max_new_tokens=3)
+GENERATE = Generate(seed=0, top_p=0.9, temperature=1.0, samples=1, max_new_tokens=3)
 
 
 def with_candidates(number: int, gold: int = 0, size: int = 6) -> Dialogue:

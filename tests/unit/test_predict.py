@@ -13,7 +13,7 @@ from tests.conftest import LINES, a_dialogue
 
 
 def generating(samples=1):
-    return Generate(seed=0, top_p=0.92, samples=samples, max_new_tokens=5)
+    return Generate(seed=0, top_p=0.92, temperature=1.0, samples=samples, max_new_tokens=5)
 
 
 def with_candidates(dialogue):
