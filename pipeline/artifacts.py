@@ -26,9 +26,13 @@ RAW_ORACLE = RAW / "oracle.json"
 PRETRAIN_TEXT = Path("data/pretrain.txt")
 TASKS = Path("data/tasks")
 TASKS_SUMMARY = TASKS / "summary.json"
-BASE = Path("models/base")
+MODELS = Path("models")
+BASE = MODELS / "base"
+BASE_FACTS = BASE / "base.json"
 METRICS = Path("metrics")
 DETAILS = METRICS / "details"
+KSHOT = METRICS / "kshot"
+REPORT = Path("report")
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
@@ -55,7 +59,7 @@ def tasks_file(split: str) -> Path:
 
 def model_dir(variant: str, seed: int) -> Path:
     """What one training run of a variant left: θ, `variant.json`, `history.csv`."""
-    return Path("models") / variant / f"seed-{seed}"
+    return MODELS / variant / f"seed-{seed}"
 
 
 def receiver_dir(seed: int) -> Path:
@@ -80,7 +84,7 @@ def metrics_file(variant: str) -> Path:
 
 def kshot_file(variant: str) -> Path:
     """One variant's points of Fig. 3."""
-    return METRICS / "kshot" / f"{variant}.csv"
+    return KSHOT / f"{variant}.csv"
 
 
 def details_file(variant: str) -> Path:

@@ -8,8 +8,9 @@ from rich.table import Table
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation import table as tables
+from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.table import AdaptationRow, Details, HeadRow, Interval, Row
-from pipeline.evaluation.training_cost import CostRow, compact, cost_rows, parse_run
+from pipeline.evaluation.training_cost import CostRow, compact, cost_rows
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import AllParams, Settings
 from stages import console
@@ -49,7 +50,7 @@ def _details(variants: Sequence[str]) -> dict[str, Details]:
     if not found:
         raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
     return {
-        name: tables.parse_details(artifacts.read_json(path, made_by=f"score {name}"), path)
+        name: parse(Details, artifacts.read_json(path, made_by=f"score {name}"), path)
         for name, path in found.items()
     }
 
@@ -106,7 +107,7 @@ def _heads(rows: Sequence[HeadRow]) -> Table:
 def _runs(variant: str, seeds: Sequence[int]) -> list[VariantFile]:
     paths = [artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds]
     return [
-        parse_run(artifacts.read_json(path, made_by=f"train {variant}"), path)
+        parse(VariantFile, artifacts.read_json(path, made_by=f"train {variant}"), path)
         for path in paths
         if path.is_file()
     ]

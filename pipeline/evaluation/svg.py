@@ -11,8 +11,8 @@ from html import escape
 from pipeline.errors import DataError
 
 
-WIDTH, HEIGHT = 640, 400  # of the whole, pixels
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 50  # margins
+WIDTH, HEIGHT = 800, 400  # of the whole, pixels
+LEFT, RIGHT, TOP, BOTTOM = 70, 180, 40, 50  # margins; the legend stands in the right one
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 # Okabe and Ito's palette: it can be told apart by the colour-blind.
 
@@ -115,7 +115,8 @@ def _axes(x: Scale, y: Scale, x_label: str, y_label: str) -> list[str]:
 def _series(line: Line, index: int, x: Scale, y: Scale) -> list[str]:
     colour = COLOURS[index % len(COLOURS)]
     path = " ".join(f"{x(p.x):.2f},{y(p.y):.2f}" for p in line.points)
-    parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>']
+    look = f'stroke="{colour}" stroke-width="2"{_dash(index)}'
+    parts = [f'<polyline points="{path}" fill="none" {look}/>']
     for p in line.points:
         if p.low is not None and p.high is not None:
             parts.append(_stroke((x(p.x), y(p.low)), (x(p.x), y(p.high)), colour))
@@ -125,19 +126,26 @@ def _series(line: Line, index: int, x: Scale, y: Scale) -> list[str]:
 
 def _key(name: str, index: int) -> list[str]:
     height = TOP + 14 + 16 * index
-    left = WIDTH - RIGHT - 150
+    left = WIDTH - RIGHT + 10
     colour = COLOURS[index % len(COLOURS)]
     return [
-        _stroke((left, height), (left + 20, height), colour),
+        _stroke((left, height), (left + 20, height), colour, _dash(index)),
         _text(left + 26, height + 4, name, anchor="start"),
     ]
 
 
-def _stroke(begin: tuple[float, float], end: tuple[float, float], colour: str) -> str:
+def _dash(index: int) -> str:
+    """Tell lines apart that have the same colour."""
+    return "" if index < len(COLOURS) else ' stroke-dasharray="6 3"'
+
+
+def _stroke(
+    begin: tuple[float, float], end: tuple[float, float], colour: str, extra: str = ""
+) -> str:
     (x1, y1), (x2, y2) = begin, end
     return (
         f'<line x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" y2="{y2:.2f}" '
-        f'stroke="{colour}" stroke-width="1.5"/>'
+        f'stroke="{colour}" stroke-width="1.5"{extra}/>'
     )
 
 

@@ -3,13 +3,12 @@
 What `score` and `floors` wrote comes in, rows go out; how they look is the shell's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from pipeline.errors import DataError
+from pipeline.evaluation.parsing import Read
 from pipeline.evaluation.published import published
 from pipeline.evaluation.verdict import Verdict
 
@@ -29,30 +28,48 @@ FLOORS = {
 }
 
 
-class _Read(BaseModel):
-    """What is read of a file that holds more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Interval(_Read):
+class Interval(Read):
     """A number with its 95 % interval; no bounds where there is a single persona."""
 
     value: float
     low: float | None
     high: float | None
+    crossed_low: float | None = None  # other training seeds, too; null: fewer than two
+    crossed_high: float | None = None
+
+    @property
+    def negative(self) -> "Interval":
+        """Return the interval of the number's negative."""
+        ends = (self.low, self.high, self.crossed_low, self.crossed_high)
+        low, high, crossed_low, crossed_high = (None if x is None else -x for x in ends)
+        return Interval(
+            value=-self.value,
+            low=high,
+            high=low,
+            crossed_low=crossed_high,
+            crossed_high=crossed_low,
+        )
 
 
-class Headline(_Read):
+class Headline(Read):
     """The setting that Table 1 reports."""
 
     epoch: int
 
 
-class Details(_Read):
+class Counts(Read):
+    """What Table 1's numbers are over."""
+
+    personas: int
+    records: int
+    seeds: list[int]
+
+
+class Details(Read):
     """What the tables need of `metrics/details/VARIANT.json`."""
 
     headline: Headline
+    counts: Counts
     metrics: dict[str, Interval | None]
     before_adaptation: dict[str, Interval | None]
     adaptation: Verdict
@@ -83,9 +100,7 @@ class AdaptationRow:
     gain: Interval  # nats per token, as the next two
     swap_gain: Interval | None
     swap_gap: Interval | None
-    ahead: (
-        str | None
-    )  # the variant that is better before any adaptation than this one after its own
+    ahead: str | None  # a variant that is better unadapted than this one after its own adaptation
 
 
 @dataclass(frozen=True)
@@ -95,19 +110,6 @@ class HeadRow:
     title: str
     by_head: tuple[Interval | None, Interval | None]  # at K = 0, and fine-tuned
     by_likelihood: tuple[Interval | None, Interval | None]
-
-
-def parse_details(content: object, origin: object) -> Details:
-    """Return what the tables need of a details file.
-
-    Raises:
-        DataError: it is not what stage score writes.
-    """
-    try:
-        return Details.model_validate(content)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise DataError(f"{origin}: {where}: not as stage score writes it; run it again") from error
 
 
 def table_1(details: Mapping[str, Details]) -> list[Row]:
@@ -131,6 +133,12 @@ def table_1(details: Mapping[str, Details]) -> list[Row]:
 def titles() -> dict[str, str]:
     """Return the paper's name of each variant that it knows."""
     return {row.variant: row.title for row in published() if row.variant is not None}
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return variants in Table 1's order, then those that it does not know, as they come."""
+    given, known = list(names), titles()
+    return [name for name in known if name in given] + [n for n in given if n not in known]
 
 
 def _scores(details: Mapping[str, Details], name: str | None) -> dict[str, Interval | None]:
@@ -167,10 +175,6 @@ def _floor(title: str, score: object) -> Interval | None:
 def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
     """Return gain and swap control of each scored variant, in Table 1's order."""
     known = titles()
-    ordered = [
-        *(name for name in known if name in details),
-        *(n for n in details if n not in known),
-    ]
     return [
         AdaptationRow(
             known.get(name, name),
@@ -180,9 +184,9 @@ def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
             details[name].gain,
             details[name].swap_gain,
             details[name].swap_gap,
-            None if (ahead := _ahead(details, name)) is None else known.get(ahead, ahead),
+            None if (better := ahead(details, name)) is None else known.get(better, better),
         )
-        for name in ordered
+        for name in in_order(details)
     ]
 
 
@@ -204,7 +208,7 @@ def _both(content: Details, metric: str) -> tuple[Interval | None, Interval | No
     return content.before_adaptation.get(metric), content.metrics.get(metric)
 
 
-def _ahead(details: Mapping[str, Details], name: str) -> str | None:
+def ahead(details: Mapping[str, Details], name: str) -> str | None:
     """Return the variant with the lowest perplexity at K = 0, if `name` does not end below it.
 
     A large gain from a bad start may end where another variant starts.

@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pydantic import ValidationError
-
-from pipeline.errors import DataError
-from pipeline.evaluation.table import titles
+from pipeline.evaluation.table import in_order, titles
 from pipeline.model.variant_file import VariantFile
 
 
@@ -30,27 +27,14 @@ class CostRow:
     all_parameters: int
 
 
-def parse_run(content: object, origin: object) -> VariantFile:
-    """Return one training run's record.
-
-    Raises:
-        DataError: it is not what a training stage writes.
-    """
-    try:
-        return VariantFile.model_validate(content)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise DataError(f"{origin}: {where}: not a variant.json of this version") from error
-
-
 def cost_rows(runs: Mapping[str, Sequence[VariantFile]]) -> list[CostRow]:
     """Return a row for each variant that has runs, in Table 1's order."""
     known = titles()
-    ordered = [*(name for name in known if name in runs), *(n for n in runs if n not in known)]
-    return [_row(known.get(name, name), runs[name]) for name in ordered if runs[name]]
+    return [cost_row(runs[name], known.get(name, name)) for name in in_order(runs) if runs[name]]
 
 
-def _row(title: str, runs: Sequence[VariantFile]) -> CostRow:
+def cost_row(runs: Sequence[VariantFile], title: str = "") -> CostRow:
+    """Return the means over a variant's runs, of which there is at least one."""
     return CostRow(
         title,
         steps=fmean(run.steps for run in runs),

@@ -11,8 +11,9 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.evaluation import table
 from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.report import report
-from pipeline.evaluation.table import Interval, adaptation_rows, floor_rows, parse_details, table_1
+from pipeline.evaluation.table import Details, Interval, adaptation_rows, floor_rows, table_1
 from tests.prediction_builder import full
 from tests.unit.test_training_cost import content as a_run
 from tests.wiring.closure import ROOT
@@ -47,6 +48,7 @@ def content(
     swapped = swap_gain is not None
     return {
         "headline": {"split": "test", "protocol": "leave_one_out", "epoch": epoch},
+        "counts": {"personas": 16, "records": 223, "dialogues_over_context": 0, "seeds": [0]},
         "metrics": found,
         "before_adaptation": {"ppl": interval(40.0), "hits_at_1": None, "f1": None},
         "adaptation": verdict,
@@ -57,7 +59,7 @@ def content(
 
 
 def details(**values):
-    return parse_details(content(**values), "metrics/details/x.json")
+    return parse(Details, content(**values), "metrics/details/x.json")
 
 
 def test_the_papers_table_is_copied_right():
@@ -147,7 +149,7 @@ def test_who_ends_where_another_starts_is_named():
     """Perplexity 40 before everywhere but for `adapters`, which starts at 21."""
     start = {"before_adaptation": {"ppl": interval(21.0)}}
     found = {
-        "adapters": parse_details(content(ppl=interval(19.0)) | start, "x"),
+        "adapters": parse(Details, content(ppl=interval(19.0)) | start, "x"),
         "extra_place": details(ppl=interval(22.0)),
         "in_place": details(ppl=interval(20.0)),
         "mine": details(ppl=interval(21.0)),
@@ -165,8 +167,8 @@ def test_who_ends_where_another_starts_is_named():
 
 
 def test_a_verdict_that_score_does_not_give_is_refused():
-    with pytest.raises(DataError, match=r"x.json: adaptation: not as stage score"):
-        parse_details(content() | {"adaptation": "wonderful"}, "x.json")
+    with pytest.raises(DataError, match=r"x.json: adaptation: not as its stage"):
+        parse(Details, content() | {"adaptation": "wonderful"}, "x.json")
 
 
 def test_adaptation_rows_are_in_table_1s_order_and_hold_their_own_numbers():
@@ -192,11 +194,11 @@ def test_what_score_writes_is_what_the_tables_read():
         )
     ]
     found = json.loads(json.dumps(report(records, Bootstrap(samples=20, seed=0)).details))
-    (row,) = adaptation_rows({"transfer": parse_details(found, "x.json")})
+    (row,) = adaptation_rows({"transfer": parse(Details, found, "x.json")})
     assert (row.epoch, row.gain.value, row.swap_gap.value) == (1, 0.75, 0.0)
     assert row.before.value == pytest.approx(exp(7 / 4))
     assert row.adaptation == "mostly not personal"
-    scores = table_1({"transfer": parse_details(found, "x.json")})[1].ours
+    scores = table_1({"transfer": parse(Details, found, "x.json")})[1].ours
     assert scores["ppl"].value == pytest.approx(exp(1.0))
     assert (scores["hits_at_1"].value, scores["f1"].value) == (100.0, 100.0)
 
@@ -204,8 +206,8 @@ def test_what_score_writes_is_what_the_tables_read():
 def test_a_file_of_another_shape_is_refused_by_name():
     broken = content()
     del broken["gain"]
-    with pytest.raises(DataError, match=r"metrics/details/x.json: gain: not as stage score"):
-        parse_details(broken, "metrics/details/x.json")
+    with pytest.raises(DataError, match=r"metrics/details/x.json: gain: not as its stage"):
+        parse(Details, broken, "metrics/details/x.json")
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.training_cost import compact, cost_rows, parse_run
+from pipeline.evaluation.parsing import parse
+from pipeline.evaluation.training_cost import compact, cost_rows
+from pipeline.model.variant_file import VariantFile
 from pipeline.params import Settings, Variant
 from tests.wiring.closure import ROOT
 
@@ -19,7 +21,7 @@ def content(**values):
 
 
 def run(**values):
-    return parse_run(content(**values), "models/in_place/seed-0/variant.json")
+    return parse(VariantFile, content(**values), "models/in_place/seed-0/variant.json")
 
 
 def test_every_column_is_the_runs_own_count():
@@ -44,8 +46,8 @@ def test_the_papers_order_then_the_others_and_none_without_a_run():
 def test_another_versions_record_is_refused_by_name():
     broken = content()
     del broken["tokens"]
-    with pytest.raises(DataError, match=r"x/variant.json: tokens: not a variant.json"):
-        parse_run(broken, "x/variant.json")
+    with pytest.raises(DataError, match=r"x/variant.json: tokens: not as its stage"):
+        parse(VariantFile, broken, "x/variant.json")
 
 
 @pytest.mark.parametrize(

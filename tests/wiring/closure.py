@@ -56,6 +56,11 @@ def imported(path: Path, seen: set[Path] | None = None) -> set[Path]:
 
 
 def code_of(module: str) -> set[str]:
-    """The code that a stage depends on: its import closure minus UNTRACKED."""
-    files = {path.relative_to(ROOT).as_posix() for path in imported(script(module))}
+    """The code that a stage depends on: its import closure minus UNTRACKED.
+
+    A module's data, a YAML file of the same name, belongs to its code.
+    """
+    modules = imported(script(module))
+    data = {path.with_suffix(".yaml") for path in modules if path.with_suffix(".yaml").is_file()}
+    files = {path.relative_to(ROOT).as_posix() for path in modules | data}
     return files - UNTRACKED

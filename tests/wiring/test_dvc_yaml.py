@@ -33,6 +33,7 @@ VIEWS = {
     "score": params.ScoreParams,
     "floors": None,
     "compare": params.CompareParams,
+    "report": None,
 }
 
 
@@ -70,7 +71,7 @@ def code(stage: Any) -> set[str]:
 
 
 def test_the_stages_are_these(stages):
-    expected = {"download", "tasks", "base", "floors", "compare", "p2_receiver@0"}
+    expected = {"download", "tasks", "base", "floors", "compare", "report", "p2_receiver@0"}
     expected |= {f"train@{v}-0" for v in TRAINED} | {f"meta_train@{v}-0" for v in META}
     expected |= {f"p2_selfplay@{v}-0" for v in SELF_PLAYED}
     expected |= {f"{stage}@{v}" for stage in ("finetune", "score") for v in SCORED_VARIANTS}
@@ -126,6 +127,7 @@ def test_declared_outs_are_the_paths_in_code(stages):
         "base": {artifacts.BASE},
         "floors": {artifacts.FLOORS},
         "compare": {artifacts.COMPARISON},
+        "report": {artifacts.REPORT},
     }
     for name, stage in stages.items():
         item = name.partition("@")[2]
@@ -175,9 +177,9 @@ def group(stage: str, variants: list[str]) -> set[str]:
 
 
 def behind(*variants: str) -> set[str]:
-    """What is behind a model, up to the comparison."""
+    """What is behind a model, up to the report."""
     names = [v for v in variants if v in SCORED_VARIANTS]
-    return group("finetune", names) | group("score", names) | {"compare"}
+    return group("finetune", names) | group("score", names) | {"compare", "report"}
 
 
 def training(variant: str) -> set[str]:
@@ -224,8 +226,8 @@ RERUNS = {
     "self_play": BEHIND_SELF_PLAY,
     "finetune": FINETUNED,
     "generate": FINETUNED,
-    "score": group("score", SCORED_VARIANTS),
-    "compare": {"compare"},
+    "score": group("score", SCORED_VARIANTS) | {"report"},
+    "compare": {"compare", "report"},
     "tune": set(),  # a command's, no stage's
 } | {f"variants.{v}": training(v) for v in TRAINED + META + SELF_PLAYED}
 

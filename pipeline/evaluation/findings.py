@@ -1,0 +1,122 @@
+"""What the report rests on: the files of stages score, floors and compare, parsed. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.evaluation.parsing import Read
+from pipeline.evaluation.table import Details, Interval
+from pipeline.model.variant_file import VariantFile
+
+
+_OPPOSITE = {"better": "worse", "worse": "better"}
+
+
+class OverSeeds(Read):
+    """A paired test that asks about other training seeds, too."""
+
+    difference: Interval
+    p_holm: float
+    verdict: str
+
+    def turned(self) -> "OverSeeds":
+        """Return the same test about `b`."""
+        verdict = _OPPOSITE.get(self.verdict, self.verdict)
+        return self.model_copy(update={"difference": self.difference.negative, "verdict": verdict})
+
+
+class PairedResult(Read):
+    """Variant `a` against variant `b` by one metric, over the same personas."""
+
+    metric: str
+    a: str
+    b: str
+    personas: int
+    difference: Interval  # a - b
+    p: float
+    p_holm: float
+    verdict: str  # about `a`
+    over_seeds: OverSeeds | None
+
+    def turned(self) -> "PairedResult":
+        """Return the same test about `b`."""
+        return self.model_copy(
+            update={
+                "a": self.b,
+                "b": self.a,
+                "difference": self.difference.negative,
+                "verdict": _OPPOSITE.get(self.verdict, self.verdict),
+                "over_seeds": None if self.over_seeds is None else self.over_seeds.turned(),
+            }
+        )
+
+
+class Comparison(Read):
+    """`metrics/details/comparison.json`."""
+
+    tests: list[PairedResult]
+
+
+class Prompted(Read):
+    """The support dialogues in the prompt, without gradient, at one K."""
+
+    behind_fine_tuning: Interval  # nats per token; positive: fine-tuning is better
+
+
+class ShotPoint(Read):
+    """One K of Fig. 3."""
+
+    gain_by_epoch: dict[int, Interval] | None = None  # nats per token over K = 0
+
+
+class Shots(Read):
+    """Fig. 3's part of `metrics/details/VARIANT.json`."""
+
+    points: dict[int, ShotPoint]
+    in_context: dict[int, Prompted] | None
+
+
+class ShotDetails(Read):
+    """The same file, read for Fig. 3."""
+
+    k_shot: Shots
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the report says, by variant where it is of variants."""
+
+    facts: Sequence[str]  # about data and base, a sentence each
+    details: Mapping[str, Details]
+    shots: Mapping[str, Shots]
+    kshot: Mapping[str, str]  # CSV
+    floors: Mapping[str, object]
+    tests: Sequence[PairedResult]
+    runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)
+
+
+class Personas(Read):
+    """A split's part of `data/tasks/summary.json`."""
+
+    personas: int
+
+
+class Tasks(Read):
+    """`data/tasks/summary.json`."""
+
+    splits: dict[str, Personas]
+
+
+class Pretraining(Read):
+    """How φ was pre-trained here, and how well it predicts text that it has not seen."""
+
+    tokens: int
+    ppl_per_token: float
+    ppl_unigram_per_token: float
+
+
+class Base(Read):
+    """`models/base/base.json`."""
+
+    source: str
+    num_parameters: int
+    pretraining: Pretraining | None
