@@ -2,7 +2,7 @@
 # The stages of preset real_gpu without DVC, in three parts of about ten minutes on one large GPU:
 #   bash docs/results/real_gpu/run.sh base       download, tasks, φ
 #   bash docs/results/real_gpu/run.sh variants   every training, whose lists dvc.yaml holds
-#   bash docs/results/real_gpu/run.sh predict    fine-tuning, scores, tables; $OUT/real_gpu.tar.gz
+#   bash docs/results/real_gpu/run.sh predict    fine-tuning, scores, report; $OUT/real_gpu.tar.gz
 # A part that was cut off goes on where it stopped when it is run again: what is written is not made
 # again, and a stage resumes from its own checkpoint. Preset and data are put in force before.
 set -euo pipefail
@@ -49,8 +49,8 @@ predict() {
   done
   python -m stages.floors
   python -m stages.compare
-  python -m stages.table
-  tar -czf "$OUT/real_gpu.tar.gz" params.yaml metrics predictions models/base/base.json \
+  python -m stages.report
+  tar -czf "$OUT/real_gpu.tar.gz" params.yaml report metrics predictions models/base/base.json \
     data/tasks/summary.json models/*/seed-*/history.csv models/*/seed-*/variant.json
 }
 
