@@ -1,8 +1,6 @@
 """ConvAI2's validation set: floors beside quoted systems, `python -m stages.convai2 PATH`."""
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -11,12 +9,9 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import DataError
 from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.convai2 import measure, read_split
+from pipeline.evaluation.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
 from pipeline.evaluation.published import Published, quoted_on
-from pipeline.persona.archive import extract
-from pipeline.persona.task import PersonaTask, Split
 from stages import console
 
 
@@ -32,6 +27,7 @@ FLOORS = {
     "frequent_words": "Frequent words",
 }
 METRICS = ("ppl", "hits_at_1", "f1")
+DECODED = {"ppl": "ppl", "hits_at_1": "hits_at_1", "f1": "greedy_f1"}  # as the others decode
 
 
 def convai2(
@@ -48,34 +44,15 @@ def convai2(
     out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
-    with _folder(path) as folder:
-        train = _tasks(folder, "train")
-        evaluated = [task for split in valid or ["valid", "test"] for task in _tasks(folder, split)]
+    train, evaluated = (
+        read_tasks(path, splits, seed=SEED) for splits in (["train"], valid or VALIDATION)
+    )
     found = measure(train, evaluated, Bootstrap(SAMPLES, SEED))
     artifacts.write_json(out, {"sha256": artifacts.sha256_of(path), **found})
     if not console.out.is_terminal:
         console.out.width = WIDE
     console.out.print(_table(found))
     console.out.print(f"{out}: {found['counts']}")
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield path
-        return
-    if not path.is_file():
-        raise DataError(f"{path}: no such archive or folder")
-    with tempfile.TemporaryDirectory() as made:
-        extract(path, Path(made))
-        yield Path(made)
-
-
-def _tasks(folder: Path, split: str) -> list[PersonaTask]:
-    if split not in artifacts.SPLITS:
-        raise DataError(f"--valid {split}: one of {', '.join(artifacts.SPLITS)} was expected")
-    path = folder / artifacts.raw_text(split).name
-    return read_split(path, cast(Split, split), seed=SEED)
 
 
 def _table(found: Mapping[str, object]) -> Table:
@@ -92,6 +69,12 @@ def _table(found: Mapping[str, object]) -> Table:
         shown.add_row(
             title, *(_measured(scores.get(metric)) for metric in METRICS), "measured here"
         )
+    shown.add_section()
+    for path in sorted(ZERO_SHOT.glob("*.json")):
+        content = artifacts.read_json(path, made_by=f"zero_shot {path.stem}")
+        scores = cast(Mapping[str, object], content["metrics"])
+        measured = (_measured(scores.get(metric)) for metric in DECODED.values())
+        shown.add_row(f"{path.stem}, zero-shot", *measured, "per token, closing token counted")
     shown.add_section()
     for row in quoted_on("ConvAI2", "valid"):
         shown.add_row(

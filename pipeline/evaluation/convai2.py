@@ -4,11 +4,15 @@ The candidates must be the corpus's own: with distractors drawn here Hits@1 woul
 All replies count. What is fitted (document frequencies, the constant replies) is fitted on train.
 """
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 
+from pipeline.artifacts import STUDIES, raw_text
 from pipeline.errors import DataError
 from pipeline.evaluation.adaptation import Content
 from pipeline.evaluation.aggregate import finite, percent
@@ -17,13 +21,45 @@ from pipeline.evaluation.constant_reply import best_reply, frequent_words
 from pipeline.evaluation.rankers import random_hits, random_hits_at_1, tfidf_hits
 from pipeline.evaluation.responses import word_f1
 from pipeline.params import MaxPersonas, Tasks
+from pipeline.persona.archive import extract
 from pipeline.persona.parser import ParsedDialogue, parse_file
 from pipeline.persona.task import PersonaTask, Split
 from pipeline.persona.tasks import build_tasks
 
 
+ZERO_SHOT = STUDIES / "zero_shot"  # a file for each variant that was scored there
+VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's validation set
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
 CONSTANT = {"constant_reply": best_reply, "frequent_words": frequent_words}
+
+
+def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaTask]:
+    """Return the tasks of some splits of an archive or folder in Persona-chat's format.
+
+    Raises:
+        DataError: as `read_split`; there is no such path, or no such split.
+    """
+    for split in splits:
+        if split not in get_args(Split):
+            raise DataError(f"--valid {split}: one of {', '.join(get_args(Split))} was expected")
+    with _folder(path) as folder:
+        return [
+            task
+            for split in splits
+            for task in read_split(folder / raw_text(split).name, cast(Split, split), seed=seed)
+        ]
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield path
+        return
+    if not path.is_file():
+        raise DataError(f"{path}: no such archive or folder")
+    with tempfile.TemporaryDirectory() as made:
+        extract(path, Path(made))
+        yield Path(made)
 
 
 def read_split(path: Path, split: Split, *, seed: int) -> list[PersonaTask]:

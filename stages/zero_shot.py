@@ -1,0 +1,84 @@
+"""A variant on ConvAI2's validation set, not fine-tuned: `python -m stages.zero_shot VARIANT PATH`.
+
+As the published systems of `stages.convai2` were scored: persona text and history, no gradient on
+the person's dialogues, every reply counted.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.convai2 import VALIDATION, ZERO_SHOT, read_tasks
+from pipeline.evaluation.estimates import Estimator
+from pipeline.evaluation.persona_run import PersonaJob
+from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.workers import Jobs, Journal, Work, Workers
+from pipeline.evaluation.zero_shot import zero_shot as predict
+from pipeline.learning.training_run import load_variant, read_variant
+from pipeline.params import FinetuneParams, ScoreParams, Settings
+from pipeline.persona.task import PersonaTask
+from stages import console
+
+
+SEED = 0  # of the order of candidates
+
+
+@dataclass(frozen=True)
+class MakeWork:
+    """Builds a worker's function."""
+
+    variant: str
+    seed: int
+    tasks: tuple[PersonaTask, ...]
+    params: FinetuneParams
+
+    def __call__(self) -> Work:
+        """Return the function that scores some personas."""
+        learner = load_variant(self.variant, self.seed)
+
+        def work(jobs: Jobs) -> list[list[Prediction]]:
+            personas = [self.tasks[job.index] for job in jobs]
+            return predict(learner, personas, self.params, seed=self.seed)
+
+        return work
+
+
+def zero_shot(
+    variant: Annotated[str, typer.Argument(help="A trained variant.")],
+    path: Annotated[Path, typer.Argument(help="Archive or folder, as `stages.convai2` takes it.")],
+    seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Splits to score; valid and test if none is given.")
+    ] = None,
+) -> None:
+    """Score a trained variant on ConvAI2's validation set without fine-tuning."""
+    settings = Settings.load()
+    params = settings.view(FinetuneParams, read_variant(variant, seed).axes.set)
+    score = settings.view(ScoreParams).score
+    tasks = tuple(read_tasks(path, split or VALIDATION, seed=SEED))
+    journal = _journal(variant, seed, path, params)
+    jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
+    workers = Workers(MakeWork(variant, seed, tasks, params), journal)
+    with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
+        records = workers.map(jobs, on_done)
+    found = Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records)
+    target = ZERO_SHOT / f"{variant}.json"
+    counts = {"personas": len(tasks), "replies": len(records)}
+    content = {"sha256": artifacts.sha256_of(path), "seed": seed, "counts": counts}
+    artifacts.write_json(target, {**content, "metrics": found})
+    journal.delete()
+    console.out.print(f"{target}: {counts}")
+
+
+def _journal(variant: str, seed: int, path: Path, params: FinetuneParams) -> Journal:
+    needed = [artifacts.model_dir(variant, seed), artifacts.BASE, path]
+    parts = {str(part): artifacts.sha256_of(part) for part in needed}
+    return Journal(f"zero-shot-{variant}", parts | {"params": params.model_dump_json()})
+
+
+if __name__ == "__main__":
+    console.run(zero_shot)

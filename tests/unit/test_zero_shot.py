@@ -1,0 +1,83 @@
+"""Zero-shot scores: every reply once, by θ alone; the command against plain forward passes."""
+
+import math
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.evaluation.convai2 import ZERO_SHOT, read_tasks
+from pipeline.evaluation.zero_shot import zero_shot
+from pipeline.params import FinetuneParams, Settings
+from pipeline.persona.task import PersonaTask
+from stages import zero_shot as stage
+from tests.conftest import a_dialogue
+from tests.unit.test_convai2 import lines, with_candidates
+from tests.unit.test_predict import plain_nll
+from tests.wiring.closure import ROOT
+
+
+@pytest.fixture
+def learner(make_learner):
+    return make_learner("in_place", double=True, n_positions=512)
+
+
+@pytest.fixture
+def params():
+    return Settings.load(ROOT / "params.yaml").view(FinetuneParams)
+
+
+def nats(learner, task):
+    """Summed over the replies with their closing tokens, and how many tokens those are."""
+    total, tokens = 0.0, 0
+    for dialogue in task.dialogues:
+        (window,) = learner.encoder.encode(dialogue, room=60)
+        for span in window.spans:
+            reply = window.ids[span.start : span.end]
+            total += plain_nll(learner, window.ids[: span.start], reply)
+            tokens += len(reply)
+    return total, tokens
+
+
+def test_every_reply_is_scored_once_and_nothing_is_fine_tuned(learner, params):
+    tasks = [
+        PersonaTask(
+            task_id=f"test-{size}",
+            split="test",
+            dialogues=[a_dialogue(10 * size + number) for number in range(size)],
+        )
+        for size in (1, 3)
+    ]
+    before = {name: value.clone() for name, value in learner.theta.items()}
+    found = zero_shot(learner, tasks, params, seed=0)
+    for task, records in zip(tasks, found, strict=True):
+        turns = [(d.dialogue_id, n) for d in task.dialogues for n in range(len(d.turns))]
+        assert [(r.dialogue_id, r.turn) for r in records] == turns
+        assert {(r.protocol, r.k, r.epoch) for r in records} == {("k_shot", 0, 0)}
+        assert all(record.response is not None for record in records)
+        total, tokens = nats(learner, task)
+        assert sum(r.nll + r.nll_end for r in records) == pytest.approx(total, abs=1e-8)
+        assert sum(r.num_tokens + 1 for r in records) == tokens
+    assert all((learner.theta[name] == value).all() for name, value in before.items())
+
+
+def test_the_command_writes_the_scores_of_the_whole_set(learner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    for split, persona in (("valid", "i fish ."), ("test", "i read books .")):
+        text = lines(persona, with_candidates("hi", "i like dogs"), with_candidates("ok", "bye"))
+        artifacts.write_text(tmp_path / f"data/{split}_self_original.txt", text)
+    for folder in (artifacts.model_dir("in_place", 0), artifacts.BASE):
+        artifacts.write_text(folder / "x", "x")
+    monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
+    axes = SimpleNamespace(set={"generate.max_new_tokens": 3})
+    monkeypatch.setattr(stage, "read_variant", lambda name, seed: SimpleNamespace(axes=axes))
+    stage.zero_shot("in_place", tmp_path / "data")
+    found = artifacts.read_json(ZERO_SHOT / "in_place.json", made_by="zero_shot")
+    assert found["counts"] == {"personas": 2, "replies": 4}
+    each = [nats(learner, t) for t in read_tasks(tmp_path / "data", ["valid", "test"], seed=0)]
+    expected = math.exp(sum(total for total, _ in each) / sum(tokens for _, tokens in each))
+    assert found["metrics"]["ppl"]["value"] == pytest.approx(expected, rel=1e-9)
+    assert found["metrics"]["hits_at_1"] is not None
