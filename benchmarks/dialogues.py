@@ -102,13 +102,13 @@ def same_dialogue_episode(size: Size, seed: int, *, replies: int | None = None) 
     """Return an episode whose support and query are one dialogue, or its first `replies`."""
     window = dialogue(size, seed)
     pieces = whole([window]) if replies is None else select([window], slice(0, replies))
-    return Episode(str(seed), pieces, pieces)
+    return Episode(str(seed), (pieces,), pieces)
 
 
 def episodes(size: Size, tasks: int) -> list[Episode]:
     """Return one episode per task: a whole dialogue of support, another one of query."""
     return [
-        Episode(str(i), whole([dialogue(size, 2 * i)]), whole([dialogue(size, 2 * i + 1)]))
+        Episode(str(i), (whole([dialogue(size, 2 * i)]),), whole([dialogue(size, 2 * i + 1)]))
         for i in range(tasks)
     ]
 

@@ -5,7 +5,12 @@ from typing import Annotated
 import typer
 
 from pipeline.learning import distractors, loop, maml, normal
-from pipeline.learning.episodes import reply_batch, validation_episodes, with_two_dialogues
+from pipeline.learning.episodes import (
+    EpisodeSize,
+    reply_batch,
+    validation_episodes,
+    with_two_dialogues,
+)
 from pipeline.learning.history import adaptation
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.training_run import Identity, load_tasks, save, start
@@ -27,8 +32,8 @@ def train(
     dialogues = [dialogue for task in tasks["train"] for dialogue in task.dialogues]
     valid = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"),
+        EpisodeSize(dialogues=1, replies=None, query_replies=None),
         draws=params.train.valid_episodes,
-        replies=None,
     )
     attach = distractors.drawn(variant.next_utterance, seed)
     probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")

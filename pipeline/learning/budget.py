@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import TrainingError
 from pipeline.learning.episodes import EncodedTask, training_episodes, with_two_dialogues
+from pipeline.learning.meta_training import episode_size
 from pipeline.model.batching import Piece
 from pipeline.model.encoding import ReplySpan, Window
 from pipeline.model.variant_file import VariantFile
@@ -31,15 +32,10 @@ class Budget:
 def meta_budget(tasks: Sequence[PersonaTask], params: MetaTrainParams, seed: int) -> Budget:
     """Return what meta-training sees in all its outer steps, if it does not stop early."""
     counted = with_two_dialogues([_counted(task) for task in tasks], "train")
+    size = episode_size(params)
     support = query = 0
     for step in range(params.outer_steps):
-        episodes = training_episodes(
-            counted,
-            size=params.outer_batch_size,
-            replies=params.inner_batch_size,
-            seed=seed,
-            step=step,
-        )
+        episodes = training_episodes(counted, params.outer_batch_size, size, seed=seed, step=step)
         support += sum(_replies(episode.support) for episode in episodes)
         query += sum(_replies(episode.query) for episode in episodes)
     return Budget(total=support + query, outer=query)

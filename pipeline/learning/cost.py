@@ -49,9 +49,12 @@ class Cost:
         """
         b = _backward(learner)
         per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
-        operations = _forward(learner, episode.support) * per_step * steps
-        operations += _forward(learner, episode.query) * (1 + b) * queries
-        tokens = _tokens(episode.support) * steps + _tokens(episode.query) * queries
+        operations = _forward(learner, episode.query) * (1 + b) * queries
+        tokens = _tokens(episode.query) * queries
+        for number, support in enumerate(episode.supports):
+            times = len(range(number, steps, len(episode.supports)))  # steps that see this set
+            operations += _forward(learner, support) * per_step * times
+            tokens += _tokens(support) * times
         return cls(tokens, operations)
 
 

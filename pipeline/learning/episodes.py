@@ -6,7 +6,7 @@ dialogues of one persona: replies of one dialogue stand in each other's history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from pipeline.errors import TrainingError
@@ -25,11 +25,16 @@ class EncodedTask:
 
 @dataclass(frozen=True)
 class Episode:
-    """A support set and a query set of one task, from two different dialogues."""
+    """Support sets and a query set of one task, from different dialogues."""
 
     task_id: str
-    support: list[Piece]
+    supports: tuple[list[Piece], ...]  # an inner update on each in turn, over and over
     query: list[Piece]
+
+    @property
+    def support(self) -> list[Piece]:
+        """All support pieces."""
+        return [piece for pieces in self.supports for piece in pieces]
 
 
 def generator(seed: int | str, purpose: str, *key: object) -> Random:
@@ -70,15 +75,23 @@ def draw_tasks(tasks: Sequence[EncodedTask], size: int, seed: int, step: int) ->
     return generator(seed, "tasks", step).sample(list(tasks), min(size, len(tasks)))
 
 
-def draw_episode(
-    task: EncodedTask, *, replies: int | None, query_replies: int | None, draw: Random
-) -> Episode:
-    """Draw two dialogues of a task; of each, `replies` consecutive replies (null: all)."""
-    support, query = draw.sample(range(len(task.dialogues)), 2)
+@dataclass(frozen=True)
+class EpisodeSize:
+    """How much of a task an episode holds."""
+
+    dialogues: int  # in the support; a task that has fewer, the query left out, has all of those
+    replies: int | None  # consecutive ones, of each support dialogue; null: all
+    query_replies: int | None  # of the one query dialogue
+
+
+def draw_episode(task: EncodedTask, size: EpisodeSize, draw: Random) -> Episode:
+    """Draw a task's support dialogues and another for the query."""
+    there = len(task.dialogues)
+    *chosen, query = draw.sample(range(there), min(size.dialogues + 1, there))
     return Episode(
         task.task_id,
-        _some(task.dialogues[support], replies, draw),
-        _some(task.dialogues[query], query_replies, draw),
+        tuple(_some(task.dialogues[support], size.replies, draw) for support in chosen),
+        _some(task.dialogues[query], size.query_replies, draw),
     )
 
 
@@ -91,34 +104,25 @@ def _some(windows: tuple[Window, ...], count: int | None, draw: Random) -> list[
 
 
 def training_episodes(
-    tasks: Sequence[EncodedTask], *, size: int, replies: int | None, seed: int, step: int
+    tasks: Sequence[EncodedTask], batch_size: int, size: EpisodeSize, *, seed: int, step: int
 ) -> list[Episode]:
     """Return the episodes of one outer step (Alg. 1, lines 3-5)."""
     return [
-        draw_episode(
-            task,
-            replies=replies,
-            query_replies=replies,
-            draw=generator(seed, "episode", task.task_id, step),
-        )
-        for task in draw_tasks(tasks, size, seed, step)
+        draw_episode(task, size, generator(seed, "episode", task.task_id, step))
+        for task in draw_tasks(tasks, batch_size, seed, step)
     ]
 
 
 def validation_episodes(
-    tasks: Sequence[EncodedTask], *, draws: int, replies: int | None
+    tasks: Sequence[EncodedTask], size: EpisodeSize, *, draws: int
 ) -> list[Episode]:
     """Return fixed draws of every valid task, the same for all variants, seeds and steps.
 
     The query set is the whole dialogue, whatever the training's query size: it is only read.
     """
+    whole_query = replace(size, query_replies=None)
     return [
-        draw_episode(
-            task,
-            replies=replies,
-            query_replies=None,
-            draw=generator(0, "validation", task.task_id, number),
-        )
+        draw_episode(task, whole_query, generator(0, "validation", task.task_id, number))
         for task in tasks
         for number in range(draws)
     ]

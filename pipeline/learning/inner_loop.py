@@ -4,7 +4,7 @@
 gradient of the losses' sum holds every task's own gradient.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,7 +67,7 @@ def inner_step(
     Args:
         learner: f.
         theta: θ̂_k; stacked if the batch holds more than one task.
-        batch: the support sets; every step sees all of them.
+        batch: what the losses are of.
         moves: names of the tensors whose gradients are asked for.
         twice: keep the gradients' graph, so that `pull_back` can be called.
     """
@@ -92,10 +92,10 @@ class Adapted:
     support_losses: Tensor
 
 
-def adapt(learner: Learner, theta: Theta, support: Batch, *, rates: Rates, steps: int) -> Adapted:
-    """Take `steps` inner steps (at least one); a pure function of θ."""
-    theta_hat, losses = _step(learner, theta, support, rates)
-    for _ in range(steps - 1):
+def adapt(learner: Learner, theta: Theta, supports: Sequence[Batch], *, rates: Rates) -> Adapted:
+    """Take an inner step on each of `supports` in turn (at least one); a pure function of θ."""
+    theta_hat, losses = _step(learner, theta, supports[0], rates)
+    for support in supports[1:]:
         theta_hat, _ = _step(learner, theta_hat, support, rates)
     return Adapted(theta_hat, losses)
 

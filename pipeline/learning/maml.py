@@ -24,7 +24,7 @@ from pipeline.learning.outer_gradient import (
     outer_gradient,
     reptile_gradient,
 )
-from pipeline.model.batching import collate_tasks
+from pipeline.model.batching import Batch, collate_tasks
 from pipeline.model.learner import Learner
 
 
@@ -36,7 +36,7 @@ class Inner:
     """The inner loop and the way back through it."""
 
     rates: InnerRates  # α and what it moves
-    steps: int
+    steps: int  # on a task's support sets in turn
     kind: MetaGradient
     anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
@@ -73,7 +73,7 @@ def meta_gradient(
     rates = inner.rates.rates(logs)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
     for group in _groups(learner, episodes, inner.tasks_at_once):  # line 4: for all T_i
-        task = _collate(learner, group)
+        task = _collate(learner, group, inner.steps)
         part = _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
         _accumulate(theta, part.gradient, len(group), 1 / len(episodes))  # line 8: the sum over T_i
         by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
@@ -98,7 +98,7 @@ def _task_gradient(
 ) -> Outer:
     if inner.kind == "reptile":
         fixed = cast("Mapping[str, float]", rates)
-        return reptile_gradient(learner, theta, task, fixed, steps=inner.steps)
+        return reptile_gradient(learner, theta, task, fixed)
     sweep = Sweep(inner.weights(step), inner.kind == "exact", inner.recompute)
     return outer_gradient(learner, theta, task, rates, sweep=sweep)
 
@@ -120,11 +120,18 @@ def _groups(
         yield ordered[first : first + tasks_at_once]
 
 
-def _collate(learner: Learner, episodes: Sequence[Episode]) -> Task:
-    return Task(
-        collate_tasks([episode.support for episode in episodes], learner.device),
-        collate_tasks([episode.query for episode in episodes], learner.device),
-    )
+def _collate(learner: Learner, episodes: Sequence[Episode], steps: int) -> Task:
+    """Return the tasks' batches of each step; what several steps see is made once."""
+    made: dict[tuple[int, ...], Batch] = {}
+    supports = []
+    for step in range(steps):
+        turns = tuple(step % len(episode.supports) for episode in episodes)
+        if turns not in made:
+            pieces = [e.supports[turn] for e, turn in zip(episodes, turns, strict=True)]
+            made[turns] = collate_tasks(pieces, learner.device)
+        supports.append(made[turns])
+    queries = collate_tasks([episode.query for episode in episodes], learner.device)
+    return Task(tuple(supports), queries)
 
 
 def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) -> None:
@@ -149,9 +156,9 @@ def validate(
     rates = inner.rates.rates(logs)
     before = after = tokens = 0.0
     for group in _groups(learner, episodes, inner.tasks_at_once):
-        task = _collate(learner, group)
+        task = _collate(learner, group, inner.steps)
         start = stacked(theta, len(group))
-        theta_hat = adapt(learner, start, task.support, rates=rates, steps=inner.steps).theta_hat
+        theta_hat = adapt(learner, start, task.supports, rates=rates).theta_hat
         with torch.no_grad(), learner.model.attending(fused=True):
             before += learner.token_nll(start, task.query).sum().item()
             after += learner.token_nll(theta_hat, task.query).sum().item()

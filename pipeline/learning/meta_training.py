@@ -9,6 +9,7 @@ from dataclasses import replace
 from pipeline.learning import distractors, loop, maml, task_parallel
 from pipeline.learning.episodes import (
     EncodedTask,
+    EpisodeSize,
     training_episodes,
     validation_episodes,
     with_two_dialogues,
@@ -33,12 +34,17 @@ def inner_loop_of(learner: Learner, params: MetaTrainParams) -> maml.Inner:
     names = inner_set(learner.theta, rest.inner_parameters)
     return maml.Inner(
         InnerRates(names, params.inner_lr, rest.learn_inner_lr),
-        params.inner_steps,
+        params.inner_steps * params.inner_dialogues,
         params.meta_gradient,
         anneal=rest.multi_step_loss,
         tasks_at_once=tasks_at_once(learner.device),
         recompute=recompute(),
     )
+
+
+def episode_size(params: MetaTrainParams) -> EpisodeSize:
+    """Return how much of a task an outer step sees."""
+    return EpisodeSize(params.inner_dialogues, params.inner_batch_size, params.inner_batch_size)
 
 
 def run(
@@ -65,20 +71,21 @@ def run(
     """
     inner = inner_loop_of(learner, params)
     personas = with_two_dialogues(tasks["train"], "train")
+    size = episode_size(params)
     valid = validation_episodes(
-        with_two_dialogues(tasks["valid"], "valid"),
-        draws=params.meta_train.valid_episodes,
-        replies=params.inner_batch_size,
+        with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )
-
     attach = distractors.drawn(learner.model.objective, seed)
 
     def step(outer: loop.Theta, number: int) -> StepReport:
-        size, replies = params.outer_batch_size, params.inner_batch_size
-        drawn = training_episodes(personas, size=size, replies=replies, seed=seed, step=number)
+        drawn = training_episodes(personas, params.outer_batch_size, size, seed=seed, step=number)
         episodes = [
-            replace(e, support=attach(e.support, number), query=attach(e.query, number))
-            for e in drawn
+            replace(
+                episode,
+                supports=tuple(attach(support, number) for support in episode.supports),
+                query=attach(episode.query, number),
+            )
+            for episode in drawn
         ]
         return task_parallel.step(
             checkpoint.ranks,

@@ -13,7 +13,7 @@ graphs of two inner steps have nothing to do with each other: they may be kept, 
 or made again one at a time, which holds one graph whatever K is. Both are exact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,9 +26,9 @@ from pipeline.model.learner import Learner
 
 @dataclass(frozen=True)
 class Task:
-    """The support and the query sets of N tasks, each as one batch."""
+    """The support and the query sets of N tasks, those of all tasks as one batch."""
 
-    support: Batch
+    supports: tuple[Batch, ...]  # of each inner step; they may be one and the same
     query: Batch
 
 
@@ -50,11 +50,6 @@ class Sweep:
     weights: tuple[float, ...]  # w_1 ... w_K
     exact: bool  # second order
     recompute: bool  # make each inner step's graph when it is needed: least memory
-
-    @property
-    def steps(self) -> int:
-        """K."""
-        return len(self.weights)
 
 
 def outer_gradient(
@@ -78,19 +73,19 @@ def outer_gradient(
     looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]))
     path: list[InnerStep] = []
     if looks_back and not sweep.recompute:
-        path = _path(learner, theta, task.support, rates, sweep)
+        path = _path(learner, theta, task.supports, rates, sweep)
         theta_hat, support_losses = path[-1].moved(rates), path[0].losses
     else:
-        adapted = adapt(learner, theta, task.support, rates=rates, steps=sweep.steps)
+        adapted = adapt(learner, theta, task.supports, rates=rates)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
         del adapted
     last = inner_step(learner, theta_hat, task.query, theta)
     losses, cotangent = _weighted(last, sweep.weights[-1])
-    changes = distances(theta_hat, theta, task.support.num_tasks)
+    changes = distances(theta_hat, theta, task.query.num_tasks)
     del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
-    for k in reversed(range(sweep.steps)) if looks_back else ():
-        step = path.pop() if path else _again(learner, theta, task.support, rates, k, sweep)
+    for k in reversed(range(len(task.supports))) if looks_back else ():
+        step = path.pop() if path else _again(learner, theta, task.supports, rates, k, sweep)
         for name in learned:
             slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].detach().flatten())
             by_rate[name] = by_rate.get(name, 0.0) - slope
@@ -106,12 +101,12 @@ def outer_gradient(
 
 
 def _path(
-    learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep
+    learner: Learner, theta: Theta, supports: Sequence[Batch], rates: Rates, sweep: Sweep
 ) -> list[InnerStep]:
     """Return the inner steps from θ on, each with its graph."""
-    path = [inner_step(learner, theta, support, rates, twice=sweep.exact)]
-    while len(path) < sweep.steps:
-        here = path[-1].moved(rates)
+    path: list[InnerStep] = []
+    for support in supports:
+        here = path[-1].moved(rates) if path else theta
         path.append(inner_step(learner, here, support, rates, twice=sweep.exact))
     return path
 
@@ -123,18 +118,23 @@ def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]
 
 
 def _again(
-    learner: Learner, theta: Theta, support: Batch, rates: Rates, k: int, sweep: Sweep
+    learner: Learner,
+    theta: Theta,
+    supports: Sequence[Batch],
+    rates: Rates,
+    k: int,
+    sweep: Sweep,
 ) -> InnerStep:
     """Make the step from θ̂_k once more, from θ on."""
-    theta_hat = adapt(learner, theta, support, rates=rates, steps=k).theta_hat if k else theta
-    return inner_step(learner, theta_hat, support, rates, twice=sweep.exact)
+    theta_hat = adapt(learner, theta, supports[:k], rates=rates).theta_hat if k else theta
+    return inner_step(learner, theta_hat, supports[k], rates, twice=sweep.exact)
 
 
 def reptile_gradient(
-    learner: Learner, theta: Theta, task: Task, rates: Mapping[str, float], *, steps: int
+    learner: Learner, theta: Theta, task: Task, rates: Mapping[str, float]
 ) -> Outer:
-    """Return (θ - θ̂)/α, θ̂ after `steps` on the support sets and one more on the query sets."""
-    adapted = adapt(learner, theta, task.support, rates=rates, steps=steps)
+    """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
+    adapted = adapt(learner, theta, task.supports, rates=rates)
     last = inner_step(learner, adapted.theta_hat, task.query, rates)
     end = last.moved(rates)
     return Outer(
@@ -142,5 +142,5 @@ def reptile_gradient(
         {},
         adapted.support_losses,
         last.losses,
-        distances(adapted.theta_hat, theta, task.support.num_tasks),
+        distances(adapted.theta_hat, theta, task.query.num_tasks),
     )

@@ -59,8 +59,9 @@ class MetaTrainParams(StageParams):
     """What `meta_train` reads, besides its variant: the "Require" lines of Algorithms 1 and 2."""
 
     inner_lr: Positive  # α
-    inner_steps: Count
-    inner_batch_size: Count | None  # replies; null: the whole dialogue
+    inner_steps: Count  # passes over the support dialogues, an update on each
+    inner_dialogues: Count  # of a task's support
+    inner_batch_size: Count | None  # replies of a dialogue; null: all
     outer_lr: Positive  # β
     outer_batch_size: Count  # tasks
     outer_steps: Count

@@ -7,21 +7,22 @@ from pipeline.errors import ParamsError
 from pipeline.learning.inner_rates import InnerRates, inner_set
 from pipeline.learning.maml import Inner, meta_gradient
 from pipeline.model.batching import collate
-from tests.equivalence.test_maml import CPU, LR, episodes
+from tests.equivalence.test_maml import CPU, LR, episodes, several
 
 
 PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
 STEPS = 3
 
 
-def unrolled(learner, outer, rates, moves, weights, *, exact):
+def unrolled(learner, drawn, outer, rates, moves, weights, *, exact):
     """The outer loss by autograd alone: subtract, go on, sum up the weighted query losses."""
     total = torch.zeros((), dtype=torch.float64)
-    for episode in episodes(learner):
-        support, query = collate(episode.support, CPU), collate(episode.query, CPU)
+    for episode in drawn:
+        query = collate(episode.query, CPU)
         hat = dict(outer)
-        for weight in weights:
-            loss = learner.loss(hat, support)
+        for turn, weight in enumerate(weights):
+            support = episode.supports[turn % len(episode.supports)]
+            loss = learner.loss(hat, collate(support, CPU))
             gradients = torch.autograd.grad(loss, [hat[n] for n in moves], create_graph=exact)
             step = {n: rates[n] * g for n, g in zip(moves, gradients, strict=True)}
             hat = {n: v - step[n] if n in step else v for n, v in hat.items()}
@@ -35,22 +36,26 @@ def unrolled(learner, outer, rates, moves, weights, *, exact):
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("anneal", [0, 8])
 @pytest.mark.parametrize("moving", PATTERNS)
+@pytest.mark.parametrize("draw", [episodes, several])
 @pytest.mark.parametrize("name", ["in_place", "extra_place"])
-def test_menu_is_the_plain_unrolling(make_learner, name, moving, anneal, learned, kind, recompute):
+def test_menu_is_the_plain_unrolling(
+    make_learner, name, draw, moving, anneal, learned, kind, recompute
+):
     learner = make_learner(name, double=True)
+    drawn = draw(learner)
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     moves = inner_set(theta, PATTERNS[moving])
     rates = InnerRates(moves, LR, learned)
     outer = {n: v.detach().requires_grad_() for n, v in rates.start(theta).items()}
     options = {"anneal": anneal, "recompute": recompute, "tasks_at_once": 2}
     inner = Inner(rates, STEPS, kind, **options)
-    report = meta_gradient(learner, outer, episodes(learner), inner, step=2)
+    report = meta_gradient(learner, outer, drawn, inner, step=2)
 
     free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
     values = {n: logs[n].exp() if learned else LR for n in moves}
     weights = inner.weights(2)
     assert sum(weights) == pytest.approx(1)
-    total = unrolled(learner, free, values, moves, weights, exact=kind == "exact")
+    total = unrolled(learner, drawn, free, values, moves, weights, exact=kind == "exact")
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-12)
     found, found_logs = rates.split(outer)
@@ -106,3 +111,19 @@ def test_every_query_loss_is_counted(make_learner, anneal, queries):
         for which in ("support", "query")
     )
     assert report.cost.tokens == STEPS * support + queries * query
+
+
+def test_every_support_set_is_counted_as_often_as_it_is_seen(make_learner):
+    """Of three steps the first task's two dialogues see two and one."""
+    learner = make_learner()
+    theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+    drawn = several(learner)
+    inner = Inner(InnerRates(list(theta), LR), STEPS, "first_order")
+    report = meta_gradient(learner, theta, drawn, inner)
+    (one, other), (alone,) = (
+        [sum(len(piece.ids) for piece in pieces) for pieces in e.supports] for e in drawn
+    )
+    query = sum(len(piece.ids) for e in drawn for piece in e.query)
+    assert one != other
+    assert report.cost.tokens == 2 * one + other + 3 * alone + query
+    assert report.replies == sum(len(p.spans) for e in drawn for p in [*e.support, *e.query])

@@ -1,6 +1,7 @@
 """Meta-gradients against finite differences and against a plain unrolled reference, in float64."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,13 +23,22 @@ LR = 0.05
 def episodes(learner):
     encode = learner.encoder.encode
     return [
-        Episode("a", whole(encode(a_dialogue(0, turns=2))), whole(encode(a_dialogue(1, turns=1)))),
+        Episode(
+            "a", (whole(encode(a_dialogue(0, turns=2))),), whole(encode(a_dialogue(1, turns=1)))
+        ),
         Episode(
             "b",
-            select(encode(a_dialogue(2)), slice(1, 3)),
+            (select(encode(a_dialogue(2)), slice(1, 3)),),
             select(encode(a_dialogue(3)), slice(0, 2)),
         ),
     ]
+
+
+def several(learner):
+    """The first task has two support dialogues, the second has no more than one."""
+    more = whole(learner.encoder.encode(a_dialogue(4, turns=2)))
+    first, second = episodes(learner)
+    return [replace(first, supports=(*first.supports, more)), second]
 
 
 def leaves(learner):
@@ -202,7 +212,7 @@ def test_inner_loop_is_torch_sgd_on_a_copy(make_learner):
         learner.loss(copied, support).backward()
         optimizer.step()
     rates = dict.fromkeys(learner.theta, LR)
-    hat = adapt(learner, leaves(learner), support, rates=rates, steps=3).theta_hat
+    hat = adapt(learner, leaves(learner), [support] * 3, rates=rates).theta_hat
     for name, value in copied.items():
         torch.testing.assert_close(hat[name], value, rtol=1e-12, atol=1e-12)
 

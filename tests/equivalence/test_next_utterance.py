@@ -140,7 +140,7 @@ def nup_episodes(learner, head):
     return [
         replace(
             episode,
-            support=distracted(learner, episode.support, HEADS[head]),
+            supports=(distracted(learner, episode.support, HEADS[head]),),
             query=distracted(learner, episode.query, HEADS[head]),
         )
         for episode in episodes(learner)

@@ -8,7 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline.learning import loop, maml, ranks, task_parallel
-from pipeline.learning.episodes import EncodedTask, training_episodes, validation_episodes
+from pipeline.learning.episodes import (
+    EncodedTask,
+    EpisodeSize,
+    training_episodes,
+    validation_episodes,
+)
 from pipeline.learning.history import adaptation
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.model.checkpoint import Checkpoint
@@ -35,14 +40,14 @@ def train(variant, steps, *, name, tasks=TASKS):
         EncodedTask(f"p{i}", tuple(encode(a_dialogue(3 * i + j, turns=2)) for j in range(2)))
         for i in range(tasks)
     ]
-    valid = validation_episodes(people, draws=1, replies=None)
+    valid = validation_episodes(people, EpisodeSize(1, None, None), draws=1)
     inner = maml.Inner(InnerRates(list(learner.theta), 0.05), 1, KINDS[variant])
 
     def gradient(theta, episodes):
         return maml.meta_gradient(learner, theta, episodes, inner)
 
     def step(theta, number):
-        episodes = training_episodes(people, size=tasks, replies=1, seed=0, step=number)
+        episodes = training_episodes(people, tasks, EpisodeSize(1, 1, 1), seed=0, step=number)
         return task_parallel.step(place, theta, episodes, lambda mine: gradient(theta, mine))
 
     def validate(theta):

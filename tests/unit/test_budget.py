@@ -25,6 +25,7 @@ from pipeline.learning.episodes import encode_tasks, reply_batch, training_episo
 from pipeline.learning.episodes import num_replies as replies_of
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.maml import Inner, meta_gradient
+from pipeline.learning.meta_training import episode_size
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.persona.parser import parse_file
@@ -133,7 +134,8 @@ def test_steps_are_counted_as_normal_training_deals_replies_out(tokenizer, make_
         assert steps_for(seen - 1, there, batch_size=4) == step + 1
 
 
-def test_meta_trainings_budget_is_what_its_steps_report(make_learner):
+@pytest.mark.parametrize("dialogues", [1, 2])
+def test_meta_trainings_budget_is_what_its_steps_report(make_learner, dialogues):
     tasks = [
         PersonaTask(
             task_id=f"p{i}",
@@ -144,15 +146,14 @@ def test_meta_trainings_budget_is_what_its_steps_report(make_learner):
     ]
     tasks += [PersonaTask(task_id="one", split="train", dialogues=[a_dialogue(9)])]
     learner = make_learner()
-    params = settings("embedded").view(
-        MetaTrainParams, {"outer_steps": 3, "outer_batch_size": 2, "inner_batch_size": 2}
-    )
+    sizes = {"outer_batch_size": 2, "inner_batch_size": 2, "inner_dialogues": dialogues}
+    params = settings("embedded").view(MetaTrainParams, {"outer_steps": 3, **sizes})
     reports = [
         meta_gradient(
             learner,
             {n: v.clone().requires_grad_() for n, v in learner.theta.items()},
             training_episodes(
-                encode_tasks(tasks[:3], learner.encoder), size=2, replies=2, seed=5, step=step
+                encode_tasks(tasks[:3], learner.encoder), 2, episode_size(params), seed=5, step=step
             ),
             Inner(InnerRates(list(learner.theta), 0.01), 1, "exact"),
         )

@@ -7,6 +7,7 @@ import pytest
 from pipeline.errors import TrainingError
 from pipeline.learning.episodes import (
     EncodedTask,
+    EpisodeSize,
     num_replies,
     reply_batch,
     training_episodes,
@@ -30,12 +31,16 @@ def replies(pieces):
     return [(piece.window.ids[s.start : s.end]) for piece in pieces for s in piece.spans]
 
 
+def of(replies, dialogues=1):
+    return EpisodeSize(dialogues, replies, replies)
+
+
 def test_support_and_query_are_different_dialogues_of_one_persona(tasks):
     usable = with_two_dialogues(tasks, "train")
     assert [task.task_id for task in usable] == ["t1", "t2", "t3", "t4"]
     owner = {w: t.task_id for t in tasks for d in t.dialogues for w in d}
     for step in range(50):
-        for episode in training_episodes(usable, size=3, replies=2, seed=0, step=step):
+        for episode in training_episodes(usable, 3, of(2), seed=0, step=step):
             support = {piece.window for piece in episode.support}
             query = {piece.window for piece in episode.query}
             assert not support & query
@@ -43,11 +48,27 @@ def test_support_and_query_are_different_dialogues_of_one_persona(tasks):
             assert len(replies(episode.support)) == len(replies(episode.query)) == 2
 
 
+def test_several_support_dialogues_are_different_and_as_many_as_there_are(tasks):
+    usable = with_two_dialogues(tasks, "train")
+    size = {task.task_id: len(task.dialogues) for task in usable}
+    drawn = [
+        episode
+        for step in range(20)
+        for episode in training_episodes(usable, 4, of(None, dialogues=3), seed=0, step=step)
+    ]
+    for episode in drawn:
+        sets = [*episode.supports, episode.query]
+        windows = [{piece.window for piece in pieces} for pieces in sets]
+        assert len(set.union(*windows)) == sum(map(len, windows))
+        assert len(episode.supports) == min(3, size[episode.task_id] - 1)
+    assert {len(episode.supports) for episode in drawn} == {1, 2, 3}
+
+
 def test_draws_depend_on_seed_and_step_alone(tasks):
     usable = with_two_dialogues(tasks, "train")
 
     def draw(seed, step):
-        return training_episodes(usable, size=2, replies=None, seed=seed, step=step)
+        return training_episodes(usable, 2, of(None), seed=seed, step=step)
 
     late = draw(0, 7)
     assert [draw(0, s) for s in (3, 7)][1] == late
@@ -60,7 +81,7 @@ def test_every_task_and_every_reply_is_drawn(tasks):
     seen = Counter(
         reply
         for step in range(300)
-        for e in training_episodes(usable, size=4, replies=1, seed=0, step=step)
+        for e in training_episodes(usable, 4, of(1), seed=0, step=step)
         for reply in replies(e.query)
     )
     there = {
@@ -71,8 +92,8 @@ def test_every_task_and_every_reply_is_drawn(tasks):
 
 def test_validation_is_fixed_and_scores_whole_dialogues(tasks):
     usable = with_two_dialogues(tasks, "valid")
-    episodes = validation_episodes(usable, draws=2, replies=1)
-    assert episodes == validation_episodes(usable, draws=2, replies=1)
+    episodes = validation_episodes(usable, of(1), draws=2)
+    assert episodes == validation_episodes(usable, of(1), draws=2)
     assert len(episodes) == 8
     assert all(len(replies(e.support)) == 1 and len(replies(e.query)) == 3 for e in episodes)
 

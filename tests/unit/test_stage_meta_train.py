@@ -48,7 +48,7 @@ def test_alpha_is_the_inner_rate_and_beta_the_outer(asked):
     assert params.inner_lr != params.outer_lr
     for use in ("meta_gradient", "validate"):
         assert seen[use].rates.lr == params.inner_lr
-        assert seen[use].steps == params.inner_steps
+        assert seen[use].steps == params.inner_steps * params.inner_dialogues
     assert seen["schedule"].lr == params.outer_lr
     assert seen["schedule"].steps == params.outer_steps
 

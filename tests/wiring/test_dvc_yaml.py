@@ -211,6 +211,7 @@ RERUNS = {
     "seeds": FINETUNED,  # and the training runs of a seed that is new: they are other stages
     "inner_lr": BEHIND_META,
     "inner_steps": BEHIND_META,
+    "inner_dialogues": BEHIND_META,
     "inner_batch_size": BEHIND_META,
     "outer_lr": BEHIND_META,
     "outer_batch_size": BEHIND_META,
