@@ -2,6 +2,7 @@
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
+from pipeline.evaluation.adaptation_tests import compare_adaptation
 from pipeline.evaluation.comparison import compare as compare_variants
 from pipeline.evaluation.headline import headline_records
 from pipeline.evaluation.prediction import Prediction
@@ -20,8 +21,11 @@ def compare() -> None:
     names = sorted(path.stem for path in artifacts.PREDICTIONS.glob("*.jsonl"))
     if not names:
         raise MissingFileError(f"{artifacts.PREDICTIONS}/*.jsonl", "finetune VARIANT")
-    headline = {name: headline_records(_predictions(name)) for name in names}
-    found = compare_variants(headline, permutations=params.permutations, seed=params.seed)
+    records = {name: _predictions(name) for name in names}
+    headline = {name: headline_records(those) for name, those in records.items()}
+    options = {"permutations": params.permutations, "seed": params.seed}
+    found = compare_variants(headline, **options)
+    found["adaptation"] = compare_adaptation(records, **options)
     artifacts.write_json(artifacts.COMPARISON, found)
     console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
 

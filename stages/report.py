@@ -46,14 +46,16 @@ def _findings() -> Findings:
         raise MissingFileError(f"{artifacts.KSHOT}/*.csv", "score VARIANT")
     files = {name: artifacts.details_file(name) for name in names}
     contents = {n: artifacts.read_json(f, made_by=f"score {n}") for n, f in files.items()}
-    compared = artifacts.read_json(artifacts.COMPARISON, made_by="compare")
+    content = artifacts.read_json(artifacts.COMPARISON, made_by="compare")
+    compared = parse(Comparison, content, artifacts.COMPARISON)
     return Findings(
         facts=_facts(),
         details={name: parse(Details, contents[name], files[name]) for name in names},
         shots={n: parse(ShotDetails, contents[n], files[n]).k_shot for n in names},
         kshot={n: artifacts.kshot_file(n).read_text(encoding="utf-8") for n in names},
         floors=artifacts.read_json(artifacts.FLOORS, made_by="floors"),
-        tests=parse(Comparison, compared, artifacts.COMPARISON).tests,
+        tests=compared.tests,
+        adaptation_tests=compared.adaptation.tests,
         runs=_runs(),
     )
 

@@ -26,7 +26,10 @@ UNITS = {
     "hits_at_1": "Hits@1, points",
     "hits_at_1_by_head": "Hits@1 by head, points",
     "f1": "F1, points",
+    "gain": "gain, nats",
+    "swap_gap": "swap gap, nats",
 }
+IN_NATS = ("nats_per_token", "gain", "swap_gap")
 NOT_DISTINGUISHABLE = "not distinguishable"
 CLAIMS = (
     ("transfer", "reinit", "Does the pre-trained start help normal training?"),
@@ -58,6 +61,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         "## Adaptation",
         adaptation(found.details),
         *warnings(found.details),
+        *_headed("### Whose adaptation is larger?", claims(found.adaptation_tests)),
         *_headed("## Ranking heads", heads(found.details)),
         *_headed("## Training seeds", over_seeds(found.details, found.tests)),
         *_headed("## What training cost", costs(found)),
@@ -226,7 +230,7 @@ def _tested(test: PairedResult) -> list[str]:
 
 
 def _digits(test: PairedResult) -> int:
-    return 3 if test.metric == "nats_per_token" else 1
+    return 3 if test.metric in IN_NATS else 1
 
 
 def in_context(found: Findings) -> str:

@@ -8,7 +8,7 @@ from pipeline.evaluation.table import Details, Interval
 from pipeline.model.variant_file import VariantFile
 
 
-_OPPOSITE = {"better": "worse", "worse": "better"}
+_OPPOSITE = {"better": "worse", "worse": "better", "larger": "smaller", "smaller": "larger"}
 
 
 class OverSeeds(Read):
@@ -35,7 +35,7 @@ class PairedResult(Read):
     p: float
     p_holm: float
     verdict: str  # about `a`
-    over_seeds: OverSeeds | None
+    over_seeds: OverSeeds | None = None
 
     def turned(self) -> "PairedResult":
         """Return the same test about `b`."""
@@ -52,6 +52,13 @@ class PairedResult(Read):
 
 class Comparison(Read):
     """`metrics/details/comparison.json`."""
+
+    tests: list[PairedResult]
+    adaptation: "AdaptationTests"
+
+
+class AdaptationTests(Read):
+    """Its tests of gains and swap gaps, a family of their own."""
 
     tests: list[PairedResult]
 
@@ -91,6 +98,7 @@ class Findings:
     kshot: Mapping[str, str]  # CSV
     floors: Mapping[str, object]
     tests: Sequence[PairedResult]
+    adaptation_tests: Sequence[PairedResult] = ()
     runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)
 
 

@@ -135,6 +135,14 @@ def test_seeds_have_a_section_only_where_there_are_several():
     ]
 
 
+def test_a_larger_adaptation_is_the_claims_first_variants():
+    gap = paired("adapters", "extra_place", "swap_gap", difference=-0.25, verdict="smaller")
+    section = document(findings(adaptation_tests=[gap]), {}).partition("### Whose adaptation")[2]
+    row = cells(section, "Does it beat normal training of the adapters?")
+    assert row[1:4] == ["`extra_place` – `adapters`", "swap gap, nats", "0.250 [0.000, 0.750]"]
+    assert row[-1] == "larger"
+
+
 def test_turning_a_test_twice_is_that_test():
     over = {"difference": {"value": 1, "low": 0, "high": 3}, "p_holm": 1.0, "verdict": "worse"}
     test = paired(verdict="better", over_seeds=over)
