@@ -143,6 +143,7 @@ def test_inner_lr_reruns_the_meta_variants_and_nothing_else(clone):
         "finetune": META,
         "score": META,
         "compare": {""},
+        "report": {""},
     }
     diff = json.loads(dvc("metrics", "diff", "--json", cwd=clone))
     assert {Path(path).stem for path in diff} == META
