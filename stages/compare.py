@@ -24,8 +24,8 @@ def compare() -> None:
     records = {name: _predictions(name) for name in names}
     headline = {name: headline_records(those) for name, those in records.items()}
     options = {"permutations": params.permutations, "seed": params.seed}
-    found = compare_variants(headline, **options)
-    found["adaptation"] = compare_adaptation(records, **options)
+    found = compare_variants(headline, params.claims, **options)
+    found["adaptation"] = compare_adaptation(records, params.claims, **options)
     artifacts.write_json(artifacts.COMPARISON, found)
     console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
 

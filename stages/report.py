@@ -55,6 +55,8 @@ def _findings() -> Findings:
         kshot={n: artifacts.kshot_file(n).read_text(encoding="utf-8") for n in names},
         floors=artifacts.read_json(artifacts.FLOORS, made_by="floors"),
         tests=compared.tests,
+        others=compared.families.others,
+        alpha=compared.alpha,
         adaptation_tests=compared.adaptation.tests,
         runs=_runs(),
     )

@@ -3,12 +3,12 @@
 A level says where a variant ends; this says what fine-tuning on the person's dialogues did for it.
 Per persona one value: the gain, or the swap gap, of its replies of all training seeds, in nats per
 token (`adaptation.py`), at the variant's own headline epoch. Sign flips and Holm as in
-`comparison.py`, in a family of their own: every pair by both quantities. About the trained models.
+`comparison.py`, in two families of their own: claims and other pairs, by both quantities. About the
+trained models.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -16,49 +16,58 @@ from pipeline.evaluation.adaptation import Content, Values, common, minus, per_p
 from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.comparison import ALPHA
+from pipeline.evaluation.families import Pair, corrected, describe, pairs
 from pipeline.evaluation.headline import headline_epoch, select
-from pipeline.evaluation.paired import detectable, holm, sign_flip_p
+from pipeline.evaluation.paired import detectable, sign_flip_p
 from pipeline.evaluation.prediction import Prediction
+from pipeline.params import Claim
 
 
 Quantities = Mapping[str, Values]  # gain, and swap_gap where it was run
 
 
 @dataclass(frozen=True)
-class _Pair:
+class _Test:
     """Variant `a` against variant `b` by one quantity."""
 
     quantity: str
-    a: str
-    b: str
+    pair: Pair
     difference: Values  # of each persona that both have
 
 
 def compare_adaptation(
-    records: Mapping[str, Sequence[Prediction]], *, permutations: int, seed: int
+    records: Mapping[str, Sequence[Prediction]],
+    claims: Sequence[Claim] = (),
+    *,
+    permutations: int,
+    seed: int,
 ) -> Content:
     """Test every pair of variants that fine-tuned at all (headline epoch over 0).
 
     Args:
         records: each variant's predictions, all of them.
+        claims: pairs that are a family of their own.
         permutations: sign flips and bootstrap draws, as in `comparison.compare`.
         seed: of both.
     """
     bootstrap = Bootstrap(permutations, seed)
     found = {name: quantities(those) for name, those in records.items()}
-    pairs = [
-        _Pair(quantity, a, b, _difference(found[a][quantity], found[b][quantity]))
-        for a, b in combinations(sorted(found), 2)
+    tests = [
+        _Test(quantity, pair, _difference(found[pair.a][quantity], found[pair.b][quantity]))
+        for pair in pairs(found, claims)
         for quantity in ("gain", "swap_gap")
-        if quantity in found[a] and quantity in found[b]
+        if quantity in found[pair.a] and quantity in found[pair.b]
     ]
-    pairs = [pair for pair in pairs if pair.difference]
-    p_values = [_p(pair, bootstrap) for pair in pairs]
+    tests = [test for test in tests if test.difference]
+    tested = [test.pair for test in tests]
+    personas = [len(test.difference) for test in tests]
+    p_values = [_p(test, bootstrap) for test in tests]
     return {
-        "correction": "Holm over these tests",
+        "correction": "Holm within each family of these tests",
+        "families": describe(tested, personas, permutations=permutations),
         "tests": [
-            _test(pair, p, p_holm, bootstrap)
-            for pair, p, p_holm in zip(pairs, p_values, holm(p_values), strict=True)
+            _as_dict(test, p, p_holm, bootstrap)
+            for test, p, p_holm in zip(tests, p_values, corrected(p_values, tested), strict=True)
         ],
     }
 
@@ -83,26 +92,27 @@ def _difference(values: Values, others: Values) -> dict[str, float]:
     return {persona: values[persona] - others[persona] for persona in values if persona in others}
 
 
-def _p(pair: _Pair, bootstrap: Bootstrap) -> float:
-    return sign_flip_p(_array(pair), permutations=bootstrap.samples, seed=bootstrap.seed)
+def _p(test: _Test, bootstrap: Bootstrap) -> float:
+    return sign_flip_p(_array(test), permutations=bootstrap.samples, seed=bootstrap.seed)
 
 
-def _array(pair: _Pair) -> np.ndarray:
-    return np.array([pair.difference[persona] for persona in sorted(pair.difference)])
+def _array(test: _Test) -> np.ndarray:
+    return np.array([test.difference[persona] for persona in sorted(test.difference)])
 
 
-def _test(pair: _Pair, p: float, p_holm: float, bootstrap: Bootstrap) -> Content:
-    mean = bootstrap.mean(pair.difference, f"difference in {pair.quantity}")
+def _as_dict(test: _Test, p: float, p_holm: float, bootstrap: Bootstrap) -> Content:
+    mean = bootstrap.mean(test.difference, f"difference in {test.quantity}")
     verdict = "not distinguishable"
     if p_holm < ALPHA:
         verdict = "larger" if mean.value > 0 else "smaller"
     return {
-        "metric": pair.quantity,
-        "a": pair.a,
-        "b": pair.b,
-        "personas": len(pair.difference),
+        "metric": test.quantity,
+        "a": test.pair.a,
+        "b": test.pair.b,
+        "question": test.pair.question,
+        "personas": len(test.difference),
         "difference": mean.as_dict(),
-        "detectable": detectable(_array(pair), ALPHA, permutations=bootstrap.samples),
+        "detectable": detectable(_array(test), ALPHA, permutations=bootstrap.samples),
         "p": p,
         "p_holm": p_holm,
         "verdict": verdict,

@@ -2,8 +2,9 @@
 
 Per persona and variant one value: the metric over the persona's replies, of all training seeds
 together. A test asks whether the mean of the per-persona differences could come from exchanging
-the two variants persona by persona (sign flips), two-sided; Holm's correction is over the whole
-family, every pair of variants by every metric. Intervals are of single differences, not corrected.
+the two variants persona by persona (sign flips), two-sided; Holm's correction is over a family, the
+claims by every metric or every other pair by every metric (`families.py`). Intervals are of single
+differences, not corrected.
 
 What this says is about the trained models, with other personas. Where both variants have two or
 more training seeds in common, `over_seeds` asks about the methods: other seeds, too (`crossed.py`).
@@ -11,7 +12,6 @@ more training seeds in common, `over_seeds` asks about the methods: other seeds,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -20,12 +20,14 @@ from pipeline.evaluation.adaptation import Content, common, minus, per_persona
 from pipeline.evaluation.aggregate import Array, Metric, nats_per_token
 from pipeline.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
 from pipeline.evaluation.crossed import Components, components, sums_by_cell
+from pipeline.evaluation.families import Pair, corrected, describe, pairs, sizes
 from pipeline.evaluation.metrics import f1, hits_at_1, hits_at_1_by_head
-from pipeline.evaluation.paired import EffectSize, detectable, effect_size, holm, sign_flip_p
+from pipeline.evaluation.paired import EffectSize, detectable, effect_size, sign_flip_p
 from pipeline.evaluation.prediction import Prediction
+from pipeline.params import Claim
 
 
-ALPHA = 0.05  # of the whole family
+ALPHA = 0.05  # of a whole family
 COMPARED = (nats_per_token, hits_at_1, f1)
 
 Records = Sequence[Prediction]
@@ -61,8 +63,7 @@ class PairedTest:
     """Variant `a` against variant `b` by one metric."""
 
     metric: Metric
-    a: str
-    b: str
+    pair: Pair
     differences: Array  # of each persona, a - b in the metric's unit, (p,)
     mean: Estimate
     p: float
@@ -73,8 +74,9 @@ class PairedTest:
         size = effect_size(self.differences)
         return {
             "metric": self.metric.name,
-            "a": self.a,
-            "b": self.b,
+            "a": self.pair.a,
+            "b": self.pair.b,
+            "question": self.pair.question,
             "personas": len(self.differences),
             "difference": self.mean.as_dict(),
             "d_z": None if size is None else size.value,
@@ -93,11 +95,18 @@ class PairedTest:
         return "better" if (difference < 0) == (self.metric.better == "lower") else "worse"
 
 
-def compare(headline: Mapping[str, Records], *, permutations: int, seed: int) -> Content:
+def compare(
+    headline: Mapping[str, Records],
+    claims: Sequence[Claim] = (),
+    *,
+    permutations: int,
+    seed: int,
+) -> Content:
     """Test every pair of variants.
 
     Args:
         headline: each variant's records of Table 1, at its own headline epoch.
+        claims: pairs that are a family of their own.
         permutations: sign flips drawn where there are too many personas for all patterns; also
             the bootstrap samples of the intervals.
         seed: of both.
@@ -107,19 +116,25 @@ def compare(headline: Mapping[str, Records], *, permutations: int, seed: int) ->
     """
     bootstrap = Bootstrap(permutations, seed)
     tests = [
-        _test(metric, pair, [headline[name] for name in pair], bootstrap)
-        for pair in combinations(sorted(headline), 2)
-        for metric in (*COMPARED, *_by_head([headline[name] for name in pair]))
+        _test(metric, pair, records, bootstrap)
+        for pair in pairs(headline, claims)
+        for records in [[headline[pair.a], headline[pair.b]]]
+        for metric in (*COMPARED, *_by_head(records))
     ]
-    corrected = holm([test.p for test in tests])
+    tested = [test.pair for test in tests]
+    personas = [len(test.differences) for test in tests]
+    p_holm = corrected([test.p for test in tests], tested)
     over_seeds = _over_seeds(tests)
     return {
         "alpha": ALPHA,
-        "correction": "Holm over all tests",
+        "correction": "Holm within each family",
+        "families": describe(tested, personas, permutations=permutations),
         "intervals": "difference: other personas; over_seeds: other personas and training seeds",
         "tests": [
-            test.as_dict(p, crossed, _power(test, len(tests), permutations))
-            for test, p, crossed in zip(tests, corrected, over_seeds, strict=True)
+            test.as_dict(p, crossed, power)
+            for test, p, crossed, power in zip(
+                tests, p_holm, over_seeds, _power(tests, permutations), strict=True
+            )
         ],
         "variants": sorted(headline),
     }
@@ -132,17 +147,16 @@ def _by_head(pair: Sequence[Records]) -> tuple[Metric, ...]:
 
 
 def _test(
-    metric: Metric, pair: tuple[str, str], records: Sequence[Records], bootstrap: Bootstrap
+    metric: Metric, pair: Pair, records: Sequence[Records], bootstrap: Bootstrap
 ) -> PairedTest:
     a, b = common(*records)
     if not a:
-        raise DataError(f"{pair[0]} and {pair[1]} share no held-out reply; run finetune for both")
+        raise DataError(f"{pair.a} and {pair.b} share no held-out reply; run finetune for both")
     difference = minus(per_persona(metric, a), per_persona(metric, b))
     values = np.array([difference[persona] for persona in sorted(difference)])
     return PairedTest(
         metric=metric,
-        a=pair[0],
-        b=pair[1],
+        pair=pair,
         differences=values,
         mean=bootstrap.mean(difference, metric.name),
         p=sign_flip_p(values, permutations=bootstrap.samples, seed=bootstrap.seed),
@@ -162,26 +176,34 @@ def _crossed(metric: Metric, a: Records, b: Records) -> OverSeeds | None:
 
 
 def _over_seeds(tests: Sequence[PairedTest]) -> list[Content | None]:
-    """Return each test's `over_seeds`, corrected over those tests that have one."""
-    corrected = iter(holm([test.over_seeds.p for test in tests if test.over_seeds]))
+    """Return each test's `over_seeds`, corrected over those of its family that have one."""
+    crossed = [(test.over_seeds.p, test.pair) for test in tests if test.over_seeds]
+    adjusted = iter(corrected([p for p, _ in crossed], [pair for _, pair in crossed]))
     found: list[Content | None] = []
     for test in tests:
         if test.over_seeds is None:
             found.append(None)
             continue
-        p_holm = next(corrected)
+        p_holm = next(adjusted)
         verdict = test.verdict(test.over_seeds.value, p_holm)
         found.append(test.over_seeds.as_dict(p_holm, verdict))
     return found
 
 
-def _power(test: PairedTest, tests: int, permutations: int) -> Content:
-    """Return the smallest effects that the sample can show, in the metric's unit."""
-    levels = {"uncorrected": ALPHA, "holm_first_step": ALPHA / tests}
-    return {
-        name: detectable(test.differences, alpha, permutations=permutations)
-        for name, alpha in levels.items()
-    }
+def _power(tests: Sequence[PairedTest], permutations: int) -> list[Content]:
+    """Return, of each test, the smallest effects that the sample can show, in the metric's unit."""
+    size = sizes([test.pair for test in tests])
+    found: list[Content] = []
+    for test in tests:
+        family = size["claims" if test.pair.claimed else "others"]
+        levels = {"uncorrected": ALPHA, "holm_first_step": ALPHA / family}
+        found.append(
+            {
+                name: detectable(test.differences, alpha, permutations=permutations)
+                for name, alpha in levels.items()
+            }
+        )
+    return found
 
 
 def _interval(size: EffectSize) -> Content:

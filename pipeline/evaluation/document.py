@@ -5,7 +5,7 @@ The same findings give the same text; every number in it stands in a committed m
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.evaluation.findings import Findings, PairedResult
+from pipeline.evaluation.findings import Family, Findings, PairedResult
 from pipeline.evaluation.markdown import NONE, code, given, interval, p_value, table
 from pipeline.evaluation.published import published
 from pipeline.evaluation.table import (
@@ -31,16 +31,6 @@ UNITS = {
 }
 IN_NATS = ("nats_per_token", "gain", "swap_gap")
 NOT_DISTINGUISHABLE = "not distinguishable"
-CLAIMS = (
-    ("transfer", "reinit", "Does the pre-trained start help normal training?"),
-    ("in_place", "reinit_maml", "Does it help meta-learning?"),
-    ("in_place", "transfer", "Does meta-learning beat normal training of all parameters?"),
-    ("extra_place", "adapters", "Does it beat normal training of the adapters?"),
-    ("extra_place", "extra_place_unfixed", "Does fixing φ help?"),
-    ("extra_place", "in_place", "Is Extra-place better than In-place?"),
-    ("transfertransfo", "transfer", "Does next-utterance prediction help?"),
-    ("p2bot", "p2bot_no_nup", "Does it help P² Bot?"),
-)
 
 
 def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
@@ -54,7 +44,9 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         "# Report",
         " ".join(found.facts),
         "Brackets are 95 % intervals over personas (BCa bootstrap). Gains and gaps are in nats per "
-        "token, closing tokens counted. Tests are paired over personas, with Holm's correction.",
+        "token, closing tokens counted. Tests are paired over personas, with "
+        "Holm's correction over those of the claims (`compare.claims`), and over those of all "
+        "other pairs.",
         "## Table 1",
         levels(found.details, found.floors),
         *notes(),
@@ -68,7 +60,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         "Counts of the training run alone: self-play comes on top of its transmitter's.",
         "## Paired tests",
         claims(found.tests),
-        *distinguishable(found.tests),
+        *distinguishable(found.tests, found.others, found.alpha),
         *_headed("## Support dialogues in the prompt instead", in_context(found)),
     ]
     for heading, pictures in figures.items():
@@ -192,27 +184,36 @@ def costs(found: Findings) -> str:
 
 
 def claims(tests: Sequence[PairedResult]) -> str:
-    """Return the tests on which the paper's claims rest, whatever they say."""
+    """Return the tests that the claims ask for, whatever they say."""
     rows = [[question, *_tested(test)] for question, test in _claimed(tests)]
     return table(["question", *_TESTED], rows)
 
 
 def _claimed(tests: Sequence[PairedResult]) -> Iterator[tuple[str, PairedResult]]:
-    """Yield each claim's question and tests, the variants in the question's order."""
-    both = {(one.a, one.b, one.metric): one for test in tests for one in (test, test.turned())}
-    for first, second, question in CLAIMS:
-        for metric in UNITS:
-            if (first, second, metric) in both:
-                yield question, both[first, second, metric]
+    """Yield the claims' questions and tests, as they come: in the claims' order."""
+    for test in tests:
+        if test.question is not None:
+            yield test.question, test
 
 
-def distinguishable(tests: Sequence[PairedResult]) -> list[str]:
-    """Return how many pairs can be told apart, and those that are none of the claims'."""
-    apart = [test for test in tests if test.verdict != NOT_DISTINGUISHABLE]
-    claimed = [{first, second} for first, second, _ in CLAIMS]
-    rows = [_tested(test) for test in apart if {test.a, test.b} not in claimed]
-    counts = f"Of {len(tests)} tests {len(apart)} tell their pair apart after Holm."
-    return [f"{counts} Those of other pairs:" if rows else counts, table(_TESTED, rows)]
+def distinguishable(tests: Sequence[PairedResult], family: Family, alpha: float) -> list[str]:
+    """Return how many pairs that no claim is about can be told apart, and which.
+
+    Args:
+        tests: all tests.
+        family: of those pairs.
+        alpha: of the family.
+    """
+    if not family.tests:
+        return []
+    if family.smallest_p_holm >= alpha:
+        return [
+            f"{family.tests} tests are of other pairs: so many that Holm's correction leaves "
+            "nothing for these personas and permutations to tell apart (`compare.permutations`)."
+        ]
+    apart = [t for t in tests if t.question is None and t.verdict != NOT_DISTINGUISHABLE]
+    counts = f"Of {family.tests} tests of other pairs {len(apart)} tell them apart after Holm"
+    return [f"{counts}:" if apart else f"{counts}.", table(_TESTED, map(_tested, apart))]
 
 
 _TESTED = ("first – second", "unit", "difference", "p", "p after Holm", "the first is")

@@ -8,20 +8,12 @@ from pipeline.evaluation.table import Details, Interval
 from pipeline.model.variant_file import VariantFile
 
 
-_OPPOSITE = {"better": "worse", "worse": "better", "larger": "smaller", "smaller": "larger"}
-
-
 class OverSeeds(Read):
     """A paired test that asks about other training seeds, too."""
 
     difference: Interval
     p_holm: float
     verdict: str
-
-    def turned(self) -> "OverSeeds":
-        """Return the same test about `b`."""
-        verdict = _OPPOSITE.get(self.verdict, self.verdict)
-        return self.model_copy(update={"difference": self.difference.negative, "verdict": verdict})
 
 
 class PairedResult(Read):
@@ -30,6 +22,7 @@ class PairedResult(Read):
     metric: str
     a: str
     b: str
+    question: str | None  # of the claim about the pair
     personas: int
     difference: Interval  # a - b
     p: float
@@ -37,28 +30,32 @@ class PairedResult(Read):
     verdict: str  # about `a`
     over_seeds: OverSeeds | None = None
 
-    def turned(self) -> "PairedResult":
-        """Return the same test about `b`."""
-        return self.model_copy(
-            update={
-                "a": self.b,
-                "b": self.a,
-                "difference": self.difference.negative,
-                "verdict": _OPPOSITE.get(self.verdict, self.verdict),
-                "over_seeds": None if self.over_seeds is None else self.over_seeds.turned(),
-            }
-        )
+
+class Family(Read):
+    """A family of tests, corrected together."""
+
+    tests: int
+    smallest_p_holm: float  # that these personas and permutations can give
+
+
+class Families(Read):
+    """The two of them."""
+
+    claims: Family
+    others: Family
 
 
 class Comparison(Read):
     """`metrics/details/comparison.json`."""
 
+    alpha: float
+    families: Families
     tests: list[PairedResult]
     adaptation: "AdaptationTests"
 
 
 class AdaptationTests(Read):
-    """Its tests of gains and swap gaps, a family of their own."""
+    """Its tests of gains and swap gaps, in families of their own."""
 
     tests: list[PairedResult]
 
@@ -98,6 +95,8 @@ class Findings:
     kshot: Mapping[str, str]  # CSV
     floors: Mapping[str, object]
     tests: Sequence[PairedResult]
+    others: Family  # of the tests that no claim asks for
+    alpha: float
     adaptation_tests: Sequence[PairedResult] = ()
     runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)
 

@@ -68,13 +68,14 @@ def detectable_effect_size(personas: int, alpha: float, *, permutations: int) ->
         alpha: after correction, so 0.05 / m for Holm's first step over m tests.
         permutations: as in `sign_flip_p`, which cannot give a p-value below 1 / (1 + that).
     """
-    if personas < 2 or _smallest_p(personas, permutations) >= alpha:
+    if personas < 2 or smallest_p(personas, permutations) >= alpha:
         return None
     critical = float(stdtrit(personas - 1, 1 - alpha / 2))
     return float(nctdtrinc(personas - 1, 1 - POWER, critical)) / sqrt(personas)
 
 
-def _smallest_p(personas: int, permutations: int) -> float:
+def smallest_p(personas: int, permutations: int) -> float:
+    """Return the smallest p-value that `sign_flip_p` can give."""
     return 2.0 ** (1 - personas) if personas <= EXACT_UP_TO else 1 / (permutations + 1)
 
 

@@ -37,19 +37,6 @@ class Interval(Read):
     crossed_low: float | None = None  # other training seeds, too; null: fewer than two
     crossed_high: float | None = None
 
-    @property
-    def negative(self) -> "Interval":
-        """Return the interval of the number's negative."""
-        ends = (self.low, self.high, self.crossed_low, self.crossed_high)
-        low, high, crossed_low, crossed_high = (None if x is None else -x for x in ends)
-        return Interval(
-            value=-self.value,
-            low=high,
-            high=low,
-            crossed_low=crossed_high,
-            crossed_high=crossed_low,
-        )
-
 
 class Headline(Read):
     """The setting that Table 1 reports."""

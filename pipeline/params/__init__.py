@@ -8,6 +8,7 @@ and a test pins those.
 from pipeline.params.sections import (
     Adapters,
     Base,
+    Claim,
     Data,
     Finetune,
     Generate,
@@ -47,6 +48,7 @@ __all__ = [
     "AllParams",
     "Base",
     "BaseParams",
+    "Claim",
     "CompareParams",
     "Data",
     "DownloadParams",

@@ -233,11 +233,30 @@ class Score(Section):
     bootstrap_samples: Count
 
 
+class Claim(Section):
+    """A question about two variants, asked before there are numbers."""
+
+    a: str
+    b: str
+    question: Annotated[str, Field(min_length=1)]
+
+
 class Compare(Section):
     """Paired tests between variants."""
 
     seed: Natural
     permutations: Count
+    claims: list[Claim]  # a family of tests of its own
+
+    @model_validator(mode="after")
+    def _claims_are_distinct(self) -> "Compare":
+        asked = [{claim.a, claim.b} for claim in self.claims]
+        for number, pair in enumerate(asked):
+            if len(pair) == 1:
+                raise ValueError(f"claims: {pair.pop()!r} cannot be compared with itself")
+            if pair in asked[:number]:
+                raise ValueError(f"claims: two are about {' and '.join(sorted(pair))}")
+        return self
 
 
 Values = Annotated[list[Any], Field(min_length=1)]

@@ -141,3 +141,11 @@ class AllParams(
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be distinct, found {self.seeds}")
         return self
+
+    @model_validator(mode="after")
+    def _claims_are_about_variants(self) -> "AllParams":
+        for claim in self.compare.claims:
+            for name in (claim.a, claim.b):
+                if name not in self.variants:
+                    raise ValueError(f"compare.claims: {name!r} is not among the variants")
+        return self

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.evaluation.adaptation_tests import compare_adaptation, quantities
+from pipeline.params import Claim
 from tests.prediction_builder import a_prediction
 
 
@@ -88,3 +89,16 @@ def test_a_variant_that_is_best_unadapted_has_no_adaptation_to_compare():
     still = variant([0.5] * 4, headline=0)
     found = compare_adaptation({"a": still, "b": variant([1.0] * 4)}, permutations=50, seed=0)
     assert found["tests"] == []
+
+
+def test_claims_are_tested_in_their_own_order_and_family():
+    gains = {"a": 0.1, "b": 0.9, "c": 0.5}
+    records = {n: variant([gain + 0.01 * p * gain for p in range(10)]) for n, gain in gains.items()}
+    claims = [Claim(a="b", b="a", question="Does b gain more?")]
+    found = compare_adaptation(records, claims, permutations=200, seed=0)
+    first, *others = found["tests"]
+    assert (first["a"], first["b"], first["question"]) == ("b", "a", "Does b gain more?")
+    assert (first["verdict"], first["p_holm"]) == ("larger", first["p"])
+    assert [test["question"] for test in others] == [None, None]
+    assert others[0]["p_holm"] == 2 * others[0]["p"]
+    assert found["families"]["others"]["tests"] == 2

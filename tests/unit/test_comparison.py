@@ -6,6 +6,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.paired import detectable, effect_size, holm, sign_flip_p
+from pipeline.params import Claim
 from tests.prediction_builder import full
 
 
@@ -85,6 +86,57 @@ def test_the_family_is_every_pair_by_every_metric():
     assert [t["metric"] for t in found["tests"][:3]] == ["nats_per_token", "hits_at_1", "f1"]
     assert first_of_each(found)["nats_per_token"]["p_holm"] == pytest.approx(9 * 2 / 1024)
     assert compare({"a": variant()}, permutations=100, seed=0)["tests"] == []
+
+
+def test_claims_are_a_family_of_their_own_in_their_own_order():
+    """10 personas of one sign: p = 2 in 1,024; three tests of the claim, six of the other pairs."""
+    three = {name: variant(shift) for name, shift in (("c", 0.0), ("a", 0.1), ("b", 0.2))}
+    claims = [
+        Claim(a="c", b="a", question="Is c better?"),
+        Claim(a="c", b="missing", question="Is it scored?"),
+    ]
+    found = compare(three, claims, permutations=100, seed=0)
+    tests = found["tests"][::3]
+    assert [(t["a"], t["b"]) for t in tests] == [("c", "a"), ("a", "b"), ("b", "c")]
+    assert [t["question"] for t in tests] == ["Is c better?", None, None]
+    assert [t["p_holm"] for t in tests] == pytest.approx([3 * 2 / 1024, 6 * 2 / 1024, 6 * 2 / 1024])
+    assert tests[0]["verdict"] == "better"
+    assert {name: family["tests"] for name, family in found["families"].items()} == {
+        "claims": 3,
+        "others": 6,
+    }
+    unclaimed = compare(three, permutations=100, seed=0)["tests"][3]  # a and c, among nine
+    steps = [t["detectable"]["holm_first_step"] for t in (tests[0], unclaimed)]
+    assert steps[0] < steps[1]
+
+
+def test_a_further_row_takes_nothing_from_a_claim():
+    claims = [Claim(a="c", b="a", question="Is c better?")]
+    rows = {name: variant(shift) for name, shift in (("a", 0.1), ("c", 0.0))}
+    more = rows | {f"row{number}": variant(0.3 + 0.1 * number) for number in range(8)}
+    before, after = (compare(those, claims, permutations=100, seed=0) for those in (rows, more))
+    assert before["tests"] == after["tests"][:3]
+    assert after["families"]["others"]["tests"] == 3 * 44
+
+
+def test_what_a_family_can_reach_is_said():
+    """40 personas: no p-value is below 1 / (99 + 1); six tests in the second family."""
+    three = {name: variant(personas=40) for name in "abc"}
+    claims = [Claim(a="a", b="b", question="?")]
+    found = compare(three, claims, permutations=99, seed=0)["families"]
+    smallest = {name: family["smallest_p_holm"] for name, family in found.items()}
+    assert smallest == pytest.approx({"claims": 0.03, "others": 0.06})
+    assert compare({}, permutations=9, seed=0)["families"]["claims"]["tests"] == 0
+
+
+def test_seeds_are_corrected_within_their_family():
+    names = {"a": [0.5, 0.51], "b": [0.0, 0.01], "c": [0.2, 0.21]}
+    data = {name: seeded(shifts) for name, shifts in names.items()}
+    claims = [Claim(a="a", b="b", question="?")]
+    tests = compare(data, claims, permutations=99, seed=0)["tests"]
+    crossed = [test["over_seeds"] for test in tests[:3]]
+    smallest = min(crossed, key=lambda one: one["p"])
+    assert smallest["p_holm"] == pytest.approx(3 * smallest["p"])
 
 
 def test_personas_and_replies_that_only_one_variant_has_are_left_out():

@@ -13,12 +13,15 @@ from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation.document import claims, distinguishable, document, levels, warnings
 from pipeline.evaluation.figures import figure_3, gains, training
-from pipeline.evaluation.findings import Findings, PairedResult, Shots
+from pipeline.evaluation.findings import Family, Findings, PairedResult, Shots
 from pipeline.evaluation.markdown import interval, number, table
 from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.table import Details, Interval
 from tests.unit.test_table import content
 from tests.wiring.closure import ROOT
+
+
+OTHERS = Family(tests=3, smallest_p_holm=0.0003)
 
 
 def details(**values):
@@ -36,6 +39,7 @@ def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25
         "metric": metric,
         "a": a,
         "b": b,
+        "question": "Does meta-learning help?",
         "personas": 16,
         "difference": {"value": difference, "low": difference - 0.5, "high": difference + 0.25},
         "p": 0.0001,
@@ -54,6 +58,8 @@ def findings(**values):
         "kshot": {},
         "floors": {"random": {"hits_at_1": 5.0}},
         "tests": [],
+        "others": OTHERS,
+        "alpha": 0.05,
     }
     return Findings(**(defaults | values))
 
@@ -94,27 +100,29 @@ def test_an_end_that_another_variant_starts_from_is_warned_of(end, warned):
     assert not warned or "`adapters` at K = 0 19.00" in lines[0]
 
 
-def test_a_claim_is_answered_in_its_own_order():
-    """Tests are stored by name: `reinit` against `transfer`; the question is about `transfer`."""
-    found = paired("reinit", "transfer", difference=0.5, verdict="worse")
-    row = cells(claims([found]), "Does the pre-trained start help normal training?")
-    assert row[1:4] == ["`transfer` – `reinit`", "nats per token", "-0.500 [-0.750, 0.000]"]
-    assert row[4:] == ["< 0.001", "0.250", "better"]
-
-
-def test_a_claim_that_is_not_answered_says_so():
-    row = cells(claims([paired()]), "Does meta-learning beat normal training of all parameters?")
-    assert row[-1] == "not distinguishable"
+def test_a_claim_is_answered_whatever_the_answer_is():
+    row = cells(claims([paired()]), "Does meta-learning help?")
+    assert row[1:4] == ["`in_place` – `transfer`", "nats per token", "-0.250 [-0.750, 0.000]"]
+    assert row[4:] == ["< 0.001", "0.250", "not distinguishable"]
 
 
 def test_other_pairs_are_listed_only_where_they_are_told_apart():
-    apart = paired("adapters", "reinit", verdict="better")
+    apart = paired("adapters", "reinit", verdict="better", question=None)
     claimed = paired(metric="f1", verdict="better")  # stands among the claims already
-    count, text = distinguishable([paired(), apart, claimed, paired("adapters", "mine")])
-    assert count.startswith("Of 4 tests 2 tell")
+    alike = paired("adapters", "mine", question=None)
+    count, text = distinguishable([paired(), apart, claimed, alike], OTHERS, 0.05)
+    assert count == "Of 3 tests of other pairs 1 tell them apart after Holm:"
     assert "in_place" not in text
     assert cells(text, "`adapters` – `reinit`")[-1] == "better"
     assert "mine" not in text
+    assert "adapters" not in claims([apart, alike])
+
+
+@pytest.mark.parametrize(("smallest", "said"), [(0.05, "so many that"), (0.0499, "Of 400 tests")])
+def test_a_family_that_could_show_nothing_is_not_called_indistinguishable(smallest, said):
+    family = Family(tests=400, smallest_p_holm=smallest)
+    assert said in distinguishable([paired()], family, 0.05)[0]
+    assert distinguishable([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == []
 
 
 def test_seeds_have_a_section_only_where_there_are_several():
@@ -135,20 +143,12 @@ def test_seeds_have_a_section_only_where_there_are_several():
     ]
 
 
-def test_a_larger_adaptation_is_the_claims_first_variants():
-    gap = paired("adapters", "extra_place", "swap_gap", difference=-0.25, verdict="smaller")
+def test_tests_of_adaptation_have_a_table_of_their_own():
+    gap = paired("extra_place", "adapters", "swap_gap", difference=0.25, verdict="larger")
     section = document(findings(adaptation_tests=[gap]), {}).partition("### Whose adaptation")[2]
-    row = cells(section, "Does it beat normal training of the adapters?")
-    assert row[1:4] == ["`extra_place` – `adapters`", "swap gap, nats", "0.250 [0.000, 0.750]"]
+    row = cells(section, "Does meta-learning help?")
+    assert row[1:4] == ["`extra_place` – `adapters`", "swap gap, nats", "0.250 [-0.250, 0.500]"]
     assert row[-1] == "larger"
-
-
-def test_turning_a_test_twice_is_that_test():
-    over = {"difference": {"value": 1, "low": 0, "high": 3}, "p_holm": 1.0, "verdict": "worse"}
-    test = paired(verdict="better", over_seeds=over)
-    assert test.turned().turned() == test
-    assert (test.turned().a, test.turned().verdict) == ("transfer", "worse")
-    assert test.turned().over_seeds.difference.high == 0
 
 
 def test_numbers():

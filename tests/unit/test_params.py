@@ -44,6 +44,24 @@ def changed(values, key, value):
         ("variants.in_place.set", {"train.lr": -1.0}, r"train.lr: .*greater than 0, found -1.0"),
         ("variants.in_place.set", {"variants.x": 1}, r"set: variants.x: there is no such"),
         ("seeds", [0, 0], r"seeds must be distinct, found \[0, 0\]"),
+        (
+            "compare.claims",
+            [{"a": "in_place", "b": "transfr", "question": "?"}],
+            r"compare.claims: 'transfr' is not among the variants",
+        ),
+        (
+            "compare.claims",
+            [{"a": "in_place", "b": "in_place", "question": "?"}],
+            r"claims: 'in_place' cannot be compared with itself",
+        ),
+        (
+            "compare.claims",
+            [
+                {"a": "in_place", "b": "transfer", "question": "?"},
+                {"a": "transfer", "b": "in_place", "question": "?"},
+            ],
+            r"claims: two are about in_place and transfer",
+        ),
         ("seeds", [], r"seeds: List should have at least 1 item"),
     ],
 )
