@@ -129,13 +129,21 @@ def test_what_a_family_can_reach_is_said():
     assert compare({}, permutations=9, seed=0)["families"]["claims"]["tests"] == 0
 
 
+def test_what_a_family_can_reach_is_what_its_largest_sample_can():
+    """c has 4 of the 10 personas: 2 in 1,024 patterns for the one pair, 2 in 16 for the others."""
+    three = {"a": variant(), "b": variant(), "c": variant(personas=4)}
+    found = compare(three, permutations=99, seed=0)["families"]["others"]
+    assert found["smallest_p_holm"] == pytest.approx(9 * 2 / 1024)
+
+
 def test_seeds_are_corrected_within_their_family():
-    names = {"a": [0.5, 0.51], "b": [0.0, 0.01], "c": [0.2, 0.21]}
+    names = {"a": [0.5, 0.9, 0.7], "b": [0.2, 0.01, 0.1], "c": [0.2, 0.4, 0.3]}
     data = {name: seeded(shifts) for name, shifts in names.items()}
     claims = [Claim(a="a", b="b", question="?")]
     tests = compare(data, claims, permutations=99, seed=0)["tests"]
     crossed = [test["over_seeds"] for test in tests[:3]]
     smallest = min(crossed, key=lambda one: one["p"])
+    assert 0.001 < smallest["p"] < 0.1
     assert smallest["p_holm"] == pytest.approx(3 * smallest["p"])
 
 
