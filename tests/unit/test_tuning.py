@@ -85,7 +85,7 @@ def test_the_printed_line_is_a_variant_of_params_yaml():
     expected = variant.model_copy(
         update={"set": {"outer_steps": 7, "inner_lr": 0.00001, "finetune.lr": 0.3}}
     )
-    settings = Settings(values | {"variants": read}, "params.yaml")
+    settings = Settings(values | {"variants": values["variants"] | read}, "params.yaml")
     assert settings.check().variants["extra_place_tuned"] == expected
 
 
