@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pipeline.evaluation import candidates, metrics
 from pipeline.evaluation.aggregate import nats_per_token
 from pipeline.evaluation.bootstrap import Bootstrap, by_persona
-from pipeline.evaluation.paired import holm, sign_flip_p
 from pipeline.evaluation.headline import headline_epoch
+from pipeline.evaluation.paired import holm, sign_flip_p
 from pipeline.evaluation.responses import word_f1
 from pipeline.persona.text import normalise
 from tests.prediction_builder import a_prediction, ranked
