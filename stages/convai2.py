@@ -62,7 +62,8 @@ def _table(found: Mapping[str, object]) -> Table:
         box=box.SIMPLE,
         pad_edge=False,
     )
-    for heading in ("system", "ppl ↓", "Hits@1 % ↑", "F1 % ↑", "personas, tokenizer, unit of ppl"):
+    shown.add_column("system", no_wrap=True)
+    for heading in ("ppl ↓", "Hits@1 % ↑", "F1 % ↑", "personas, tokenizer, unit of ppl"):
         shown.add_column(heading)
     for name, title in FLOORS.items():
         scores = cast(Mapping[str, object], found[name])
