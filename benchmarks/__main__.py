@@ -35,6 +35,7 @@ def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[st
     c = comparisons
     return {
         "meta_step.small": lambda f: c.meta_step(f, small, many),
+        "two_tasks.small": lambda f: c.two_tasks(f, small, many),
         "four_replies.small": lambda f: c.four_replies(f, small, many),
         "exact_over_plain.in_place.4x128.v2000": lambda f: c.exact_over_plain(
             f, vocabulary, many, name="in_place.4x128.v2000", adapters=False
@@ -51,6 +52,7 @@ def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[st
         "peak_memory.small": lambda f: c.peak_memory(f, small, few),
         "inner_steps.small": lambda f: c.inner_steps(f, small),
         "meta_step.large": lambda f: c.meta_step(f, large, few),
+        "two_tasks.large": lambda f: c.two_tasks(f, large, few),
         "four_replies.large": lambda f: c.four_replies(f, large, few),
         "candidate_ranking.large": lambda f: c.candidate_ranking(f, large, 1),
         "peak_memory.large": lambda f: c.peak_memory(f, large, 1),

@@ -10,7 +10,9 @@ from benchmarks.dialogues import Size, learner
 from pipeline.learning import maml, normal
 from pipeline.learning.episodes import Episode
 from pipeline.learning.inner_rates import InnerRates
+from pipeline.learning.task_threads import TaskThreads
 from pipeline.model.batching import collate
+from pipeline.model.device import task_threads
 from pipeline.model.encoding import Window
 from pipeline.model.language_model import SPECIAL, WTE
 from pipeline.model.learner import Learner
@@ -26,13 +28,14 @@ class Exact:
     ) -> None:
         self.learner = learner(size, "eager", adapters=adapters)
         self._steps, self._options = steps, options
+        self._threads = TaskThreads(task_threads(self.learner.device))
 
     def meta_step(self, episodes: Sequence[Episode], lr: float) -> None:
         """Leave the meta-gradient in θ's `.grad`."""
         clear(self.learner)
         rates = InnerRates(list(self.learner.theta), lr)
         inner = maml.Inner(rates, self._steps, "exact", **self._options)
-        maml.meta_gradient(self.learner, self.learner.theta, episodes, inner)
+        maml.meta_gradient(self.learner, self.learner.theta, episodes, inner, threads=self._threads)
 
     def table_gradient(self) -> Tensor:
         """Return the gradient of the tied table, (V + S, width)."""

@@ -5,7 +5,7 @@ K examples: the support set. Eq. 1's sum over tasks is a mean here, as in PAML: 
 clipping tells them apart.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -24,6 +24,7 @@ from pipeline.learning.outer_gradient import (
     outer_gradient,
     reptile_gradient,
 )
+from pipeline.learning.task_threads import ALONE, TaskThreads
 from pipeline.model.batching import Batch, collate_tasks
 from pipeline.model.learner import Learner
 
@@ -49,13 +50,19 @@ class Inner:
 
 
 def meta_gradient(
-    learner: Learner, outer: Theta, episodes: Sequence[Episode], inner: Inner, *, step: int = 0
+    learner: Learner,
+    outer: Theta,
+    episodes: Sequence[Episode],
+    inner: Inner,
+    *,
+    step: int = 0,
+    threads: TaskThreads = ALONE,
 ) -> StepReport:
     """Add the outer gradient of a batch of tasks to `.grad` (Alg. 1, lines 4-8).
 
     `exact` differentiates through the inner steps, `first_order` takes ∇L at θ̂ for ∇L at θ, and
     `reptile` takes (θ - θ̂)/α after inner steps on the support and then the query set. Memory holds
-    the graphs of `inner.tasks_at_once` tasks.
+    the graphs of `inner.tasks_at_once` tasks for each thread.
 
     Args:
         learner: f.
@@ -63,6 +70,7 @@ def meta_gradient(
         episodes: the tasks.
         inner: the inner loop.
         step: number of the outer step, for the multi-step loss.
+        threads: who takes the tasks.
 
     Raises:
         ModelError: `exact` with an attention that has no second derivative.
@@ -72,14 +80,19 @@ def meta_gradient(
     theta, logs = inner.rates.split(outer)
     rates = inner.rates.rates(logs)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    for group in _groups(learner, episodes, inner.tasks_at_once):  # line 4: for all T_i
+
+    def outer_gradient_of(group: Sequence[Episode]) -> Outer:
         task = _collate(learner, group, inner.steps)
-        part = _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
-        _accumulate(theta, part.gradient, len(group), 1 / len(episodes))  # line 8: the sum over T_i
+        return _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
+
+    groups = _groups(learner, episodes, inner.tasks_at_once)
+    for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
+        num_tasks = len(part.query_losses)
+        _accumulate(theta, part.gradient, num_tasks, 1 / len(episodes))  # line 8: the sum over T_i
         by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
         _accumulate(logs, by_log, 1, 1 / len(episodes))
         found.append((part.support_losses, part.query_losses, part.changes))
-        del part  # its gradient is added up: memory holds one group's
+        del part  # its gradient is added up
     support_losses, query_losses, changes = (
         torch.cat(column) for column in zip(*found, strict=True)
     )
@@ -110,14 +123,13 @@ def _cost(learner: Learner, episode: Episode, inner: Inner, step: int) -> Cost:
 
 def _groups(
     learner: Learner, episodes: Sequence[Episode], tasks_at_once: int
-) -> Iterator[Sequence[Episode]]:
-    """Yield tasks that share passes: those of like length, so that little is padded."""
+) -> list[Sequence[Episode]]:
+    """Return tasks that share passes: those of like length, so that little is padded."""
     if tasks_at_once == 1 or not learner.stackable:
-        yield from ([episode] for episode in episodes)
-        return
+        return [[episode] for episode in episodes]
     ordered = sorted(episodes, key=lambda e: sum(len(p.ids) for p in [*e.support, *e.query]))
-    for first in range(0, len(ordered), tasks_at_once):
-        yield ordered[first : first + tasks_at_once]
+    starts = range(0, len(ordered), tasks_at_once)
+    return [ordered[first : first + tasks_at_once] for first in starts]
 
 
 def _collate(learner: Learner, episodes: Sequence[Episode], steps: int) -> Task:
@@ -146,7 +158,12 @@ def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) ->
 
 
 def validate(
-    learner: Learner, outer: Theta, episodes: Sequence[Episode], inner: Inner
+    learner: Learner,
+    outer: Theta,
+    episodes: Sequence[Episode],
+    inner: Inner,
+    *,
+    threads: TaskThreads = ALONE,
 ) -> tuple[float, float]:
     """Return the query sets' NLL before and after adaptation: nats per token, over all episodes.
 
@@ -154,13 +171,16 @@ def validate(
     """
     theta, logs = inner.rates.split(outer)
     rates = inner.rates.rates(logs)
-    before = after = tokens = 0.0
-    for group in _groups(learner, episodes, inner.tasks_at_once):
+
+    def losses(group: Sequence[Episode]) -> tuple[float, float, int]:
         task = _collate(learner, group, inner.steps)
         start = stacked(theta, len(group))
         theta_hat = adapt(learner, start, task.supports, rates=rates).theta_hat
         with torch.no_grad(), learner.model.attending(fused=True):
-            before += learner.token_nll(start, task.query).sum().item()
-            after += learner.token_nll(theta_hat, task.query).sum().item()
-        tokens += len(task.query.targets)
+            before = learner.token_nll(start, task.query).sum().item()
+            after = learner.token_nll(theta_hat, task.query).sum().item()
+        return before, after, len(task.query.targets)
+
+    found = threads.map(losses, _groups(learner, episodes, inner.tasks_at_once))
+    before, after, tokens = (sum(column) for column in zip(*found, strict=True))
     return before / tokens, after / tokens

@@ -16,7 +16,8 @@ from pipeline.learning.episodes import (
 )
 from pipeline.learning.history import StepReport, adaptation
 from pipeline.learning.inner_rates import InnerRates, inner_set
-from pipeline.model.device import recompute, tasks_at_once
+from pipeline.learning.task_threads import TaskThreads
+from pipeline.model.device import recompute, task_threads, tasks_at_once
 from pipeline.model.learner import Learner
 from pipeline.params import MetaTrainParams
 
@@ -76,6 +77,7 @@ def run(
         with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )
     attach = distractors.drawn(learner.model.objective, seed)
+    threads = TaskThreads(task_threads(learner.device))
 
     def step(outer: loop.Theta, number: int) -> StepReport:
         drawn = training_episodes(personas, params.outer_batch_size, size, seed=seed, step=number)
@@ -91,19 +93,24 @@ def run(
             checkpoint.ranks,
             outer,
             episodes,
-            lambda mine: maml.meta_gradient(learner, outer, mine, inner, step=number),
+            lambda mine: maml.meta_gradient(
+                learner, outer, mine, inner, step=number, threads=threads
+            ),
         )
 
     def validate(outer: loop.Theta) -> dict[str, float]:
         losses = task_parallel.validate(
-            checkpoint.ranks, valid, lambda mine: maml.validate(learner, outer, mine, inner)
+            checkpoint.ranks,
+            valid,
+            lambda mine: maml.validate(learner, outer, mine, inner, threads=threads),
         )
         return adaptation(losses)
 
     rest = params.meta_train
     schedule = loop.Schedule(params.outer_lr, params.outer_steps, rest, "valid_adapted_loss")
     start = inner.rates.start(learner.theta)
-    trained = loop.run(start, step, validate, schedule, checkpoint=checkpoint, on_step=on_step)
+    with threads:
+        trained = loop.run(start, step, validate, schedule, checkpoint=checkpoint, on_step=on_step)
     theta, _ = inner.rates.split(trained.theta)
     special = inner.rates.learned or len(inner.rates.names) < len(learner.theta)
     return replace(trained, theta=theta), inner.rates.found(trained.theta) if special else None

@@ -73,8 +73,9 @@ def outer_gradient(
     looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]))
     path: list[InnerStep] = []
     if looks_back and not sweep.recompute:
-        path = _path(learner, theta, task.supports, rates, sweep)
-        theta_hat, support_losses = path[-1].moved(rates), path[0].losses
+        # Looking back needs a gradient's graph, and its value only where its rate is learned.
+        path = _path(learner, theta, task.supports, rates, sweep, reuse=not learned)
+        theta_hat, support_losses = path[-1].moved(rates, reuse=not learned), path[0].losses
     else:
         adapted = adapt(learner, theta, task.supports, rates=rates)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
@@ -101,12 +102,18 @@ def outer_gradient(
 
 
 def _path(
-    learner: Learner, theta: Theta, supports: Sequence[Batch], rates: Rates, sweep: Sweep
+    learner: Learner,
+    theta: Theta,
+    supports: Sequence[Batch],
+    rates: Rates,
+    sweep: Sweep,
+    *,
+    reuse: bool,
 ) -> list[InnerStep]:
-    """Return the inner steps from θ on, each with its graph."""
+    """Return the inner steps from θ on, each with its graph; `reuse` as in `InnerStep.moved`."""
     path: list[InnerStep] = []
     for support in supports:
-        here = path[-1].moved(rates) if path else theta
+        here = path[-1].moved(rates, reuse=reuse) if path else theta
         path.append(inner_step(learner, here, support, rates, twice=sweep.exact))
     return path
 
@@ -136,7 +143,7 @@ def reptile_gradient(
     """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
     adapted = adapt(learner, theta, task.supports, rates=rates)
     last = inner_step(learner, adapted.theta_hat, task.query, rates)
-    end = last.moved(rates)
+    end = last.moved(rates, reuse=True)
     return Outer(
         {name: (theta[name] - end[name]) / rate for name, rate in rates.items()},
         {},

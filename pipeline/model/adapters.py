@@ -6,6 +6,7 @@ output is unchanged at the start (Eq. 2 holds exactly) while W_up's gradient is 
 projections at zero no weight would ever move.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -58,13 +59,16 @@ def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generat
             adapter = Adapter(width, params.bottleneck)
             adapter.initialise(params.init_std, generator)
             branch.adapter = adapter
-            last.register_forward_hook(_apply(adapter))
+            last.register_forward_hook(_Apply(adapter))
     return [name for name, _ in transformer.named_parameters() if ".adapter." in name]
 
 
-def _apply(adapter: Adapter) -> Any:
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # noqa: ARG001
-        result: Tensor = adapter(output)
-        return result
+@dataclass(frozen=True)
+class _Apply:
+    """A hook that is copied with its network: a closure would go on calling the first adapter."""
 
-    return hook
+    adapter: Adapter
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # noqa: ARG002
+        result: Tensor = self.adapter(output)
+        return result

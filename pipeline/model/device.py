@@ -63,6 +63,18 @@ def folds_at_once(device: torch.device) -> int:
     return count_from_environment("MAMLVIAPP_FOLDS_AT_ONCE") or on_gpu
 
 
+def task_threads(device: torch.device) -> int:
+    """Return how many tasks may be at work at once, each in a pass of its own.
+
+    `MAMLVIAPP_TASK_THREADS` overrides: torch's threads on a CPU, and one where a GPU works anyway.
+
+    Raises:
+        TrainingError: the variable is not a number of threads.
+    """
+    on_cpu = torch.get_num_threads() if device.type == "cpu" else 1
+    return count_from_environment("MAMLVIAPP_TASK_THREADS") or on_cpu
+
+
 def recompute() -> bool:
     """Say whether inner steps' graphs are made again rather than kept; `MAMLVIAPP_RECOMPUTE=1`."""
     return bool(count_from_environment("MAMLVIAPP_RECOMPUTE"))

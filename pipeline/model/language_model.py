@@ -25,6 +25,7 @@ from pipeline.model import next_utterance
 from pipeline.model.batching import Batch
 from pipeline.model.branches import additive
 from pipeline.model.next_utterance import HEAD
+from pipeline.model.per_thread import PerThread
 from pipeline.model.tied_nll import tied_nll
 from pipeline.params import NextUtterance
 
@@ -39,7 +40,7 @@ _OWN = (WTE, SPECIAL, HEAD)  # what GPT2Model knows nothing of
 
 
 class LanguageModel:
-    """A GPT-2 whose parameters are an argument.
+    """A GPT-2 whose parameters are an argument; any number of threads may call it at once.
 
     `precision` may be set: that of the losses' matrix products. Parameters, normalisations, softmax
     and what only reads (`hidden`) stay in the parameters' own.
@@ -61,7 +62,7 @@ class LanguageModel:
         objective: NextUtterance | None = None,
         head: Tensor | None = None,
     ) -> None:
-        self._transformer = transformer.eval().requires_grad_(False)  # no dropout in any loop
+        self._networks = PerThread(transformer.eval().requires_grad_(False))  # without dropout
         self.config = transformer.config
         self.attention = attention
         self.precision: Precision = "float32"
@@ -82,15 +83,22 @@ class LanguageModel:
         """Return a copy of the parameters as they were given, under their names here."""
         return {name: value.clone() for name, value in self._initial.items()}
 
+    @property
+    def _transformer(self) -> Any:
+        """The GPT2Model that the calling thread runs."""
+        return self._networks.here
+
     def to(self, device: torch.device) -> "LanguageModel":
         """Move the network and the initial parameters; return self."""
-        self._transformer.to(device)
+        self._networks.pattern.to(device)
+        self._networks.changed()
         self._initial = {name: value.to(device) for name, value in self._initial.items()}
         return self
 
     def double(self) -> "LanguageModel":
         """Change to float64, for checks against finite differences; return self."""
-        self._transformer.double()
+        self._networks.pattern.double()
+        self._networks.changed()
         self._initial = {name: value.double() for name, value in self._initial.items()}
         return self
 
@@ -182,7 +190,7 @@ class LanguageModel:
 
     @contextmanager
     def attending(self, *, fused: bool) -> Iterator[None]:
-        """Let passes within use fused attention, which can be differentiated once; or the own."""
+        """Let this thread's passes within use fused attention, which has no second derivative."""
         if fused:
             self._transformer.set_attn_implementation("sdpa")
         try:

@@ -130,6 +130,7 @@ def test_every_comparison_runs(tmp_path):
     }
     if len(content["missing_rivals"]) < 3:
         expected |= {f"meta_step.best_library.{size}" for size in sizes}
+        expected |= {f"meta_step.best_library_2_tasks.{size}" for size in sizes}
     assert ratios.keys() == expected
     assert all(value["median"] > 0 for value in ratios.values())
     memory = content["memory_mib"]
