@@ -7,7 +7,7 @@ the losses' sum holds every fold's own; SGD and Adam work number by number, so t
 the stack is as good as N.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError, TrainingError
+from pipeline.learning.inner_loop import inner_step
 from pipeline.learning.updates import Support, Update, plan
-from pipeline.model.batching import Piece, collate, collate_tasks
+from pipeline.model.batching import Piece, collate_tasks
 from pipeline.model.language_model import SPECIAL
 from pipeline.model.learner import Learner
 from pipeline.params import Finetune
@@ -81,15 +82,14 @@ def _adapt(
     """Take the updates of one group's folds, (place, key, plan) each, the longest plan first."""
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
     optimizer = kind(_groups(learner, theta, params), lr=params.lr)
+    moving = [*(learner.inner_rates or theta)]
     kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of those that have come to its end
     for step in range(len(group[0][2])):
         updates = [(number, key, todo[step]) for number, key, todo in group if step < len(todo)]
-        optimizer.zero_grad()
-        losses = _losses(learner, theta, [update.pieces for _, _, update in updates])
+        losses = _gradients(learner, theta, [update.pieces for _, _, update in updates], moving)
         for loss, (_, key, update) in zip(losses.tolist(), updates, strict=True):
             if not isfinite(loss):
                 raise DivergedError(f"{key}, epoch {update.epoch}: loss {loss}; lower finetune.lr")
-        losses.sum().backward()
         optimizer.step()  # a fold that is done has no gradient; Adam may move it, unread
         ended = [update.epoch if update.ends else None for _, _, update in updates]
         if len(group) > 1:
@@ -98,14 +98,26 @@ def _adapt(
             yield Adapted([number for number, _, _ in group], ended[0], kept.pop(ended[0], theta))
 
 
-def _losses(
-    learner: Learner, theta: Mapping[str, Tensor], sets: Sequence[Sequence[Piece]]
+def _gradients(
+    learner: Learner,
+    theta: Mapping[str, Tensor],
+    sets: Sequence[Sequence[Piece]],
+    moving: Iterable[str],
 ) -> Tensor:
-    """Return the losses, (N,), of the first N folds of θ."""
-    if theta[SPECIAL].ndim == learner.theta[SPECIAL].ndim:  # not stacked
-        return learner.loss(theta, collate(sets[0], learner.device))[None]
-    at_work = {name: value[: len(sets)] for name, value in theta.items()}
-    return learner.losses(at_work, collate_tasks(sets, learner.device))
+    """Leave the gradients of the first N folds' losses in θ's `.grad`; return the losses, (N,)."""
+    stack = theta[SPECIAL].ndim > learner.theta[SPECIAL].ndim
+    at_work = {name: value[: len(sets)] for name, value in theta.items()} if stack else theta
+    step = inner_step(learner, at_work, collate_tasks(sets, learner.device), moving)
+    for name, found in step.gradients.items():
+        theta[name].grad = _padded(found, theta[name]) if stack else found
+    return step.losses
+
+
+def _padded(gradient: Tensor, leaf: Tensor) -> Tensor:
+    """Return the gradient of a leaf's first folds as one of the leaf: zero for those done."""
+    if len(gradient) == len(leaf):
+        return gradient
+    return torch.cat([gradient, torch.zeros_like(leaf[len(gradient) :])])
 
 
 def _keep(

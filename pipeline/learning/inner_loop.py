@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pipeline.learning.tied_rows import gather, scatter_, with_rows
 from pipeline.model.batching import Batch
+from pipeline.model.language_model import ROWS, WTE, LanguageModel
 from pipeline.model.learner import Learner
 
 
@@ -26,7 +28,8 @@ class InnerStep:
 
     theta: dict[str, Tensor]  # θ̂_k, leaves
     losses: Tensor  # of each task there, (N,), nats per token, detached
-    gradients: dict[str, Tensor]  # of the tensors that move; with their graph if `twice`
+    gradients: dict[str, Tensor]  # of the tensors that move, detached
+    graph: "_Graph | None" = None  # what `pull_back` needs
 
     def moved(self, rates: Rates, *, reuse: bool = False) -> dict[str, Tensor]:
         """Return θ̂_{k+1}, detached: θ̂_k - α ∇L; `reuse` writes it where the gradients were."""
@@ -42,21 +45,41 @@ class InnerStep:
 
         H is the Hessian of the support losses by (θ̂_k, what moves). Frees the step's graph.
         """
+        assert self.graph is not None  # `twice`
         common = _common(rates)
-        moved = list(self.gradients)
-        products = torch.autograd.grad(
-            list(self.gradients.values()),
-            list(self.theta.values()),
-            [cotangent[n] if common is not None else rates[n] * cotangent[n] for n in moved],
-            allow_unused=True,
-        )
+        moved = {n: cotangent[n] for n in self.gradients}
+        if common is None:
+            moved = {n: rates[n] * value for n, value in moved.items()}
+        products = self.graph.second(moved)
         scale = 1.0 if common is None else common
         return {
-            name: cotangent[name]
-            if product is None
-            else torch.sub(cotangent[name], product, alpha=scale, out=product)
-            for name, product in zip(self.theta, products, strict=True)
+            name: torch.sub(cotangent[name], products[name], alpha=scale, out=products[name])
+            if name in products
+            else cotangent[name]
+            for name in self.theta
         }
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Gradients with their graph, the tied table's in its two parts."""
+
+    model: LanguageModel
+    ids: Tensor
+    leaves: dict[str, Tensor]
+    parts: dict[str, Tensor]
+
+    def second(self, cotangents: Theta) -> dict[str, Tensor]:
+        """Return ∂⟨gradients, cotangents⟩ by the leaves; what has no part in it is left out."""
+        by_part = gather(cotangents, self.model, self.ids)
+        products = torch.autograd.grad(
+            list(self.parts.values()),
+            list(self.leaves.values()),
+            [by_part[name] for name in self.parts],
+            allow_unused=True,
+        )
+        found = zip(self.leaves, products, strict=True)
+        return scatter_({n: p for n, p in found if p is not None}, self.model, self.ids)
 
 
 def inner_step(
@@ -71,8 +94,10 @@ def inner_step(
         moves: names of the tensors whose gradients are asked for.
         twice: keep the gradients' graph, so that `pull_back` can be called.
     """
-    names = list(moves)
-    leaves = {name: value.detach().requires_grad_() for name, value in theta.items()}
+    theta = {name: value.detach().requires_grad_() for name, value in theta.items()}
+    leaves = with_rows(learner.model, theta, batch.ids)
+    names = [*moves]
+    names += [ROWS] if WTE in names else []
     with learner.model.attending(fused=not twice):
         losses = learner.losses(leaves, batch)
         gradients = torch.autograd.grad(
@@ -81,7 +106,10 @@ def inner_step(
             create_graph=twice,
             materialize_grads=True,  # a head has no part in a loss without distractors
         )
-    return InnerStep(leaves, losses.detach(), dict(zip(names, gradients, strict=True)))
+    parts = dict(zip(names, gradients, strict=True))
+    graph = _Graph(learner.model, batch.ids, leaves, parts) if twice else None
+    whole = scatter_({n: g.detach() for n, g in parts.items()}, learner.model, batch.ids)
+    return InnerStep(theta, losses.detach(), whole, graph)
 
 
 @dataclass(frozen=True)

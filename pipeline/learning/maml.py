@@ -12,6 +12,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
+from pipeline.learning.accumulate import accumulate
 from pipeline.learning.cost import Cost
 from pipeline.learning.episodes import Episode
 from pipeline.learning.history import StepReport
@@ -85,12 +86,12 @@ def meta_gradient(
         task = _collate(learner, group, inner.steps)
         return _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
 
-    groups = _groups(learner, episodes, inner.tasks_at_once)
+    groups, share = _groups(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
     for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
         num_tasks = len(part.query_losses)
-        _accumulate(theta, part.gradient, num_tasks, 1 / len(episodes))  # line 8: the sum over T_i
+        accumulate(theta, part.gradient, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
         by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
-        _accumulate(logs, by_log, 1, 1 / len(episodes))
+        accumulate(logs, by_log, weight=share)
         found.append((part.support_losses, part.query_losses, part.changes))
         del part  # its gradient is added up
     support_losses, query_losses, changes = (
@@ -144,17 +145,6 @@ def _collate(learner: Learner, episodes: Sequence[Episode], steps: int) -> Task:
         supports.append(made[turns])
     queries = collate_tasks([episode.query for episode in episodes], learner.device)
     return Task(tuple(supports), queries)
-
-
-def _accumulate(theta: Theta, gradient: Theta, num_tasks: int, weight: float) -> None:
-    """Add weight × the sum over tasks of `gradient` to the leaves' `.grad`."""
-    for name, value in gradient.items():
-        total = value.sum(0) if num_tasks > 1 else value
-        leaf = theta[name]
-        if leaf.grad is not None:
-            leaf.grad.add_(total, alpha=weight)
-        else:
-            leaf.grad = total if weight == 1 else total.mul_(weight)
 
 
 def validate(

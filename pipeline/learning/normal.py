@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from pipeline.learning.accumulate import accumulate
 from pipeline.learning.cost import Cost
 from pipeline.learning.history import StepReport
-from pipeline.learning.inner_loop import Theta
+from pipeline.learning.inner_loop import Theta, inner_step
 from pipeline.model.batching import Piece, collate
 from pipeline.model.learner import Learner
 
@@ -12,12 +13,12 @@ from pipeline.model.learner import Learner
 def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> StepReport:
     """Add the gradient of a batch's loss to `theta`'s `.grad`."""
     batch = collate(pieces, learner.device)
-    loss = learner.loss(theta, batch)
-    loss.backward()
+    step = inner_step(learner, theta, batch, theta)
+    accumulate(theta, step.gradients)
     replies = sum(len(piece.spans) for piece in pieces)
     return StepReport(
         inner_loss=None,
-        outer_loss=loss.item(),
+        outer_loss=step.losses.item(),
         inner_change=None,
         replies=replies,
         outer_replies=replies,

@@ -88,7 +88,7 @@ def outer_gradient(
     for k in reversed(range(len(task.supports))) if looks_back else ():
         step = path.pop() if path else _again(learner, theta, task.supports, rates, k, sweep)
         for name in learned:
-            slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].detach().flatten())
+            slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].flatten())
             by_rate[name] = by_rate.get(name, 0.0) - slope
         if sweep.exact:
             cotangent = step.pull_back(cotangent, rates)

@@ -36,7 +36,8 @@ Precision = Literal["float32", "bfloat16"]
 
 WTE = "wte.weight"
 SPECIAL = "special.weight"
-_OWN = (WTE, SPECIAL, HEAD)  # what GPT2Model knows nothing of
+ROWS = "wte.rows"  # W[ids], (B, T, H), where they are given apart from the table
+_OWN = (WTE, SPECIAL, HEAD, ROWS)  # what GPT2Model knows nothing of
 
 
 class LanguageModel:
@@ -115,13 +116,21 @@ class LanguageModel:
 
     def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
         """Return the tied table's rows of `ids`: (..., H)."""
-        plain = F.embedding(ids.clamp(max=self.vocab_size - 1), parameters[WTE])
+        plain = parameters[ROWS] if ROWS in parameters else self.rows(parameters, ids)
         places, table = (ids - self.vocab_size).clamp(min=0), parameters[SPECIAL]
         if table.ndim == 3:  # one for each sequence: (B, S, H)
             places = places + table.shape[1] * torch.arange(len(ids), device=ids.device)[:, None]
             table = table.flatten(0, 1)
         special = F.embedding(places, table)
         return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
+
+    def row_ids(self, ids: Tensor) -> Tensor:
+        """Return the table's row that is looked up for each id; a special token's is not used."""
+        return ids.clamp(max=self.vocab_size - 1)
+
+    def rows(self, parameters: Parameters, ids: Tensor) -> Tensor:
+        """Return W[ids], (..., H), of the plain vocabulary; `embed` takes them as `ROWS`, too."""
+        return F.embedding(self.row_ids(ids), parameters[WTE])
 
     def logits(self, parameters: Parameters, hidden: Tensor) -> Tensor:
         """Project (..., H) on the tied table: (..., V + S)."""

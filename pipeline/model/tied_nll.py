@@ -14,13 +14,14 @@ and for cotangents u_h, u_W, u_s of those three, with E = [u_h Wᵀ + h u_Wᵀ, 
     ∂g  = d,  ∂h = g (C_v W - s (q_v W) + q_v u_W),  ∂z_s = g (C_s - s q_s)
     ∂W  = C_vᵀ (g h) + q_vᵀ (g (u_h - s h))
 
-Whatever belongs to a position, g and s, multiplies (R, H) and never (R, V); of that size there are
-q, kept from the forward pass, and C, made in the place of E.
+Whatever belongs to a position, g and s, multiplies (R, H) and never (R, V); of that size there is
+q alone, kept from the forward pass: E is made and used block by block of the vocabulary.
 
 R predicted tokens, V plain entries, S special ones, H width.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ from torch.autograd.function import once_differentiable
 
 
 _NATS = math.log(2)  # of a bit
+_BLOCK = 1 << 18  # numbers of E that are made at once
+_LEAST = 512  # entries of the vocabulary that are worth a product
 
 
 def tied_nll(hidden: Tensor, table: Tensor, special: Tensor, targets: Tensor) -> Tensor:
@@ -101,51 +104,78 @@ class _Gradient(torch.autograd.Function):
         ctx: Any, u_hidden: Tensor | None, u_table: Tensor | None, u_special: Tensor | None
     ) -> tuple[Tensor | None, ...]:
         hidden, table, targets, q, cotangent, rows = ctx.saved_tensors
-        product, size, index = ctx.product, len(table), targets[:, None]
-        change = _change(hidden, table, q, product, (u_hidden, u_table, u_special))
-        at_target = change.gather(-1, index)
-        change *= q
-        by_cotangent = change.sum(-1, keepdim=True)  # d
-        mean = by_cotangent + at_target  # s
-        change.scatter_add_(-1, index, -by_cotangent)  # C
-        g, plain = cotangent[:, None], change[:, :size]
-        by_hidden = product(plain, table) - mean * rows
+        product, size, g = ctx.product, len(table), cotangent[:, None]
+        cotangents = _Cotangents(u_hidden, u_table, u_special)
+        by_table = torch.empty_like(table) if ctx.needs_input_grad[1] else None
+        by_special = q[:, size:] * (0 if u_special is None else u_special)  # q E, not yet C
+        d = by_special.sum(-1, keepdim=True)
+        by_hidden = torch.zeros_like(hidden)
+        for part, q_here in _blocks(q[:, :size]):
+            change = cotangents.change(hidden, table, part, product).mul_(q_here)  # q E
+            d += change.sum(-1, keepdim=True)
+            product.add(by_hidden, change, table[part])
+            if by_table is not None:
+                product.into(by_table[part], change.T, g * hidden)
+        # C = q E - y d, the second term where a target is
+        of_plain = (targets < size)[:, None]
+        target = targets.clamp(max=size - 1)
+        by_hidden -= table[target] * (d * of_plain)
+        by_special.scatter_add_(-1, (targets[:, None] - size).clamp(min=0), -d * ~of_plain)
+        mean = d + cotangents.at_target(hidden, table, targets)  # s
+        by_hidden -= mean * rows
         if u_table is not None:
             product.add(by_hidden, q[:, :size], u_table)
-        by_table = None
-        if ctx.needs_input_grad[1]:
+        if by_table is not None:
             weights = -mean * hidden if u_hidden is None else u_hidden - mean * hidden
-            by_table = product(plain.T, g * hidden)
             product.add(by_table, q[:, :size].T, g * weights)
-        by_special = g * (change[:, size:] - mean * q[:, size:])
-        by_cotangent = by_cotangent.squeeze(-1)
-        return g * by_hidden, by_table, by_special, None, None, by_cotangent, None, None
+            by_table.index_add_(0, target, hidden * (-d * g * of_plain))
+        by_special = g * (by_special - mean * q[:, size:])
+        return g * by_hidden, by_table, by_special, None, None, d.squeeze(-1), None, None
 
 
-def _change(
-    hidden: Tensor,
-    table: Tensor,
-    q: Tensor,
-    product: "_Product",
-    cotangents: tuple[Tensor | None, Tensor | None, Tensor | None],
-) -> Tensor:
-    """Return E, (R, V + S)."""
-    u_hidden, u_table, u_special = cotangents
-    change, size = torch.empty_like(q), len(table)
-    plain, special = change[:, :size], change[:, size:]
-    if u_hidden is not None:
-        product.into(plain, u_hidden, table.T)
-        if u_table is not None:
-            product.add(plain, hidden, u_table.T)
-    elif u_table is not None:
-        product.into(plain, hidden, u_table.T)
-    else:
-        plain.zero_()
-    if u_special is not None:
-        special.copy_(u_special)
-    else:
-        special.zero_()
-    return change
+def _blocks(q: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield parts of the vocabulary so small that what is made of each stays in a cache."""
+    width = max(_LEAST, _BLOCK // max(1, len(q)))
+    for first in range(0, q.shape[1], width):
+        part = slice(first, min(first + width, q.shape[1]))
+        yield part, q[:, part]
+
+
+@dataclass(frozen=True)
+class _Cotangents:
+    """u_h, u_W and u_s; none where nothing was asked of a gradient."""
+
+    hidden: Tensor | None
+    table: Tensor | None
+    special: Tensor | None
+
+    def change(self, hidden: Tensor, table: Tensor, part: slice, product: "_Product") -> Tensor:
+        """Return E for a part of the plain vocabulary."""
+        change = hidden.new_empty(len(hidden), part.stop - part.start)
+        if self.hidden is None and self.table is None:
+            return change.zero_()
+        if self.hidden is not None:
+            product.into(change, self.hidden, table[part].T)
+            if self.table is not None:
+                product.add(change, hidden, self.table[part].T)
+        elif self.table is not None:
+            product.into(change, hidden, self.table[part].T)
+        return change
+
+    def at_target(self, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+        """Return E[y], (R, 1)."""
+        size = len(table)
+        found = torch.zeros_like(hidden[:, :1])
+        target = targets.clamp(max=size - 1)
+        if self.hidden is not None:
+            found += torch.linalg.vecdot(self.hidden, table[target])[:, None]
+        if self.table is not None:
+            found += torch.linalg.vecdot(hidden, self.table[target])[:, None]
+        of_special = torch.zeros_like(found)
+        if self.special is not None:
+            places = (targets[:, None] - size).clamp(min=0)
+            of_special = self.special.gather(-1, places)
+        return torch.where((targets < size)[:, None], found, of_special)
 
 
 @dataclass(frozen=True)
