@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from pipeline.errors import ModelError
 from pipeline.model import next_utterance
+from pipeline.model.attention import TWICE
 from pipeline.model.batching import Batch
 from pipeline.model.branches import additive
 from pipeline.model.gelu import Gelu
@@ -236,5 +237,5 @@ def _fuse_activation(transformer: Any) -> None:
 
 def _differentiate(transformer: Any, *, twice: bool) -> None:
     """Choose what a gradient's graph is made of: derivatives by hand, or fused operations."""
-    transformer.set_attn_implementation("eager" if twice else "sdpa")
+    transformer.set_attn_implementation(TWICE if twice else "sdpa")
     set_twice(transformer, twice=twice)
