@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.model.gelu import Gelu
 from pipeline.params import Adapters
 
 
@@ -23,11 +24,11 @@ class Adapter(nn.Module):
         super().__init__()
         self.down = nn.Linear(width, bottleneck)
         self.up = nn.Linear(bottleneck, width)
+        self.gelu = Gelu()
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return hidden + up(gelu(down(hidden))); weights may be one for each sequence."""
-        inner = F.gelu(_linear(hidden, self.down), approximate="tanh")
-        return hidden + _linear(inner, self.up)
+        return hidden + _linear(self.gelu(_linear(hidden, self.down)), self.up)
 
     def initialise(self, std: float, generator: torch.Generator) -> None:
         """W_down ~ N(0, std) cut at two standard deviations; W_up and both biases zero."""

@@ -16,17 +16,20 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from pipeline.errors import ModelError
 from pipeline.model import next_utterance
+from pipeline.model.attention import TWICE
 from pipeline.model.batching import Batch
 from pipeline.model.branches import additive
+from pipeline.model.gelu import Gelu
 from pipeline.model.next_utterance import HEAD
 from pipeline.model.per_thread import PerThread
 from pipeline.model.tied_nll import tied_nll
+from pipeline.model.twice import set_twice
 from pipeline.params import NextUtterance
 
 
@@ -67,8 +70,8 @@ class LanguageModel:
         self.config = transformer.config
         self.attention = attention
         self.precision: Precision = "float32"
-        transformer.set_attn_implementation(attention)
         _fuse_activation(transformer)
+        _differentiate(transformer, twice=attention == "eager")
         self.vocab_size: int = transformer.wte.weight.shape[0] - num_special  # V
         self.objective = objective
         self._initial = self._split(dict(transformer.named_parameters()))
@@ -200,13 +203,14 @@ class LanguageModel:
     @contextmanager
     def attending(self, *, fused: bool) -> Iterator[None]:
         """Let this thread's passes within use fused attention, which has no second derivative."""
-        if fused:
-            self._transformer.set_attn_implementation("sdpa")
+        changes = fused and self.attention == "eager"
+        if changes:
+            _differentiate(self._transformer, twice=False)
         try:
             yield
         finally:
-            if fused:
-                self._transformer.set_attn_implementation(self.attention)
+            if changes:
+                _differentiate(self._transformer, twice=True)
 
     def require_twice_differentiable(self) -> None:
         """Refuse what has no second derivative, or a wrong one.
@@ -237,4 +241,10 @@ def _fuse_activation(transformer: Any) -> None:
     """Compute GPT-2's tanh GELU in one operation instead of eight: the same function."""
     if transformer.config.activation_function == "gelu_new":
         for block in transformer.h:
-            block.mlp.act = nn.GELU(approximate="tanh")
+            block.mlp.act = Gelu()
+
+
+def _differentiate(transformer: Any, *, twice: bool) -> None:
+    """Choose what a gradient's graph is made of: derivatives by hand, or fused operations."""
+    transformer.set_attn_implementation(TWICE if twice else "sdpa")
+    set_twice(transformer, twice=twice)

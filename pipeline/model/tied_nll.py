@@ -29,6 +29,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pipeline.model.product import Product
+
 
 _NATS = math.log(2)  # of a bit
 _BLOCK = 1 << 18  # numbers of E that are made at once
@@ -53,7 +55,7 @@ class _TiedNll(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, table: Tensor, special: Tensor, targets: Tensor
     ) -> Tensor:
-        product = _Product.here(hidden)
+        product = Product.here(hidden)
         # In bits: on a CPU 2^x is taken three times as fast as e^x.
         logits = hidden.new_empty(len(hidden), len(table) + special.shape[1])  # (R, V + S)
         product.into(logits[:, : len(table)], hidden / _NATS, table.T)
@@ -87,7 +89,7 @@ class _Gradient(torch.autograd.Function):
         targets: Tensor,
         q: Tensor,
         cotangent: Tensor,
-        product: "_Product",
+        product: Product,
         table_moves: bool,
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         size, g = len(table), cotangent[:, None]
@@ -134,8 +136,8 @@ class _Gradient(torch.autograd.Function):
 
 
 def _blocks(q: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield parts of the vocabulary so small that what is made of each stays in a cache."""
-    width = max(_LEAST, _BLOCK // max(1, len(q)))
+    """Yield parts of the vocabulary so small that what is made of each stays in a CPU's cache."""
+    width = max(_LEAST, _BLOCK // max(1, len(q))) if q.device.type == "cpu" else q.shape[1]
     for first in range(0, q.shape[1], width):
         part = slice(first, min(first + width, q.shape[1]))
         yield part, q[:, part]
@@ -149,7 +151,7 @@ class _Cotangents:
     table: Tensor | None
     special: Tensor | None
 
-    def change(self, hidden: Tensor, table: Tensor, part: slice, product: "_Product") -> Tensor:
+    def change(self, hidden: Tensor, table: Tensor, part: slice, product: Product) -> Tensor:
         """Return E for a part of the plain vocabulary."""
         change = hidden.new_empty(len(hidden), part.stop - part.start)
         if self.hidden is None and self.table is None:
@@ -176,36 +178,3 @@ class _Cotangents:
             places = (targets[:, None] - size).clamp(min=0)
             of_special = self.special.gather(-1, places)
         return torch.where((targets < size)[:, None], found, of_special)
-
-
-@dataclass(frozen=True)
-class _Product:
-    """A matrix product in the precision that was in force in the forward pass."""
-
-    low: torch.dtype | None
-
-    @classmethod
-    def here(cls, like: Tensor) -> "_Product":
-        kind = like.device.type
-        on = torch.is_autocast_enabled(kind)
-        return cls(torch.get_autocast_dtype(kind) if on else None)
-
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return a b, in the precision of `a`."""
-        if self.low is None:
-            return a @ b
-        return (a.to(self.low) @ b.to(self.low)).to(a.dtype)
-
-    def add(self, out: Tensor, a: Tensor, b: Tensor) -> None:
-        """Add a b to `out`."""
-        if self.low is None:
-            out.addmm_(a, b)
-        else:
-            out += a.to(self.low) @ b.to(self.low)
-
-    def into(self, out: Tensor, a: Tensor, b: Tensor) -> None:
-        """Write a b into `out`, a view of a larger tensor."""
-        if self.low is None:
-            torch.mm(a, b, out=out)
-        else:
-            out.copy_(a.to(self.low) @ b.to(self.low))
