@@ -1,4 +1,6 @@
-"""`python -m benchmarks`: measure, print the table, write `benchmarks/results.json`.
+"""`python -m benchmarks [NAME...]`: measure, print the table, write `benchmarks/results.json`.
+
+With names, of those that a run prints, only these are measured; the others' results stay.
 
 `MAMLVIAPP_BENCH_QUICK=PATH` runs everything once at toy size instead and writes to PATH.
 """
@@ -71,6 +73,7 @@ def _measure(found: Found, plan: Mapping[str, Compare], out: Console, path: Path
     """Compare one after the other, write after each; one that fails is named."""
     for name, compare in plan.items():
         begin = time.perf_counter()
+        found.failed.pop(name, None)
         try:
             compare(found)
         except Exception as error:  # hours of measuring must not be lost by what comes last
@@ -100,16 +103,22 @@ def _processor() -> str:
 
 
 def main() -> None:
-    """Run every comparison; exit code 1 if something of ours could not be compared."""
+    """Run the comparisons; exit code 1 if something of ours could not be compared."""
     out = Console()
+    wanted = sys.argv[1:]
     quick = os.environ.get("MAMLVIAPP_BENCH_QUICK")
     torch.set_num_threads(THREADS)
     _limit_memory()
     sizes = (SMALL, SMALL_VOCABULARY, GPT2)
     if quick:
         sizes = (Size(1, 16, 2, 300), Size(1, 16, 2, 200), Size(1, 32, 2, 300))
-    found, plan = Found(), _plan(*sizes, quick=bool(quick))
-    _measure(found, plan, out, Path(quick) if quick else RESULTS)
+    path = Path(quick) if quick else RESULTS
+    plan = _plan(*sizes, quick=bool(quick))
+    if unknown := [name for name in wanted if name not in plan]:
+        sys.exit(f"benchmarks: no comparison {unknown[0]!r}; choose among {', '.join(plan)}")
+    found = Found.read(path) if wanted else Found()
+    plan = {name: plan[name] for name in wanted or plan}
+    _measure(found, plan, out, path)
     out.print(_table(found))
     for name, why in found.failed.items():
         out.print(f"Failed: {name}: {why}", markup=False)

@@ -1,6 +1,9 @@
 """What was measured, by the names that `results.json` uses."""
 
-from dataclasses import asdict, dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Self
 
 from benchmarks.timing import Ratio
 
@@ -20,3 +23,13 @@ class Found:
     def as_dict(self) -> dict[str, object]:
         """Return it as JSON holds it."""
         return asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return what an earlier run wrote to `path`; nothing if there was none."""
+        if not path.is_file():
+            return cls()
+        held = json.loads(path.read_text(encoding="utf-8"))
+        found = cls(**{f.name: held.get(f.name, {}) for f in fields(cls)})
+        found.ratios = {name: Ratio(**value) for name, value in held["ratios"].items()}
+        return found

@@ -88,7 +88,7 @@ def candidate_scores(
 def loss(learner: Learner, theta: dict[str, Tensor], episode: Episode, *, query: bool) -> Tensor:
     """Return the loss of one of an episode's sets at θ: what rivals are given."""
     pieces = episode.query if query else episode.support
-    return learner.loss(theta, collate(pieces, learner.device))
+    return learner.token_nll(theta, collate(pieces, learner.device)).mean()
 
 
 def _gradient(learner: Learner, name: str) -> Tensor:

@@ -194,12 +194,6 @@ class LanguageModel:
             means = _task_means(choosing, owners, batch.num_tasks)
             return self.objective.lm_coef * modelling + self.objective.coef * means
 
-    def loss(self, parameters: Parameters, batch: Batch) -> Tensor:
-        """Return the loss of a batch that is one set of replies: a scalar, as `losses`."""
-        if self.objective is None or batch.branches is None:
-            return self.token_nll(parameters, batch).mean()
-        return self.losses(parameters, batch)[0]
-
     @contextmanager
     def attending(self, *, fused: bool) -> Iterator[None]:
         """Let this thread's passes within use fused attention, which has no second derivative."""

@@ -60,10 +60,6 @@ class Learner:
         """L_i(f_θ_i) of each of the batch's N tasks, (N,), in nats; θ may be stacked, (N, ...)."""
         return self.model.losses(self.parameters(theta), batch)
 
-    def loss(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """L_i(f_θ), as `losses`, of a batch that is one set of replies."""
-        return self.model.loss(self.parameters(theta), batch)
-
 
 def build_learner(
     variant: Variant,

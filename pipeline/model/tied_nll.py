@@ -23,7 +23,7 @@ R predicted tokens, V plain entries, S special ones, H width.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -119,18 +119,17 @@ class _Gradient(torch.autograd.Function):
             if by_table is not None:
                 product.into(by_table[part], change.T, g * hidden)
         # C = q E - y d, the second term where a target is
-        of_plain = (targets < size)[:, None]
-        target = targets.clamp(max=size - 1)
-        by_hidden -= table[target] * (d * of_plain)
-        by_special.scatter_add_(-1, (targets[:, None] - size).clamp(min=0), -d * ~of_plain)
-        mean = d + cotangents.at_target(hidden, table, targets)  # s
+        y = _Targets.of(targets, size)
+        by_hidden -= table[y.plain] * (d * y.is_plain)
+        by_special.scatter_add_(-1, y.special, -d * ~y.is_plain)
+        mean = d + cotangents.at_target(hidden, table, y)  # s
         by_hidden -= mean * rows
         if u_table is not None:
             product.add(by_hidden, q[:, :size], u_table)
         if by_table is not None:
             weights = -mean * hidden if u_hidden is None else u_hidden - mean * hidden
             product.add(by_table, q[:, :size].T, g * weights)
-            by_table.index_add_(0, target, hidden * (-d * g * of_plain))
+            by_table.index_add_(0, y.plain, hidden * (-d * g * y.is_plain))
         by_special = g * (by_special - mean * q[:, size:])
         return g * by_hidden, by_table, by_special, None, None, d.squeeze(-1), None, None
 
@@ -141,6 +140,20 @@ def _blocks(q: Tensor) -> Iterator[tuple[slice, Tensor]]:
     for first in range(0, q.shape[1], width):
         part = slice(first, min(first + width, q.shape[1]))
         yield part, q[:, part]
+
+
+class _Targets(NamedTuple):
+    """Where the targets stand; an index of the wrong kind is in range, and is not to be used."""
+
+    is_plain: Tensor  # (R, 1)
+    plain: Tensor  # (R,) rows of the table
+    special: Tensor  # (R, 1) columns of the special tokens' logits
+
+    @classmethod
+    def of(cls, targets: Tensor, size: int) -> "_Targets":
+        """Take ids apart; `size` of them are plain."""
+        is_plain = (targets < size)[:, None]
+        return cls(is_plain, targets.clamp(max=size - 1), (targets[:, None] - size).clamp(min=0))
 
 
 @dataclass(frozen=True)
@@ -164,17 +177,12 @@ class _Cotangents:
             product.into(change, hidden, self.table[part].T)
         return change
 
-    def at_target(self, hidden: Tensor, table: Tensor, targets: Tensor) -> Tensor:
+    def at_target(self, hidden: Tensor, table: Tensor, y: "_Targets") -> Tensor:
         """Return E[y], (R, 1)."""
-        size = len(table)
         found = torch.zeros_like(hidden[:, :1])
-        target = targets.clamp(max=size - 1)
         if self.hidden is not None:
-            found += torch.linalg.vecdot(self.hidden, table[target])[:, None]
+            found += torch.linalg.vecdot(self.hidden, table[y.plain])[:, None]
         if self.table is not None:
-            found += torch.linalg.vecdot(hidden, self.table[target])[:, None]
-        of_special = torch.zeros_like(found)
-        if self.special is not None:
-            places = (targets[:, None] - size).clamp(min=0)
-            of_special = self.special.gather(-1, places)
-        return torch.where((targets < size)[:, None], found, of_special)
+            found += torch.linalg.vecdot(hidden, self.table[y.plain])[:, None]
+        special = self.special.gather(-1, y.special) if self.special is not None else 0
+        return torch.where(y.is_plain, found, special)

@@ -22,12 +22,12 @@ def unrolled(learner, drawn, outer, rates, moves, weights, *, exact):
         hat = dict(outer)
         for turn, weight in enumerate(weights):
             support = episode.supports[turn % len(episode.supports)]
-            loss = learner.loss(hat, collate(support, CPU))
+            loss = learner.losses(hat, collate(support, CPU)).sum()
             gradients = torch.autograd.grad(loss, [hat[n] for n in moves], create_graph=exact)
             step = {n: rates[n] * g for n, g in zip(moves, gradients, strict=True)}
             hat = {n: v - step[n] if n in step else v for n, v in hat.items()}
             if weight:
-                total = total + weight * learner.loss(hat, query) / 2
+                total = total + weight * learner.losses(hat, query).sum() / 2
     return total
 
 

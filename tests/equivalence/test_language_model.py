@@ -39,9 +39,9 @@ def test_loss_is_transformers_loss_of_one_example_per_reply(gpt2, tokenizer, att
         tiny_gpt2(tokenizer, n_positions=160).transformer, num_special=6, attention=attention
     )
     dialogues = [encoder.encode(a_dialogue(n)) for n in range(3)]
-    ours = model.loss(
+    ours = model.losses(
         model.initial_parameters(), collate([p for d in dialogues for p in whole(d)], CPU)
-    )
+    ).sum()
     theirs = per_reply_losses(gpt2, [w for d in dialogues for w in d])
     assert ours.item() == pytest.approx(theirs, rel=1e-5)
 
@@ -53,7 +53,7 @@ def test_gradient_is_transformers_gradient_with_tied_weights(gpt2, tokenizer):
         tiny_gpt2(tokenizer, n_positions=160).transformer, num_special=6, attention="eager"
     )
     theta = {n: v.requires_grad_() for n, v in model.initial_parameters().items()}
-    model.loss(theta, collate(whole([window]), CPU)).backward()
+    model.losses(theta, collate(whole([window]), CPU)).sum().backward()
     labels = torch.full((1, len(window.ids)), -100)
     for span in window.spans:
         labels[0, span.start : span.end] = torch.tensor(window.ids[span.start : span.end])

@@ -73,9 +73,9 @@ def outer_loss(learner, theta, steps):
         point = {n: v.detach().clone() for n, v in theta.items()}
         for _ in range(steps):
             leaf = {n: v.clone().requires_grad_() for n, v in point.items()}
-            learner.loss(leaf, collate(episode.support, CPU)).backward()
+            learner.losses(leaf, collate(episode.support, CPU)).sum().backward()
             point = {n: leaf[n].detach() - LR * leaf[n].grad for n in leaf}
-        total += learner.loss(point, collate(episode.query, CPU)).item()
+        total += learner.losses(point, collate(episode.query, CPU)).sum().item()
     return total / 2
 
 
@@ -209,7 +209,7 @@ def test_inner_loop_is_torch_sgd_on_a_copy(make_learner):
     optimizer = torch.optim.SGD(copied.values(), lr=LR)
     for _ in range(3):
         optimizer.zero_grad()
-        learner.loss(copied, support).backward()
+        learner.losses(copied, support).sum().backward()
         optimizer.step()
     rates = dict.fromkeys(learner.theta, LR)
     hat = adapt(learner, leaves(learner), [support] * 3, rates=rates).theta_hat
@@ -226,7 +226,7 @@ def test_reptile_is_the_way_that_sgd_went(make_learner):
         optimizer = torch.optim.SGD(copied.values(), lr=LR)
         for pieces in (episode.support, episode.support, episode.query):
             optimizer.zero_grad()
-            learner.loss(copied, collate(pieces, CPU)).backward()
+            learner.losses(copied, collate(pieces, CPU)).sum().backward()
             optimizer.step()
         for name, value in copied.items():
             expected[name] += (learner.theta[name] - value.detach()) / LR / 2
@@ -283,10 +283,10 @@ def test_validation_is_the_loss_before_and_after_sgd(make_learner, tasks):
         optimizer = torch.optim.SGD(copied.values(), lr=LR)
         for _ in range(2):
             optimizer.zero_grad()
-            learner.loss(copied, support).backward()
+            learner.losses(copied, support).sum().backward()
             optimizer.step()
         for i, theta in enumerate((learner.theta, copied)):
-            sums[i] += learner.loss(theta, query).item() * len(query.targets)
+            sums[i] += learner.losses(theta, query).sum().item() * len(query.targets)
         tokens += len(query.targets)
     assert found == pytest.approx([total / tokens for total in sums], rel=1e-12)
 

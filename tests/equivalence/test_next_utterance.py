@@ -92,7 +92,7 @@ def test_one_pass_is_one_sequence_for_each_candidate(make_learner, head, place):
     found, expected = (
         {n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in range(2)
     )
-    loss = learner.loss(found, collate(pieces, CPU))
+    loss = learner.losses(found, collate(pieces, CPU)).sum()
     reference = naive(learner, expected, pieces)
     assert loss.item() == pytest.approx(reference.item(), rel=1e-12)
     loss.backward()
@@ -207,7 +207,7 @@ def test_tasks_of_different_sizes_keep_their_own_losses(make_learner):
     sets = [some(learner, "choice"), distracted(learner, whole(learner.encoder.encode(
         a_dialogue(2, turns=1))), 3)]  # fmt: skip
     together = learner.losses(learner.theta, collate_tasks(sets, CPU))
-    alone = [learner.loss(learner.theta, collate(one, CPU)) for one in sets]
+    alone = [learner.losses(learner.theta, collate(one, CPU)).sum() for one in sets]
     torch.testing.assert_close(together, torch.stack(alone), rtol=1e-12, atol=1e-12)
 
 

@@ -4,10 +4,19 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from pipeline.model import tied_nll as module
 from pipeline.model.tied_nll import tied_nll
 
 
 TARGETS = torch.tensor([0, 8, 3, 6, 3])  # 7 plain entries, 2 special ones
+
+
+@pytest.fixture(params=["whole", "in_blocks"], autouse=True)
+def _vocabulary(request, monkeypatch):
+    """Take the vocabulary whole, as one so small is, and in blocks of 3, 3 and 1."""
+    if request.param == "in_blocks":
+        monkeypatch.setattr(module, "_BLOCK", 1)
+        monkeypatch.setattr(module, "_LEAST", 3)
 
 
 def inputs(*, table: bool):

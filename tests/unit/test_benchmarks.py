@@ -135,3 +135,20 @@ def test_every_comparison_runs(tmp_path):
     assert all(value["median"] > 0 for value in ratios.values())
     memory = content["memory_mib"]
     assert 0 < memory["inner_step.recomputed.1x16"] < 0.15 * memory["inner_step.kept.1x16"]
+    names_keep_the_rest(out, env, content)
+
+
+def names_keep_the_rest(out, env, before):
+    """Measure one comparison again, then one that there is not."""
+    command = [sys.executable, "-m", "benchmarks"]
+    subprocess.run([*command, "one_pass.small"], cwd=ROOT, env=env, check=True)
+    after = json.loads(out.read_text(encoding="utf-8"))
+    changed = {name for name in after["took"] if after["took"][name] != before["took"][name]}
+    assert changed == {"one_pass.small"}
+    assert after["memory_mib"] == before["memory_mib"]
+    refused = subprocess.run(
+        [*command, "speed"], cwd=ROOT, env=env, check=False, capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("benchmarks: no comparison 'speed'; choose among meta_step")
+    assert json.loads(out.read_text(encoding="utf-8")) == after
