@@ -33,8 +33,7 @@ from pipeline.model.product import Product
 
 
 _NATS = math.log(2)  # of a bit
-_BLOCK = 1 << 18  # numbers of E that are made at once
-_LEAST = 512  # entries of the vocabulary that are worth a product
+_BLOCK = 512  # entries of the vocabulary: what is made of them stays in a CPU's cache
 
 
 def tied_nll(hidden: Tensor, table: Tensor, special: Tensor, targets: Tensor) -> Tensor:
@@ -58,7 +57,9 @@ class _TiedNll(torch.autograd.Function):
         product = Product.here(hidden)
         # In bits: on a CPU 2^x is taken three times as fast as e^x.
         logits = hidden.new_empty(len(hidden), len(table) + special.shape[1])  # (R, V + S)
-        product.into(logits[:, : len(table)], hidden / _NATS, table.T)
+        bits = hidden / _NATS
+        for part in _blocks(table):
+            product.into(logits[:, part], bits, table[part].T)
         logits[:, len(table) :] = special / _NATS
         index = targets[:, None]
         chosen, highest = logits.gather(-1, index), logits.amax(-1, keepdim=True)
@@ -112,8 +113,8 @@ class _Gradient(torch.autograd.Function):
         by_special = q[:, size:] * (0 if u_special is None else u_special)  # q E, not yet C
         d = by_special.sum(-1, keepdim=True)
         by_hidden = torch.zeros_like(hidden)
-        for part, q_here in _blocks(q[:, :size]):
-            change = cotangents.change(hidden, table, part, product).mul_(q_here)  # q E
+        for part in _blocks(table):
+            change = cotangents.change(hidden, table, part, product).mul_(q[:, part])  # q E
             d += change.sum(-1, keepdim=True)
             product.add(by_hidden, change, table[part])
             if by_table is not None:
@@ -134,12 +135,11 @@ class _Gradient(torch.autograd.Function):
         return g * by_hidden, by_table, by_special, None, None, d.squeeze(-1), None, None
 
 
-def _blocks(q: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Yield parts of the vocabulary so small that what is made of each stays in a CPU's cache."""
-    width = max(_LEAST, _BLOCK // max(1, len(q))) if q.device.type == "cpu" else q.shape[1]
-    for first in range(0, q.shape[1], width):
-        part = slice(first, min(first + width, q.shape[1]))
-        yield part, q[:, part]
+def _blocks(table: Tensor) -> Iterator[slice]:
+    """Yield parts of the vocabulary; on a GPU all of it, since it has no such cache to stay in."""
+    size = len(table)
+    step = _BLOCK if table.device.type == "cpu" else size
+    yield from (slice(first, min(first + step, size)) for first in range(0, size, step))
 
 
 class _Targets(NamedTuple):

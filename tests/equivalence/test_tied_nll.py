@@ -15,8 +15,7 @@ TARGETS = torch.tensor([0, 8, 3, 6, 3])  # 7 plain entries, 2 special ones
 def _vocabulary(request, monkeypatch):
     """Take the vocabulary whole, as one so small is, and in blocks of 3, 3 and 1."""
     if request.param == "in_blocks":
-        monkeypatch.setattr(module, "_BLOCK", 1)
-        monkeypatch.setattr(module, "_LEAST", 3)
+        monkeypatch.setattr(module, "_BLOCK", 3)
 
 
 def inputs(*, table: bool):
