@@ -86,6 +86,7 @@ def _adapt(
     kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of those that have come to its end
     for step in range(len(group[0][2])):
         updates = [(number, key, todo[step]) for number, key, todo in group if step < len(todo)]
+        optimizer.zero_grad()  # before the pass, which then needs no place beside old gradients
         losses = _gradients(learner, theta, [update.pieces for _, _, update in updates], moving)
         for loss, (_, key, update) in zip(losses.tolist(), updates, strict=True):
             if not isfinite(loss):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.learning.tied_rows import gather, scatter_, with_rows
+from pipeline.learning.tied_rows import TiedRows
 from pipeline.model.batching import Batch
-from pipeline.model.language_model import ROWS, WTE, LanguageModel
+from pipeline.model.language_model import ROWS, WTE
 from pipeline.model.learner import Learner
 
 
@@ -64,14 +64,13 @@ class InnerStep:
 class _Graph:
     """Gradients with their graph, the tied table's in its two parts."""
 
-    model: LanguageModel
-    ids: Tensor
+    rows: TiedRows
     leaves: dict[str, Tensor]
     parts: dict[str, Tensor]
 
     def second(self, cotangents: Theta) -> dict[str, Tensor]:
         """Return ∂⟨gradients, cotangents⟩ by the leaves; what has no part in it is left out."""
-        by_part = gather(cotangents, self.model, self.ids)
+        by_part = self.rows.gather(cotangents)
         products = torch.autograd.grad(
             list(self.parts.values()),
             list(self.leaves.values()),
@@ -79,7 +78,7 @@ class _Graph:
             allow_unused=True,
         )
         found = zip(self.leaves, products, strict=True)
-        return scatter_({n: p for n, p in found if p is not None}, self.model, self.ids)
+        return self.rows.add_({n: p for n, p in found if p is not None})
 
 
 def inner_step(
@@ -94,9 +93,10 @@ def inner_step(
         moves: names of the tensors whose gradients are asked for.
         twice: keep the gradients' graph, so that `pull_back` can be called.
     """
-    theta = {name: value.detach().requires_grad_() for name, value in theta.items()}
-    leaves = with_rows(learner.model, theta, batch.ids)
     names = [*moves]
+    theta = {n: value.detach().requires_grad_(twice or n in names) for n, value in theta.items()}
+    rows = TiedRows(learner.model, batch.ids)
+    leaves = rows.split(theta)
     names += [ROWS] if WTE in names else []
     with learner.model.attending(fused=not twice):
         losses = learner.losses(leaves, batch)
@@ -107,8 +107,8 @@ def inner_step(
             materialize_grads=True,  # a head has no part in a loss without distractors
         )
     parts = dict(zip(names, gradients, strict=True))
-    graph = _Graph(learner.model, batch.ids, leaves, parts) if twice else None
-    whole = scatter_({n: g.detach() for n, g in parts.items()}, learner.model, batch.ids)
+    graph = _Graph(rows, leaves, parts) if twice else None
+    whole = rows.add_({name: gradient.detach() for name, gradient in parts.items()})
     return InnerStep(theta, losses.detach(), whole, graph)
 
 

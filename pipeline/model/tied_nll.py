@@ -15,7 +15,8 @@ and for cotangents u_h, u_W, u_s of those three, with E = [u_h Wᵀ + h u_Wᵀ, 
     ∂W  = C_vᵀ (g h) + q_vᵀ (g (u_h - s h))
 
 Whatever belongs to a position, g and s, multiplies (R, H) and never (R, V); of that size there is
-q alone, kept from the forward pass: E is made and used block by block of the vocabulary.
+q, kept from the forward pass, and on a CPU nothing else: E is made and used block by block of the
+vocabulary there.
 
 R predicted tokens, V plain entries, S special ones, H width.
 """
@@ -29,6 +30,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pipeline.model.add_rows import add_rows_
 from pipeline.model.product import Product
 
 
@@ -130,7 +132,7 @@ class _Gradient(torch.autograd.Function):
         if by_table is not None:
             weights = -mean * hidden if u_hidden is None else u_hidden - mean * hidden
             product.add(by_table, q[:, :size].T, g * weights)
-            by_table.index_add_(0, y.plain, hidden * (-d * g * y.is_plain))
+            add_rows_(by_table, y.plain, hidden * (-d * g * y.is_plain))
         by_special = g * (by_special - mean * q[:, size:])
         return g * by_hidden, by_table, by_special, None, None, d.squeeze(-1), None, None
 

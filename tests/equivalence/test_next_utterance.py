@@ -181,6 +181,23 @@ def test_meta_gradient_is_the_plain_unrolling_over_separate_sequences(
         torch.testing.assert_close(theta[name].grad, value.grad, rtol=1e-6, atol=1e-10)
 
 
+def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
+    """ANIL's usual form: what moves sees the table's looked-up rows, nothing is projected."""
+    learner = make_learner(variant("choice"), double=True)
+    drawn = nup_episodes(learner, "choice")
+    theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
+    meta_gradient(learner, theta, drawn, Inner(InnerRates([HEAD], LR), 1, "exact"))
+    total = torch.zeros((), dtype=torch.float64)
+    for episode in drawn:
+        loss = naive(learner, free, episode.support)
+        (slope,) = torch.autograd.grad(loss, [free[HEAD]], create_graph=True)
+        hat = free | {HEAD: free[HEAD] - LR * slope}
+        total = total + naive(learner, hat, episode.query) / 2
+    total.backward()
+    for name, value in free.items():
+        torch.testing.assert_close(theta[name].grad, value.grad, rtol=1e-6, atol=1e-10)
+
+
 def test_exact_meta_gradient_is_the_finite_difference(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
