@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
+from pipeline.learning import finetune as module
 from pipeline.learning.finetune import finetune
-from pipeline.learning.inner_loop import adapt
+from pipeline.learning.inner_loop import adapt, inner_step
 from pipeline.learning.updates import Support
 from pipeline.model.batching import collate, whole
 from pipeline.model.device import folds_at_once
@@ -69,6 +70,20 @@ def test_one_dialogue_one_epoch_is_one_inner_step(make_learner):
     expected = adapt(learner, theta, [batch], rates=rates).theta_hat
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
+
+
+def test_a_pass_needs_no_place_beside_old_gradients(make_learner, monkeypatch):
+    """The peak of memory is a pass's: the last update's gradients are gone by then."""
+    passes = []
+
+    def looking(learner, theta, *rest):
+        passes.append([name for name, value in theta.items() if value.grad is not None])
+        return inner_step(learner, theta, *rest)
+
+    monkeypatch.setattr(module, "inner_step", looking)
+    learner = make_learner()
+    run(learner, settings(), support(learner))
+    assert passes == [[]] * 9  # three epochs of three dialogues
 
 
 def test_adam_moves_every_tensor_by_its_rate(make_learner):
