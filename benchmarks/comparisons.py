@@ -1,6 +1,7 @@
 """The comparisons: each returns what it measured, by the names that `results.json` uses."""
 
 from collections.abc import Callable, Sequence
+from signal import Signals
 from statistics import median
 from subprocess import CalledProcessError
 
@@ -215,4 +216,11 @@ def _right_ones(
 
 
 def _failed(found: Found, name: str, error: Exception) -> None:
-    found.failed[name] = f"{type(error).__name__}: {str(error)[:200]}"
+    if isinstance(error, CalledProcessError):  # whose own words name the machine's folders
+        found.failed[name] = f"its process ended with {_status(error.returncode)}"
+    else:
+        found.failed[name] = f"{type(error).__name__}: {str(error)[:200]}"
+
+
+def _status(code: int) -> str:
+    return f"signal {Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 import torch
@@ -87,6 +88,21 @@ def test_a_rival_that_fails_is_named_and_the_others_are_measured(monkeypatch):
     comparisons.meta_step(found, TINY, 1)
     assert found.failed == {f"meta_step.higher.{TINY.name}": "RuntimeError: no such step"}
     assert set(found.ratios) == {f"meta_step.obvious_loop.{TINY.name}"}
+
+
+@pytest.mark.parametrize(("code", "words"), [(-9, "signal SIGKILL"), (2, "exit code 2")])
+def test_a_process_that_ends_is_named_without_its_path(monkeypatch, code, words):
+    def measure(name, *_):
+        if name == "obvious_loop":
+            raise CalledProcessError(code, ["/some/folder/python"])
+        return 1.0
+
+    monkeypatch.setattr(comparisons.memory, "measure", measure)
+    monkeypatch.setattr(comparisons, "names", lambda: ["ours", "higher", "obvious_loop"])
+    found = Found()
+    comparisons.peak_memory(found, TINY, 1)
+    why = f"its process ended with {words}"
+    assert found.failed == {f"memory.obvious_loop.{TINY.name}": why}
 
 
 def test_a_rival_with_another_gradient_is_named_and_not_timed(monkeypatch):
