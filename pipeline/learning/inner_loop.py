@@ -28,7 +28,7 @@ class InnerStep:
 
     theta: dict[str, Tensor]  # θ̂_k, leaves
     losses: Tensor  # of each task there, (N,), nats per token, detached
-    gradients: dict[str, Tensor]  # of the tensors that move, detached
+    gradients: dict[str, Tensor]  # of what was asked for, at least all that moves; detached
     graph: "_Graph | None" = None  # what `pull_back` needs
 
     def moved(self, rates: Rates, *, reuse: bool = False) -> dict[str, Tensor]:
@@ -37,6 +37,7 @@ class InnerStep:
             steps = {
                 n: _minus(self.theta[n], rates[n], g, out=g if reuse else None)
                 for n, g in self.gradients.items()
+                if n in rates
             }
         return {name: steps.get(name, value.detach()) for name, value in self.theta.items()}
 
@@ -47,7 +48,7 @@ class InnerStep:
         """
         assert self.graph is not None  # `twice`
         common = _common(rates)
-        moved = {n: cotangent[n] for n in self.gradients}
+        moved = {n: cotangent[n] for n in self.gradients if n in rates}
         if common is None:
             moved = {n: rates[n] * value for n, value in moved.items()}
         products = self.graph.second(moved)
@@ -72,9 +73,9 @@ class _Graph:
         """Return ∂⟨gradients, cotangents⟩ by the leaves; what has no part in it is left out."""
         by_part = self.rows.gather(cotangents)
         products = torch.autograd.grad(
-            list(self.parts.values()),
+            [self.parts[name] for name in by_part],
             list(self.leaves.values()),
-            [by_part[name] for name in self.parts],
+            list(by_part.values()),
             allow_unused=True,
         )
         found = zip(self.leaves, products, strict=True)

@@ -43,6 +43,7 @@ class Inner:
     anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
     recompute: bool = False  # inner steps' graphs: least memory
+    support_loss: float = 0.0  # weight of the support losses in the outer loss
 
     def weights(self, outer_step: int) -> tuple[float, ...]:
         """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""
@@ -88,21 +89,23 @@ def meta_gradient(
 
     groups, share = _groups(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
     for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
-        num_tasks = len(part.query_losses)
+        num_tasks = len(part.outer_losses)
         accumulate(theta, part.gradient, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
         by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
         accumulate(logs, by_log, weight=share)
-        found.append((part.support_losses, part.query_losses, part.changes))
+        found.append((part.support_losses, part.outer_losses, part.changes))
         del part  # its gradient is added up
-    support_losses, query_losses, changes = (
+    support_losses, outer_losses, changes = (
         torch.cat(column) for column in zip(*found, strict=True)
     )
+    queried = sum(len(p.spans) for e in episodes for p in e.query)
+    replies = queried + sum(len(p.spans) for e in episodes for p in e.support)
     return StepReport(
         inner_loss=support_losses.mean().item(),
-        outer_loss=query_losses.mean().item(),
+        outer_loss=outer_losses.mean().item(),
         inner_change=changes.mean().item(),
-        replies=sum(len(p.spans) for e in episodes for p in [*e.support, *e.query]),
-        outer_replies=sum(len(p.spans) for e in episodes for p in e.query),
+        replies=replies,
+        outer_replies=replies if inner.support_loss else queried,
         cost=sum((_cost(learner, e, inner, step) for e in episodes), Cost.zero()),
     )
 
@@ -113,7 +116,8 @@ def _task_gradient(
     if inner.kind == "reptile":
         fixed = cast("Mapping[str, float]", rates)
         return reptile_gradient(learner, theta, task, fixed)
-    sweep = Sweep(inner.weights(step), inner.kind == "exact", inner.recompute)
+    exact = inner.kind == "exact"
+    sweep = Sweep(inner.weights(step), exact, inner.recompute, inner.support_loss)
     return outer_gradient(learner, theta, task, rates, sweep=sweep)
 
 

@@ -40,6 +40,7 @@ def inner_loop_of(learner: Learner, params: MetaTrainParams) -> maml.Inner:
         anneal=rest.multi_step_loss,
         tasks_at_once=tasks_at_once(learner.device),
         recompute=recompute(),
+        support_loss=rest.support_loss,
     )
 
 

@@ -8,6 +8,8 @@ With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the sup
     ∂/∂α = - Σ_k ⟨λ_{k+1}, ∇L(θ̂_k)⟩                  for each tensor that moves (Meta-SGD)
 
 and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
+With a weight s of the support losses, each before the step that learns from it, s ∇L(θ̂_k) comes to
+λ_k: the gradient is there already.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -39,7 +41,7 @@ class Outer:
     gradient: dict[str, Tensor]  # λ_0
     by_rate: dict[str, Tensor]  # ∂/∂α of each tensor that moves, summed over tasks
     support_losses: Tensor  # at θ, (N,)
-    query_losses: Tensor  # the outer losses, (N,)
+    outer_losses: Tensor  # (N,)
     changes: Tensor  # ‖θ̂ - θ‖, (N,)
 
 
@@ -50,6 +52,7 @@ class Sweep:
     weights: tuple[float, ...]  # w_1 ... w_K
     exact: bool  # second order
     recompute: bool  # make each inner step's graph when it is needed: least memory
+    support: float = 0.0  # s
 
 
 def outer_gradient(
@@ -70,12 +73,13 @@ def outer_gradient(
         sweep: how.
     """
     learned = [name for name, rate in rates.items() if isinstance(rate, Tensor)]
-    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]))
+    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or sweep.support)
     path: list[InnerStep] = []
     if looks_back and not sweep.recompute:
-        # Looking back needs a gradient's graph, and its value only where its rate is learned.
-        path = _path(learner, theta, task.supports, rates, sweep, reuse=not learned)
-        theta_hat, support_losses = path[-1].moved(rates, reuse=not learned), path[0].losses
+        # Looking back needs a gradient's graph, and its value only where that is used once more.
+        reuse = not (learned or sweep.support)
+        path = _path(learner, theta, task.supports, rates, sweep, reuse=reuse)
+        theta_hat, support_losses = path[-1].moved(rates, reuse=reuse), path[0].losses
     else:
         adapted = adapt(learner, theta, task.supports, rates=rates)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
@@ -92,11 +96,15 @@ def outer_gradient(
             by_rate[name] = by_rate.get(name, 0.0) - slope
         if sweep.exact:
             cotangent = step.pull_back(cotangent, rates)
+        if sweep.support:
+            more, gradient = _weighted(step, sweep.support)
+            losses = losses + more
+            cotangent = _sum(cotangent, gradient)
         if k and sweep.weights[k - 1]:
             there = inner_step(learner, step.theta, task.query, theta)
             more, gradient = _weighted(there, sweep.weights[k - 1])
             losses = losses + more
-            cotangent = {name: value + gradient[name] for name, value in cotangent.items()}
+            cotangent = _sum(cotangent, gradient)
         del step  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
@@ -114,8 +122,17 @@ def _path(
     path: list[InnerStep] = []
     for support in supports:
         here = path[-1].moved(rates, reuse=reuse) if path else theta
-        path.append(inner_step(learner, here, support, rates, twice=sweep.exact))
+        path.append(_look(learner, here, support, rates, sweep))
     return path
+
+
+def _look(learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep) -> InnerStep:
+    asked = theta if sweep.support else rates
+    return inner_step(learner, theta, support, asked, twice=sweep.exact)
+
+
+def _sum(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value + other[name] for name, value in one.items()}
 
 
 def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
@@ -134,7 +151,7 @@ def _again(
 ) -> InnerStep:
     """Make the step from θ̂_k once more, from θ on."""
     theta_hat = adapt(learner, theta, supports[:k], rates=rates).theta_hat if k else theta
-    return inner_step(learner, theta_hat, supports[k], rates, twice=sweep.exact)
+    return _look(learner, theta_hat, supports[k], rates, sweep)
 
 
 def reptile_gradient(

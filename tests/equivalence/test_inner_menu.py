@@ -1,4 +1,4 @@
-"""ANIL, learned rates and the multi-step loss: each against autograd through a plain unrolling."""
+"""ANIL, learned rates, multi-step and support losses, each against a plain unrolling by autograd."""
 
 import pytest
 import torch
@@ -14,8 +14,8 @@ PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
 STEPS = 3
 
 
-def unrolled(learner, drawn, outer, rates, moves, weights, *, exact):
-    """The outer loss by autograd alone: subtract, go on, sum up the weighted query losses."""
+def unrolled(learner, drawn, outer, rates, moves, weights, *, exact, support_loss):
+    """The outer loss by autograd alone: subtract, go on, sum up the weighted losses."""
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
         query = collate(episode.query, CPU)
@@ -23,7 +23,9 @@ def unrolled(learner, drawn, outer, rates, moves, weights, *, exact):
         for turn, weight in enumerate(weights):
             support = episode.supports[turn % len(episode.supports)]
             loss = learner.losses(hat, collate(support, CPU)).sum()
-            gradients = torch.autograd.grad(loss, [hat[n] for n in moves], create_graph=exact)
+            moving = [hat[n] for n in moves]
+            gradients = torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact)
+            total = total + support_loss * loss / 2
             step = {n: rates[n] * g for n, g in zip(moves, gradients, strict=True)}
             hat = {n: v - step[n] if n in step else v for n, v in hat.items()}
             if weight:
@@ -34,12 +36,12 @@ def unrolled(learner, drawn, outer, rates, moves, weights, *, exact):
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
 @pytest.mark.parametrize("learned", [False, True])
-@pytest.mark.parametrize("anneal", [0, 8])
+@pytest.mark.parametrize(("anneal", "support_loss"), [(0, 0.0), (8, 0.0), (0, 1.0), (8, 0.7)])
 @pytest.mark.parametrize("moving", PATTERNS)
 @pytest.mark.parametrize("draw", [episodes, several])
 @pytest.mark.parametrize("name", ["in_place", "extra_place"])
 def test_menu_is_the_plain_unrolling(
-    make_learner, name, draw, moving, anneal, learned, kind, recompute
+    make_learner, name, draw, moving, anneal, support_loss, learned, kind, recompute
 ):
     learner = make_learner(name, double=True)
     drawn = draw(learner)
@@ -47,15 +49,16 @@ def test_menu_is_the_plain_unrolling(
     moves = inner_set(theta, PATTERNS[moving])
     rates = InnerRates(moves, LR, learned)
     outer = {n: v.detach().requires_grad_() for n, v in rates.start(theta).items()}
-    options = {"anneal": anneal, "recompute": recompute, "tasks_at_once": 2}
-    inner = Inner(rates, STEPS, kind, **options)
+    options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
+    inner = Inner(rates, STEPS, kind, tasks_at_once=2, **options)
     report = meta_gradient(learner, outer, drawn, inner, step=2)
 
     free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
     values = {n: logs[n].exp() if learned else LR for n in moves}
     weights = inner.weights(2)
     assert sum(weights) == pytest.approx(1)
-    total = unrolled(learner, drawn, free, values, moves, weights, exact=kind == "exact")
+    way = {"exact": kind == "exact", "support_loss": support_loss}
+    total = unrolled(learner, drawn, free, values, moves, weights, **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-12)
     found, found_logs = rates.split(outer)
@@ -127,3 +130,15 @@ def test_every_support_set_is_counted_as_often_as_it_is_seen(make_learner):
     assert one != other
     assert report.cost.tokens == 2 * one + other + 3 * alone + query
     assert report.replies == sum(len(p.spans) for e in drawn for p in [*e.support, *e.query])
+
+
+@pytest.mark.parametrize("support_loss", [0.0, 0.5])
+def test_support_replies_count_as_outer_ones_where_their_loss_does(make_learner, support_loss):
+    learner = make_learner()
+    theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
+    drawn = several(learner)
+    inner = Inner(InnerRates(list(theta), LR), 2, "first_order", support_loss=support_loss)
+    report = meta_gradient(learner, theta, drawn, inner)
+    queried = sum(len(piece.spans) for e in drawn for piece in e.query)
+    assert report.replies > queried
+    assert report.outer_replies == (report.replies if support_loss else queried)
