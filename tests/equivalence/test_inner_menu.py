@@ -1,4 +1,4 @@
-"""ANIL, learned rates, multi-step and support losses, each against a plain unrolling by autograd."""
+"""ANIL, learned rates, multi-step and support losses: each against autograd through the steps."""
 
 import pytest
 import torch
