@@ -22,14 +22,16 @@ def export(
     """Write a variant's model and tokenizer, to be used elsewhere or as `base.source` of a run."""
     if folder.exists():
         raise ModelError(f"{folder}: there already; name a folder that is not")
+    axes = read_variant(variant, seed).axes
+    if axes.adapters:
+        raise ModelError(f"{variant}: has adapters, which a GPT-2's folder has no place for")
     model, tokenizer = load_base(artifacts.BASE)
     as_gpt2(load_variant(variant, seed), model)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_gpt2(model, partial)
         tokenizer.save_pretrained(partial)
-    left_out = read_variant(variant, seed).axes.next_utterance is not None
-    note = ", without its next-utterance head" if left_out else ""
+    note = ", without its next-utterance head" if axes.next_utterance else ""
     console.out.print(f"{folder}: {variant}, seed {seed}{note}")
 
 

@@ -38,7 +38,8 @@ def meta_budget(tasks: Sequence[PersonaTask], params: MetaTrainParams, seed: int
         episodes = training_episodes(counted, params.outer_batch_size, size, seed=seed, step=step)
         support += sum(_replies(episode.support) for episode in episodes)
         query += sum(_replies(episode.query) for episode in episodes)
-    return Budget(total=support + query, outer=query)
+    total = support + query
+    return Budget(total, outer=total if params.meta_train.support_loss else query)
 
 
 def normal_budget(replies: int, *, batch_size: int, steps: int) -> Budget:

@@ -10,7 +10,7 @@ from pipeline.learning.cost import Cost
 HISTORY_COLUMNS = (
     "step",
     "inner_loss",  # support loss at θ (meta-training), nats per token
-    "outer_loss",  # the loss that moved θ: query loss at θ̂, or the batch's loss
+    "outer_loss",  # what moved θ: query loss at θ̂ (with support_loss more), or the batch's loss
     "inner_change",  # mean ‖θ̂ - θ‖ (meta-training)
     "grad_norm",  # before clipping
     "theta_change",  # ‖θ - θ_0‖ after the step, learned log α included

@@ -43,7 +43,7 @@ class Inner:
     anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
     recompute: bool = False  # inner steps' graphs: least memory
-    support_loss: float = 0.0  # weight of the support losses in the outer loss
+    support_loss: float = 0.0  # weight of the support losses' mean in the outer loss
 
     def weights(self, outer_step: int) -> tuple[float, ...]:
         """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""

@@ -8,8 +8,8 @@ With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the sup
     ∂/∂α = - Σ_k ⟨λ_{k+1}, ∇L(θ̂_k)⟩                  for each tensor that moves (Meta-SGD)
 
 and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
-With a weight s of the support losses, each before the step that learns from it, s ∇L(θ̂_k) comes to
-λ_k: the gradient is there already.
+With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
+comes to λ_k.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -52,7 +52,7 @@ class Sweep:
     weights: tuple[float, ...]  # w_1 ... w_K
     exact: bool  # second order
     recompute: bool  # make each inner step's graph when it is needed: least memory
-    support: float = 0.0  # s
+    support_weight: float = 0.0  # s
 
 
 def outer_gradient(
@@ -63,7 +63,7 @@ def outer_gradient(
     *,
     sweep: Sweep,
 ) -> Outer:
-    """Differentiate the query losses after inner steps by the θ before them.
+    """Differentiate the outer losses, the query's after inner steps, by the θ before them.
 
     Args:
         learner: f.
@@ -73,11 +73,12 @@ def outer_gradient(
         sweep: how.
     """
     learned = [name for name, rate in rates.items() if isinstance(rate, Tensor)]
-    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or sweep.support)
+    share = sweep.support_weight / len(task.supports)
+    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or share)
     path: list[InnerStep] = []
     if looks_back and not sweep.recompute:
         # Looking back needs a gradient's graph, and its value only where that is used once more.
-        reuse = not (learned or sweep.support)
+        reuse = not (learned or share)
         path = _path(learner, theta, task.supports, rates, sweep, reuse=reuse)
         theta_hat, support_losses = path[-1].moved(rates, reuse=reuse), path[0].losses
     else:
@@ -96,15 +97,13 @@ def outer_gradient(
             by_rate[name] = by_rate.get(name, 0.0) - slope
         if sweep.exact:
             cotangent = step.pull_back(cotangent, rates)
-        if sweep.support:
-            more, gradient = _weighted(step, sweep.support)
-            losses = losses + more
-            cotangent = _sum(cotangent, gradient)
+        if share:
+            losses = losses + share * step.losses
+            cotangent = _sum(cotangent, step.gradients, share)
         if k and sweep.weights[k - 1]:
             there = inner_step(learner, step.theta, task.query, theta)
-            more, gradient = _weighted(there, sweep.weights[k - 1])
-            losses = losses + more
-            cotangent = _sum(cotangent, gradient)
+            losses = losses + sweep.weights[k - 1] * there.losses
+            cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
         del step  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
@@ -127,12 +126,14 @@ def _path(
 
 
 def _look(learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep) -> InnerStep:
-    asked = theta if sweep.support else rates
+    asked = theta if sweep.support_weight else rates
     return inner_step(learner, theta, support, asked, twice=sweep.exact)
 
 
-def _sum(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value + other[name] for name, value in one.items()}
+def _sum(
+    one: Mapping[str, Tensor], other: Mapping[str, Tensor], weight: float
+) -> dict[str, Tensor]:
+    return {name: torch.add(value, other[name], alpha=weight) for name, value in one.items()}
 
 
 def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]]:

@@ -26,12 +26,12 @@ def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
         ModelError: the learner has parameters that a GPT-2 lacks, or lacks some of it.
     """
     state = _gpt2_names(learner.parameters(learner.theta))
-    expected = {name for name, _ in gpt2.named_parameters()}
-    differing = sorted(expected ^ set(state))
+    expected = {name: value.shape for name, value in gpt2.named_parameters()}
+    differing = sorted(dict(expected.items() ^ {n: v.shape for n, v in state.items()}.items()))
     if differing:
         raise ModelError(
-            f"{differing[0]} and {len(differing) - 1} other tensors have no place in a GPT-2; "
-            "a variant with adapters cannot be exported, one without can"
+            f"{differing[0]} and {len(differing) - 1} other tensors are not those of a GPT-2 of "
+            "this configuration; a variant with adapters cannot be exported, one without can"
         )
     with torch.no_grad():
         for name, value in gpt2.named_parameters():

@@ -147,7 +147,7 @@ class MetaTrain(DialogueLoop):
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
     multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none
-    support_loss: Weight  # of the support losses, each before its inner step, in the outer loss
+    support_loss: Weight  # added to the outer loss: the support losses' mean, each before its step
 
 
 class ReceiverTraining(Loop):

@@ -25,7 +25,7 @@ def unrolled(learner, drawn, outer, rates, moves, weights, *, exact, support_los
             loss = learner.losses(hat, collate(support, CPU)).sum()
             moving = [hat[n] for n in moves]
             gradients = torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact)
-            total = total + support_loss * loss / 2
+            total = total + support_loss / len(weights) * loss / 2
             step = {n: rates[n] * g for n, g in zip(moves, gradients, strict=True)}
             hat = {n: v - step[n] if n in step else v for n, v in hat.items()}
             if weight:

@@ -23,9 +23,8 @@ from pipeline.learning.budget import (
 )
 from pipeline.learning.episodes import encode_tasks, reply_batch, training_episodes
 from pipeline.learning.episodes import num_replies as replies_of
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.maml import Inner, meta_gradient
-from pipeline.learning.meta_training import episode_size
+from pipeline.learning.maml import meta_gradient
+from pipeline.learning.meta_training import episode_size, inner_loop_of
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.persona.parser import parse_file
@@ -134,8 +133,9 @@ def test_steps_are_counted_as_normal_training_deals_replies_out(tokenizer, make_
         assert steps_for(seen - 1, there, batch_size=4) == step + 1
 
 
+@pytest.mark.parametrize("support_loss", [0.0, 0.5])
 @pytest.mark.parametrize("dialogues", [1, 2])
-def test_meta_trainings_budget_is_what_its_steps_report(make_learner, dialogues):
+def test_meta_trainings_budget_is_what_its_steps_report(make_learner, dialogues, support_loss):
     tasks = [
         PersonaTask(
             task_id=f"p{i}",
@@ -147,7 +147,8 @@ def test_meta_trainings_budget_is_what_its_steps_report(make_learner, dialogues)
     tasks += [PersonaTask(task_id="one", split="train", dialogues=[a_dialogue(9)])]
     learner = make_learner()
     sizes = {"outer_batch_size": 2, "inner_batch_size": 2, "inner_dialogues": dialogues}
-    params = settings("embedded").view(MetaTrainParams, {"outer_steps": 3, **sizes})
+    values = {"outer_steps": 3, "meta_train.support_loss": support_loss, **sizes}
+    params = settings("embedded").view(MetaTrainParams, values)
     reports = [
         meta_gradient(
             learner,
@@ -155,7 +156,7 @@ def test_meta_trainings_budget_is_what_its_steps_report(make_learner, dialogues)
             training_episodes(
                 encode_tasks(tasks[:3], learner.encoder), 2, episode_size(params), seed=5, step=step
             ),
-            Inner(InnerRates(list(learner.theta), 0.01), 1, "exact"),
+            inner_loop_of(learner, params),
         )
         for step in range(3)
     ]

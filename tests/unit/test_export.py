@@ -1,5 +1,7 @@
 """A trained variant as a Hugging Face folder: the same model to `transformers`, and as a base."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -14,7 +16,8 @@ from pipeline.model.exported import as_gpt2
 from pipeline.model.gpt2_folder import write_gpt2
 from pipeline.params import Settings
 from stages.export import export
-from tests.conftest import a_dialogue, tiny_gpt2
+from tests.conftest import AXES, a_dialogue, tiny_gpt2
+from tests.equivalence.test_next_utterance import variant
 from tests.unit.test_training_run import identity
 from tests.wiring.closure import ROOT
 
@@ -81,6 +84,25 @@ def test_a_folder_that_is_there_is_left_alone(trained, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_adapters_have_no_place_in_a_gpt2(make_learner, tokenizer):
-    with pytest.raises(ModelError, match=r"adapter.* no place in a GPT-2; a variant with adapters"):
-        as_gpt2(make_learner("extra_place"), tiny_gpt2(tokenizer))
+def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
+    learner = make_learner(variant("choice"))
+    axes = {"name": "headed", "variant": variant("choice")}
+    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    export("headed", tmp_path / "out")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert torch.equal(model.transformer.wpe.weight, learner.theta["wpe.weight"])
+    assert "without its next-utterance head" in capsys.readouterr().out
+
+
+def test_adapters_are_refused_by_name(trained, make_learner, tmp_path):
+    learner = make_learner("extra_place")
+    axes = {"name": "extra_place", "variant": AXES["extra_place"]}
+    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    with pytest.raises(ModelError, match="extra_place: has adapters, which a GPT-2's folder"):
+        export("extra_place", tmp_path / "out")
+
+
+@pytest.mark.parametrize("differing", [{"n_layer": 1}, {"n_embd": 8}])
+def test_another_gpt2_is_refused(make_learner, tokenizer, differing):
+    with pytest.raises(ModelError, match=r"^transformer\..* not those of a GPT-2 of this config"):
+        as_gpt2(make_learner(), tiny_gpt2(tokenizer, **differing))

@@ -72,3 +72,14 @@ def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
     assert rates == rates_again
     assert all(torch.equal(whole.theta[n], again.theta[n]) for n in whole.theta)
     assert whole.progress.history == again.progress.history
+
+
+def test_support_losses_reach_the_outer_loop(make_learner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with_them, without = (
+        run(make_learner(), params(steps=2, support_loss=weight), f"{weight}")[0]
+        for weight in (0.5, 0.0)
+    )
+    assert with_them.progress.outer_replies == with_them.progress.replies
+    assert without.progress.outer_replies < without.progress.replies
+    assert not torch.equal(with_them.theta["wte.weight"], without.theta["wte.weight"])
