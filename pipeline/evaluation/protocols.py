@@ -69,7 +69,7 @@ def swapped(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> Fold 
 def k_shot(task: PersonaTask, params: Finetune) -> list[Fold]:
     """Return a fold for each K; none if the persona has no dialogue beyond the first max(K)."""
     dialogues = permuted(task, params.seed)
-    query = dialogues[params.k[-1] :]
+    query = dialogues[max(params.k, default=len(dialogues)) :]
     if not query:
         return []
     return [Fold("k_shot", task.task_id, dialogues[:k], query) for k in params.k]

@@ -201,7 +201,7 @@ class Finetune(Section):
     lr: Positive
     batch_size: Count | None  # replies per update; null: one support dialogue
     epochs: list[Natural]
-    k: list[Natural]  # support dialogues of Fig. 3
+    k: list[Natural]  # support dialogues of Fig. 3; empty: without it
     next_utterance: bool  # with the training's next-utterance loss, where the variant has one
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
     max_folds: MaxFolds
@@ -210,10 +210,12 @@ class Finetune(Section):
     def _lists_are_increasing(self) -> "Finetune":
         for name in ("epochs", "k"):
             values = getattr(self, name)
-            if not values or values != sorted(set(values)):
-                raise ValueError(f"{name} must be a non-empty increasing list, found {values}")
-        if self.epochs[0] != 0 or self.k[0] != 0:
-            raise ValueError("epochs and k must start with 0, the score before adaptation")
+            if values != sorted(set(values)):
+                raise ValueError(f"{name} must be an increasing list, found {values}")
+        if self.epochs[:1] != [0] or self.k[:1] not in ([], [0]):
+            raise ValueError(
+                "epochs must start with 0, the score before adaptation, and so must k, or be empty"
+            )
         return self
 
 

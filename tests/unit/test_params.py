@@ -34,6 +34,8 @@ def changed(values, key, value):
         ("meta_gradient", "second", r"meta_gradient: .*'exact', 'first_order' or 'reptile'"),
         ("train.momentum", 0.9, r"train.momentum: unknown key \(value 0.9\)"),
         ("finetune.epochs", [1, 3], r"finetune: .*must start with 0"),
+        ("finetune.epochs", [], r"finetune: epochs must start with 0"),
+        ("finetune.k", [1, 2], r"finetune: .*so must k, or be empty"),
         ("finetune.k", [0, 3, 1], r"finetune: .*increasing list, found \[0, 3, 1\]"),
         ("data.source", "https://x/y.tgz", r"data: .*a URL as data.source needs data.sha256"),
         ("data.sha256", "abc", r"data.sha256: String should match pattern"),

@@ -88,3 +88,8 @@ def test_k_shot_supports_are_nested_and_the_query_is_the_same():
 def test_a_persona_without_query_is_left_out_at_every_k():
     assert k_shot(task(1, 3), settings()) == []
     assert len(k_shot(task(1, 4), settings())) == 3
+
+
+def test_without_k_there_is_no_k_shot():
+    assert k_shot(task(1, 4), settings(k=())) == []
+    assert len(leave_one_out(task(1, 4), settings(k=()))) == 4
