@@ -21,6 +21,7 @@ STUDIES = {  # by section of docs/results.md; of one where none is named the sec
     "Special tokens (Appendix A's ablation)": ("docs/results/special_tokens", EARLIER),
     "Without persona text": ("docs/results/no_persona_text",),
     "Real Persona-chat, a base of our own": ("docs/results/real_cpu",),
+    "Three training seeds, another base": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
     "The real part of Persona-chat": ("docs/results/real_part",),
     "Next-utterance prediction on the embedded corpus": (
         EMBEDDED,
@@ -61,9 +62,10 @@ def shown(document: str) -> Iterator[Shown]:
 def estimates(node: Any) -> Iterator[tuple[float, float, float]]:
     """Yield whatever has a value, a low and a high end."""
     if isinstance(node, dict):
-        triple = tuple(node.get(key) for key in ("value", "low", "high"))
-        if all(isinstance(number, (int, float)) for number in triple):
-            yield triple
+        for ends in (("low", "high"), ("crossed_low", "crossed_high")):
+            triple = tuple(node.get(key) for key in ("value", *ends))
+            if all(isinstance(number, (int, float)) for number in triple):
+                yield triple
         yield from (found for value in node.values() for found in estimates(value))
     elif isinstance(node, list):
         yield from (found for value in node for found in estimates(value))
