@@ -32,14 +32,33 @@ def _replace(node: Any, path: list[str], value: Any, assignment: str) -> None:
     if rest:
         _replace(node[head], rest, value, assignment)
     elif isinstance(node.get(head), CommentedSeq) and isinstance(value, CommentedSeq):
-        # In place: ruamel keeps the comment below a list with the list's last item.
-        old = node[head]
-        below = old.ca.items.pop(len(old) - 1, None)
-        old[:] = value
-        if below and value:
-            old.ca.items[len(value) - 1] = below
+        _replace_list(node, head, value)
     else:
         node[head] = value
+
+
+def _replace_list(node: Any, key: str, value: CommentedSeq) -> None:
+    """Put a list's items in the place of another's, with the comments of the latter.
+
+    ruamel keeps the comment beside the key with the list, and the one below with its last item.
+    Written before `[]`, either breaks the YAML: an empty list takes both to its own line's end.
+    """
+    old = node[key]
+    if not old:
+        node[key] = value
+        return
+    below = old.ca.items.pop(len(old) - 1, None)
+    if value:
+        old[:] = value
+        if below:
+            old.ca.items[len(value) - 1] = below
+        return
+    beside = node.ca.items.pop(key, None)
+    comments = [token for kept in (beside, below) if kept for token in kept if token]
+    node[key] = value
+    if comments:
+        comments[0].value = "".join(token.value.rstrip("\n") for token in comments) + "\n"
+        node.ca.items[key] = [None, None, comments[0], None]
 
 
 def with_values(text: str, assignments: list[str]) -> str:

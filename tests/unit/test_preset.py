@@ -1,5 +1,6 @@
 """`stages.preset`: the preset's own bytes, or the same text with one value changed."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_one_value_changes_and_every_other_character_stays(project, name, assign
     assert found == value
 
 
-@pytest.mark.parametrize("items", ["[3]", "[3, 4, 5, 6]"])
+@pytest.mark.parametrize("items", ["[]", "[3]", "[3, 4, 5, 6]"])
 @pytest.mark.parametrize("key", ["seeds", "finetune.k"])
 def test_a_list_of_another_length_keeps_its_comments(project, key, items):
     before = (ROOT / "presets/embedded.yaml").read_text()
@@ -84,6 +85,17 @@ def test_a_list_of_another_length_keeps_its_comments(project, key, items):
     kept = [line.partition("#")[2] for line in after.splitlines() if "#" in line]
     assert kept == comments
     assert after.count("\n\n") == before.count("\n\n")
+    Path("params.yaml").write_text(after)
+    found = read_yaml(Path("params.yaml"))
+    for part in key.split("."):
+        found = found[part]
+    assert found == json.loads(items)
+
+
+def test_an_emptied_list_can_be_filled_again(project):
+    before = (ROOT / "presets/embedded.yaml").read_text()
+    after = with_values(before, ["finetune.k=[]", "finetune.k=[2, 5]"])
+    assert "  k: [2, 5]                   # support dialogues (Fig. 3)\n" in after
 
 
 def test_null_is_written_as_null():
