@@ -92,6 +92,11 @@ def details_file(variant: str) -> Path:
     return DETAILS / f"{variant}.json"
 
 
+def support_file(variant: str) -> Path:
+    """What fine-tuning does to the support dialogues; no stage's out."""
+    return METRICS / "support" / f"{variant}.json"
+
+
 def tuning_file(variant: str) -> Path:
     """The trials of one variant's tuning; no stage's out, kept in git."""
     return Path("tuning") / f"{variant}.csv"

@@ -7,16 +7,14 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
 from pipeline.evaluation.headline import headline_epoch
 from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Jobs, Journal, Work, Workers
-from pipeline.learning.training_run import load_variant, read_variant
+from pipeline.evaluation.workers import Jobs, Work, Workers
+from pipeline.learning.training_run import load_variant
 from pipeline.model.device import best_device, folds_at_once
-from pipeline.params import FinetuneParams, Settings
-from pipeline.persona.task import PersonaTask
-from stages import console
+from pipeline.params import FinetuneParams
+from stages import console, row
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class MakeWork:
 
     def __call__(self) -> Work:
         """Return the function that does some jobs of one run."""
-        tasks = {split: _tasks(split) for split in ("valid", "test")}
+        tasks = {split: row.tasks_of(split) for split in ("valid", "test")}
         learner = cache(lambda seed: load_variant(self.variant, seed))
         at_once = folds_at_once(best_device())
 
@@ -41,35 +39,14 @@ class MakeWork:
         return work
 
 
-def _tasks(split: str) -> list[PersonaTask]:
-    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
-
-
-def _params(variant: str) -> FinetuneParams:
-    """Return the stage's parameters, with what the variant itself sets put in force."""
-    settings = Settings.load()
-    seeds = settings.view(FinetuneParams).seeds
-    sets = [read_variant(variant, seed).axes.set for seed in seeds]
-    if any(other != sets[0] for other in sets):
-        raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
-    return settings.view(FinetuneParams, sets[0])
-
-
-def _journal(variant: str, params: FinetuneParams) -> Journal:
-    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
-    parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
-    parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}
-    return Journal(f"finetune-{variant}", parts)
-
-
 def finetune(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
-    params = _params(variant)
-    journal = _journal(variant, params)
+    params = row.finetune_params(variant)
+    journal = row.journal("finetune", variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
-    sizes = {split: len(_tasks(split)) for split in ("valid", "test")}
+    sizes = {split: len(row.tasks_of(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:
         jobs = [

@@ -1,0 +1,35 @@
+"""A trained row as the commands see it that fine-tune it: its parameters, and its journal."""
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.evaluation.workers import Journal
+from pipeline.learning.training_run import read_variant
+from pipeline.params import FinetuneParams, Settings
+from pipeline.persona.task import PersonaTask
+
+
+def tasks_of(split: str) -> list[PersonaTask]:
+    """Read a split's personas."""
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
+def finetune_params(variant: str) -> FinetuneParams:
+    """Return the parameters of fine-tuning, with what the variant itself sets put in force.
+
+    Raises:
+        ModelError: the training seeds do not agree about that.
+    """
+    settings = Settings.load()
+    seeds = settings.view(FinetuneParams).seeds
+    sets = [read_variant(variant, seed).axes.set for seed in seeds]
+    if any(other != sets[0] for other in sets):
+        raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
+    return settings.view(FinetuneParams, sets[0])
+
+
+def journal(command: str, variant: str, params: FinetuneParams) -> Journal:
+    """Return the command's journal, keyed by models, base, tasks and parameters."""
+    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
+    parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
+    parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    return Journal(f"{command}-{variant}", parts)
