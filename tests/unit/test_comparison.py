@@ -1,5 +1,8 @@
 """Paired tests: signs, Holm, verdicts; on differences whose p-values can be counted."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.paired import detectable, effect_size, holm, sign_flip_p
 from pipeline.params import Claim
 from tests.prediction_builder import full
+from tests.wiring.closure import ROOT
 
 
 def variant(shift=0.0, *, personas=10, hit=True, **changes):
@@ -192,6 +196,22 @@ def test_effect_size_is_the_mean_in_standard_deviations():
     assert effect_size(np.array([1.0, 2.0, 3.0])).value == pytest.approx(2.0)
     assert effect_size(np.array([2.0, 2.0])) is None
     assert effect_size(np.array([2.0])) is None
+
+
+@pytest.mark.parametrize("spread", [1e-14, 1e-9, 1e-5])
+@pytest.mark.parametrize("personas", [2, 16])
+def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
+    """Of such a t scipy looks for the interval for ever, deaf to Ctrl-C: in a process of its own."""
+    values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
+    program = (
+        "import numpy as np; from pipeline.evaluation.paired import effect_size;"
+        f"print(effect_size(np.array({values})), effect_size(-np.array({values})))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "None None\n"
 
 
 def test_effect_sizes_carry_their_interval():
