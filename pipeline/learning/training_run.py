@@ -1,4 +1,4 @@
-"""One training run from records to files: what `train` and `meta_train` have in common."""
+"""One training run from records to files: what the stages that train a variant share."""
 
 import csv
 import io

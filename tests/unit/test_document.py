@@ -18,6 +18,7 @@ from pipeline.evaluation.markdown import interval, number, table
 from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.table import Details, Interval
 from tests.unit.test_table import content
+from tests.unit.test_training_cost import run
 from tests.wiring.closure import ROOT
 
 
@@ -123,6 +124,14 @@ def test_a_family_that_could_show_nothing_is_not_called_indistinguishable(smalle
     family = Family(tests=400, smallest_p_holm=smallest)
     assert said in distinguishable([paired()], family, 0.05)[0]
     assert distinguishable([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == []
+
+
+def test_what_has_no_table_has_neither_heading_nor_note():
+    nothing = findings(others=Family(tests=0, smallest_p_holm=0.0))
+    assert "Paired tests" not in document(nothing, {})
+    assert "Counts of the training run" not in document(nothing, {})
+    assert "## Paired tests" in document(findings(), {})  # of other pairs there is a count
+    assert "Counts of the training run" in document(findings(runs={"it": [run()]}), {})
 
 
 def test_seeds_have_a_section_only_where_there_are_several():
