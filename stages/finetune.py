@@ -17,6 +17,7 @@ from pipeline.model.device import best_device, folds_at_once
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
 from stages import console
+from stages.methods import made_by
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _params(variant: str) -> FinetuneParams:
     """Return the stage's parameters, with what the variant itself sets put in force."""
     settings = Settings.load()
     seeds = settings.view(FinetuneParams).seeds
-    sets = [read_variant(variant, seed).axes.set for seed in seeds]
+    sets = [read_variant(variant, seed, made_by=made_by(variant, seed)).axes.set for seed in seeds]
     if any(other != sets[0] for other in sets):
         raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
     return settings.view(FinetuneParams, sets[0])
