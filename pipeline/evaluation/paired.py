@@ -23,7 +23,7 @@ POWER = 0.8
 # again must count as one.
 _TOLERANCE = 1e-12
 
-# Beyond it scipy's inverse of the noncentral t is inexact, and from about 2e5 on it does not return.
+# Further out scipy's inverse of the noncentral t is inexact, and from 2e5 on it may not return.
 _LARGEST_T = 1e4
 
 

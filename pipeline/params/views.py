@@ -102,6 +102,16 @@ class FinetuneParams(StageParams):
     generate: Generate
 
 
+# What a variant's `set` may replace, by first part: what is read for that variant alone. Seeds are
+# read so, too, but rows are compared over the same ones.
+SETTABLE = {
+    key
+    for view in (TrainParams, MetaTrainParams, SelfPlayParams, FinetuneParams)
+    for key in view.model_fields
+    if key != "seeds"
+}
+
+
 class ScoreParams(StageParams):
     """What `score` reads."""
 

@@ -201,7 +201,7 @@ def test_effect_size_is_the_mean_in_standard_deviations():
 @pytest.mark.parametrize("spread", [1e-14, 1e-9, 1e-5])
 @pytest.mark.parametrize("personas", [2, 16])
 def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
-    """Of such a t scipy looks for the interval for ever, deaf to Ctrl-C: in a process of its own."""
+    """Of such a t scipy seeks the interval for ever, deaf to Ctrl-C: in a process of its own."""
     values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
     program = (
         "import numpy as np; from pipeline.evaluation.paired import effect_size;"
