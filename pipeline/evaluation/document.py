@@ -40,6 +40,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         found: what the stages wrote.
         figures: files of pictures beside the report, by the heading they stand under.
     """
+    paired = [claims(found.tests), *distinguishable(found.tests, found.others, found.alpha)]
     parts = [
         "# Report",
         " ".join(found.facts),
@@ -57,11 +58,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         *_headed("## Ranking heads", heads(found.details)),
         *_headed("## Training seeds", over_seeds(found.details, found.tests)),
         *_headed("## What training cost", costs(found)),
-        *_headed(
-            "## Paired tests",
-            claims(found.tests),
-            *distinguishable(found.tests, found.others, found.alpha),
-        ),
+        *_headed("## Paired tests", *paired),
         *_headed("## Support dialogues in the prompt instead", in_context(found)),
     ]
     for heading, pictures in figures.items():

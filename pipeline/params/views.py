@@ -122,6 +122,14 @@ class CompareParams(StageParams):
     """What `compare` reads."""
 
     compare: Compare
+    variants: dict[str, Variant]
+
+
+class ReportParams(StageParams):
+    """What `report` reads: whose files belong to the rows in force."""
+
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    variants: dict[str, Variant]
 
 
 class TuneParams(StageParams):

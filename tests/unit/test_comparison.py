@@ -65,6 +65,21 @@ def test_equal_variants_are_not_distinguishable():
         assert test["difference"] == {"value": 0, "low": 0, "high": 0}
 
 
+def test_another_corpus_has_the_same_ids_and_shares_no_reply():
+    other = variant(0.5, reference="i like cats")
+    with pytest.raises(DataError, match="a and b share no held-out reply; run finetune for both"):
+        compare({"a": variant(), "b": other}, permutations=100, seed=0)
+
+
+def test_replies_that_two_corpora_have_in_common_by_chance_are_not_compared():
+    """A greeting is the same text in both; ids of other replies mean other texts."""
+    a, b = (
+        [*variant(), *variant(turn=1, reference=text)] for text in ("i like cats", "i like fish")
+    )
+    with pytest.raises(DataError, match="a and b were predicted on different tasks: d0, turn 1 is"):
+        compare({"a": a, "b": b}, permutations=100, seed=0)
+
+
 def test_too_few_personas_cannot_show_anything():
     found = compare(
         {"a": variant(personas=4), "b": variant(9.0, personas=4)}, permutations=100, seed=0

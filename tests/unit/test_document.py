@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -215,6 +216,7 @@ def test_a_training_run_is_drawn_by_what_its_history_has():
 def project(tmp_path, monkeypatch):
     """The committed metrics, with the least of the rest that the report reads."""
     (tmp_path / "metrics").symlink_to(ROOT / "metrics")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     splits = {split: {"personas": 5} for split in artifacts.SPLITS}
     artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
@@ -247,9 +249,30 @@ def test_the_committed_metrics_make_the_same_report_twice_without_torch(project)
         ET.fromstring(contents[0][picture])
 
 
+def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
+    """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
+    from stages.report import report
+
+    (project / "metrics").unlink()
+    shutil.copytree(ROOT / "metrics", project / "metrics")
+    for folder in (artifacts.KSHOT, artifacts.DETAILS):
+        (there,) = folder.glob("transfer.*")
+        shutil.copy(there, there.with_stem("dropped"))
+    for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
+        path = artifacts.model_dir(name, seed) / "history.csv"
+        artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
+    report()
+    assert "kshot: left out, no key of variants in params.yaml: dropped" in capsys.readouterr().out
+    text = (artifacts.REPORT / "index.md").read_text()
+    assert "dropped" not in text
+    curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
+    assert curves == ["in_place-seed-0-loss.svg", "p2_receiver-seed-0-loss.svg"]
+
+
 def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
     from stages.report import report
 
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match=r"stages\.score"):
         report()
