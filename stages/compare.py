@@ -1,13 +1,13 @@
-"""DVC stage `compare`: paired tests between all variants that have predictions."""
+"""DVC stage `compare`: paired tests between all variants of params.yaml with predictions."""
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError
 from pipeline.evaluation.adaptation_tests import compare_adaptation
 from pipeline.evaluation.comparison import compare as compare_variants
 from pipeline.evaluation.headline import headline_records
 from pipeline.evaluation.prediction import Prediction
 from pipeline.params import CompareParams, Settings
 from stages import console
+from stages.rows import rows
 
 
 def _predictions(variant: str) -> list[Prediction]:
@@ -17,10 +17,9 @@ def _predictions(variant: str) -> list[Prediction]:
 
 def compare() -> None:
     """Test every pair of variants over the same personas, with Holm's correction."""
-    params = Settings.load().view(CompareParams).compare
-    names = sorted(path.stem for path in artifacts.PREDICTIONS.glob("*.jsonl"))
-    if not names:
-        raise MissingFileError(f"{artifacts.PREDICTIONS}/*.jsonl", "finetune VARIANT")
+    view = Settings.load().view(CompareParams)
+    params = view.compare
+    names = rows(artifacts.PREDICTIONS, ".jsonl", view.variants, made_by="finetune VARIANT")
     records = {name: _predictions(name) for name in names}
     headline = {name: headline_records(those) for name, those in records.items()}
     options = {"permutations": params.permutations, "seed": params.seed}

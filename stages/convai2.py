@@ -1,6 +1,6 @@
 """ConvAI2's validation set: floors beside quoted systems, `python -m stages.convai2 PATH`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -44,18 +44,37 @@ def convai2(
     out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
-    train, evaluated = (
-        read_tasks(path, splits, seed=SEED) for splits in (["train"], valid or VALIDATION)
-    )
+    of_valid = [*(valid or VALIDATION)]
+    train, evaluated = (read_tasks(path, those, seed=SEED) for those in (["train"], of_valid))
     found = measure(train, evaluated, Bootstrap(SAMPLES, SEED))
-    artifacts.write_json(out, {"sha256": artifacts.sha256_of(path), **found})
+    sha256 = artifacts.sha256_of(path)
+    artifacts.write_json(out, {"sha256": sha256, **found})
     if not console.out.is_terminal:
         console.out.width = WIDE
-    console.out.print(_table(found))
+    console.out.print(_table(found, _zero_shot(sha256, of_valid)))
     console.out.print(f"{out}: {found['counts']}")
 
 
-def _table(found: Mapping[str, object]) -> Table:
+def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Mapping[str, object]]:
+    """Return what `stages.zero_shot` measured on the same personas; say which files it did not."""
+    scores, others = {}, []
+    for path in sorted(ZERO_SHOT.glob("*.json")):
+        content = artifacts.read_json(path, made_by=f"zero_shot {path.stem}")
+        its_splits = cast(Sequence[str], content.get("splits", []))
+        if content.get("sha256") == sha256 and sorted(its_splits) == sorted(splits):
+            scores[path.stem] = cast(Mapping[str, object], content["metrics"])
+        else:
+            others.append(path.stem)
+    if others:
+        console.out.print(
+            f"Left out, scored on other files or splits than these: {', '.join(others)} in "
+            f"{ZERO_SHOT}; `python -m stages.zero_shot` scores them again.",
+            soft_wrap=True,
+        )
+    return scores
+
+
+def _table(found: Mapping[str, object], zero_shot: Mapping[str, Mapping[str, object]]) -> Table:
     shown = Table(
         title="ConvAI2's validation set: measured here, with 95 % intervals over personas; quoted",
         title_justify="left",
@@ -71,11 +90,9 @@ def _table(found: Mapping[str, object]) -> Table:
             title, *(_measured(scores.get(metric)) for metric in METRICS), "measured here"
         )
     shown.add_section()
-    for path in sorted(ZERO_SHOT.glob("*.json")):
-        content = artifacts.read_json(path, made_by=f"zero_shot {path.stem}")
-        scores = cast(Mapping[str, object], content["metrics"])
+    for name, scores in zero_shot.items():
         measured = (_measured(scores.get(metric)) for metric in DECODED.values())
-        shown.add_row(f"{path.stem}, zero-shot", *measured, "per token, closing token counted")
+        shown.add_row(f"{name}, zero-shot", *measured, "per token, closing token counted")
     shown.add_section()
     for row in quoted_on("ConvAI2", "valid"):
         shown.add_row(

@@ -12,6 +12,7 @@ from pipeline.model.base import load_base
 from pipeline.model.exported import as_gpt2
 from pipeline.model.gpt2_folder import write_gpt2
 from stages import console
+from stages.methods import made_by
 
 
 def export(
@@ -22,7 +23,7 @@ def export(
     """Write a variant's model and tokenizer, to be used elsewhere or as `base.source` of a run."""
     if folder.exists():
         raise ModelError(f"{folder}: there already; name a folder that is not")
-    axes = read_variant(variant, seed).axes
+    axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
     if axes.adapters:
         raise ModelError(f"{variant}: has adapters, which a GPT-2's folder has no place for")
     model, tokenizer = load_base(artifacts.BASE)

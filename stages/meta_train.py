@@ -10,6 +10,7 @@ from pipeline.model.language_model import Attention
 from pipeline.params import MetaTrainParams, Settings
 from stages import console
 from stages.launch import on_ranks
+from stages.methods import refuse_other_method
 
 
 def meta_train(
@@ -17,6 +18,7 @@ def meta_train(
     seed: Annotated[int, typer.Argument(help="Training seed.")],
 ) -> None:
     """Meta-train one variant: each training persona is a task."""
+    refuse_other_method("meta_train", name, seed)
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(MetaTrainParams, variant.set)

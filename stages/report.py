@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError
 from pipeline.evaluation import figures
 from pipeline.evaluation.document import document
 from pipeline.evaluation.findings import Base, Comparison, Findings, ShotDetails, Tasks
 from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.table import Details
 from pipeline.model.variant_file import VariantFile
+from pipeline.params import ReportParams, Settings
 from stages import console
+from stages.rows import rows
 
 
 INDEX = "index.md"
@@ -18,8 +19,9 @@ INDEX = "index.md"
 
 def report() -> None:
     """Write report/index.md and its pictures: tables, paired tests, Fig. 3, training curves."""
-    found = _findings()
-    histories = _of_runs("history.csv")
+    params = Settings.load().view(ReportParams)
+    found = _findings(params)
+    histories = _of_runs("history.csv", params)
     curves = [
         picture
         for path in histories
@@ -40,10 +42,8 @@ def report() -> None:
     console.out.print(f"{artifacts.REPORT / INDEX}: {len(found.details)} variants")
 
 
-def _findings() -> Findings:
-    names = sorted(path.stem for path in artifacts.KSHOT.glob("*.csv"))
-    if not names:
-        raise MissingFileError(f"{artifacts.KSHOT}/*.csv", "score VARIANT")
+def _findings(params: ReportParams) -> Findings:
+    names = rows(artifacts.KSHOT, ".csv", params.variants, made_by="score VARIANT")
     files = {name: artifacts.details_file(name) for name in names}
     contents = {n: artifacts.read_json(f, made_by=f"score {n}") for n, f in files.items()}
     content = artifacts.read_json(artifacts.COMPARISON, made_by="compare")
@@ -58,23 +58,27 @@ def _findings() -> Findings:
         others=compared.families.others,
         alpha=compared.alpha,
         adaptation_tests=compared.adaptation.tests,
-        runs=_runs(),
+        runs=_runs(params),
     )
 
 
-def _runs() -> dict[str, list[VariantFile]]:
+def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:
     """Return what each variant's training runs cost, those that self-play starts from included."""
     runs: dict[str, list[VariantFile]] = {}
-    for path in _of_runs("variant.json"):
+    for path in _of_runs("variant.json", params):
         content = artifacts.read_json(path, made_by="train")
         run = parse(VariantFile, content, path)
         runs.setdefault(run.name, []).append(run)
     return runs
 
 
-def _of_runs(file: str) -> list[Path]:
-    """Return a file of every training run there is."""
-    return sorted(artifacts.MODELS.glob(f"*/seed-*/{file}"))
+def _of_runs(file: str, params: ReportParams) -> list[Path]:
+    """Return a file of every training run there is, of the variants and seeds in force."""
+    folders = [artifacts.receiver_dir(seed) for seed in params.seeds]
+    folders += [
+        artifacts.model_dir(name, seed) for name in params.variants for seed in params.seeds
+    ]
+    return sorted(folder / file for folder in folders if (folder / file).is_file())
 
 
 def _run(path: Path) -> str:

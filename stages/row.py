@@ -6,6 +6,7 @@ from pipeline.evaluation.workers import Journal
 from pipeline.learning.training_run import read_variant
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
+from stages.methods import made_by
 
 
 def tasks_of(split: str) -> list[PersonaTask]:
@@ -21,7 +22,7 @@ def finetune_params(variant: str) -> FinetuneParams:
     """
     settings = Settings.load()
     seeds = settings.view(FinetuneParams).seeds
-    sets = [read_variant(variant, seed).axes.set for seed in seeds]
+    sets = [read_variant(variant, seed, made_by=made_by(variant, seed)).axes.set for seed in seeds]
     if any(other != sets[0] for other in sets):
         raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
     return settings.view(FinetuneParams, sets[0])

@@ -16,6 +16,7 @@ from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.training_run import Identity, load_tasks, save, start
 from pipeline.params import Settings, TrainParams
 from stages import console
+from stages.methods import refuse_other_method
 
 
 def train(
@@ -23,6 +24,7 @@ def train(
     seed: Annotated[int, typer.Argument(help="Training seed.")],
 ) -> None:
     """Train one variant on the replies of all training personas together."""
+    refuse_other_method("train", name, seed)
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(TrainParams, variant.set)

@@ -4,6 +4,7 @@ As the published systems of `stages.convai2` were scored: persona text and histo
 the person's dialogues, every reply counted.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.errors import ParamsError
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.convai2 import VALIDATION, ZERO_SHOT, read_tasks
 from pipeline.evaluation.estimates import Estimator
@@ -22,6 +24,7 @@ from pipeline.learning.training_run import load_variant, read_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
 from pipeline.persona.task import PersonaTask
 from stages import console
+from stages.methods import made_by
 
 
 SEED = 0  # of the order of candidates
@@ -56,28 +59,52 @@ def zero_shot(
     ] = None,
 ) -> None:
     """Score a trained variant on ConvAI2's validation set without fine-tuning."""
+    splits = _splits(split or VALIDATION)
     settings = Settings.load()
-    params = settings.view(FinetuneParams, read_variant(variant, seed).axes.set)
+    axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
+    params = settings.view(FinetuneParams, axes.set)
     score = settings.view(ScoreParams).score
-    tasks = tuple(read_tasks(path, split or VALIDATION, seed=SEED))
-    journal = _journal(variant, seed, path, params)
+    tasks = tuple(read_tasks(path, splits, seed=SEED))
+    journal = _journal(variant, seed, path, splits, params)
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
     workers = Workers(MakeWork(variant, seed, tasks, params), journal)
     with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)
     found = Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records)
-    target = ZERO_SHOT / f"{variant}.json"
+    target = _target(variant, splits)
     counts = {"personas": len(tasks), "replies": len(records)}
-    content = {"sha256": artifacts.sha256_of(path), "seed": seed, "counts": counts}
-    artifacts.write_json(target, {**content, "metrics": found})
+    content = {"sha256": artifacts.sha256_of(path), "splits": splits, "seed": seed}
+    artifacts.write_json(target, {**content, "counts": counts, "metrics": found})
     journal.delete()
     console.out.print(f"{target}: {counts}")
 
 
-def _journal(variant: str, seed: int, path: Path, params: FinetuneParams) -> Journal:
+def _splits(asked: Sequence[str]) -> list[str]:
+    """Return the splits asked for, in their own order, each once.
+
+    Raises:
+        ParamsError: one of them holds no validation personas, as train, or there is no such split.
+    """
+    for split in asked:
+        if split not in VALIDATION:
+            raise ParamsError(f"--split {split}: {' or '.join(VALIDATION)} was expected")
+    return [split for split in VALIDATION if split in asked]
+
+
+def _target(variant: str, splits: Sequence[str]) -> Path:
+    """Name the result; that of a part stands beside the whole set's, not in its place."""
+    part = "" if splits == [*VALIDATION] else "".join(f"-{split}" for split in splits)
+    return ZERO_SHOT / f"{variant}{part}.json"
+
+
+def _journal(
+    variant: str, seed: int, path: Path, splits: Sequence[str], params: FinetuneParams
+) -> Journal:
+    """Return the journal of these personas: its jobs are named by their place among them."""
     needed = [artifacts.model_dir(variant, seed), artifacts.BASE, path]
     parts = {str(part): artifacts.sha256_of(part) for part in needed}
-    return Journal(f"zero-shot-{variant}", parts | {"params": params.model_dump_json()})
+    parts |= {"splits": " ".join(splits), "params": params.model_dump_json()}
+    return Journal(f"zero-shot-{variant}", parts)
 
 
 if __name__ == "__main__":

@@ -91,8 +91,19 @@ def mean_difference(
     return bootstrap.mean(minus(values, others), f"difference in {metric.name}")
 
 
-def _reply(record: Prediction) -> tuple[str, str, int]:
-    return record.task_id, record.dialogue_id, record.turn
+def other_text(a: Sequence[Prediction], b: Sequence[Prediction]) -> str | None:
+    """Name a reply by whose ids the two mean different texts, as predictions of two corpora do."""
+    texts = {_reply(record)[:-1]: record.reference for record in a}
+    for record in b:
+        task, dialogue, turn, text = _reply(record)
+        if texts.get((task, dialogue, turn), text) != text:
+            return f"{dialogue}, turn {turn}"
+    return None
+
+
+def _reply(record: Prediction) -> tuple[str, str, int, str]:
+    """Tell replies apart; by their text, too, for every corpus has the same ids."""
+    return record.task_id, record.dialogue_id, record.turn, record.reference
 
 
 def _at(records: Sequence[Prediction], epoch: int) -> list[Prediction]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import DataError
-from pipeline.evaluation.adaptation import Content, common, minus, per_persona
+from pipeline.evaluation.adaptation import Content, common, minus, other_text, per_persona
 from pipeline.evaluation.aggregate import Array, Metric, nats_per_token
 from pipeline.evaluation.bootstrap import LEVEL, Bootstrap, Estimate
 from pipeline.evaluation.crossed import Components, components, sums_by_cell
@@ -112,7 +112,7 @@ def compare(
         seed: of both.
 
     Raises:
-        DataError: as the metrics, or two variants share no reply.
+        DataError: as the metrics; two variants share no reply, or were predicted on other tasks.
     """
     bootstrap = Bootstrap(permutations, seed)
     tests = [
@@ -152,6 +152,11 @@ def _test(
     a, b = common(*records)
     if not a:
         raise DataError(f"{pair.a} and {pair.b} share no held-out reply; run finetune for both")
+    if place := other_text(*records):
+        raise DataError(
+            f"{pair.a} and {pair.b} were predicted on different tasks: {place} is not the same "
+            "reply; run finetune for both"
+        )
     difference = minus(per_persona(metric, a), per_persona(metric, b))
     values = np.array([difference[persona] for persona in sorted(difference)])
     return PairedTest(

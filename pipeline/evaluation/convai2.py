@@ -41,7 +41,7 @@ def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaT
     """
     for split in splits:
         if split not in get_args(Split):
-            raise DataError(f"--valid {split}: one of {', '.join(get_args(Split))} was expected")
+            raise DataError(f"split {split}: one of {', '.join(get_args(Split))} was expected")
     with _folder(path) as folder:
         return [
             task

@@ -40,6 +40,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         found: what the stages wrote.
         figures: files of pictures beside the report, by the heading they stand under.
     """
+    paired = [claims(found.tests), *distinguishable(found.tests, found.others, found.alpha)]
     parts = [
         "# Report",
         " ".join(found.facts),
@@ -57,10 +58,7 @@ def document(found: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         *_headed("## Ranking heads", heads(found.details)),
         *_headed("## Training seeds", over_seeds(found.details, found.tests)),
         *_headed("## What training cost", costs(found)),
-        "Counts of the training run alone: self-play comes on top of its transmitter's.",
-        "## Paired tests",
-        claims(found.tests),
-        *distinguishable(found.tests, found.others, found.alpha),
+        *_headed("## Paired tests", *paired),
         *_headed("## Support dialogues in the prompt instead", in_context(found)),
     ]
     for heading, pictures in figures.items():
@@ -180,7 +178,9 @@ def costs(found: Findings) -> str:
         steps = f"{row.steps:.0f} ({row.best_step:.0f})"
         sizes = f"{compact(row.trained_parameters)} of {compact(row.all_parameters)}"
         rows.append([code(name), steps, *counts, compact(row.operations), sizes])
-    return table([*headings, "operations", "trained parameters"], rows)
+    shown = table([*headings, "operations", "trained parameters"], rows)
+    note = "Counts of the training run alone: self-play comes on top of its transmitter's."
+    return f"{shown}\n\n{note}" if shown else ""
 
 
 def claims(tests: Sequence[PairedResult]) -> str:
@@ -244,5 +244,5 @@ def in_context(found: Findings) -> str:
     return table(["variant", "K", "behind fine-tuning, nats per token"], rows)
 
 
-def _headed(heading: str, content: str) -> list[str]:
-    return [heading, content] if content else []
+def _headed(heading: str, *content: str) -> list[str]:
+    return [heading, *content] if any(content) else []

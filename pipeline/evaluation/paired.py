@@ -23,6 +23,9 @@ POWER = 0.8
 # again must count as one.
 _TOLERANCE = 1e-12
 
+# Further out scipy's inverse of the noncentral t is inexact, and from 2e5 on it may not return.
+_LARGEST_T = 1e4
+
 
 @dataclass(frozen=True)
 class EffectSize:
@@ -34,12 +37,17 @@ class EffectSize:
 
 
 def effect_size(differences: Array) -> EffectSize | None:
-    """Return d_z of paired differences, (p,); null where they do not vary."""
+    """Return d_z of paired differences, (p,); null where they vary by hardly more than rounding.
+
+    That is where the mean is so many standard errors from 0 that its t is over _LARGEST_T.
+    """
     size = len(differences)
-    if size < 2 or np.ptp(differences) == 0:
+    if size < 2 or np.ptp(differences) <= _TOLERANCE * np.max(np.abs(differences)):
         return None
     value = float(np.mean(differences) / np.std(differences, ddof=1))
     t = value * sqrt(size)
+    if abs(t) > _LARGEST_T:
+        return None
     low, high = (
         float(nctdtrinc(size - 1, tail, t)) / sqrt(size)
         for tail in ((1 + LEVEL) / 2, (1 - LEVEL) / 2)

@@ -57,7 +57,7 @@ class PersonaRun:
         """Return every record of each test persona.
 
         Candidates and responses at epoch 0 and at the headline epoch; for an adaptation to a
-        stranger (`swap`) likelihoods alone.
+        stranger (`swap`) at epoch 0 alone, the person's own, and likelihoods after it.
         """
         records = self._answers([list(self._test(task, headline)) for task in tasks])
         if self.params.finetune.in_context:

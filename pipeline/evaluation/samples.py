@@ -50,6 +50,7 @@ class Response:
     epoch: int
     sampled: str
     greedy: str
+    reference: str  # the real reply
 
 
 def digest(last: str, reply: str) -> str:
@@ -88,7 +89,7 @@ def responses(variant: str, records: Sequence[Prediction]) -> dict[Place, list[R
                 continue
             if record.response is None or record.greedy is None:
                 raise DataError(f"{variant}: no responses at epoch {epoch}; run finetune again")
-            said = Response(variant, epoch, record.response, record.greedy)
+            said = Response(variant, epoch, record.response, record.greedy, record.reference)
             found.setdefault((record.dialogue_id, record.turn), []).append(said)
     return found
 
@@ -109,14 +110,28 @@ def chosen(
         seed: of the draw.
 
     Raises:
-        DataError: the variants have no context in common.
+        DataError: the variants have no context in common, or one answers other tasks than these.
     """
+    for one in those:
+        for places in said.values():
+            _check_reply(one, places.get(one.place, ()))
     answered = [one for one in those if all(one.place in places for places in said.values())]
     if not answered:
         raise DataError("the variants have no test reply in common; run finetune for all of them")
     papers = [one for one in answered if one.digest in APPENDIX_C]
     others = [one for one in answered if one.digest not in APPENDIX_C]
     return papers + Random(f"{seed}/samples").sample(others, min(count, len(others)))
+
+
+def _check_reply(context: Context, said: Sequence[Response]) -> None:
+    """Ids are the same in every corpus: see that an answer is to this context."""
+    for one in said:
+        if one.reference != context.reply:
+            dialogue, turn = context.place
+            raise DataError(
+                f"{one.variant}: predicted on other tasks than data/tasks holds: {dialogue}, turn "
+                f"{turn}, is not the same reply; run finetune {one.variant} again"
+            )
 
 
 def markdown(

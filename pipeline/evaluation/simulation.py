@@ -1,7 +1,8 @@
 """The simulation study: how often intervals hold the truth, and tests reject it. No torch.
 
 Each run draws n personas from a population whose truth is known (`population.py`) and asks the very
-functions that score and compare. Percent of runs; with 2,000 runs the standard error is 0.5.
+functions that score and compare. Percent of runs; with 4,000 runs the standard error is 0.35
+where the percentage is 5 or 95, and 0.8 where it is 50.
 
 Dimensions: p, personas of a run; q, seeds; c, a metric's sums; m, the population's personas.
 """

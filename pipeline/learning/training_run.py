@@ -1,4 +1,4 @@
-"""One training run from records to files: what `train` and `meta_train` have in common."""
+"""One training run from records to files: what the stages that train a variant share."""
 
 import csv
 import io
@@ -23,6 +23,9 @@ from pipeline.model.learner import Learner, build_learner, load_theta, save_thet
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.persona.task import PersonaTask
+
+
+METHODS = ("train", "meta_train", "p2_selfplay")  # the stages that write a variant
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,14 @@ def start(identity: Identity, attention: Attention, precision: Precision) -> Lea
 
 
 def _refuse_other_method(identity: Identity) -> None:
+    """Look at what an earlier run left; of another schema it may be, for it is to be replaced."""
     folder = artifacts.model_dir(identity.name, identity.seed)
-    if not (folder / "variant.json").is_file():
+    path = folder / "variant.json"
+    if not path.is_file():
         return
-    method = read_variant(identity.name, identity.seed).method
-    if method != identity.method:
+    made_by = f"{identity.method} {identity.name} {identity.seed}"
+    method = artifacts.read_json(path, made_by=made_by).get("method")
+    if method not in (None, identity.method):
         raise TrainingError(
             f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that, "
             f"or delete the folder to have {identity.method} write it"
@@ -148,19 +154,27 @@ def _dialogues(tasks: Sequence[EncodedTask]) -> list[tuple[Window, ...]]:
     return [windows for task in tasks for windows in task.dialogues]
 
 
-def read_variant(name: str, seed: int) -> VariantFile:
+def read_variant(name: str, seed: int, *, made_by: str | None = None) -> VariantFile:
     """Read a trained variant's `variant.json`.
+
+    Args:
+        name: the variant's.
+        seed: of its training.
+        made_by: the stage that writes it, with its arguments; null: whichever trains it.
 
     Raises:
         MissingFileError: it was not trained.
         ModelError: the file is not a variant's.
     """
     path = artifacts.model_dir(name, seed) / "variant.json"
-    values = artifacts.read_json(path, made_by=f"train {name} {seed}` or `meta_train {name} {seed}")
+    made_by = made_by or "` or `".join(f"{method} {name} {seed}" for method in METHODS)
+    values = artifacts.read_json(path, made_by=made_by)
     try:
         return VariantFile.model_validate(values)
     except ValidationError as error:
-        raise ModelError(f"{path}: not a variant.json of this version; train again") from error
+        raise ModelError(
+            f"{path}: not a variant.json of this version; run stage `{made_by}` again"
+        ) from error
 
 
 def load_variant(name: str, seed: int) -> Learner:
@@ -174,7 +188,9 @@ def load_variant(name: str, seed: int) -> Learner:
         attention="sdpa",
         device=best_device(),
     )
-    learner = load_theta(learner, artifacts.model_dir(name, seed), made_by=record.method)
+    learner = load_theta(
+        learner, artifacts.model_dir(name, seed), made_by=f"{record.method} {name} {seed}"
+    )
     return replace(learner, inner_rates=record.inner_rates)
 
 

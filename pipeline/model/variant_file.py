@@ -14,7 +14,7 @@ class VariantFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
-    method: str  # train | meta_train
+    method: str  # train | meta_train | p2_selfplay
     seed: int
     axes: Variant
     adapters: Adapters

@@ -122,7 +122,7 @@ class Loop(Section):
     warmup_steps: Natural  # linear warm-up of the learning rate
     clip: Positive  # largest gradient norm
     validate_every: Count  # steps
-    patience: Count  # validations without a new best before stopping
+    patience: Count  # validations without a new best that are borne; the next one stops
 
 
 class DialogueLoop(Loop):

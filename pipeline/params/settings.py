@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.params.sections import Variant
-from pipeline.params.views import AllParams, StageParams
+from pipeline.params.views import SETTABLE, AllParams, StageParams
 
 
 Params = TypeVar("Params", bound=StageParams)
@@ -62,7 +62,9 @@ class Settings:
         """
         values = self._values
         for key, value in (overrides or {}).items():
-            values = _replaced(values, key.split("."), value, f"{self._origin}: set: {key}")
+            where = f"{self._origin}: set: {key}"
+            values = _replaced(values, key.split("."), value, where)
+            _refuse_idle(key, where)
         missing = [name for name in schema.model_fields if name not in values]
         if missing:
             raise ParamsError(f"{self._origin}: {missing[0]}: missing")
@@ -93,6 +95,16 @@ class Settings:
             for value in values:
                 self.view(AllParams, {key: value})
         return params
+
+
+def _refuse_idle(key: str, where: str) -> None:
+    """Let no `set` name what is read for all variants together: its row would be another's."""
+    if key.split(".")[0] not in SETTABLE:
+        allowed = ", ".join(sorted(SETTABLE))
+        raise ParamsError(
+            f"{where}: not read for one variant alone; a `set` may hold keys of {allowed}; "
+            "any other is changed for all variants, outside of `set`"
+        )
 
 
 def _replaced(values: dict[str, Any], path: list[str], value: object, where: str) -> dict[str, Any]:

@@ -102,6 +102,16 @@ class FinetuneParams(StageParams):
     generate: Generate
 
 
+# What a variant's `set` may replace, by first part: what is read for that variant alone. Seeds are
+# read so, too, but rows are compared over the same ones.
+SETTABLE = {
+    key
+    for view in (TrainParams, MetaTrainParams, SelfPlayParams, FinetuneParams)
+    for key in view.model_fields
+    if key != "seeds"
+}
+
+
 class ScoreParams(StageParams):
     """What `score` reads."""
 
@@ -112,6 +122,14 @@ class CompareParams(StageParams):
     """What `compare` reads."""
 
     compare: Compare
+    variants: dict[str, Variant]
+
+
+class ReportParams(StageParams):
+    """What `report` reads: whose files belong to the rows in force."""
+
+    seeds: Annotated[list[Natural], Field(min_length=1)]
+    variants: dict[str, Variant]
 
 
 class TuneParams(StageParams):

@@ -1,5 +1,8 @@
 """Paired tests: signs, Holm, verdicts; on differences whose p-values can be counted."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from pipeline.evaluation.comparison import compare
 from pipeline.evaluation.paired import detectable, effect_size, holm, sign_flip_p
 from pipeline.params import Claim
 from tests.prediction_builder import full
+from tests.wiring.closure import ROOT
 
 
 def variant(shift=0.0, *, personas=10, hit=True, **changes):
@@ -59,6 +63,21 @@ def test_equal_variants_are_not_distinguishable():
         assert test["p"] == test["p_holm"] == 1
         assert test["d_z"] is None
         assert test["difference"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_another_corpus_has_the_same_ids_and_shares_no_reply():
+    other = variant(0.5, reference="i like cats")
+    with pytest.raises(DataError, match="a and b share no held-out reply; run finetune for both"):
+        compare({"a": variant(), "b": other}, permutations=100, seed=0)
+
+
+def test_replies_that_two_corpora_have_in_common_by_chance_are_not_compared():
+    """A greeting is the same text in both; ids of other replies mean other texts."""
+    a, b = (
+        [*variant(), *variant(turn=1, reference=text)] for text in ("i like cats", "i like fish")
+    )
+    with pytest.raises(DataError, match="a and b were predicted on different tasks: d0, turn 1 is"):
+        compare({"a": a, "b": b}, permutations=100, seed=0)
 
 
 def test_too_few_personas_cannot_show_anything():
@@ -192,6 +211,20 @@ def test_effect_size_is_the_mean_in_standard_deviations():
     assert effect_size(np.array([1.0, 2.0, 3.0])).value == pytest.approx(2.0)
     assert effect_size(np.array([2.0, 2.0])) is None
     assert effect_size(np.array([2.0])) is None
+
+
+@pytest.mark.parametrize("spread", [1e-14, 1e-9, 1e-5])
+@pytest.mark.parametrize("personas", [2, 16])
+def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
+    """Of such a t scipy seeks the interval for ever, deaf to Ctrl-C: in a process of its own."""
+    values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
+    program = (
+        "import numpy as np; from pipeline.evaluation.paired import effect_size;"
+        f"print(effect_size(np.array({values})), effect_size(-np.array({values})))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "None None\n"
 
 
 def test_effect_sizes_carry_their_interval():

@@ -11,10 +11,12 @@ from math import log, sqrt
 
 import pytest
 
+from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.convai2 import measure, read_split
+from pipeline.evaluation.convai2 import ZERO_SHOT, measure, read_split, read_tasks
 from pipeline.evaluation.rankers import random_hits, random_hits_at_1, tfidf_hits
+from stages.convai2 import convai2
 from tests.unit.test_floors import a_task, a_turn
 from tests.wiring.closure import ROOT
 
@@ -98,6 +100,30 @@ def test_the_command_reads_a_folder_and_an_archive_alike(tmp_path):
     assert found[0] == found[1]
     assert found[0]["counts"]["personas"] == 4
     assert found[0]["tfidf"]["hits_at_1"]["value"] == 100.0
+
+
+def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypatch, capsys):
+    """Beside floors of these files, no row of other files or of a part of them."""
+    monkeypatch.chdir(tmp_path)
+    text = lines("i fish .", with_candidates("hi", "yes"))
+    for split in ("train", "valid", "test"):
+        artifacts.write_text(tmp_path / f"data/{split}_self_original.txt", text)
+    there = {"sha256": artifacts.sha256_of(tmp_path / "data"), "splits": ["test", "valid"]}
+    there |= {"metrics": {"ppl": {"value": 12.5, "low": None, "high": None}}}
+    artifacts.write_json(ZERO_SHOT / "same.json", there)
+    artifacts.write_json(ZERO_SHOT / "part.json", there | {"splits": ["valid"]})
+    artifacts.write_json(ZERO_SHOT / "other.json", there | {"sha256": "0" * 64})
+    artifacts.write_json(ZERO_SHOT / "older.json", {k: there[k] for k in ("sha256", "metrics")})
+    convai2(tmp_path / "data", out=tmp_path / "out.json")
+    said = capsys.readouterr().out
+    assert "same, zero-shot" in said
+    assert said.count("zero-shot") == 1
+    assert "other files or splits than these: older, other, part in docs/results/zero_shot" in said
+
+
+def test_an_unknown_split_names_no_other_commands_option(tmp_path):
+    with pytest.raises(DataError, match=r"^split foo: one of train, valid, test was expected"):
+        read_tasks(tmp_path, ["foo"], seed=0)
 
 
 def test_what_is_not_there_is_one_line(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -18,6 +19,7 @@ from pipeline.evaluation.markdown import interval, number, table
 from pipeline.evaluation.parsing import parse
 from pipeline.evaluation.table import Details, Interval
 from tests.unit.test_table import content
+from tests.unit.test_training_cost import run
 from tests.wiring.closure import ROOT
 
 
@@ -125,6 +127,14 @@ def test_a_family_that_could_show_nothing_is_not_called_indistinguishable(smalle
     assert distinguishable([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == []
 
 
+def test_what_has_no_table_has_neither_heading_nor_note():
+    nothing = findings(others=Family(tests=0, smallest_p_holm=0.0))
+    assert "Paired tests" not in document(nothing, {})
+    assert "Counts of the training run" not in document(nothing, {})
+    assert "## Paired tests" in document(findings(), {})  # of other pairs there is a count
+    assert "Counts of the training run" in document(findings(runs={"it": [run()]}), {})
+
+
 def test_seeds_have_a_section_only_where_there_are_several():
     assert "## Training seeds" not in document(findings(), {})
     crossed = {"value": 20.0, "low": 19.0, "high": 21.0, "crossed_low": 15.0, "crossed_high": 25.0}
@@ -206,6 +216,7 @@ def test_a_training_run_is_drawn_by_what_its_history_has():
 def project(tmp_path, monkeypatch):
     """The committed metrics, with the least of the rest that the report reads."""
     (tmp_path / "metrics").symlink_to(ROOT / "metrics")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     splits = {split: {"personas": 5} for split in artifacts.SPLITS}
     artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
@@ -238,9 +249,30 @@ def test_the_committed_metrics_make_the_same_report_twice_without_torch(project)
         ET.fromstring(contents[0][picture])
 
 
+def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
+    """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
+    from stages.report import report
+
+    (project / "metrics").unlink()
+    shutil.copytree(ROOT / "metrics", project / "metrics")
+    for folder in (artifacts.KSHOT, artifacts.DETAILS):
+        (there,) = folder.glob("transfer.*")
+        shutil.copy(there, there.with_stem("dropped"))
+    for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
+        path = artifacts.model_dir(name, seed) / "history.csv"
+        artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
+    report()
+    assert "kshot: left out, no key of variants in params.yaml: dropped" in capsys.readouterr().out
+    text = (artifacts.REPORT / "index.md").read_text()
+    assert "dropped" not in text
+    curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
+    assert curves == ["in_place-seed-0-loss.svg", "p2_receiver-seed-0-loss.svg"]
+
+
 def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
     from stages.report import report
 
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match=r"stages\.score"):
         report()

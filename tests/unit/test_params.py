@@ -44,6 +44,18 @@ def changed(values, key, value):
         ("variants.in_place.freeze_base", True, r"leaves nothing to train"),
         ("variants.in_place.set", {"iner_lr": 1}, r"set: iner_lr: there is no such parameter"),
         ("variants.in_place.set", {"train.lr": -1.0}, r"train.lr: .*greater than 0, found -1.0"),
+        *(
+            ("variants.in_place.set", {key: value}, rf"set: {key}: not read for one .*adapters, fi")
+            for key, value in (
+                ("base.pretrain.width", 128),
+                ("data.source", "x"),
+                ("score.seed", 7),
+                ("seeds", [0]),
+                ("receiver.lr", 0.1),
+                ("tune.seed", 1),
+            )
+        ),
+        ("tune.train", {"score.seed": [0, 1, 2, 3, 4]}, r"set: score.seed: not read for one"),
         ("variants.in_place.set", {"variants.x": 1}, r"set: variants.x: there is no such"),
         ("seeds", [0, 0], r"seeds must be distinct, found \[0, 0\]"),
         (
@@ -96,6 +108,13 @@ def test_set_replaces_values_for_one_variant(values):
     assert (own.inner_lr, own.adapters.bottleneck) == (0.5, 3)
     other = settings.view(MetaTrainParams, settings.variant("extra_place").set)
     assert other.inner_lr == values["inner_lr"]
+
+
+def test_what_set_may_not_hold_stops_a_stage_too(values):
+    """No stage validates the whole file; a row of one seed would go unnoticed."""
+    settings = changed(values, "variants.in_place.set", {"seeds": [0]})
+    with pytest.raises(ParamsError, match="set: seeds: not read for one variant alone"):
+        settings.view(MetaTrainParams, settings.variant("in_place").set)
 
 
 def test_an_unknown_variant_lists_what_there_is(values):

@@ -31,6 +31,7 @@ def records(variant, places, seeds=(0,)):
             turn=turn,
             epoch=epoch,
             seed=seed,
+            reference=f"say {dialogue[1:]} {turn} .",
         )
         for seed in seeds
         for dialogue, turn in places
@@ -76,6 +77,16 @@ def test_only_what_all_variants_answer_is_shown_and_the_seed_decides():
     assert any(chosen(every, said, count=3, seed=s) != shown for s in (1, 2, 3))
     with pytest.raises(DataError, match="no test reply in common"):
         chosen(every, {**said, "c": {}}, count=3, seed=0)
+
+
+def test_answers_to_another_corpus_are_no_answers():
+    """Its ids are the same; the table would show replies to something else."""
+    every = list(contexts([a_task(0), a_task(1)]))
+    places = [one.place for one in every]
+    stale = [r.model_copy(update={"reference": "bye ."}) for r in records("b", places[4:])]
+    said = {"a": responses("a", records("a", places)), "b": responses("b", stale)}
+    with pytest.raises(DataError, match=r"b: predicted on other tasks .*d1, turn 1, is not the"):
+        chosen(every, said, count=1, seed=0)
 
 
 def test_the_papers_contexts_come_first_if_the_corpus_holds_them(monkeypatch):

@@ -89,8 +89,12 @@ def test_score_starts_in_under_two_seconds(tmp_path):
 
 
 def test_compare_takes_every_variant_that_has_predictions(project):
+    """But for what a variant that is no more has left; the output says so."""
+    dropped = project / "predictions/dropped.jsonl"
+    dropped.write_bytes((project / "predictions/transfer.jsonl").read_bytes())
     done = run(project, "-m", "stages.compare")
     assert done.returncode == 0, done.stderr
+    assert "predictions: left out, no key of variants in params.yaml: dropped" in done.stdout
     found = json.loads((project / "metrics/details/comparison.json").read_text())
     assert found["variants"] == ["in_place", "transfer"]
     assert len(found["tests"]) == 3
@@ -118,7 +122,7 @@ def test_no_predictions_at_all_is_one_line(project):
     shutil.rmtree(project / "predictions")
     done = run(project, "-m", "stages.compare")
     assert done.returncode == 1
-    assert "predictions/*.jsonl: not found" in done.stderr
+    assert "predictions/VARIANT.jsonl: not found" in done.stderr
 
 
 def test_a_damaged_line_is_named(project):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.learning import training_run
 from pipeline.learning.episodes import encode_tasks
@@ -47,6 +48,25 @@ def test_the_other_methods_variant_is_not_replaced(make_learner):
         start(identity("meta_train"), "eager", "float32")
 
 
+@pytest.mark.parametrize("left", [{"method": "train", "more": 1}, {}])
+def test_a_run_replaces_what_an_earlier_schema_wrote(make_learner, monkeypatch, left):
+    """The same command would otherwise fail until the folder is deleted by hand."""
+    artifacts.write_json(artifacts.model_dir("in_place", 0) / "variant.json", left)
+    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(training_run, "load_base", lambda _: None)
+    assert start(identity(), "eager", "float32").theta
+    with pytest.raises(ModelError, match=r"not a variant.json .*`meta_train in_place 0` again"):
+        read_variant("in_place", 0, made_by="meta_train in_place 0")
+
+
+def test_the_other_methods_is_not_replaced_in_an_earlier_schema_either():
+    artifacts.write_json(
+        artifacts.model_dir("in_place", 0) / "variant.json", {"method": "meta_train"}
+    )
+    with pytest.raises(TrainingError, match=r"seed-0 was made by stage meta_train"):
+        start(identity(), "eager", "float32")
+
+
 def test_the_same_method_may_train_again(make_learner, monkeypatch):
     saved(make_learner(), {})
     monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
@@ -62,8 +82,17 @@ def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
         load_theta(make_learner(), folder, made_by="train")
 
 
+def test_a_missing_theta_names_the_whole_command(make_learner, monkeypatch):
+    (saved(make_learner(), {}) / "theta.safetensors").unlink()
+    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(training_run, "load_base", lambda _: None)
+    with pytest.raises(MissingFileError, match=r"run `python -m stages.train in_place 0` "):
+        load_variant("in_place", 0)
+
+
 def test_an_untrained_variant_is_named():
-    with pytest.raises(MissingFileError, match=r"variant\.json: not found"):
+    expected = r"variant\.json: not found; .*`meta_train in_place 0` or `p2_selfplay in_place 0`"
+    with pytest.raises(MissingFileError, match=expected):
         read_variant("in_place", 0)
 
 

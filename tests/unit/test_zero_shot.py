@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline import artifacts
+from pipeline.errors import ParamsError
 from pipeline.evaluation.convai2 import ZERO_SHOT, read_tasks
 from pipeline.evaluation.zero_shot import zero_shot
 from pipeline.params import FinetuneParams, Settings
@@ -62,7 +63,9 @@ def test_every_reply_is_scored_once_and_nothing_is_fine_tuned(learner, params):
     assert all((learner.theta[name] == value).all() for name, value in before.items())
 
 
-def test_the_command_writes_the_scores_of_the_whole_set(learner, tmp_path, monkeypatch):
+@pytest.fixture
+def project(learner, tmp_path, monkeypatch):
+    """A person with two replies in each of the two splits, and a variant to score them by."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
     shutil.copy(ROOT / "params.yaml", "params.yaml")
@@ -73,11 +76,53 @@ def test_the_command_writes_the_scores_of_the_whole_set(learner, tmp_path, monke
         artifacts.write_text(folder / "x", "x")
     monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
     axes = SimpleNamespace(set={"generate.max_new_tokens": 3})
-    monkeypatch.setattr(stage, "read_variant", lambda name, seed: SimpleNamespace(axes=axes))
-    stage.zero_shot("in_place", tmp_path / "data")
+    monkeypatch.setattr(stage, "read_variant", lambda *_, **__: SimpleNamespace(axes=axes))
+    return tmp_path
+
+
+def test_the_command_writes_the_scores_of_the_whole_set(learner, project):
+    stage.zero_shot("in_place", project / "data")
     found = artifacts.read_json(ZERO_SHOT / "in_place.json", made_by="zero_shot")
     assert found["counts"] == {"personas": 2, "replies": 4}
-    each = [nats(learner, t) for t in read_tasks(tmp_path / "data", ["valid", "test"], seed=0)]
+    assert found["splits"] == ["valid", "test"]
+    each = [nats(learner, t) for t in read_tasks(project / "data", ["valid", "test"], seed=0)]
     expected = math.exp(sum(total for total, _ in each) / sum(tokens for _, tokens in each))
     assert found["metrics"]["ppl"]["value"] == pytest.approx(expected, rel=1e-9)
     assert found["metrics"]["hits_at_1"] is not None
+
+
+def test_a_part_stands_beside_the_whole_set(project):
+    artifacts.write_json(ZERO_SHOT / "in_place.json", {"all": "of it"})
+    stage.zero_shot("in_place", project / "data", split=["test", "test"])
+    found = artifacts.read_json(ZERO_SHOT / "in_place-test.json", made_by="zero_shot")
+    assert (found["splits"], found["counts"]) == (["test"], {"personas": 1, "replies": 2})
+    assert artifacts.read_json(ZERO_SHOT / "in_place.json", made_by="zero_shot") == {"all": "of it"}
+
+
+def test_what_was_scored_of_one_split_is_not_taken_for_the_others(project, monkeypatch):
+    """Cut off after the last persona of valid, then asked for test."""
+    scored = []
+
+    def noted(learner, tasks, params, *, seed):
+        scored.extend(task.split for task in tasks)
+        return zero_shot(learner, tasks, params, seed=seed)
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "predict", noted)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.Estimator, "micro", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            stage.zero_shot("in_place", project / "data", split=["valid"])
+    stage.zero_shot("in_place", project / "data", split=["test"])
+    assert scored == ["valid", "test"]
+    stage.zero_shot("in_place", project / "data", split=["valid"])
+    assert scored == ["valid", "test"]  # its own it finds again
+
+
+@pytest.mark.parametrize("split", ["train", "tset"])
+def test_other_splits_are_refused_before_anything_is_scored(project, split):
+    with pytest.raises(ParamsError, match=f"--split {split}: valid or test was expected"):
+        stage.zero_shot("in_place", project / "data", split=["valid", split])
+    assert not artifacts.CHECKPOINTS.exists()

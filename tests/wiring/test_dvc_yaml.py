@@ -33,7 +33,7 @@ VIEWS = {
     "score": params.ScoreParams,
     "floors": None,
     "compare": params.CompareParams,
-    "report": None,
+    "report": params.ReportParams,
 }
 
 
