@@ -9,9 +9,10 @@ import typer
 from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.evaluation.headline import headline_epoch
+from pipeline.evaluation.journal import Journal
 from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Jobs, Journal, Work, Workers
+from pipeline.evaluation.workers import Jobs, Work, Workers
 from pipeline.learning.training_run import load_variant, read_variant
 from pipeline.model.device import best_device, folds_at_once
 from pipeline.params import FinetuneParams, Settings
@@ -69,6 +70,7 @@ def finetune(
     params = _params(variant)
     journal = _journal(variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
+    console.note(journal.complaint)
     sizes = {split: len(_tasks(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:
