@@ -37,6 +37,11 @@ class MissingFileError(PipelineError):
     """An input that an earlier stage should have written."""
 
     def __init__(self, path: object, stage: str) -> None:
+        self._arguments = (path, stage)
         super().__init__(
             f"{path}: not found; run `python -m stages.{stage}` (or `dvc repro`) first"
         )
+
+    def __reduce__(self) -> tuple[type["MissingFileError"], tuple[object, str]]:
+        """Come back from a worker process: by default the message would be the only argument."""
+        return type(self), self._arguments

@@ -5,13 +5,31 @@ import signal
 import sys
 
 
+TERMINATED = 128 + signal.SIGTERM  # the exit code, 143, as shells count
+
+
 def interrupted_early(signum: int, frame: object) -> None:  # noqa: ARG001
     """End a stage by one line while it is still importing: nothing was begun."""
-    sys.stderr.write("error: interrupted; nothing was done yet, run the same command to go on\n")
+    asked = signum == signal.SIGTERM
+    how = "terminated" if asked else "interrupted"
+    sys.stderr.write(f"error: {how}; nothing was done yet, run the same command to go on\n")
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(TERMINATED if asked else 1)
+
+
+def hears_sigterm() -> bool:
+    """Say whether SIGTERM may be answered: nobody ignores it, and this is no rank of `torchrun`.
+
+    A rank is ended because another failed or the whole run was told to, and whoever ends it says
+    so. It must die at once, too: it may hang in a sum with ranks that are gone.
+    """
+    ours = signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, interrupted_early)
+    return ours and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
 # Only for `python -m stages.NAME`, whose imports take seconds; `console.run` takes over then.
-if sys.argv[:1] == ["-m"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, interrupted_early)
+if sys.argv[:1] == ["-m"]:
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupted_early)
+    if hears_sigterm():
+        signal.signal(signal.SIGTERM, interrupted_early)

@@ -1,6 +1,7 @@
 """What the shell shows: progress, tables, every expected error as one line and its exit code."""
 
 import errno
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,22 +13,38 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.errors import PipelineError
-from stages import interrupted_early
+from stages import TERMINATED, hears_sigterm, interrupted_early
 
 
 out = Console(soft_wrap=True)
 _err = Console(stderr=True, soft_wrap=True)
 
+_GO_ON = "nothing half-written was kept, run the same command to go on"
+_LESS_MEMORY = (
+    "set MAMLVIAPP_TASKS_AT_ONCE or MAMLVIAPP_FOLDS_AT_ONCE to a lower number (1 is the least), or "
+    "MAMLVIAPP_RECOMPUTE=1, and run the same command to go on"
+)
+
 Advance = Callable[[int, str], None]  # (units done so far, a few words)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a stage as Ctrl-C does: what tidies up after the one does so here."""
 
 
 def run(command: Callable[..., None]) -> None:
     """Run one typer command; expected errors become one clear line and their exit code."""
     if signal.getsignal(signal.SIGINT) is interrupted_early:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hears_sigterm():
+        signal.signal(signal.SIGTERM, _terminated)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_one_line_errors()(command))  # inside, since typer has its own way with Ctrl-C
     app()
+
+
+def _terminated(signum: int, frame: object) -> None:  # noqa: ARG001
+    raise Terminated
 
 
 @contextmanager
@@ -36,20 +53,47 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except PipelineError as error:
         _fail(str(error), error.exit_code)
+    except Terminated:
+        _fail(f"terminated; {_GO_ON}", TERMINATED)
     except KeyboardInterrupt:
-        _fail("interrupted; nothing half-written was kept, run the same command to go on")
+        _fail(f"interrupted; {_GO_ON}")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(f"no space left on the disk ({error.filename or 'while writing'}); free some")
-        elif error.errno in (errno.EACCES, errno.EROFS):
-            _fail(f"{error.filename}: may not be read or written ({error.strerror})")
-        else:
-            _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
+        _fail(_of_system(error))
+    except (MemoryError, RuntimeError) as error:
+        if not _is_memory(error):
+            raise
+        _fail(f"{_what_was_asked(error)}; {_LESS_MEMORY}")
+
+
+def _of_system(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on the disk ({error.filename or 'while writing'}); free some"
+    if error.errno in (errno.EACCES, errno.EROFS):
+        return f"{error.filename}: may not be read or written ({error.strerror})"
+    return f"{error.filename or 'the system'}: {error.strerror or error}"
+
+
+def _is_memory(error: Exception) -> bool:
+    """Say whether memory ran out: Python's, a GPU's, a CPU tensor's. By name, without torch."""
+    named = type(error).__name__ in ("MemoryError", "OutOfMemoryError")
+    return named or "DefaultCPUAllocator" in str(error)
+
+
+def _what_was_asked(error: Exception) -> str:
+    """Return "out of memory", and how much was asked for where torch says so."""
+    asked = re.search(r"ried to allocate ([\d.]+ \w+)", str(error))
+    return "out of memory" + (f" ({asked[1]} more were asked for)" if asked else "")
 
 
 def _fail(message: str, code: int = 1) -> None:
     _err.print(f"[bold red]error:[/] {_escape(' '.join(message.split()))}", highlight=False)
     sys.exit(code)
+
+
+def note(message: str) -> None:
+    """Say on stderr what a user should know and need not mend; nothing if there is nothing."""
+    if message:
+        _err.print(f"[bold]note:[/] {_escape(message)}", highlight=False)
 
 
 def _escape(text: str) -> str:

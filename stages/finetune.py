@@ -46,6 +46,7 @@ def finetune(
     params = row.finetune_params(variant)
     journal = row.journal("finetune", variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
+    console.note(journal.complaint)
     sizes = {split: len(row.tasks_of(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:

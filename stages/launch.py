@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.ranks import Ranks, joined
 from pipeline.model.device import best_device, count_from_environment, num_workers
+from stages.console import Terminated
 
 
 # What goes wrong on every rank is said by rank 0 alone: the others wait to be ended by then.
@@ -76,6 +78,7 @@ def _torchrun(count: int) -> None:
 
     Raises:
         TrainingError: a rank was killed, so that it could not say so itself.
+        Terminated: SIGTERM; the ranks have ended.
     """
     logging.disable()  # its report of a failed rank is a screen; ours is a line
     os.environ["MAMLVIAPP_WORKERS"] = str(max(1, num_workers() // count))  # cores of each rank
@@ -96,7 +99,9 @@ def _torchrun(count: int) -> None:
             elastic_launch(config, sys.executable)("-m", module.name, *sys.argv[1:])
         except ChildFailedError as error:
             _report(error)
-        except SignalException:
+        except SignalException as error:
+            if error.sigval == signal.SIGTERM:
+                raise Terminated from error  # its ranks were ended without a word
             sys.exit(1)  # rank 0 was told, and has said so
 
 

@@ -2,7 +2,7 @@
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.evaluation.workers import Journal
+from pipeline.evaluation.journal import Journal
 from pipeline.learning.training_run import read_variant
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask

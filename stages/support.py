@@ -47,8 +47,10 @@ def support(
     journal = row.journal("support", variant, params)
     tasks = row.tasks_of("test")
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
+    workers = Workers(MakeWork(variant, params), journal)
+    console.note(journal.complaint)
     with console.progress(f"{variant} on its support", len(jobs)) as on_done:
-        records = Workers(MakeWork(variant, params), journal).map(jobs, on_done)
+        records = workers.map(jobs, on_done)
     target = artifacts.support_file(variant)
     found = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
     artifacts.write_json(target, {"seeds": params.seeds, **found})

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from pipeline.evaluation.tuning import Cost, Trial, criterion
 from pipeline.model.checkpoint import fingerprint
 from pipeline.model.variant_file import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
+from stages.console import Terminated
 
 
 _ROOT = Path(__file__).parents[1]  # of the code
 _INPUTS = (artifacts.tasks_file("train"), artifacts.tasks_file("valid"), artifacts.BASE)
+_PATIENCE = 5.0  # seconds for a stage to end by Ctrl-C
 _VIEWS: dict[str, type[TrainParams] | type[MetaTrainParams]] = {
     "train": TrainParams,
     "meta_train": MetaTrainParams,
@@ -111,16 +114,36 @@ def _stage(folder: Path, *command: str) -> bool:
     """Run a stage in `folder`; return whether it came through, or diverged."""
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environ = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-m", f"stages.{command[0]}", *command[1:]],
         cwd=folder,
         env=environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode not in (0, DivergedError.exit_code):
+    ) as process:
+        code = _exit_code(process)
+    if code not in (0, DivergedError.exit_code):
         raise TrainingError(
-            f"stages.{' '.join(command)} ended with exit code {done.returncode} in {folder}; "
+            f"stages.{' '.join(command)} ended with exit code {code} in {folder}; "
             "what it said stands above; run the same command to go on"
         )
-    return done.returncode == 0
+    return code == 0
+
+
+def _exit_code(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a stage. Where this command is told to end, the stage ends first, and tidies up.
+
+    What it says of that is enough: this command then ends with its exit code and no word.
+    """
+    try:
+        return process.wait()
+    except KeyboardInterrupt as told:
+        if not isinstance(told, Terminated):  # Ctrl-C has reached the stage, too, as a rule
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+        process.terminate()
+        if process.wait() > 0:
+            sys.exit(process.returncode)
+        raise
+    except BaseException:
+        process.kill()
+        raise

@@ -16,9 +16,10 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.bootstrap import Bootstrap
 from pipeline.evaluation.convai2 import VALIDATION, ZERO_SHOT, read_tasks
 from pipeline.evaluation.estimates import Estimator
+from pipeline.evaluation.journal import Journal
 from pipeline.evaluation.persona_run import PersonaJob
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Jobs, Journal, Work, Workers
+from pipeline.evaluation.workers import Jobs, Work, Workers
 from pipeline.evaluation.zero_shot import zero_shot as predict
 from pipeline.learning.training_run import load_variant, read_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
@@ -68,6 +69,7 @@ def zero_shot(
     journal = _journal(variant, seed, path, splits, params)
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
     workers = Workers(MakeWork(variant, seed, tasks, params), journal)
+    console.note(journal.complaint)
     with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)
     found = Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records)

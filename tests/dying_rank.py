@@ -1,7 +1,8 @@
-"""A command on ranks whose rank 1 dies, for tests: `python -m tests.dying_rank kill|raise|all`."""
+"""A command on ranks whose rank 1 dies, or ends all, for tests: `... kill|raise|all|terminate`."""
 
 import os
 import signal
+import time
 
 import torch
 
@@ -12,7 +13,7 @@ from stages.launch import on_ranks
 
 
 def dying(how: str) -> None:
-    """Join, then die on rank 1 (`all`: on every rank) while rank 0 waits for it."""
+    """Join, then die on rank 1 (`all`: on every rank) while rank 0 waits; or end the launcher."""
     ranks = here()
     ranks.barrier()
     if ranks.first:
@@ -23,6 +24,9 @@ def dying(how: str) -> None:
     if ranks.rank == 1:
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "terminate":
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(60)
         raise TrainingError("rank 1 cannot go on")
     ranks.sum_gradients([torch.zeros(3)], 1.0)
 

@@ -4,10 +4,12 @@ Folds of one persona share the unadapted scores; nothing else passes between fol
 adapted in any order and any number at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 
+from pipeline.errors import DivergedError
 from pipeline.evaluation.likelihoods import Question, likelihoods
 from pipeline.evaluation.predict import score_dialogue
 from pipeline.evaluation.protocols import Fold
@@ -41,6 +43,9 @@ def answer(
         asked: the folds.
         params: how to adapt, what to generate.
         at_once: folds that share passes.
+
+    Raises:
+        DivergedError: a loss, or a score of a query reply, is not finite.
     """
     answers = _unadapted(learner, asked, params.generate)
     encode = learner.encoder.encode
@@ -60,7 +65,8 @@ def _unadapted(learner: Learner, asked: Sequence[Asked], generate: Generate) -> 
         key = (one.task.task_id, dialogue.dialogue_id)
         if key not in known:
             full = 0 in one.full
-            known[key] = score_dialogue(learner, learner.theta, dialogue, generate, full=full)
+            with _named(f"{one.task.task_id}, epoch 0"):
+                known[key] = score_dialogue(learner, learner.theta, dialogue, generate, full=full)
         return known[key]
 
     return [[(0, [s for d in one.fold.query for s in score(one, d)])] for one in asked]
@@ -78,13 +84,24 @@ def _scores(
         if len(adapted.folds) > 1 and not full:
             together += [(fold, Question(place, dialogue)) for dialogue in one.fold.query]
             continue
-        for dialogue in one.fold.query:
-            found[fold] += score_dialogue(learner, theta, dialogue, generate, full=full)
+        with _named(f"{one.fold.key}, epoch {adapted.epoch}"):
+            for dialogue in one.fold.query:
+                found[fold] += score_dialogue(learner, theta, dialogue, generate, full=full)
     if together:
         questions = [question for _, question in together]
-        answers = likelihoods(
-            learner, adapted.theta, questions, generate, at_once=len(adapted.folds)
-        )
+        with _named(f"epoch {adapted.epoch}"):  # of many folds, one of which has that dialogue
+            answers = likelihoods(
+                learner, adapted.theta, questions, generate, at_once=len(adapted.folds)
+            )
         for (fold, _), scores in zip(together, answers, strict=True):
             found[fold] += scores
     return list(found.values())
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Say in the error where it was that a score was not finite."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"{where}, {error}") from error

@@ -40,11 +40,12 @@ def headline_epoch(valid_records: Sequence[Prediction]) -> int:
     """Return the epoch with the lowest valid leave-one-out NLL per token, closing token counted.
 
     Pooled over personas and training seeds; of equal epochs the smaller. Records of other
-    settings are left out. An epoch at which fine-tuning diverged (NLL not finite) cannot win.
+    settings are left out. Fine-tuning that diverged at any epoch diverged: `finetune` refuses it,
+    and no epoch wins here.
 
     Raises:
         DataError: no record is of the valid split's leave-one-out, the epochs differ in the
-            replies they score, or no epoch has a finite NLL.
+            replies they score, or the NLL is not finite at one of them.
     """
     valid = select(valid_records, "valid", "leave_one_out")
     if not valid:
@@ -62,10 +63,10 @@ def headline_epoch(valid_records: Sequence[Prediction]) -> int:
             "valid leave-one-out records score other replies at some epochs than others"
         )
     nats = {epoch: _nats(those) for epoch, those in scored.items()}
-    found = {epoch: value for epoch, value in nats.items() if isfinite(value)}
-    if not found:
-        raise DataError("the valid NLL is not finite at any epoch; lower finetune.lr")
-    return min(found, key=lambda epoch: (found[epoch], epoch))
+    for epoch, value in nats.items():
+        if not isfinite(value):
+            raise DataError(f"the valid NLL is {value} at epoch {epoch}; lower finetune.lr")
+    return min(nats, key=lambda epoch: (nats[epoch], epoch))
 
 
 def headline_records(records: Sequence[Prediction]) -> list[Prediction]:

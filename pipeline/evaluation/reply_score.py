@@ -1,8 +1,10 @@
 """What a model says of one reply, and the record that it becomes in one setting. No torch."""
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypeVar
 
+from pipeline.errors import DivergedError
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.protocols import Fold
 from pipeline.persona.task import Dialogue
@@ -14,7 +16,12 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class ReplyScore:
-    """What f_θ says of one reply; knows nothing of support, protocol or epoch."""
+    """What f_θ says of one reply; knows nothing of support, protocol or epoch.
+
+    Raises:
+        DivergedError: a number is not finite. It is met as soon as the reply is read, before any
+            response is drawn from such probabilities, and no file can hold it.
+    """
 
     dialogue: Dialogue
     turn: int
@@ -26,6 +33,20 @@ class ReplyScore:
     candidate_head: tuple[float, ...] | None = None
     responses: tuple[str, ...] = ()  # the first is Table 1's
     greedy: str | None = None
+
+    def __post_init__(self) -> None:
+        several = (
+            self.token_nll,
+            self.candidate_nll,
+            self.candidate_nll_unconditional,
+            self.candidate_head,
+        )
+        bad = [value for values in several for value in values or () if not isfinite(value)]
+        if bad:
+            raise DivergedError(
+                f"{self.dialogue.dialogue_id}, reply {self.turn}: a score is {bad[0]}; lower "
+                "finetune.lr, or train again at lower rates if that is so without fine-tuning"
+            )
 
 
 def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: int) -> Prediction:

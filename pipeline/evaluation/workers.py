@@ -2,26 +2,28 @@
 
 On a CPU the jobs of a small model are shared out to processes of one thread each, which is faster
 than threads inside each product; on a GPU one process works them off, several at a time. Finished
-jobs are kept in a journal outside the outs, so an interrupted run goes on where it stopped.
+jobs are kept in a journal outside the outs, so an interrupted run goes on where it stopped. No
+worker outlives the process that started it, however that one ends.
 """
 
-import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from itertools import groupby
-from multiprocessing import get_context
-from pathlib import Path
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
 
 import torch
 
-from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import TrainingError
+from pipeline.evaluation.journal import Journal
 from pipeline.evaluation.persona_run import PersonaJob
 from pipeline.evaluation.prediction import Prediction
-from pipeline.model.checkpoint import fingerprint
 from pipeline.model.device import best_device, num_workers
 
 
@@ -31,61 +33,33 @@ MakeWork = Callable[[], Work]
 OnDone = Callable[[int, str], None]  # (jobs done, the last one's name)
 
 
-class Journal:
-    """Results of finished jobs, one line each, appended as they come."""
-
-    def __init__(self, stage: str, parts: dict[str, str]) -> None:
-        root = Path(os.environ.get("DVC_ROOT", ""))
-        self.path = root / artifacts.CHECKPOINTS / f"{stage}-{fingerprint(parts)}.jsonl"
-
-    def load(self) -> dict[str, list[Prediction]]:
-        """Return what is there; a line cut off by a kill is dropped, its job is done again.
-
-        Raises:
-            ModelError: a whole line is damaged. The journal is removed first: the same command
-                then starts from the beginning.
-        """
-        found: dict[str, list[Prediction]] = {}
-        if not self.path.is_file():
-            return found
-        lines = self.path.read_bytes().split(b"\n")
-        for line in lines[:-1]:  # what follows the last newline was never finished
-            try:
-                entry = json.loads(line)
-                found[entry["job"]] = [Prediction.model_validate(r) for r in entry["records"]]
-            except (ValueError, KeyError, TypeError) as error:
-                self.delete()
-                raise ModelError(
-                    f"{self.path}: damaged journal; it was removed, "
-                    "run the same command again to start from the beginning"
-                ) from error
-        if lines[-1]:
-            self.path.write_bytes(b"".join(line + b"\n" for line in lines[:-1]))
-        return found
-
-    def append(self, job: str, records: Sequence[Prediction]) -> None:
-        """Add one finished job."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        entry = {"job": job, "records": [record.model_dump() for record in records]}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-    def delete(self) -> None:
-        """Remove the journal: the out is written."""
-        self.path.unlink(missing_ok=True)
-
-
-_work: Work
+_work: MakeWork  # a worker's own: makes the function at the first call, then returns it
 
 
 def _start(make_work: MakeWork) -> None:
+    """Prepare a worker; its state is made by its first job, whose error comes back as it is."""
     global _work
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has inherited the stage's own handler
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _work = make_work()
+    _work = cache(make_work)
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent has ended: it would wait for jobs for ever.
+
+    The pool's own pipes do not tell, since every worker holds both ends. A sentinel's other end is
+    held by the workers that were forked later, too, so they end from the last to the first.
+    """
+    parent = parent_process()
+    assert parent is not None, "workers are started by multiprocessing"
+    connection.wait([parent.sentinel])
+    os._exit(1)
 
 
 def _run(jobs: Jobs) -> list[list[Prediction]]:
-    return _work(jobs)
+    return _work()(jobs)
 
 
 def _chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
@@ -98,7 +72,11 @@ def _chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
 
 @contextmanager
 def _executor(make_work: MakeWork) -> Iterator[ProcessPoolExecutor | None]:
-    """Yield a pool, or None where one process is right."""
+    """Yield a pool, or None where one process is right; on an error no job in flight is awaited.
+
+    Raises:
+        TrainingError: a worker was killed.
+    """
     workers = num_workers()
     if best_device().type != "cpu" or workers == 1:
         yield None
@@ -112,9 +90,23 @@ def _executor(make_work: MakeWork) -> Iterator[ProcessPoolExecutor | None]:
     ) as pool:
         try:
             yield pool
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                f"one of {workers} worker processes was killed, for want of memory perhaps; set "
+                f"MAMLVIAPP_WORKERS to less than {workers}; finished jobs are kept, run the same "
+                "command to go on"
+            ) from error
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            _terminate(pool)
             raise
+
+
+def _terminate(pool: ProcessPoolExecutor) -> None:
+    """End a pool's processes: a job in flight may take minutes, and its result is not wanted."""
+    processes = [*pool._processes.values()]  # `terminate_workers` is there from Python 3.14 on
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 class Workers:
@@ -133,13 +125,12 @@ class Workers:
         self._at_once = at_once
         self._done = journal.load()
 
-    def map(
-        self, jobs: Sequence[PersonaJob], on_done: Callable[[int, str], None]
-    ) -> list[Prediction]:
+    def map(self, jobs: Sequence[PersonaJob], on_done: OnDone) -> list[Prediction]:
         """Return all jobs' records, in the order of the jobs.
 
         Raises:
             PipelineError: a job's own; the finished ones stay in the journal.
+            TrainingError: a worker was killed; the same.
         """
         todo = [job for job in jobs if job.name not in self._done]
         finished = len(jobs) - len(todo)

@@ -49,10 +49,10 @@ def test_test_and_other_protocols_have_no_say():
     assert headline_epoch([valid(0, 3.0), valid(1, 4.0), *others]) == 0
 
 
-def test_an_epoch_that_diverged_cannot_win():
-    assert headline_epoch([valid(0, float("nan")), valid(1, 9.0), valid(3, float("inf"))]) == 1
-    with pytest.raises(DataError, match="not finite at any epoch"):
-        headline_epoch([valid(0, float("nan"))])
+@pytest.mark.parametrize("nll", [float("nan"), float("inf")])
+def test_where_an_epoch_diverged_none_wins(nll):
+    with pytest.raises(DataError, match=f"valid NLL is {nll} at epoch 1; lower finetune.lr"):
+        headline_epoch([valid(0, 9.0), valid(1, nll), valid(3, 8.0)])
 
 
 def test_nothing_to_choose_on_is_refused():

@@ -13,14 +13,15 @@ from tests.wiring.closure import ROOT
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"),
+    ("how", "code", "expected"),
     [
-        ("kill", "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
-        ("raise", "error: rank 1 cannot go on"),
-        ("all", "error: no rank can go on"),
+        ("kill", 1, "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
+        ("raise", 1, "error: rank 1 cannot go on"),
+        ("all", 1, "error: no rank can go on"),
+        ("terminate", 143, "error: terminated; nothing half-written was kept"),
     ],
 )
-def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, expected):
+def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expected):
     begin = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tests.dying_rank", how],
@@ -32,7 +33,7 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, expected):
         timeout=120,
     )
     assert time.monotonic() - begin < 60
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
     (line,) = done.stderr.splitlines()
     assert line.startswith(expected)

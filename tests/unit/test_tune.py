@@ -1,8 +1,12 @@
 """`stages.tune` at toy size: the stages' own numbers, no test task read, nothing done twice."""
 
 import csv
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from ruamel.yaml import YAML
@@ -12,7 +16,7 @@ from pipeline.errors import DivergedError, MissingFileError, ParamsError, Traini
 from pipeline.evaluation.prediction import Prediction
 from pipeline.evaluation.tuning import criterion
 from pipeline.model.variant_file import VariantFile
-from stages import trial
+from stages import console, trial
 from stages.tune import tune
 from tests.toy_project import run_stage, toy_params, write_params, write_project, write_tasks
 from tests.wiring.closure import ROOT
@@ -162,3 +166,44 @@ def test_what_is_missing_is_named(folder):
     (folder / artifacts.tasks_file("valid")).unlink()
     with pytest.raises(MissingFileError, match=r"valid.jsonl: not found; run .*stages.tasks"):
         tune(VARIANT)
+
+
+TIDY = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path("tidied").touch(), sys.exit(143)))
+pathlib.Path("begun").touch()
+time.sleep(60)
+"""
+DIES = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(60)"
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("stage", "ends"), [(TIDY, SystemExit), (DIES, KeyboardInterrupt)])
+def test_a_stage_ends_before_the_command_that_is_told_to(tmp_path, monkeypatch, told, stage, ends):
+    """One that is told by this command alone, and not by a terminal, is left some time."""
+    monkeypatch.setattr(trial, "_PATIENCE", 0.1)
+    before = signal.signal(signal.SIGTERM, console._terminated)
+    process = subprocess.Popen([sys.executable, "-c", stage], cwd=tmp_path)
+
+    def tell():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), told)
+
+    teller = threading.Thread(target=tell)
+    teller.start()
+    try:
+        with pytest.raises(ends) as ended:
+            trial._exit_code(process)
+        assert process.returncode is not None
+    finally:
+        process.kill()
+        process.wait()
+        teller.join()
+        signal.signal(signal.SIGTERM, before)
+    if stage is TIDY:
+        assert ended.value.code == 143
+        assert (tmp_path / "tidied").exists()
+    else:
+        assert isinstance(ended.value, console.Terminated) == (told == signal.SIGTERM)

@@ -1,14 +1,22 @@
 """Jobs over processes: same records for any number of workers; interrupted runs go on."""
 
+import contextlib
 import functools
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
-from pipeline.errors import ModelError
+from pipeline.errors import MissingFileError, ModelError, TrainingError
+from pipeline.evaluation.journal import Journal
 from pipeline.evaluation.persona_run import PersonaJob
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Journal, Workers
+from pipeline.evaluation.workers import Workers
+from tests.wiring.closure import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -94,14 +102,112 @@ def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, work
     assert journal.load().keys() == {job.name for job in JOBS}
 
 
-def test_a_journal_belongs_to_its_inputs():
-    assert Journal("a", {"params": "1"}).path != Journal("a", {"params": "2"}).path
+def test_an_error_of_the_state_comes_back_as_it_is(monkeypatch):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
+    with pytest.raises(MissingFileError, match="theta: not found"):
+        Workers(without_model, Journal("a", {})).map(JOBS, ignore)
 
 
-def test_a_damaged_journal_is_named_and_removed(tmp_path):
+def without_model():
+    raise MissingFileError("theta", "train")
+
+
+def test_state_is_made_once_in_a_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
+    log, made = tmp_path / "log", tmp_path / "made"
+    Workers(functools.partial(counted, made, log), Journal("a", {})).map(JOBS, ignore)
+    pids = made.read_text().split()
+    assert len(pids) == len(set(pids)) <= 2
+
+
+def counted(made, log):
+    with made.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return make_work(log)
+
+
+def test_a_worker_that_was_killed_is_one_line_and_nothing_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
     journal = Journal("a", {})
-    journal.append("test/0/0/1", [record(JOBS[0])])
-    journal.path.write_bytes(b'{"job": "test/0/0/1"}\n')
-    with pytest.raises(ModelError, match="damaged journal; it was removed"):
-        journal.load()
-    assert journal.load() == {}
+    told = (
+        r"2 worker processes was killed.*MAMLVIAPP_WORKERS to less than 2; finished jobs are kept"
+    )
+    with pytest.raises(TrainingError, match=told):
+        Workers(killed, journal).map(JOBS, ignore)
+    done = set(journal.load())
+    assert JOBS[0].name in done
+    log = tmp_path / "log"
+    records = Workers(functools.partial(make_work, log), journal).map(JOBS, ignore)
+    assert records == [record(job) for job in JOBS]
+    assert set(names(log)) == {job.name for job in JOBS} - done
+
+
+def killed():
+    def work(jobs):
+        if jobs[0] == JOBS[-1]:
+            time.sleep(0.5)  # the others are done
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [[record(job)] for job in jobs]
+
+    return work
+
+
+def test_an_error_does_not_wait_for_jobs_in_flight(monkeypatch):
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
+    deadline = time.monotonic() + 20
+    with pytest.raises(ModelError, match="no"):
+        Workers(slow_but_one, Journal("a", {})).map(JOBS, ignore)
+    while multiprocessing.active_children():  # else the command would wait for them at its end
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def slow_but_one():
+    def work(jobs):
+        if jobs[0] == JOBS[1]:
+            raise ModelError("no")
+        time.sleep(40)
+        return [[record(job)] for job in jobs]
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, None),
+        (signal.SIGTERM, 143, "error: terminated; nothing half-written was kept"),
+        (signal.SIGINT, 1, "error: interrupted; nothing half-written was kept"),
+    ],
+)
+def test_no_worker_outlives_its_parent_or_has_a_word_of_its_own(tmp_path, number, code, said):
+    """They hold its stderr, which ends with the last of them."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.sleeping_workers", str(tmp_path)],
+        env=os.environ | {"MAMLVIAPP_WORKERS": "3", "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("begun-*"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        if number == signal.SIGINT:  # a terminal's Ctrl-C reaches the whole group
+            process.send_signal(signal.SIGSTOP)  # too slow to end its workers before they speak
+            os.killpg(process.pid, number)
+            time.sleep(1)
+            process.send_signal(signal.SIGCONT)
+        else:
+            process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == code
+    if said is None:
+        assert err == ""
+    else:
+        (line,) = err.splitlines()
+        assert line.startswith(said)

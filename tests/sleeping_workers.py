@@ -1,0 +1,32 @@
+"""A command whose workers sleep for a minute in their jobs, for tests: `... FOLDER`."""
+
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+from pipeline.evaluation.journal import Journal
+from pipeline.evaluation.persona_run import PersonaJob
+from pipeline.evaluation.workers import Jobs, Work, Workers
+from stages import console
+
+
+def make_work(folder: Path) -> Work:
+    """Return work that says it has begun, and takes longer than a test waits."""
+
+    def work(jobs: Jobs) -> list:
+        (folder / f"begun-{os.getpid()}").touch()
+        time.sleep(60)
+        return [[] for _ in jobs]
+
+    return work
+
+
+def sleeping(folder: Path) -> None:
+    """Give one job to each of some workers; one more worker stays idle."""
+    jobs = [PersonaJob(0, "test", index, 1) for index in range(2)]
+    Workers(partial(make_work, folder), Journal("a", {})).map(jobs, lambda *_: None)
+
+
+if __name__ == "__main__":
+    console.run(sleeping)
