@@ -14,7 +14,7 @@ from pipeline.evaluation.workers import Jobs, Work, Workers
 from pipeline.learning.training_run import load_variant
 from pipeline.model.device import best_device, folds_at_once
 from pipeline.params import FinetuneParams
-from stages import console, row
+from stages import console, finetuning
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MakeWork:
 
     def __call__(self) -> Work:
         """Return the function that does some jobs of one run."""
-        tasks = {split: row.tasks_of(split) for split in ("valid", "test")}
+        tasks = {split: finetuning.tasks_of(split) for split in ("valid", "test")}
         learner = cache(lambda seed: load_variant(self.variant, seed))
         at_once = folds_at_once(best_device())
 
@@ -43,11 +43,11 @@ def finetune(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
-    params = row.finetune_params(variant)
-    journal = row.journal("finetune", variant, params)
+    params = finetuning.finetune_params(variant)
+    journal = finetuning.journal("finetune", variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
     console.note(journal.complaint)
-    sizes = {split: len(row.tasks_of(split)) for split in ("valid", "test")}
+    sizes = {split: len(finetuning.tasks_of(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:
         jobs = [

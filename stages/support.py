@@ -14,7 +14,7 @@ from pipeline.evaluation.support_fit import falls, support_fit
 from pipeline.evaluation.workers import Jobs, Work, Workers
 from pipeline.learning.training_run import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
-from stages import console, row
+from stages import console, finetuning
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MakeWork:
 
     def __call__(self) -> Work:
         """Return the function that fine-tunes on some personas."""
-        tasks = row.tasks_of("test")
+        tasks = finetuning.tasks_of("test")
         learner = cache(lambda seed: load_variant(self.variant, seed))
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
@@ -42,10 +42,10 @@ def support(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:
     """Fine-tune on every test persona's support and measure the loss on the support itself."""
-    params = row.finetune_params(variant)
+    params = finetuning.finetune_params(variant)
     score = Settings.load().view(ScoreParams).score
-    journal = row.journal("support", variant, params)
-    tasks = row.tasks_of("test")
+    journal = finetuning.journal("support", variant, params)
+    tasks = finetuning.tasks_of("test")
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
     workers = Workers(MakeWork(variant, params), journal)
     console.note(journal.complaint)

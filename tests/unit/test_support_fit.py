@@ -11,7 +11,7 @@ from pipeline.evaluation.protocols import leave_one_out
 from pipeline.evaluation.support_fit import falls, support_fit
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
-from stages import row
+from stages import finetuning
 from stages import support as stage
 from tests.conftest import a_dialogue
 from tests.prediction_builder import a_prediction
@@ -134,7 +134,7 @@ def test_the_command_writes_it(learner, tmp_path, monkeypatch):
     for folder in (artifacts.model_dir("in_place", 0), artifacts.BASE):
         artifacts.write_text(folder / "x", "x")
     monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
-    monkeypatch.setattr(row, "finetune_params", lambda name: PARAMS)
+    monkeypatch.setattr(finetuning, "finetune_params", lambda name: PARAMS)
     stage.support("in_place")
     found = artifacts.read_json(artifacts.support_file("in_place"), made_by="support")
     assert found["seeds"] == [0]

@@ -1,4 +1,4 @@
-"""A trained row as the commands see it that fine-tune it: its parameters, and its journal."""
+"""What the commands that fine-tune a trained variant share: its parameters, tasks and journal."""
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
