@@ -1,4 +1,4 @@
-"""A command whose workers sleep for a minute in their jobs, for tests: `... FOLDER`."""
+"""A command whose workers sleep for ten minutes in their jobs, for tests: `... FOLDER`."""
 
 import os
 import time
@@ -16,7 +16,7 @@ def make_work(folder: Path) -> Work:
 
     def work(jobs: Jobs) -> list:
         (folder / f"begun-{os.getpid()}").touch()
-        time.sleep(60)
+        time.sleep(600)
         return [[] for _ in jobs]
 
     return work
