@@ -23,7 +23,11 @@ STUDIES = {  # by section of docs/results.md; of one where none is named the sec
     "Real Persona-chat, a base of our own": ("docs/results/real_cpu",),
     "Three training seeds, another base": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
     "The preset again": ("docs/results/real_cpu_again", "docs/results/real_cpu"),
-    "What the real data answer so far": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
+    "What the real data answer so far": (
+        "docs/results/real_cpu_seeds",
+        "docs/results/real_cpu_again",
+        "docs/results/real_cpu",
+    ),
     "Where the paper's numbers do not fit ours, and why": (
         "docs/results/real_cpu_seeds",
         "docs/results/real_cpu",
