@@ -8,7 +8,7 @@ import sys
 TERMINATED = 128 + signal.SIGTERM  # the exit code, 143, as shells count
 
 
-def interrupted_early(signum: int, frame: object) -> None:  # noqa: ARG001
+def interrupted_early(signum: int, *_: object) -> None:
     """End a stage by one line while it is still importing: nothing was begun."""
     asked = signum == signal.SIGTERM
     how = "terminated" if asked else "interrupted"

@@ -43,7 +43,7 @@ def run(command: Callable[..., None]) -> None:
     app()
 
 
-def _terminated(signum: int, frame: object) -> None:  # noqa: ARG001
+def _terminated(*_: object) -> None:
     raise Terminated
 
 
