@@ -9,13 +9,14 @@ worker outlives the process that started it, however that one ends.
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
 from itertools import groupby
 from multiprocessing import connection, get_context, parent_process
+from queue import Empty, SimpleQueue
 from threading import Thread
 
 import torch
@@ -31,6 +32,7 @@ Jobs = Sequence[PersonaJob]
 Work = Callable[[Jobs], list[list[Prediction]]]  # of jobs of one run, each job's records
 MakeWork = Callable[[], Work]
 OnDone = Callable[[int, str], None]  # (jobs done, the last one's name)
+Finished = Future[list[list[Prediction]]]
 
 
 _work: MakeWork  # a worker's own: makes the function at the first call, then returns it
@@ -154,5 +156,24 @@ class Workers:
                 yield from zip(jobs, work(jobs), strict=True)
             return
         futures = {pool.submit(_run, jobs): jobs for jobs in chunks}
-        for future in as_completed(futures):
+        for future in _as_completed(futures):
             yield from zip(futures[future], future.result(), strict=True)
+
+
+def _as_completed(futures: Collection[Finished]) -> Iterator[Finished]:
+    """Yield futures as they complete, and look up every second.
+
+    A signal that one of the pool's threads takes does not wake this one, whose part it is to act on
+    it: a wait without end, such as `concurrent.futures.as_completed`'s, would miss a Ctrl-C.
+    """
+    completed: SimpleQueue[Finished] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(completed.put)
+    left = len(futures)
+    while left:
+        try:
+            future = completed.get(timeout=1)
+        except Empty:
+            continue
+        left -= 1
+        yield future

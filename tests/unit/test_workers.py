@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -166,6 +167,38 @@ def slow_but_one():
     def work(jobs):
         if jobs[0] == JOBS[1]:
             raise ModelError("no")
+        time.sleep(40)
+        return [[record(job)] for job in jobs]
+
+    return work
+
+
+def test_a_signal_that_another_thread_takes_is_acted_on(monkeypatch, tmp_path):
+    """The kernel gives Ctrl-C to any of them, where the process was stopped for one."""
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
+    interrupted = None
+
+    def interrupt():
+        nonlocal interrupted
+        while not any(tmp_path.glob("begun-*")):
+            time.sleep(0.05)
+        time.sleep(1)  # until the main thread waits for results
+        interrupted = time.monotonic()
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            Workers(functools.partial(make_sleep, tmp_path), Journal("a", {})).map(JOBS[:2], ignore)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - interrupted < 20
+
+
+def make_sleep(folder):
+    def work(jobs):
+        (folder / f"begun-{os.getpid()}").touch()
         time.sleep(40)
         return [[record(job)] for job in jobs]
 
