@@ -215,29 +215,29 @@ def make_sleep(folder):
 )
 def test_no_worker_outlives_its_parent_or_has_a_word_of_its_own(tmp_path, number, code, said):
     """They hold its stderr, which ends with the last of them."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "tests.sleeping_workers", str(tmp_path)],
         env=os.environ | {"MAMLVIAPP_WORKERS": "3", "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 300  # on a busy machine it imports slowly
-        while len(list(tmp_path.glob("begun-*"))) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        if number == signal.SIGINT:  # a terminal's Ctrl-C reaches the whole group
-            process.send_signal(signal.SIGSTOP)  # too slow to end its workers before they speak
-            os.killpg(process.pid, number)
-            time.sleep(1)
-            process.send_signal(signal.SIGCONT)
-        else:
-            process.send_signal(number)
-        _, err = process.communicate(timeout=120)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    ) as process:
+        try:
+            deadline = time.monotonic() + 300  # on a busy machine it imports slowly
+            while len(list(tmp_path.glob("begun-*"))) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            if number == signal.SIGINT:  # a terminal's Ctrl-C reaches the whole group
+                process.send_signal(signal.SIGSTOP)  # too slow to end its workers before they speak
+                os.killpg(process.pid, number)
+                time.sleep(1)
+                process.send_signal(signal.SIGCONT)
+            else:
+                process.send_signal(number)
+            _, err = process.communicate(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == code
     if said is None:
         assert err == ""
