@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError, TrainingError
-from pipeline.learning.inner_loop import inner_step
+from pipeline.learning.inner_step import inner_step
 from pipeline.learning.updates import Support, Update, plan
 from pipeline.model.batching import Piece, collate_tasks
 from pipeline.model.language_model import SPECIAL

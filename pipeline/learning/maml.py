@@ -5,7 +5,7 @@ K examples: the support set. Eq. 1's sum over tasks is a mean here, as in PAML: 
 clipping tells them apart.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -14,10 +14,13 @@ from torch import Tensor
 
 from pipeline.learning.accumulate import accumulate
 from pipeline.learning.cost import Cost
+from pipeline.learning.descent import Descent
 from pipeline.learning.episodes import Episode
 from pipeline.learning.history import StepReport
-from pipeline.learning.inner_loop import Rates, Theta, adapt, stacked
+from pipeline.learning.inner_loop import adapt, stacked
+from pipeline.learning.inner_optimizers import Adam, Sgd
 from pipeline.learning.inner_rates import InnerRates
+from pipeline.learning.inner_step import Theta
 from pipeline.learning.outer_gradient import (
     Outer,
     Sweep,
@@ -44,6 +47,12 @@ class Inner:
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
     recompute: bool = False  # inner steps' graphs: least memory
     support_loss: float = 0.0  # weight of the support losses' mean in the outer loss
+    optimizer: Literal["sgd", "adam"] = "sgd"  # fresh for every task
+
+    def descent(self, logs: Theta) -> Descent:
+        """Return how an inner step moves θ̂, given the learned log α if there are any."""
+        optimizer = Sgd() if self.optimizer == "sgd" else Adam()
+        return Descent(self.rates.rates(logs), optimizer)
 
     def weights(self, outer_step: int) -> tuple[float, ...]:
         """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""
@@ -80,18 +89,18 @@ def meta_gradient(
     if inner.kind == "exact":
         learner.model.require_twice_differentiable()
     theta, logs = inner.rates.split(outer)
-    rates = inner.rates.rates(logs)
+    descent = inner.descent(logs)
     found: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def outer_gradient_of(group: Sequence[Episode]) -> Outer:
         task = _collate(learner, group, inner.steps)
-        return _task_gradient(learner, stacked(theta, len(group)), task, rates, inner, step)
+        return _task_gradient(learner, stacked(theta, len(group)), task, descent, inner, step)
 
     groups, share = _groups(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
     for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
         num_tasks = len(part.outer_losses)
         accumulate(theta, part.gradient, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
-        by_log = {n: cast("Tensor", rates[n]) * slope for n, slope in part.by_rate.items()}
+        by_log = {n: cast("Tensor", descent.rates[n]) * slope for n, slope in part.by_rate.items()}
         accumulate(logs, by_log, weight=share)
         found.append((part.support_losses, part.outer_losses, part.changes))
         del part  # its gradient is added up
@@ -111,14 +120,13 @@ def meta_gradient(
 
 
 def _task_gradient(
-    learner: Learner, theta: Theta, task: Task, rates: Rates, inner: Inner, step: int
+    learner: Learner, theta: Theta, task: Task, descent: Descent, inner: Inner, step: int
 ) -> Outer:
     if inner.kind == "reptile":
-        fixed = cast("Mapping[str, float]", rates)
-        return reptile_gradient(learner, theta, task, fixed)
+        return reptile_gradient(learner, theta, task, descent)
     exact = inner.kind == "exact"
     sweep = Sweep(inner.weights(step), exact, inner.recompute, inner.support_loss)
-    return outer_gradient(learner, theta, task, rates, sweep=sweep)
+    return outer_gradient(learner, theta, task, descent, sweep=sweep)
 
 
 def _cost(learner: Learner, episode: Episode, inner: Inner, step: int) -> Cost:
@@ -164,12 +172,12 @@ def validate(
     The same for every way of training, so that histories can be read side by side.
     """
     theta, logs = inner.rates.split(outer)
-    rates = inner.rates.rates(logs)
+    descent = inner.descent(logs)
 
     def losses(group: Sequence[Episode]) -> tuple[float, float, int]:
         task = _collate(learner, group, inner.steps)
         start = stacked(theta, len(group))
-        theta_hat = adapt(learner, start, task.supports, rates=rates).theta_hat
+        theta_hat = adapt(learner, start, task.supports, descent).theta_hat
         with torch.no_grad(), learner.model.attending(fused=True):
             before = learner.token_nll(start, task.query).sum().item()
             after = learner.token_nll(theta_hat, task.query).sum().item()

@@ -41,6 +41,7 @@ def inner_loop_of(learner: Learner, params: MetaTrainParams) -> maml.Inner:
         tasks_at_once=tasks_at_once(learner.device),
         recompute=recompute(),
         support_loss=rest.support_loss,
+        optimizer=rest.inner_optimizer,
     )
 
 

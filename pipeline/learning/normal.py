@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.learning.accumulate import accumulate
 from pipeline.learning.cost import Cost
 from pipeline.learning.history import StepReport
-from pipeline.learning.inner_loop import Theta, inner_step
+from pipeline.learning.inner_step import Theta, inner_step
 from pipeline.model.batching import Piece, collate
 from pipeline.model.learner import Learner
 

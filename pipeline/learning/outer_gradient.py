@@ -10,6 +10,7 @@ With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the sup
 and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
 With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
 comes to λ_k.
+That is plain descent; what Adam makes of it stands in `descent.py`.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -17,11 +18,15 @@ or made again one at a time, which holds one graph whatever K is. Both are exact
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pipeline.learning.inner_loop import InnerStep, Rates, Theta, adapt, distances, inner_step
+from pipeline.learning.descent import Descent
+from pipeline.learning.inner_loop import adapt, distances
+from pipeline.learning.inner_optimizers import State
+from pipeline.learning.inner_step import InnerStep, Theta, inner_step
 from pipeline.model.batching import Batch
 from pipeline.model.learner import Learner
 
@@ -55,11 +60,18 @@ class Sweep:
     support_weight: float = 0.0  # s
 
 
+class Visited(NamedTuple):
+    """A place θ̂_k on the way of the inner loop."""
+
+    step: InnerStep  # the losses there
+    state: State  # the inner optimizer's, before that step
+
+
 def outer_gradient(
     learner: Learner,
     theta: Theta,
     task: Task,
-    rates: Rates,
+    descent: Descent,
     *,
     sweep: Sweep,
 ) -> Outer:
@@ -69,20 +81,21 @@ def outer_gradient(
         learner: f.
         theta: θ, stacked if there is more than one task.
         task: support and query sets.
-        rates: α; names the tensors that move, and is learned where it is a tensor.
+        descent: the inner optimizer; its α is learned where it is a tensor (of SGD steps).
         sweep: how.
     """
-    learned = [name for name, rate in rates.items() if isinstance(rate, Tensor)]
+    learned = [name for name, rate in descent.rates.items() if isinstance(rate, Tensor)]
     share = sweep.support_weight / len(task.supports)
     looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or share)
-    path: list[InnerStep] = []
+    path: list[Visited] = []
     if looks_back and not sweep.recompute:
         # Looking back needs a gradient's graph, and its value only where that is used once more.
-        reuse = not (learned or share)
-        path = _path(learner, theta, task.supports, rates, sweep, reuse=reuse)
-        theta_hat, support_losses = path[-1].moved(rates, reuse=reuse), path[0].losses
+        reuse = not (learned or share or descent.optimizer.reads_gradients)
+        path = _path(learner, theta, task.supports, descent, sweep, reuse=reuse)
+        theta_hat, _ = descent.moved(*path[-1], reuse=reuse)
+        support_losses = path[0].step.losses
     else:
-        adapted = adapt(learner, theta, task.supports, rates=rates)
+        adapted = adapt(learner, theta, task.supports, descent)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
         del adapted
     last = inner_step(learner, theta_hat, task.query, theta)
@@ -90,13 +103,14 @@ def outer_gradient(
     changes = distances(theta_hat, theta, task.query.num_tasks)
     del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
+    by_state: State = None
     for k in reversed(range(len(task.supports))) if looks_back else ():
-        step = path.pop() if path else _again(learner, theta, task.supports, rates, k, sweep)
+        step, state = path.pop() if path else _again(learner, theta, task, descent, k, sweep)
         for name in learned:
             slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].flatten())
             by_rate[name] = by_rate.get(name, 0.0) - slope
         if sweep.exact:
-            cotangent = step.pull_back(cotangent, rates)
+            cotangent, by_state = descent.pull_back(step, state, cotangent, by_state)
         if share:
             losses = losses + share * step.losses
             cotangent = _sum(cotangent, step.gradients, share)
@@ -104,7 +118,7 @@ def outer_gradient(
             there = inner_step(learner, step.theta, task.query, theta)
             losses = losses + sweep.weights[k - 1] * there.losses
             cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
-        del step  # before the one before it is made
+        del step, state  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
 
@@ -112,21 +126,25 @@ def _path(
     learner: Learner,
     theta: Theta,
     supports: Sequence[Batch],
-    rates: Rates,
+    descent: Descent,
     sweep: Sweep,
     *,
     reuse: bool,
-) -> list[InnerStep]:
-    """Return the inner steps from θ on, each with its graph; `reuse` as in `InnerStep.moved`."""
-    path: list[InnerStep] = []
+) -> list[Visited]:
+    """Return the inner steps from θ on, each with its graph; `reuse` as in `Descent.moved`."""
+    path: list[Visited] = []
+    here, state = theta, None
     for support in supports:
-        here = path[-1].moved(rates, reuse=reuse) if path else theta
-        path.append(_look(learner, here, support, rates, sweep))
+        if path:
+            here, state = descent.moved(*path[-1], reuse=reuse)
+        path.append(Visited(_look(learner, here, support, descent, sweep), state))
     return path
 
 
-def _look(learner: Learner, theta: Theta, support: Batch, rates: Rates, sweep: Sweep) -> InnerStep:
-    asked = theta if sweep.support_weight else rates
+def _look(
+    learner: Learner, theta: Theta, support: Batch, descent: Descent, sweep: Sweep
+) -> InnerStep:
+    asked = theta if sweep.support_weight else descent.rates
     return inner_step(learner, theta, support, asked, twice=sweep.exact)
 
 
@@ -143,27 +161,23 @@ def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]
 
 
 def _again(
-    learner: Learner,
-    theta: Theta,
-    supports: Sequence[Batch],
-    rates: Rates,
-    k: int,
-    sweep: Sweep,
-) -> InnerStep:
+    learner: Learner, theta: Theta, task: Task, descent: Descent, k: int, sweep: Sweep
+) -> Visited:
     """Make the step from θ̂_k once more, from θ on."""
-    theta_hat = adapt(learner, theta, supports[:k], rates=rates).theta_hat if k else theta
-    return _look(learner, theta_hat, supports[k], rates, sweep)
+    here, state = theta, None
+    if k:
+        adapted = adapt(learner, theta, task.supports[:k], descent)
+        here, state = adapted.theta_hat, adapted.state
+    return Visited(_look(learner, here, task.supports[k], descent, sweep), state)
 
 
-def reptile_gradient(
-    learner: Learner, theta: Theta, task: Task, rates: Mapping[str, float]
-) -> Outer:
+def reptile_gradient(learner: Learner, theta: Theta, task: Task, descent: Descent) -> Outer:
     """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
-    adapted = adapt(learner, theta, task.supports, rates=rates)
-    last = inner_step(learner, adapted.theta_hat, task.query, rates)
-    end = last.moved(rates, reuse=True)
+    adapted = adapt(learner, theta, task.supports, descent)
+    last = inner_step(learner, adapted.theta_hat, task.query, descent.rates)
+    end, _ = descent.moved(last, adapted.state, reuse=True)
     return Outer(
-        {name: (theta[name] - end[name]) / rate for name, rate in rates.items()},
+        {name: (theta[name] - end[name]) / rate for name, rate in descent.rates.items()},
         {},
         adapted.support_losses,
         last.losses,

@@ -144,10 +144,20 @@ class Train(DialogueLoop):
 class MetaTrain(DialogueLoop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
+    inner_optimizer: Literal["sgd", "adam"]  # fresh for every task
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
     multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none
     support_loss: Weight  # added to the outer loss: the support losses' mean, each before its step
+
+    @model_validator(mode="after")
+    def _learned_rates_are_of_sgd(self) -> "MetaTrain":
+        if self.learn_inner_lr and self.inner_optimizer != "sgd":
+            raise ValueError(
+                f"learn_inner_lr learns the rates of SGD steps, found inner_optimizer "
+                f"{self.inner_optimizer}; set one of them back"
+            )
+        return self
 
 
 class ReceiverTraining(Loop):

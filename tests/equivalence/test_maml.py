@@ -8,8 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.errors import ModelError
+from pipeline.learning.descent import Descent
 from pipeline.learning.episodes import Episode
 from pipeline.learning.inner_loop import adapt
+from pipeline.learning.inner_optimizers import Sgd
 from pipeline.learning.inner_rates import InnerRates
 from pipeline.learning.maml import Inner, meta_gradient, validate
 from pipeline.model.batching import collate, select, whole
@@ -212,7 +214,7 @@ def test_inner_loop_is_torch_sgd_on_a_copy(make_learner):
         learner.losses(copied, support).sum().backward()
         optimizer.step()
     rates = dict.fromkeys(learner.theta, LR)
-    hat = adapt(learner, leaves(learner), [support] * 3, rates=rates).theta_hat
+    hat = adapt(learner, leaves(learner), [support] * 3, Descent(rates, Sgd())).theta_hat
     for name, value in copied.items():
         torch.testing.assert_close(hat[name], value, rtol=1e-12, atol=1e-12)
 

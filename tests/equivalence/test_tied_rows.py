@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from pipeline.learning.inner_loop import inner_step
+from pipeline.learning.descent import Descent
+from pipeline.learning.inner_optimizers import Sgd
+from pipeline.learning.inner_step import inner_step
 from pipeline.model.batching import collate, whole
 from pipeline.model.language_model import WTE
 from tests.conftest import a_dialogue
@@ -44,7 +46,7 @@ def test_second_derivative_is_autograds(make_learner, name, moves_table):
     product = sum((g * cotangent[n]).sum() for n, g in zip(moves, first, strict=True))
     second = torch.autograd.grad(product, list(theta.values()))
     step = inner_step(learner, theta, batch, moves, twice=True)
-    found = step.pull_back(cotangent, dict.fromkeys(moves, RATE))
+    found, _ = Descent(dict.fromkeys(moves, RATE), Sgd()).pull_back(step, None, cotangent, None)
     for (n, value), hessian in zip(found.items(), second, strict=True):
         expected = cotangent[n] - RATE * hessian
         torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)

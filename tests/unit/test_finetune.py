@@ -7,8 +7,11 @@ import torch
 
 from pipeline.errors import TrainingError
 from pipeline.learning import finetune as module
+from pipeline.learning.descent import Descent
 from pipeline.learning.finetune import finetune
-from pipeline.learning.inner_loop import adapt, inner_step
+from pipeline.learning.inner_loop import adapt
+from pipeline.learning.inner_optimizers import Sgd
+from pipeline.learning.inner_step import inner_step
 from pipeline.learning.updates import Support
 from pipeline.model.batching import collate, whole
 from pipeline.model.device import folds_at_once
@@ -67,7 +70,7 @@ def test_one_dialogue_one_epoch_is_one_inner_step(make_learner):
     theta = {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
     batch = collate(whole(dialogues[0]), torch.device("cpu"))
     rates = dict.fromkeys(theta, 0.05)
-    expected = adapt(learner, theta, [batch], rates=rates).theta_hat
+    expected = adapt(learner, theta, [batch], Descent(rates, Sgd())).theta_hat
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
 
@@ -100,7 +103,7 @@ def test_learned_rates_replace_the_rate_and_the_rest_stays(make_learner):
     params = settings(epochs=[0, 1], lr=0.7)
     found = run(replace(learner, inner_rates=rates), params, dialogues)[1]
     batch = collate(whole(dialogues[0]), torch.device("cpu"))
-    expected = adapt(learner, learner.theta, [batch], rates=rates).theta_hat
+    expected = adapt(learner, learner.theta, [batch], Descent(rates, Sgd())).theta_hat
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12)
         assert torch.equal(found[name], learner.theta[name]) == (name not in rates)

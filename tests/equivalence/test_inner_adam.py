@@ -1,0 +1,150 @@
+"""An inner Adam: forwards against torch.optim.Adam, back against autograd through closed forms."""
+
+import pytest
+import torch
+
+from pipeline.learning.descent import Descent
+from pipeline.learning.finetune import finetune
+from pipeline.learning.inner_loop import adapt
+from pipeline.learning.inner_optimizers import Adam
+from pipeline.learning.inner_rates import InnerRates, inner_set
+from pipeline.learning.maml import Inner, meta_gradient
+from pipeline.learning.updates import Support
+from pipeline.model.batching import collate, whole
+from pipeline.params import Finetune, read_yaml
+from tests.conftest import a_dialogue
+from tests.equivalence.test_inner_menu import PATTERNS
+from tests.equivalence.test_maml import CPU, episodes, leaves, several
+from tests.wiring.closure import ROOT
+
+
+ALPHA, BETA_1, BETA_2, EPSILON = 0.003, 0.9, 0.999, 1e-8
+STEPS = 3
+
+
+def by_torch(learner, batches):
+    """Return θ̂ as torch's own Adam makes it, a step on each batch."""
+    copied = leaves(learner)
+    optimizer = torch.optim.Adam(copied.values(), lr=ALPHA)
+    for batch in batches:
+        optimizer.zero_grad()
+        learner.losses(copied, batch).sum().backward()
+        optimizer.step()
+    return copied
+
+
+def step_of(history):
+    """Return Adam's step for all gradients so far, as weighted sums: no recursion."""
+    count = len(history)
+    first = sum((1 - BETA_1) * BETA_1 ** (count - 1 - i) * g for i, g in enumerate(history))
+    second = sum((1 - BETA_2) * BETA_2 ** (count - 1 - i) * g**2 for i, g in enumerate(history))
+    second = second / (1 - BETA_2**count)
+    root = torch.where(second > 0, second, 1.0).sqrt() * (second > 0)  # unseen positions have 0
+    return ALPHA * first / (1 - BETA_1**count) / (root + EPSILON)
+
+
+def unrolled(learner, drawn, theta, moves, weights, *, exact, support_loss):
+    """The outer loss by autograd alone."""
+    total = torch.zeros((), dtype=torch.float64)
+    for episode in drawn:
+        hat, history = dict(theta), []
+        for turn, weight in enumerate(weights):
+            support = episode.supports[turn % len(episode.supports)]
+            loss = learner.losses(hat, collate(support, CPU)).sum()
+            moving = [hat[n] for n in moves]
+            history.append(torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact))
+            total = total + support_loss / len(weights) * loss / len(drawn)
+            steps = {
+                n: step_of(gs) for n, gs in zip(moves, zip(*history, strict=True), strict=True)
+            }
+            hat = {n: v - steps[n] if n in steps else v for n, v in hat.items()}
+            if weight:
+                query = collate(episode.query, CPU)
+                total = total + weight * learner.losses(hat, query).sum() / len(drawn)
+    return total
+
+
+def test_inner_loop_is_torch_adam_on_a_copy(make_learner):
+    learner = make_learner(double=True)
+    batches = [collate(whole(learner.encoder.encode(a_dialogue(n))), CPU) for n in range(STEPS)]
+    rates = dict.fromkeys(learner.theta, ALPHA)
+    hat = adapt(learner, leaves(learner), batches, Descent(rates, Adam())).theta_hat
+    for name, value in by_torch(learner, batches).items():
+        torch.testing.assert_close(hat[name], value, rtol=1e-8, atol=1e-10)
+
+
+def test_fine_tuning_takes_the_same_steps(make_learner):
+    learner = make_learner(double=True)
+    dialogues = [learner.encoder.encode(a_dialogue(n)) for n in range(2)]
+    values = read_yaml(ROOT / "params.yaml")["finetune"]
+    values |= {"optimizer": "adam", "lr": ALPHA, "epochs": [0, 1], "batch_size": None}
+    found = finetune(learner, [Support("a", tuple(dialogues))], Finetune(**values))
+    fine_tuned = next(iter(found)).theta
+    orders = [dialogues, dialogues[::-1]]  # as it draws one
+    hats = [
+        adapt(
+            learner,
+            leaves(learner),
+            [collate(whole(d), CPU) for d in order],
+            Descent(dict.fromkeys(learner.theta, ALPHA), Adam()),
+        ).theta_hat
+        for order in orders
+    ]
+    assert any(
+        all(torch.allclose(fine_tuned[n], hat[n], rtol=1e-8, atol=1e-10) for n in hat)
+        for hat in hats
+    )
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("kind", ["exact", "first_order"])
+@pytest.mark.parametrize(("anneal", "support_loss"), [(0, 0.0), (8, 0.7)])
+@pytest.mark.parametrize("moving", PATTERNS)
+@pytest.mark.parametrize("draw", [episodes, several])
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_way_back_is_the_plain_unrolling(
+    make_learner, name, draw, moving, anneal, support_loss, kind, recompute
+):
+    learner = make_learner(name, double=True)
+    drawn = draw(learner)
+    theta = leaves(learner)
+    moves = inner_set(theta, PATTERNS[moving])
+    options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
+    inner = Inner(
+        InnerRates(moves, ALPHA), STEPS, kind, tasks_at_once=2, optimizer="adam", **options
+    )
+    report = meta_gradient(learner, theta, drawn, inner, step=2)
+
+    free = leaves(learner)
+    way = {"exact": kind == "exact", "support_loss": support_loss}
+    total = unrolled(learner, drawn, free, moves, inner.weights(2), **way)
+    total.backward()
+    assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
+    for n, value in free.items():
+        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-8)
+
+
+def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
+    """At Eq. 2's start the down-projections' gradients are 0, and Adam's way has slope 1/ε there."""
+    learner = make_learner("extra_place", double=True)
+    start = {n: v * (".adapter.up." not in n) for n, v in learner.theta.items()}
+    norms = {}
+    for kind in ("exact", "first_order"):
+        theta = {n: v.clone().requires_grad_() for n, v in start.items()}
+        inner = Inner(InnerRates(list(theta), ALPHA), 1, kind, optimizer="adam")
+        meta_gradient(learner, theta, episodes(learner), inner)
+        norms[kind] = torch.cat([v.grad.flatten() for v in theta.values()]).norm().item()
+    assert norms["exact"] > 1000 * norms["first_order"]
+
+
+def test_reptile_is_the_way_that_adam_went(make_learner):
+    learner = make_learner(double=True)
+    theta = leaves(learner)
+    inner = Inner(InnerRates(list(theta), ALPHA), 2, "reptile", optimizer="adam")
+    (episode, *_) = episodes(learner)
+    meta_gradient(learner, theta, [episode], inner)
+    pieces = (episode.support, episode.support, episode.query)
+    end = by_torch(learner, [collate(piece, CPU) for piece in pieces])
+    for name, value in end.items():
+        expected = (learner.theta[name] - value.detach()) / ALPHA
+        torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-8)
