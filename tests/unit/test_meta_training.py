@@ -60,6 +60,14 @@ def test_fixed_rates_over_all_of_theta_leave_nothing_to_remember(
     assert run(make_learner(), params(), "a")[1] is None
 
 
+def test_the_inner_optimizer_is_the_parameters_one(make_learner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sgd, adam = (
+        run(make_learner(), params(inner_optimizer=kind), kind)[0].theta for kind in ("sgd", "adam")
+    )
+    assert any(not torch.equal(sgd[n], adam[n]) for n in sgd)
+
+
 def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
     make_learner, tmp_path, monkeypatch
 ):

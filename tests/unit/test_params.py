@@ -152,6 +152,12 @@ def test_reptile_has_no_outer_loss_to_change(values, key, value):
         Settings(values, "params.yaml").view(MetaTrainParams)
 
 
+def test_learned_rates_are_of_sgd_steps(values):
+    values["meta_train"] |= {"learn_inner_lr": True, "inner_optimizer": "adam"}
+    with pytest.raises(ParamsError, match="rates of SGD steps, found inner_optimizer adam"):
+        Settings(values, "params.yaml").view(MetaTrainParams)
+
+
 def test_a_variants_defaults_are_pinned():
     """A default is no value in params.yaml: DVC would not notice its change."""
     assert Variant(init="random").model_dump() == {
