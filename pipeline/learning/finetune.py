@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError, TrainingError
-from pipeline.learning.inner_step import inner_step
+from pipeline.learning.loss_gradients import loss_gradients
 from pipeline.learning.updates import Support, Update, plan
 from pipeline.model.batching import Piece, collate_tasks
 from pipeline.model.language_model import SPECIAL
@@ -108,10 +108,10 @@ def _gradients(
     """Leave the gradients of the first N folds' losses in θ's `.grad`; return the losses, (N,)."""
     stack = theta[SPECIAL].ndim > learner.theta[SPECIAL].ndim
     at_work = {name: value[: len(sets)] for name, value in theta.items()} if stack else theta
-    step = inner_step(learner, at_work, collate_tasks(sets, learner.device), moving)
-    for name, found in step.gradients.items():
-        theta[name].grad = _padded(found, theta[name]) if stack else found
-    return step.losses
+    found = loss_gradients(learner, at_work, collate_tasks(sets, learner.device), moving)
+    for name, gradient in found.gradients.items():
+        theta[name].grad = _padded(gradient, theta[name]) if stack else gradient
+    return found.losses
 
 
 def _padded(gradient: Tensor, leaf: Tensor) -> Tensor:

@@ -1,24 +1,27 @@
-"""Which way an inner step goes, given its gradient: the gradient's itself, or Adam's.
+"""In which direction an inner step goes: the gradient's own, or Adam's (Kingma & Ba 2015).
 
-Adam starts every task with moments of zero, as fine-tuning does: the first step is about α sign(g),
-whose derivative by g is next to nothing. Exact tells more than first order only from the second
-step on, and where |g| is as small as Adam's ε.
+Adam starts every task with moments of zero, as fine-tuning does. Its first direction is about
+sign(g), whose derivative by g is next to nothing where |g| is well above ε, and 1/ε where g is 0,
+as the down-projections' is at Eq. 2's start. So first order loses little in one step, and exact may
+be huge.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 
-Gradients = Mapping[str, Tensor]  # of what moves
+Gradients = Mapping[str, Tensor]  # of what moves; stacked if there is more than one task
+
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch.optim.Adam's, which fine-tuning takes
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Adam's running means of gradients and of their squares, or what is differentiated by them."""
+    """Adam's running means of gradients and of their squares; or derivatives by them."""
 
     first: dict[str, Tensor]
     second: dict[str, Tensor]
@@ -29,75 +32,67 @@ State = Moments | None  # None: of SGD, or before the first step
 
 
 class InnerOptimizer(Protocol):
-    """From a gradient g_k and a state s_k to a way u_k and a state s_{k+1}, and back again."""
+    """A function from (gradient g_k, state s_k) to (direction u_k, state s_{k+1})."""
 
-    reads_gradients: ClassVar[bool]  # on the way back
-
-    def ways(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
-        """Return u_k and s_{k+1}, detached."""
+    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+        """Return u_k, like the gradients, and s_{k+1}, detached."""
         ...
 
-    def back(
-        self, gradients: Gradients, state: State, by_way: Gradients, by_state: State, /
+    def vjp(
+        self, gradients: Gradients, state: State, by_direction: Gradients, by_state: State, /
     ) -> tuple[dict[str, Tensor], State]:
-        """Return what is by g_k and s_k, given what is by u_k and s_{k+1} (null: nothing is)."""
+        """Return the derivatives by g_k and s_k, given those by u_k and s_{k+1} (None: zero)."""
         ...
 
 
 class Sgd:
-    """u = g (Alg. 1 line 6, Alg. 2 line 7)."""
+    """u = g (Alg. 1 line 6, Alg. 2 line 7): the gradients themselves, not copies."""
 
-    reads_gradients: ClassVar[bool] = False
-
-    def ways(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
         """Return the gradients."""
         return dict(gradients), state
 
-    def back(
-        self, _gradients: Gradients, _state: State, by_way: Gradients, by_state: State, /
+    def vjp(
+        self, _gradients: Gradients, _state: State, by_direction: Gradients, by_state: State, /
     ) -> tuple[dict[str, Tensor], State]:
-        """Return what is by the way."""
-        return dict(by_way), by_state
+        """Return what was given: gradients that were written over are not read."""
+        return dict(by_direction), by_state
 
 
 class Adam:
-    """torch.optim.Adam's way, of its default β and ε, which fine-tuning has, too."""
+    """u = m̂ / (√v̂ + ε), in tensors of its own."""
 
-    reads_gradients: ClassVar[bool] = True
-
-    def ways(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
-        """Return m̂ / (√v̂ + ε), and the moments."""
+    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+        """Return u and the moments after this step."""
         before = state or _zeros(gradients)
         found = {}
         with torch.no_grad():
             for n, gradient in gradients.items():
                 found[n] = _adam(gradient, before.first[n], before.second[n], before.steps + 1)
-        ways, first, second = ({n: those[i] for n, those in found.items()} for i in range(3))
-        return ways, Moments(first, second, before.steps + 1)
+        directions, first, second = ({n: all_[i] for n, all_ in found.items()} for i in range(3))
+        return directions, Moments(first, second, before.steps + 1)
 
-    def back(
-        self, gradients: Gradients, state: State, by_way: Gradients, by_state: State, /
+    def vjp(
+        self, gradients: Gradients, state: State, by_direction: Gradients, by_state: State, /
     ) -> tuple[dict[str, Tensor], State]:
         """Differentiate number by number."""
         before = state or _zeros(gradients)
         after = by_state or _zeros(gradients)
         found = {}
-        for n in gradients:
-            given = (gradients[n], before.first[n], before.second[n])
-            leaves = [value.detach().requires_grad_() for value in given]
-            results = _adam(leaves[0], leaves[1], leaves[2], before.steps + 1)
-            cotangents = (by_way[n], after.first[n], after.second[n])
-            found[n] = torch.autograd.grad(results, leaves, cotangents)
-        by_gradient, first, second = ({n: those[i] for n, those in found.items()} for i in range(3))
+        for n, gradient in gradients.items():
+            g, m, v = (
+                value.detach().requires_grad_()
+                for value in (gradient, before.first[n], before.second[n])
+            )
+            given = (by_direction[n], after.first[n], after.second[n])
+            found[n] = torch.autograd.grad(_adam(g, m, v, before.steps + 1), (g, m, v), given)
+        by_gradient, first, second = ({n: all_[i] for n, all_ in found.items()} for i in range(3))
         return by_gradient, Moments(first, second, before.steps)
 
 
 def _zeros(like: Gradients) -> Moments:
     zeros = {name: torch.zeros_like(value) for name, value in like.items()}
     return Moments(zeros, zeros, 0)
-
-
-_BETAS, _EPSILON = (0.9, 0.999), 1e-8
 
 
 def _adam(

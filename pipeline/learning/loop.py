@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError
+from pipeline.learning.distances import distances
 from pipeline.learning.history import HISTORY_COLUMNS, Report
-from pipeline.learning.inner_loop import distances
 from pipeline.model.checkpoint import (
     State,
     Tensors,

@@ -20,7 +20,7 @@ from pipeline.learning.history import StepReport
 from pipeline.learning.inner_loop import adapt, stacked
 from pipeline.learning.inner_optimizers import Adam, Sgd
 from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.inner_step import Theta
+from pipeline.learning.loss_gradients import Theta
 from pipeline.learning.outer_gradient import (
     Outer,
     Sweep,
@@ -169,7 +169,7 @@ def validate(
 ) -> tuple[float, float]:
     """Return the query sets' NLL before and after adaptation: nats per token, over all episodes.
 
-    The same for every way of training, so that histories can be read side by side.
+    With plain SGD the same for every way of training, so that histories can be read side by side.
     """
     theta, logs = inner.rates.split(outer)
     descent = inner.descent(logs)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.learning.accumulate import accumulate
 from pipeline.learning.cost import Cost
 from pipeline.learning.history import StepReport
-from pipeline.learning.inner_step import Theta, inner_step
+from pipeline.learning.loss_gradients import Theta, loss_gradients
 from pipeline.model.batching import Piece, collate
 from pipeline.model.learner import Learner
 
@@ -13,12 +13,12 @@ from pipeline.model.learner import Learner
 def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> StepReport:
     """Add the gradient of a batch's loss to `theta`'s `.grad`."""
     batch = collate(pieces, learner.device)
-    step = inner_step(learner, theta, batch, theta)
-    accumulate(theta, step.gradients)
+    found = loss_gradients(learner, theta, batch, theta)
+    accumulate(theta, found.gradients)
     replies = sum(len(piece.spans) for piece in pieces)
     return StepReport(
         inner_loss=None,
-        outer_loss=step.losses.item(),
+        outer_loss=found.losses.item(),
         inner_change=None,
         replies=replies,
         outer_replies=replies,

@@ -5,12 +5,11 @@ With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the sup
 
     λ_K = w_K ∇L'(θ̂_K)
     λ_k = (I - H_k α) λ_{k+1} + w_k ∇L'(θ̂_k)         exact; first order leaves H_k out
-    ∂/∂α = - Σ_k ⟨λ_{k+1}, ∇L(θ̂_k)⟩                  for each tensor that moves (Meta-SGD)
 
 and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
 With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
 comes to λ_k.
-That is plain descent; what Adam makes of it stands in `descent.py`.
+That is plain descent; `descent.py` has it for other directions than ∇L, and ∂/∂α.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -24,9 +23,10 @@ import torch
 from torch import Tensor
 
 from pipeline.learning.descent import Descent
-from pipeline.learning.inner_loop import adapt, distances
+from pipeline.learning.distances import distances
+from pipeline.learning.inner_loop import adapt
 from pipeline.learning.inner_optimizers import State
-from pipeline.learning.inner_step import InnerStep, Theta, inner_step
+from pipeline.learning.loss_gradients import LossGradients, Theta, loss_gradients
 from pipeline.model.batching import Batch
 from pipeline.model.learner import Learner
 
@@ -63,8 +63,8 @@ class Sweep:
 class Visited(NamedTuple):
     """A place θ̂_k on the way of the inner loop."""
 
-    step: InnerStep  # the losses there
-    state: State  # the inner optimizer's, before that step
+    at: LossGradients  # of the support losses there
+    state: State  # the inner optimizer's, before the step from there
 
 
 def outer_gradient(
@@ -81,7 +81,7 @@ def outer_gradient(
         learner: f.
         theta: θ, stacked if there is more than one task.
         task: support and query sets.
-        descent: the inner optimizer; its α is learned where it is a tensor (of SGD steps).
+        descent: the inner step; α is learned where it is a tensor.
         sweep: how.
     """
     learned = [name for name, rate in descent.rates.items() if isinstance(rate, Tensor)]
@@ -90,35 +90,35 @@ def outer_gradient(
     path: list[Visited] = []
     if looks_back and not sweep.recompute:
         # Looking back needs a gradient's graph, and its value only where that is used once more.
-        reuse = not (learned or share or descent.optimizer.reads_gradients)
+        reuse = not (learned or share)
         path = _path(learner, theta, task.supports, descent, sweep, reuse=reuse)
         theta_hat, _ = descent.moved(*path[-1], reuse=reuse)
-        support_losses = path[0].step.losses
+        support_losses = path[0].at.losses
     else:
         adapted = adapt(learner, theta, task.supports, descent)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
         del adapted
-    last = inner_step(learner, theta_hat, task.query, theta)
+    last = loss_gradients(learner, theta_hat, task.query, theta)
     losses, cotangent = _weighted(last, sweep.weights[-1])
     changes = distances(theta_hat, theta, task.query.num_tasks)
     del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
     by_state: State = None
     for k in reversed(range(len(task.supports))) if looks_back else ():
-        step, state = path.pop() if path else _again(learner, theta, task, descent, k, sweep)
-        for name in learned:
-            slope = torch.vdot(cotangent[name].flatten(), step.gradients[name].flatten())
-            by_rate[name] = by_rate.get(name, 0.0) - slope
+        at, state = path.pop() if path else _again(learner, theta, task, descent, k, sweep)
+        if learned:
+            for name, slope in descent.slopes(at, state, cotangent, learned).items():
+                by_rate[name] = by_rate.get(name, 0.0) + slope
         if sweep.exact:
-            cotangent, by_state = descent.pull_back(step, state, cotangent, by_state)
+            cotangent, by_state = descent.pull_back(at, state, cotangent, by_state)
         if share:
-            losses = losses + share * step.losses
-            cotangent = _sum(cotangent, step.gradients, share)
+            losses = losses + share * at.losses
+            cotangent = _sum(cotangent, at.gradients, share)
         if k and sweep.weights[k - 1]:
-            there = inner_step(learner, step.theta, task.query, theta)
+            there = loss_gradients(learner, at.theta, task.query, theta)
             losses = losses + sweep.weights[k - 1] * there.losses
             cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
-        del step, state  # before the one before it is made
+        del at, state  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
 
@@ -143,9 +143,9 @@ def _path(
 
 def _look(
     learner: Learner, theta: Theta, support: Batch, descent: Descent, sweep: Sweep
-) -> InnerStep:
+) -> LossGradients:
     asked = theta if sweep.support_weight else descent.rates
-    return inner_step(learner, theta, support, asked, twice=sweep.exact)
+    return loss_gradients(learner, theta, support, asked, twice=sweep.exact)
 
 
 def _sum(
@@ -154,10 +154,10 @@ def _sum(
     return {name: torch.add(value, other[name], alpha=weight) for name, value in one.items()}
 
 
-def _weighted(step: InnerStep, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+def _weighted(at: LossGradients, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
     if weight == 1:
-        return step.losses, step.gradients
-    return weight * step.losses, {name: weight * value for name, value in step.gradients.items()}
+        return at.losses, at.gradients
+    return weight * at.losses, {name: weight * value for name, value in at.gradients.items()}
 
 
 def _again(
@@ -174,7 +174,7 @@ def _again(
 def reptile_gradient(learner: Learner, theta: Theta, task: Task, descent: Descent) -> Outer:
     """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
     adapted = adapt(learner, theta, task.supports, descent)
-    last = inner_step(learner, adapted.theta_hat, task.query, descent.rates)
+    last = loss_gradients(learner, adapted.theta_hat, task.query, descent.rates)
     end, _ = descent.moved(last, adapted.state, reuse=True)
     return Outer(
         {name: (theta[name] - end[name]) / rate for name, rate in descent.rates.items()},

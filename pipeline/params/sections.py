@@ -144,7 +144,7 @@ class Train(DialogueLoop):
 class MetaTrain(DialogueLoop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
-    inner_optimizer: Literal["sgd", "adam"]  # fresh for every task
+    inner_optimizer: Literal["sgd", "adam"]  # its state is fresh for every task
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
     multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none

@@ -33,17 +33,17 @@ def by_torch(learner, batches):
     return copied
 
 
-def step_of(history):
-    """Return Adam's step for all gradients so far, as weighted sums: no recursion."""
+def direction_of(history):
+    """Return Adam's direction for all gradients so far, as weighted sums: no recursion."""
     count = len(history)
     first = sum((1 - BETA_1) * BETA_1 ** (count - 1 - i) * g for i, g in enumerate(history))
     second = sum((1 - BETA_2) * BETA_2 ** (count - 1 - i) * g**2 for i, g in enumerate(history))
     second = second / (1 - BETA_2**count)
     root = torch.where(second > 0, second, 1.0).sqrt() * (second > 0)  # unseen positions have 0
-    return ALPHA * first / (1 - BETA_1**count) / (root + EPSILON)
+    return first / (1 - BETA_1**count) / (root + EPSILON)
 
 
-def unrolled(learner, drawn, theta, moves, weights, *, exact, support_loss):
+def unrolled(learner, drawn, theta, rates, weights, *, exact, support_loss):
     """The outer loss by autograd alone."""
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
@@ -51,12 +51,11 @@ def unrolled(learner, drawn, theta, moves, weights, *, exact, support_loss):
         for turn, weight in enumerate(weights):
             support = episode.supports[turn % len(episode.supports)]
             loss = learner.losses(hat, collate(support, CPU)).sum()
-            moving = [hat[n] for n in moves]
+            moving = [hat[n] for n in rates]
             history.append(torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact))
             total = total + support_loss / len(weights) * loss / len(drawn)
-            steps = {
-                n: step_of(gs) for n, gs in zip(moves, zip(*history, strict=True), strict=True)
-            }
+            so_far = zip(rates, zip(*history, strict=True), strict=True)
+            steps = {n: rates[n] * direction_of(gradients) for n, gradients in so_far}
             hat = {n: v - steps[n] if n in steps else v for n, v in hat.items()}
             if weight:
                 query = collate(episode.query, CPU)
@@ -98,30 +97,38 @@ def test_fine_tuning_takes_the_same_steps(make_learner):
 
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
+@pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize(("anneal", "support_loss"), [(0, 0.0), (8, 0.7)])
 @pytest.mark.parametrize("moving", PATTERNS)
-@pytest.mark.parametrize("draw", [episodes, several])
-@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+@pytest.mark.parametrize(("name", "draw"), [("in_place", episodes), ("extra_place", several)])
 def test_way_back_is_the_plain_unrolling(
-    make_learner, name, draw, moving, anneal, support_loss, kind, recompute
+    make_learner, name, draw, moving, anneal, support_loss, learned, kind, recompute
 ):
+    """With learned rates they differ from tensor to tensor."""
     learner = make_learner(name, double=True)
     drawn = draw(learner)
     theta = leaves(learner)
     moves = inner_set(theta, PATTERNS[moving])
+    rates = InnerRates(moves, ALPHA, learned)
+    start = rates.start(theta)
+    for number, n in enumerate(n for n in start if n not in theta):
+        start[n] = start[n] - 0.1 * number
+    outer = {n: v.detach().requires_grad_() for n, v in start.items()}
     options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
-    inner = Inner(
-        InnerRates(moves, ALPHA), STEPS, kind, tasks_at_once=2, optimizer="adam", **options
-    )
-    report = meta_gradient(learner, theta, drawn, inner, step=2)
+    inner = Inner(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
+    report = meta_gradient(learner, outer, drawn, inner, step=2)
 
-    free = leaves(learner)
+    free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
+    values = {n: logs[n].exp() if learned else ALPHA for n in moves}
     way = {"exact": kind == "exact", "support_loss": support_loss}
-    total = unrolled(learner, drawn, free, moves, inner.weights(2), **way)
+    total = unrolled(learner, drawn, free, values, inner.weights(2), **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
+    found, found_logs = rates.split(outer)
     for n, value in free.items():
-        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(found[n].grad, value.grad, rtol=1e-6, atol=1e-8)
+    for n, value in logs.items():
+        torch.testing.assert_close(found_logs[n].grad, value.grad, rtol=1e-6, atol=1e-10)
 
 
 def test_exact_is_huge_where_a_gradient_vanishes(make_learner):

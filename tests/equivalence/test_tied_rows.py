@@ -5,7 +5,7 @@ import torch
 
 from pipeline.learning.descent import Descent
 from pipeline.learning.inner_optimizers import Sgd
-from pipeline.learning.inner_step import inner_step
+from pipeline.learning.loss_gradients import loss_gradients
 from pipeline.model.batching import collate, whole
 from pipeline.model.language_model import WTE
 from tests.conftest import a_dialogue
@@ -27,7 +27,7 @@ def test_first_derivative_is_autograds(make_learner, name):
     learner, theta, batch = start(make_learner, name)
     loss = learner.losses(theta, batch).sum()
     expected = torch.autograd.grad(loss, list(theta.values()))
-    step = inner_step(learner, theta, batch, theta)
+    step = loss_gradients(learner, theta, batch, theta)
     assert step.gradients.keys() == theta.keys()
     for value, found in zip(expected, step.gradients.values(), strict=True):
         torch.testing.assert_close(found, value, rtol=1e-12, atol=1e-14)
@@ -45,7 +45,7 @@ def test_second_derivative_is_autograds(make_learner, name, moves_table):
     first = torch.autograd.grad(loss, [theta[n] for n in moves], create_graph=True)
     product = sum((g * cotangent[n]).sum() for n, g in zip(moves, first, strict=True))
     second = torch.autograd.grad(product, list(theta.values()))
-    step = inner_step(learner, theta, batch, moves, twice=True)
+    step = loss_gradients(learner, theta, batch, moves, twice=True)
     found, _ = Descent(dict.fromkeys(moves, RATE), Sgd()).pull_back(step, None, cotangent, None)
     for (n, value), hessian in zip(found.items(), second, strict=True):
         expected = cotangent[n] - RATE * hessian
@@ -55,6 +55,6 @@ def test_second_derivative_is_autograds(make_learner, name, moves_table):
 def test_what_does_not_move_asks_for_no_gradient(make_learner):
     """ANIL's first-order steps and its fine-tuning make no table."""
     learner, theta, batch = start(make_learner, "in_place")
-    step = inner_step(learner, theta, batch, ["ln_f.weight"])
+    step = loss_gradients(learner, theta, batch, ["ln_f.weight"])
     assert step.gradients.keys() == {"ln_f.weight"}
     assert [name for name, value in step.theta.items() if value.requires_grad] == ["ln_f.weight"]

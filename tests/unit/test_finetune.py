@@ -11,7 +11,7 @@ from pipeline.learning.descent import Descent
 from pipeline.learning.finetune import finetune
 from pipeline.learning.inner_loop import adapt
 from pipeline.learning.inner_optimizers import Sgd
-from pipeline.learning.inner_step import inner_step
+from pipeline.learning.loss_gradients import loss_gradients
 from pipeline.learning.updates import Support
 from pipeline.model.batching import collate, whole
 from pipeline.model.device import folds_at_once
@@ -81,9 +81,9 @@ def test_a_pass_needs_no_place_beside_old_gradients(make_learner, monkeypatch):
 
     def looking(learner, theta, *rest):
         passes.append([name for name, value in theta.items() if value.grad is not None])
-        return inner_step(learner, theta, *rest)
+        return loss_gradients(learner, theta, *rest)
 
-    monkeypatch.setattr(module, "inner_step", looking)
+    monkeypatch.setattr(module, "loss_gradients", looking)
     learner = make_learner()
     run(learner, settings(), support(learner))
     assert passes == [[]] * 9  # three epochs of three dialogues

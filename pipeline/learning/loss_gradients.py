@@ -1,4 +1,4 @@
-"""The losses that an inner step is about, differentiated once or twice.
+"""Tasks' losses at some θ, differentiated once, and twice where that is asked for.
 
 θ may be stacked, (N, ...) for N tasks: since a task's loss depends on its own slice alone, the
 gradient of the losses' sum holds every task's own gradient.
@@ -20,18 +20,18 @@ Theta = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class InnerStep:
-    """The support losses at θ̂_k with their gradients: what a step of the inner loop starts from."""
+class LossGradients:
+    """Losses at θ with their gradients: what a step is made of."""
 
-    theta: dict[str, Tensor]  # θ̂_k, leaves
+    theta: dict[str, Tensor]  # leaves
     losses: Tensor  # of each task there, (N,), nats per token, detached
-    gradients: dict[str, Tensor]  # of what was asked for, at least all that moves; detached
+    gradients: dict[str, Tensor]  # of what was asked for, detached
     graph: "_Graph | None" = None  # what `hessian_product` needs
 
     def hessian_product(self, vector: Theta) -> dict[str, Tensor]:
-        """Return H v: by θ̂_k, the gradient of ⟨∇L, v⟩; what has no part in it is left out.
+        """Return H v: by θ, the gradient of ⟨∇L, v⟩; what has no part in it is left out.
 
-        H is the Hessian of the support losses by (θ̂_k, what v names). Frees the step's graph.
+        H is the Hessian of the losses by (θ, what v names). Frees the graph.
         """
         assert self.graph is not None  # `twice`
         return self.graph.second(vector)
@@ -58,14 +58,14 @@ class _Graph:
         return self.rows.add_({n: p for n, p in found if p is not None})
 
 
-def inner_step(
+def loss_gradients(
     learner: Learner, theta: Theta, batch: Batch, moves: Iterable[str], *, twice: bool = False
-) -> InnerStep:
+) -> LossGradients:
     """Return the losses and their gradients at θ.
 
     Args:
         learner: f.
-        theta: θ̂_k; stacked if the batch holds more than one task.
+        theta: θ; stacked if the batch holds more than one task.
         batch: what the losses are of.
         moves: names of the tensors whose gradients are asked for.
         twice: keep the gradients' graph, so that `hessian_product` can be called.
@@ -86,4 +86,4 @@ def inner_step(
     parts = dict(zip(names, gradients, strict=True))
     graph = _Graph(rows, leaves, parts) if twice else None
     whole = rows.add_({name: gradient.detach() for name, gradient in parts.items()})
-    return InnerStep(theta, losses.detach(), whole, graph)
+    return LossGradients(theta, losses.detach(), whole, graph)
