@@ -23,6 +23,7 @@ STUDIES = {  # by section of docs/results.md; of one where none is named the sec
     "Real Persona-chat, a base of our own": ("docs/results/real_cpu",),
     "Three training seeds, another base": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
     "The preset again": ("docs/results/real_cpu_again", "docs/results/real_cpu"),
+    "The paper's rates, special tokens, no persona text": ("docs/results/real_cpu_again",),
     "What the real data answer so far": (
         "docs/results/real_cpu_seeds",
         "docs/results/real_cpu_again",
@@ -30,6 +31,7 @@ STUDIES = {  # by section of docs/results.md; of one where none is named the sec
     ),
     "Where the paper's numbers do not fit ours, and why": (
         "docs/results/real_cpu_seeds",
+        "docs/results/real_cpu_again",
         "docs/results/real_cpu",
     ),
     "The real part of Persona-chat": ("docs/results/real_part",),
