@@ -132,7 +132,7 @@ def test_way_back_is_the_plain_unrolling(
 
 
 def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
-    """At Eq. 2's start the down-projections' gradients are 0, where Adam's way has slope 1/ε."""
+    """At Eq. 2's start the down-projections' gradients are 0, where Adam's u has slope 1/ε."""
     learner = make_learner("extra_place", double=True)
     start = {n: v * (".adapter.up." not in n) for n, v in learner.theta.items()}
     norms = {}
