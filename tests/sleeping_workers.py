@@ -11,6 +11,16 @@ from pipeline.evaluation.workers import Jobs, Work, Workers
 from stages import console
 
 
+def slow_start(folder: Path) -> None:
+    """Make every worker start slowly, as on a busy machine, and say that it exists."""
+
+    def started() -> None:
+        (folder / f"forked-{os.getpid()}").touch()
+        time.sleep(1)
+
+    os.register_at_fork(after_in_child=started)
+
+
 def make_work(folder: Path) -> Work:
     """Return work that says it has begun, and takes longer than a test waits."""
 
@@ -24,6 +34,7 @@ def make_work(folder: Path) -> Work:
 
 def sleeping(folder: Path) -> None:
     """Give one job to each of some workers; one more worker stays idle."""
+    slow_start(folder)
     jobs = [PersonaJob(0, "test", index, 1) for index in range(2)]
     Workers(partial(make_work, folder), Journal("a", {})).map(jobs, lambda *_: None)
 

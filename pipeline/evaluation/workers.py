@@ -32,8 +32,9 @@ Jobs = Sequence[PersonaJob]
 Work = Callable[[Jobs], list[list[Prediction]]]  # of jobs of one run, each job's records
 MakeWork = Callable[[], Work]
 OnDone = Callable[[int, str], None]  # (jobs done, the last one's name)
-Finished = Future[list[list[Prediction]]]
+Result = Future[list[list[Prediction]]]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 _work: MakeWork  # a worker's own: makes the function at the first call, then returns it
 
@@ -43,6 +44,7 @@ def _start(make_work: MakeWork) -> None:
     global _work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has inherited the stage's own handler
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _work = cache(make_work)
@@ -103,11 +105,27 @@ def _executor(make_work: MakeWork) -> Iterator[ProcessPoolExecutor | None]:
             raise
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM from what is started meanwhile; this thread gets them after.
+
+    A worker answers neither before `_start` has said how: until then it would as the stage does.
+    The pool's threads never do, so that the kernel does not give them what is the main thread's.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _terminate(pool: ProcessPoolExecutor) -> None:
-    """End a pool's processes: a job in flight may take minutes, and its result is not wanted."""
-    processes = [*pool._processes.values()]  # `terminate_workers` is there from Python 3.14 on
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
+    """End a pool's processes: a job in flight may take minutes, and its result is not wanted.
+
+    The pool's end awaits its thread, which gives up without workers. Were it not awaited, the
+    interpreter's end could meet it while it closes its pipes, and fail with a traceback.
+    """
+    for process in [*pool._processes.values()]:  # `terminate_workers` is there from Python 3.14 on
         process.terminate()
 
 
@@ -155,18 +173,20 @@ class Workers:
             for jobs in chunks:
                 yield from zip(jobs, work(jobs), strict=True)
             return
-        futures = {pool.submit(_run, jobs): jobs for jobs in chunks}
+        with _signals_held():
+            futures = {pool.submit(_run, jobs): jobs for jobs in chunks}
         for future in _as_completed(futures):
             yield from zip(futures[future], future.result(), strict=True)
 
 
-def _as_completed(futures: Collection[Finished]) -> Iterator[Finished]:
+def _as_completed(futures: Collection[Result]) -> Iterator[Result]:
     """Yield futures as they complete, and look up every second.
 
-    A signal that one of the pool's threads takes does not wake this one, whose part it is to act on
-    it: a wait without end, such as `concurrent.futures.as_completed`'s, would miss a Ctrl-C.
+    A signal that another thread takes, one of torch's perhaps, does not wake this one, whose part
+    it is to act on it: a wait without end, such as `concurrent.futures.as_completed`'s, would miss
+    a Ctrl-C.
     """
-    completed: SimpleQueue[Finished] = SimpleQueue()
+    completed: SimpleQueue[Result] = SimpleQueue()
     for future in futures:
         future.add_done_callback(completed.put)
     left = len(futures)
