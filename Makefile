@@ -19,8 +19,10 @@ repro: $(INSTALLED)  ## run what changed on the parameters in force, then show T
 	$(BIN)/dvc repro
 	$(BIN)/python -m stages.table
 
+# Files in their order, not those of many tests first: tests/end_to_end/ is few tests, and longest.
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not gpu" -rfEs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		-m "not gpu" -rfEs
 
 bench: $(INSTALLED)  ## measure speed and memory against other ways; wants two idle cores
 	$(BIN)/python -m benchmarks

@@ -3,10 +3,10 @@
 import csv
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -79,13 +79,19 @@ def test_no_torch_is_imported(tmp_path, stage):
 
 
 def test_score_starts_in_under_two_seconds(tmp_path):
-    """The best of three, since other processes share this machine."""
+    """Of computing, the best of three: other processes share this machine."""
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        before = computed_by_children()
         assert run(tmp_path, "-m", "stages.score", "--help").returncode == 0
-        times.append(time.perf_counter() - start)
-    assert min(times) < 2
+        times.append(computed_by_children() - before)
+    assert 0.05 < min(times) < 2
+
+
+def computed_by_children() -> float:
+    """Seconds of processor time of the processes that this one has awaited."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_compare_takes_every_variant_that_has_predictions(project):
