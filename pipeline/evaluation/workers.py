@@ -111,22 +111,35 @@ def _signals_held() -> Iterator[None]:
 
     A worker answers neither before `_start` has said how: until then it would as the stage does.
     The pool's threads never do, so that the kernel does not give them what is the main thread's.
+    Another thread may still take one, and its handler would run here, between two workers.
     """
+    held: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
     try:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, lambda number, _: held.append(number))
         yield
     finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if held:
+            signal.raise_signal(held[0])
 
 
 def _terminate(pool: ProcessPoolExecutor) -> None:
     """End a pool's processes: a job in flight may take minutes, and its result is not wanted.
 
     The pool's end awaits its thread, which gives up without workers. Were it not awaited, the
-    interpreter's end could meet it while it closes its pipes, and fail with a traceback.
+    interpreter's end could meet it while it closes its pipes, and fail with a traceback. Of a
+    result that is cut off it would await the rest, if this process could still write it.
     """
     for process in [*pool._processes.values()]:  # `terminate_workers` is there from Python 3.14 on
         process.terminate()
+    pool._result_queue._writer.close()  # type: ignore[attr-defined]  # private, and there
 
 
 class Workers:

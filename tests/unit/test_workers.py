@@ -16,7 +16,7 @@ from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.evaluation.journal import Journal
 from pipeline.evaluation.persona_run import PersonaJob
 from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Workers
+from pipeline.evaluation.workers import Workers, _signals_held
 from tests.wiring.closure import ROOT
 
 
@@ -203,6 +203,43 @@ def make_sleep(folder):
         return [[record(job)] for job in jobs]
 
     return work
+
+
+def test_a_signal_waits_until_the_workers_are_there():
+    """Whichever thread takes it, a progress bar's for one."""
+    before, mask = signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    started = []
+
+    def start():
+        with _signals_held():
+            taker = threading.Thread(target=interrupt)
+            taker.start()
+            taker.join()
+            time.sleep(0.1)
+            started.append(True)
+
+    def interrupt():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # as one from before has it
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+def test_a_result_that_is_cut_off_is_not_awaited(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.failing_workers"],
+        cwd=tmp_path,
+        env=os.environ | {"MAMLVIAPP_WORKERS": "3", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "error: no\n")
 
 
 @pytest.mark.parametrize(("sign", "count"), [("forked", 3), ("begun", 2)])
