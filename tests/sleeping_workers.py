@@ -1,6 +1,7 @@
 """A command whose workers sleep for ten minutes in their jobs, for tests: `... FOLDER`."""
 
 import os
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -33,8 +34,12 @@ def make_work(folder: Path) -> Work:
 
 
 def sleeping(folder: Path) -> None:
-    """Give one job to each of some workers; one more worker stays idle."""
+    """Give one job to each of some workers; one more worker stays idle, and so does a thread.
+
+    It takes the signals that the main one blocks, as that of a terminal's progress bar does.
+    """
     slow_start(folder)
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
     jobs = [PersonaJob(0, "test", index, 1) for index in range(2)]
     Workers(partial(make_work, folder), Journal("a", {})).map(jobs, lambda *_: None)
 

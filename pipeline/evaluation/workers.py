@@ -101,7 +101,8 @@ def _executor(make_work: MakeWork) -> Iterator[ProcessPoolExecutor | None]:
                 "command to go on"
             ) from error
         except BaseException:
-            _terminate(pool)
+            with _signals_held():  # a second Ctrl-C: else it would leave workers to their jobs
+                _kill_workers(pool)
             raise
 
 
@@ -114,12 +115,13 @@ def _signals_held() -> Iterator[None]:
     Another thread may still take one, and its handler would run here, between two workers.
     """
     held: list[int] = []
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     handlers = {number: signal.getsignal(number) for number in _ENDING}
     try:
         for number, handler in handlers.items():
             if callable(handler):
                 signal.signal(number, lambda number, _: held.append(number))
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)  # may itself run the handler of one
         yield
     finally:
         for number, handler in handlers.items():
@@ -130,15 +132,15 @@ def _signals_held() -> Iterator[None]:
             signal.raise_signal(held[0])
 
 
-def _terminate(pool: ProcessPoolExecutor) -> None:
+def _kill_workers(pool: ProcessPoolExecutor) -> None:
     """End a pool's processes: a job in flight may take minutes, and its result is not wanted.
 
     The pool's end awaits its thread, which gives up without workers. Were it not awaited, the
     interpreter's end could meet it while it closes its pipes, and fail with a traceback. Of a
     result that is cut off it would await the rest, if this process could still write it.
     """
-    for process in [*pool._processes.values()]:  # `terminate_workers` is there from Python 3.14 on
-        process.terminate()
+    for process in [*pool._processes.values()]:  # `kill_workers` is there from Python 3.14 on
+        process.kill()
     pool._result_queue._writer.close()  # type: ignore[attr-defined]  # private, and there
 
 
