@@ -22,9 +22,11 @@ STUDIES = {  # by section of docs/results.md; of one where none is named the sec
     "Without persona text": ("docs/results/no_persona_text",),
     "Real Persona-chat, a base of our own": ("docs/results/real_cpu",),
     "Three training seeds, another base": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
+    "Adapted by Adam": ("docs/results/real_cpu_adam",),
     "The preset again": ("docs/results/real_cpu_again", "docs/results/real_cpu"),
     "The paper's rates, special tokens, no persona text": ("docs/results/real_cpu_again",),
     "What the real data answer so far": (
+        "docs/results/real_cpu_adam",
         "docs/results/real_cpu_seeds",
         "docs/results/real_cpu_again",
         "docs/results/real_cpu",
