@@ -10,12 +10,12 @@ from random import Random
 import torch
 from transformers import GPT2Config, GPT2Model
 
-from pipeline.learning.episodes import Episode
-from pipeline.model.adapters import insert_adapters
-from pipeline.model.batching import Piece, select, whole
-from pipeline.model.encoding import Encoder, ReplySpan, Window
-from pipeline.model.language_model import SPECIAL, Attention, LanguageModel
-from pipeline.model.learner import Learner
+from pipeline.learning.data.episodes import Episode
+from pipeline.model.network.language_model import SPECIAL, Attention, LanguageModel
+from pipeline.model.network.learner import Learner
+from pipeline.model.phi.bottleneck import insert_adapters
+from pipeline.model.sequences.batching import Piece, select, whole
+from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 from pipeline.params import Adapters
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
 
 from benchmarks.dialogues import UTTERANCE, Size
-from pipeline.model.encoding import Window
+from pipeline.model.sequences.encoding import Window
 
 
 CANDIDATES = 20

@@ -12,9 +12,9 @@ from torch.func import functional_call
 from transformers import GPT2LMHeadModel
 
 from benchmarks.dialogues import Size, replies_of
-from pipeline.learning.episodes import Episode
-from pipeline.model.batching import Piece
-from pipeline.model.learner import Learner
+from pipeline.learning.data.episodes import Episode
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import Piece
 
 
 IGNORED = -100  # the label that `transformers` leaves out of the loss

@@ -7,17 +7,19 @@ import torch
 from torch import Tensor
 
 from benchmarks.dialogues import Size, learner
-from pipeline.learning import maml, normal
-from pipeline.learning.episodes import Episode
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.task_threads import TaskThreads
-from pipeline.model.batching import collate
-from pipeline.model.device import task_threads
-from pipeline.model.encoding import Window
-from pipeline.model.language_model import SPECIAL, WTE
-from pipeline.model.learner import Learner
-from pipeline.model.ranking import candidate_nll
-from pipeline.model.reading import read
+from pipeline.learning.data.episodes import Episode
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.meta import maml
+from pipeline.learning.parallel.over_threads import TaskThreads
+from pipeline.learning.training import normal
+from pipeline.model.inference.candidates import candidate_nll
+from pipeline.model.inference.reading import read
+from pipeline.model.network.language_model import SPECIAL, WTE
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import collate
+from pipeline.model.sequences.encoding import Window
+from pipeline.processes.device import task_threads
 
 
 class Exact:
@@ -34,7 +36,7 @@ class Exact:
         """Leave the meta-gradient in θ's `.grad`."""
         clear(self.learner)
         rates = InnerRates(list(self.learner.theta), lr)
-        inner = maml.Inner(rates, self._steps, "exact", **self._options)
+        inner = InnerLoop(rates, self._steps, "exact", **self._options)
         maml.meta_gradient(self.learner, self.learner.theta, episodes, inner, threads=self._threads)
 
     def table_gradient(self) -> Tensor:

@@ -13,10 +13,10 @@ from transformers import GPT2LMHeadModel
 from benchmarks.dialogues import NUM_SPECIAL, Size, dialogue, learner
 from benchmarks.obvious import ObviousLoop, padded
 from pipeline.errors import PipelineError
-from pipeline.learning.finetune import finetune
-from pipeline.learning.updates import Support, plan
-from pipeline.model.language_model import SPECIAL, WTE
-from pipeline.model.learner import Learner
+from pipeline.learning.finetuning.adapt import finetune
+from pipeline.learning.finetuning.plan import Support, plan
+from pipeline.model.network.language_model import SPECIAL, WTE
+from pipeline.model.network.learner import Learner
 from pipeline.params import Finetune, MaxFolds
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from benchmarks import ours
 from benchmarks.dialogues import Size, learner
-from pipeline.learning.episodes import Episode
-from pipeline.model.language_model import SPECIAL, WTE
+from pipeline.learning.data.episodes import Episode
+from pipeline.model.network.language_model import SPECIAL, WTE
 
 
 FOLDER = Path(__file__).parent / ".rivals"

@@ -45,6 +45,7 @@ CHECKPOINTS = Path(".checkpoints")
 SPLITS = ("train", "valid", "test")
 
 Record = TypeVar("Record", bound=BaseModel)
+Content = dict[str, object]  # of a JSON object
 
 
 def raw_text(split: str) -> Path:

@@ -1,9 +1,17 @@
-"""The shell: one typer command per DVC stage, and a few commands that are no stages."""
+"""The shell: one typer command per DVC stage, a file each.
+
+`shell/` has what commands share; `commands/` and `studies/` have commands that are no stages;
+`p2bot/` has P² Bot's two stages. All of them run as `python -m stages.NAME`.
+"""
 
 import os
 import signal
 import sys
+from pathlib import Path
 
+
+# `python -m stages.table` finds stages/commands/table.py.
+__path__ += [str(Path(__file__).parent / folder) for folder in ("p2bot", "commands", "studies")]
 
 TERMINATED = 128 + signal.SIGTERM  # the exit code, 143, as shells count
 

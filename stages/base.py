@@ -1,9 +1,9 @@
 """Stage base: φ from `base.source`, with the special tokens added."""
 
 from pipeline import artifacts
-from pipeline.model.base import build_base
+from pipeline.model.pretraining.build import build_base
 from pipeline.params import BaseParams, Settings
-from stages.console import out, progress, run
+from stages.shell.console import out, progress, run
 
 
 def base() -> None:

@@ -1,13 +1,13 @@
 """DVC stage `compare`: paired tests between all variants of params.yaml with predictions."""
 
 from pipeline import artifacts
-from pipeline.evaluation.adaptation_tests import compare_adaptation
-from pipeline.evaluation.comparison import compare as compare_variants
-from pipeline.evaluation.headline import headline_records
-from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.comparison.adaptation import compare_adaptation
+from pipeline.evaluation.comparison.levels import compare as compare_variants
+from pipeline.evaluation.records.headline import headline_records
+from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import CompareParams, Settings
-from stages import console
-from stages.rows import rows
+from stages.shell import console
+from stages.shell.rows import rows
 
 
 def _predictions(variant: str) -> list[Prediction]:

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from pipeline import artifacts
 from pipeline.params import DownloadParams, Settings
-from pipeline.persona.source import fetch_corpus, fetch_pretrain_text
-from stages import console
+from pipeline.persona.corpus.source import fetch_corpus, fetch_pretrain_text
+from stages.shell import console
 
 
 def download() -> None:

@@ -7,14 +7,15 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.evaluation.headline import headline_epoch
-from pipeline.evaluation.persona_run import PersonaJob, PersonaRun
-from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Jobs, Work, Workers
-from pipeline.learning.training_run import load_variant
-from pipeline.model.device import best_device, folds_at_once
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
+from pipeline.evaluation.records.headline import headline_epoch
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.model.variant.load import load_variant
 from pipeline.params import FinetuneParams
-from stages import console, finetuning
+from pipeline.processes.device import best_device, folds_at_once
+from pipeline.processes.workers import Jobs, Work, Workers
+from stages.shell import console
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class MakeWork:
     variant: str
     params: FinetuneParams
 
-    def __call__(self) -> Work:
+    def __call__(self) -> Work[Prediction]:
         """Return the function that does some jobs of one run."""
-        tasks = {split: finetuning.tasks_of(split) for split in ("valid", "test")}
+        tasks = {split: inputs.tasks_of(split) for split in ("valid", "test")}
         learner = cache(lambda seed: load_variant(self.variant, seed))
         at_once = folds_at_once(best_device())
 
@@ -43,11 +44,11 @@ def finetune(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
-    params = finetuning.finetune_params(variant)
-    journal = finetuning.journal("finetune", variant, params)
+    params = inputs.finetune_params(variant)
+    journal = inputs.journal("finetune", variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
     console.note(journal.complaint)
-    sizes = {split: len(finetuning.tasks_of(split)) for split in ("valid", "test")}
+    sizes = {split: len(inputs.tasks_of(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:
         jobs = [

@@ -3,10 +3,10 @@
 from typing import cast
 
 from pipeline import artifacts
-from pipeline.evaluation.floors import measure_floors
-from pipeline.evaluation.unigram import Oracle, read_tokens
+from pipeline.evaluation.floors.measure import measure_floors
+from pipeline.evaluation.floors.unigram import Oracle, read_tokens
 from pipeline.persona.task import PersonaTask
-from stages import console
+from stages.shell import console
 
 
 def _tasks(split: str) -> list[PersonaTask]:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.learning import meta_training, ranks, task_parallel
-from pipeline.learning.training_run import Identity, load_tasks, save, start
-from pipeline.model.language_model import Attention
+from pipeline.learning.meta import train
+from pipeline.learning.parallel import over_ranks, ranks
+from pipeline.learning.training.run import Identity, load_tasks, save, start
+from pipeline.model.network.language_model import Attention
 from pipeline.params import MetaTrainParams, Settings
-from stages import console
-from stages.launch import on_ranks
-from stages.methods import refuse_other_method
+from pipeline.params.methods import refuse_other_method
+from stages.shell import console
+from stages.shell.launch import on_ranks
 
 
 def meta_train(
@@ -27,10 +28,10 @@ def meta_train(
     attention: Attention = "eager" if params.meta_gradient == "exact" else "sdpa"
     learner = start(identity, attention, params.meta_train.precision)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
-    checkpoint = task_parallel.OneWriter(identity.checkpoint(), place)
+    checkpoint = over_ranks.OneWriter(identity.checkpoint(), place)
     title = f"meta_train {name} {seed}"
     with console.progress(title, params.outer_steps, shown=place.first) as on_step:
-        trained, rates = meta_training.run(
+        trained, rates = train.run(
             learner, params, tasks, seed=seed, checkpoint=checkpoint, on_step=on_step
         )
     if place.first:

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.evaluation import figures
-from pipeline.evaluation.document import document
-from pipeline.evaluation.findings import Base, Comparison, Findings, ShotDetails, Tasks
-from pipeline.evaluation.parsing import parse
-from pipeline.evaluation.table import Details
-from pipeline.model.variant_file import VariantFile
+from pipeline.evaluation.report import figures
+from pipeline.evaluation.report.document import document
+from pipeline.evaluation.report.inputs import Base, Comparison, Findings, ShotDetails, Tasks
+from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.rows import Details
+from pipeline.model.variant.record import VariantFile
 from pipeline.params import ReportParams, Settings
-from stages import console
-from stages.rows import rows
+from stages.shell import console
+from stages.shell.rows import rows
 
 
 INDEX = "index.md"

@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.report import report
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
-from stages import console
+from stages.shell import console
 
 
 def score(

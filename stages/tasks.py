@@ -2,13 +2,13 @@
 
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
-from pipeline.persona.grouping import group
-from pipeline.persona.known_counts import archive_sha256, check_counts
-from pipeline.persona.parser import parse_file
-from pipeline.persona.summary import counts, summarise
 from pipeline.persona.task import SPLITS
-from pipeline.persona.tasks import build_tasks
-from stages import console
+from pipeline.persona.tasks.build import build_tasks
+from pipeline.persona.tasks.grouping import group
+from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
+from pipeline.persona.tasks.parser import parse_file
+from pipeline.persona.tasks.summary import counts, summarise
+from stages.shell import console
 
 
 def tasks() -> None:

@@ -4,19 +4,22 @@ from typing import Annotated
 
 import typer
 
-from pipeline.learning import distractors, loop, maml, normal
-from pipeline.learning.episodes import (
+from pipeline.learning.data import distractors
+from pipeline.learning.data.episodes import (
     EpisodeSize,
     reply_batch,
     validation_episodes,
     with_two_dialogues,
 )
-from pipeline.learning.history import adaptation
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.training_run import Identity, load_tasks, save, start
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.training import loop, normal
+from pipeline.learning.training.history import adaptation
+from pipeline.learning.training.run import Identity, load_tasks, save, start
 from pipeline.params import Settings, TrainParams
-from stages import console
-from stages.methods import refuse_other_method
+from pipeline.params.methods import refuse_other_method
+from stages.shell import console
 
 
 def train(
@@ -38,7 +41,7 @@ def train(
         draws=params.train.valid_episodes,
     )
     attach = distractors.drawn(variant.next_utterance, seed)
-    probe = maml.Inner(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
+    probe = InnerLoop(InnerRates(list(learner.theta), params.train.probe_lr), 1, "first_order")
     checkpoint = identity.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
         trained = loop.run(
@@ -50,7 +53,7 @@ def train(
                     reply_batch(dialogues, size=params.train.batch_size, seed=seed, step=step), step
                 ),
             ),
-            lambda theta: adaptation(maml.validate(learner, theta, valid, probe)),
+            lambda theta: adaptation(validate(learner, theta, valid, probe)),
             loop.Schedule(params.train.lr, params.train.steps, params.train, "valid_loss"),
             checkpoint=checkpoint,
             on_step=on_step,

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from pipeline.model.learner import Learner, build_learner
-from pipeline.model.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.model.network.learner import Learner, build_learner
 from pipeline.params import Adapters, Variant
 from pipeline.persona.task import Dialogue, Turn
 

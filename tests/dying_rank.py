@@ -7,9 +7,9 @@ import time
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.ranks import here
-from stages import console
-from stages.launch import on_ranks
+from pipeline.learning.parallel.ranks import here
+from stages.shell import console
+from stages.shell.launch import on_ranks
 
 
 def dying(how: str) -> None:

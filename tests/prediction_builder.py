@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.evaluation.prediction import Prediction
+from pipeline.evaluation.records.prediction import Prediction
 
 
 def a_prediction(**changes: Any) -> Prediction:

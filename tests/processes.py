@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pipeline.learning.ranks import joined
+from pipeline.learning.parallel.ranks import joined
 
 
 SERVER = get_context("forkserver")

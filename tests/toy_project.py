@@ -6,10 +6,11 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.model.gpt2_folder import write_gpt2
+from pipeline.model.base.folder import write_gpt2
 from pipeline.params import read_yaml
 from pipeline.persona.task import Dialogue, PersonaTask
-from stages import console, finetune, meta_train, score, train
+from stages import finetune, meta_train, score, train
+from stages.shell import console
 from tests.conftest import a_dialogue, tiny_gpt2
 from tests.processes import run
 from tests.wiring.closure import ROOT

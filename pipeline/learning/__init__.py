@@ -1,1 +1,6 @@
-"""Normal training, meta-training and fine-tuning (Section 3.1, 4.2)."""
+"""Algorithms 1 and 2 and everything they are compared with.
+
+`data/` draws episodes, `gradients/` differentiates a loss once, `inner/` is the inner loop, `meta/`
+the outer loop (read `meta/reference.py` first), `training/` the loop that all training shares,
+`finetuning/` the adaptation at test, `parallel/` threads and ranks, `p2bot/` P² Bot.
+"""

@@ -1,1 +1,7 @@
-"""The learner f: GPT-2, adapters, the encoding of dialogues (Section 3.2, Fig. 2, Fig. 4)."""
+"""The learner f (Section 3.2): a language model, what is added to it, and what it is fed.
+
+`base/` loads φ, `phi/` adds Φ, `network/` puts f together, `sequences/` turns dialogues into
+tensors, `derivatives/` has the operations that are differentiated twice by hand, `inference/` ranks
+and responds, `pretraining/` makes a φ, `variant/` and `files/` read and write what was trained,
+`export/` hands it on.
+"""

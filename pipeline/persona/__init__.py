@@ -1,1 +1,5 @@
-"""Persona-chat as tasks: text format, persona rule, distractors (Section 4). No torch."""
+"""Persona-chat as tasks (Section 4): one persona is one task.
+
+`task.py` is the record that all later stages read. `corpus/` fetches the text files, `synthetic/`
+writes such files by a grammar, `tasks/` turns them into tasks with candidates.
+"""

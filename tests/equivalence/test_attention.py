@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers.models.gpt2.modeling_gpt2 import eager_attention_forward
 
-from pipeline.model.attention import TWICE, attention
-from pipeline.model.branches import additive
+from pipeline.model.derivatives.attention import TWICE, attention
+from pipeline.model.sequences.branches import additive
 from tests.conftest import tiny_gpt2
 
 

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.evaluation.likelihoods import Question, likelihoods
-from pipeline.evaluation.persona_run import PersonaRun
-from pipeline.evaluation.predict import score_dialogue
-from pipeline.learning.finetune import finetune
-from pipeline.learning.updates import Support
+from pipeline.evaluation.predict.folds_together import Question, likelihoods
+from pipeline.evaluation.predict.persona import PersonaRun
+from pipeline.evaluation.predict.replies import score_dialogue
+from pipeline.learning.finetuning.adapt import finetune
+from pipeline.learning.finetuning.plan import Support
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
 from tests.conftest import LINES, a_dialogue

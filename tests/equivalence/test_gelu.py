@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.model.gelu import Gelu, gelu
-from pipeline.model.twice import set_twice
+from pipeline.model.derivatives.gelu import Gelu, gelu
+from pipeline.model.derivatives.switch import set_twice
 
 
 SHAPES = [(41,), (2, 3, 7), (3, 2, 4, 2)]

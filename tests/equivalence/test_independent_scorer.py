@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import artifacts
-from pipeline.evaluation.bleu import SIGNATURE, bleu_of
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.diversity import DIVERSITY
-from pipeline.evaluation.metrics import ALL
-from pipeline.evaluation.report import report
-from pipeline.evaluation.responses import bleu, bleu_counts, word_f1
+from pipeline.evaluation.metrics.all import ALL
+from pipeline.evaluation.metrics.bleu import SIGNATURE, bleu_of
+from pipeline.evaluation.metrics.diversity import DIVERSITY
+from pipeline.evaluation.metrics.generation import bleu, bleu_counts, word_f1
+from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.persona.text import normalise, words
 from tests import independent_scorer
 from tests.prediction_builder import a_prediction

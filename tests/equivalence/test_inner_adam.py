@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from pipeline.learning.descent import Descent
-from pipeline.learning.finetune import finetune
-from pipeline.learning.inner_loop import adapt
-from pipeline.learning.inner_optimizers import Adam
-from pipeline.learning.inner_rates import InnerRates, inner_set
-from pipeline.learning.maml import Inner, meta_gradient
-from pipeline.learning.updates import Support
-from pipeline.model.batching import collate, whole
+from pipeline.learning.finetuning.adapt import finetune
+from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.inner.adapt import adapt
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_optimizers import Adam
+from pipeline.learning.inner.inner_rates import InnerRates, inner_set
+from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.meta.maml import meta_gradient
+from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Finetune, read_yaml
 from tests.conftest import a_dialogue
 from tests.equivalence.test_inner_menu import PATTERNS
@@ -115,7 +116,7 @@ def test_way_back_is_the_plain_unrolling(
         start[n] = start[n] - 0.1 * number
     outer = {n: v.detach().requires_grad_() for n, v in start.items()}
     options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
-    inner = Inner(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
+    inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
     report = meta_gradient(learner, outer, drawn, inner, step=2)
 
     free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
@@ -138,7 +139,7 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
     norms = {}
     for kind in ("exact", "first_order"):
         theta = {n: v.clone().requires_grad_() for n, v in start.items()}
-        inner = Inner(InnerRates(list(theta), ALPHA), 1, kind, optimizer="adam")
+        inner = InnerLoop(InnerRates(list(theta), ALPHA), 1, kind, optimizer="adam")
         meta_gradient(learner, theta, episodes(learner), inner)
         norms[kind] = torch.cat([v.grad.flatten() for v in theta.values()]).norm().item()
     assert norms["exact"] > 1000 * norms["first_order"]
@@ -147,7 +148,7 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
 def test_reptile_is_the_way_that_adam_went(make_learner):
     learner = make_learner(double=True)
     theta = leaves(learner)
-    inner = Inner(InnerRates(list(theta), ALPHA), 2, "reptile", optimizer="adam")
+    inner = InnerLoop(InnerRates(list(theta), ALPHA), 2, "reptile", optimizer="adam")
     (episode, *_) = episodes(learner)
     meta_gradient(learner, theta, [episode], inner)
     pieces = (episode.support, episode.support, episode.query)

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from pipeline.errors import ParamsError
-from pipeline.learning.inner_rates import InnerRates, inner_set
-from pipeline.learning.maml import Inner, meta_gradient
-from pipeline.model.batching import collate
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_rates import InnerRates, inner_set
+from pipeline.learning.meta.maml import meta_gradient
+from pipeline.model.sequences.batching import collate
 from tests.equivalence.test_maml import CPU, LR, episodes, several
 
 
@@ -50,7 +51,7 @@ def test_menu_is_the_plain_unrolling(
     rates = InnerRates(moves, LR, learned)
     outer = {n: v.detach().requires_grad_() for n, v in rates.start(theta).items()}
     options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
-    inner = Inner(rates, STEPS, kind, tasks_at_once=2, **options)
+    inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, **options)
     report = meta_gradient(learner, outer, drawn, inner, step=2)
 
     free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
@@ -74,7 +75,7 @@ def test_what_does_not_move_still_learns(make_learner):
     gradients = []
     for kind in ("exact", "first_order"):
         theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
-        inner = Inner(InnerRates(["special.weight"], LR), 1, kind)
+        inner = InnerLoop(InnerRates(["special.weight"], LR), 1, kind)
         meta_gradient(learner, theta, episodes(learner), inner)
         gradients.append(theta["h.0.mlp.c_fc.weight"].grad)
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
@@ -82,11 +83,11 @@ def test_what_does_not_move_still_learns(make_learner):
 
 
 def test_weights_fade_to_the_last_step():
-    inner = Inner(InnerRates([], LR), 4, "exact", anneal=10)
+    inner = InnerLoop(InnerRates([], LR), 4, "exact", anneal=10)
     assert inner.weights(0) == pytest.approx([0.25] * 4)
     assert inner.weights(5) == pytest.approx([0.125, 0.125, 0.125, 0.625])
     assert inner.weights(10) == inner.weights(99) == (0.0, 0.0, 0.0, 1.0)
-    assert Inner(InnerRates([], LR), 3, "exact").weights(0) == (0.0, 0.0, 1.0)
+    assert InnerLoop(InnerRates([], LR), 3, "exact").weights(0) == (0.0, 0.0, 1.0)
 
 
 def test_learned_rates_are_positive_and_start_at_alpha(make_learner):
@@ -107,7 +108,7 @@ def test_a_pattern_that_matches_nothing_is_refused():
 def test_every_query_loss_is_counted(make_learner, anneal, queries):
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
-    inner = Inner(InnerRates(list(theta), LR), STEPS, "first_order", anneal=anneal)
+    inner = InnerLoop(InnerRates(list(theta), LR), STEPS, "first_order", anneal=anneal)
     report = meta_gradient(learner, theta, episodes(learner), inner, step=2)
     support, query = (
         sum(len(piece.ids) for e in episodes(learner) for piece in getattr(e, which))
@@ -121,7 +122,7 @@ def test_every_support_set_is_counted_as_often_as_it_is_seen(make_learner):
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     drawn = several(learner)
-    inner = Inner(InnerRates(list(theta), LR), STEPS, "first_order")
+    inner = InnerLoop(InnerRates(list(theta), LR), STEPS, "first_order")
     report = meta_gradient(learner, theta, drawn, inner)
     (one, other), (alone,) = (
         [sum(len(piece.ids) for piece in pieces) for pieces in e.supports] for e in drawn
@@ -137,7 +138,7 @@ def test_support_replies_count_as_outer_ones_where_their_loss_does(make_learner,
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     drawn = several(learner)
-    inner = Inner(InnerRates(list(theta), LR), 2, "first_order", support_loss=support_loss)
+    inner = InnerLoop(InnerRates(list(theta), LR), 2, "first_order", support_loss=support_loss)
     report = meta_gradient(learner, theta, drawn, inner)
     queried = sum(len(piece.spans) for e in drawn for piece in e.query)
     assert report.replies > queried

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
-from pipeline.model.batching import collate, select, whole
-from pipeline.model.encoding import Encoder
-from pipeline.model.language_model import LanguageModel
+from pipeline.model.network.language_model import LanguageModel
+from pipeline.model.sequences.batching import collate, select, whole
+from pipeline.model.sequences.encoding import Encoder
 from tests.conftest import a_dialogue, tiny_gpt2
 
 
@@ -92,7 +92,7 @@ def test_some_replies_of_a_dialogue_weigh_as_in_the_whole(make_learner):
 
 def test_zero_adapters_leave_the_output_as_it_was(tokenizer):
     """Eq. 2, exactly; and the up-projection's gradient is not zero."""
-    from pipeline.model.learner import build_learner
+    from pipeline.model.network.learner import build_learner
     from pipeline.params import Adapters, Variant
 
     batch, losses, gradients = None, [], {}

@@ -8,13 +8,15 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.errors import ModelError
-from pipeline.learning.descent import Descent
-from pipeline.learning.episodes import Episode
-from pipeline.learning.inner_loop import adapt
-from pipeline.learning.inner_optimizers import Sgd
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.maml import Inner, meta_gradient, validate
-from pipeline.model.batching import collate, select, whole
+from pipeline.learning.data.episodes import Episode
+from pipeline.learning.inner.adapt import adapt
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_optimizers import Sgd
+from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.meta.maml import meta_gradient
+from pipeline.model.sequences.batching import collate, select, whole
 from tests.conftest import AXES, a_dialogue, learner_of
 
 
@@ -48,7 +50,7 @@ def leaves(learner):
 
 
 def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
-    return Inner(InnerRates(list(learner.theta), lr), steps, kind, **options)
+    return InnerLoop(InnerRates(list(learner.theta), lr), steps, kind, **options)
 
 
 def ours(learner, kind, steps, **options):

@@ -7,14 +7,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.learning.maml import Inner, meta_gradient
-from pipeline.learning.normal import gradient
-from pipeline.model import next_utterance
-from pipeline.model.batching import collate, collate_tasks, whole
-from pipeline.model.next_utterance import HEAD
-from pipeline.model.ranking import rank
-from pipeline.model.reading import read
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.meta.maml import meta_gradient
+from pipeline.learning.training.normal import gradient
+from pipeline.model.inference.candidates import rank
+from pipeline.model.inference.reading import read
+from pipeline.model.network import next_utterance
+from pipeline.model.network.next_utterance import HEAD
+from pipeline.model.sequences.batching import collate, collate_tasks, whole
 from pipeline.params import NextUtterance, Variant
 from tests.conftest import LINES, a_dialogue
 from tests.equivalence.test_maml import CPU, LR, episodes
@@ -165,7 +166,7 @@ def test_meta_gradient_is_the_plain_unrolling_over_separate_sequences(
     learner = make_learner(variant(head, place), double=True)
     drawn = nup_episodes(learner, head)
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    inner = Inner(InnerRates(list(theta), LR), 2, kind, **options)
+    inner = InnerLoop(InnerRates(list(theta), LR), 2, kind, **options)
     report = meta_gradient(learner, theta, drawn, inner)
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
@@ -186,7 +187,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    meta_gradient(learner, theta, drawn, Inner(InnerRates([HEAD], LR), 1, "exact"))
+    meta_gradient(learner, theta, drawn, InnerLoop(InnerRates([HEAD], LR), 1, "exact"))
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
         loss = naive(learner, free, episode.support)
@@ -201,7 +202,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
 def test_exact_meta_gradient_is_the_finite_difference(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
-    inner = Inner(InnerRates(list(learner.theta), LR), 1, "exact")
+    inner = InnerLoop(InnerRates(list(learner.theta), LR), 1, "exact")
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     meta_gradient(learner, theta, drawn, inner)
     generator = torch.Generator().manual_seed(0)

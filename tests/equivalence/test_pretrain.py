@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.heldout import model_nll
-from pipeline.model.pretrain import draw_windows, initial_model, pretrain
+from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.pretraining.heldout import model_nll
+from pipeline.model.pretraining.pretrain import draw_windows, initial_model, pretrain
 from pipeline.params import Pretrain
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from transformers import TopPLogitsWarper
 
-from pipeline.model.decoding import Ending, nucleus, respond
-from pipeline.model.ranking import candidate_nll
-from pipeline.model.reading import read, reply_nll
+from pipeline.model.inference.candidates import candidate_nll
+from pipeline.model.inference.reading import read, reply_nll
+from pipeline.model.inference.responses import Ending, nucleus, respond
 from tests.conftest import LINES, a_dialogue
 
 

@@ -7,17 +7,20 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.learning import loop, maml, ranks, task_parallel
-from pipeline.learning.episodes import (
+from pipeline.learning.data.episodes import (
     EncodedTask,
     EpisodeSize,
     training_episodes,
     validation_episodes,
 )
-from pipeline.learning.history import adaptation
-from pipeline.learning.inner_rates import InnerRates
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.meta import maml
+from pipeline.learning.parallel import over_ranks, ranks
+from pipeline.learning.training import loop
+from pipeline.learning.training.history import adaptation
+from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.model.files.checkpoint import Checkpoint
 from pipeline.params import Loop
 from tests.conftest import LINES, a_dialogue, learner_of
 from tests.processes import run
@@ -41,20 +44,18 @@ def train(variant, steps, *, name, tasks=TASKS):
         for i in range(tasks)
     ]
     valid = validation_episodes(people, EpisodeSize(1, None, None), draws=1)
-    inner = maml.Inner(InnerRates(list(learner.theta), 0.05), 1, KINDS[variant])
+    inner = InnerLoop(InnerRates(list(learner.theta), 0.05), 1, KINDS[variant])
 
     def gradient(theta, episodes):
         return maml.meta_gradient(learner, theta, episodes, inner)
 
     def step(theta, number):
         episodes = training_episodes(people, tasks, EpisodeSize(1, 1, 1), seed=0, step=number)
-        return task_parallel.step(place, theta, episodes, lambda mine: gradient(theta, mine))
+        return over_ranks.step(place, theta, episodes, lambda mine: gradient(theta, mine))
 
     def validate(theta):
         return adaptation(
-            task_parallel.validate(
-                place, valid, lambda mine: maml.validate(learner, theta, mine, inner)
-            )
+            over_ranks.validate(place, valid, lambda mine: validate(learner, theta, mine, inner))
         )
 
     rest = Loop(
@@ -68,7 +69,7 @@ def train(variant, steps, *, name, tasks=TASKS):
         step,
         validate,
         loop.Schedule(0.001, steps, rest, "valid_adapted_loss"),
-        checkpoint=task_parallel.OneWriter(Checkpoint(name, {}), place),
+        checkpoint=over_ranks.OneWriter(Checkpoint(name, {}), place),
         on_step=lambda *_: None,
     )
     stem = f"{name}-{steps}-rank-{place.rank}-of-{place.size}"

@@ -10,11 +10,16 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import nct, permutation_test, skew, ttest_1samp
 from scipy.stats import t as student
 
-from pipeline.evaluation import bca
-from pipeline.evaluation.aggregate import exp_ratio, nats_per_token, ratio
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.crossed import bounds_of_sums, components, pseudo_values
-from pipeline.evaluation.paired import detectable_effect_size, effect_size, holm, sign_flip_p
+from pipeline.evaluation.records.metric import exp_ratio, nats_per_token, ratio
+from pipeline.evaluation.statistics import percentiles
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.statistics.paired import (
+    detectable_effect_size,
+    effect_size,
+    holm,
+    sign_flip_p,
+)
+from pipeline.evaluation.statistics.seeds import bounds_of_sums, components, pseudo_values
 from tests.prediction_builder import a_prediction
 
 
@@ -59,7 +64,7 @@ def test_drawn_p_agrees_with_scipys(mean):
 @pytest.fixture
 def plain(monkeypatch):
     """SciPy's BCa has the normal quantile where ours has the expanded one."""
-    monkeypatch.setattr(bca, "expanded_quantile", lambda level, _: ndtri((1 + level) / 2))
+    monkeypatch.setattr(percentiles, "expanded_quantile", lambda level, _: ndtri((1 + level) / 2))
 
 
 def scipys_bca(data, statistic, **options):
@@ -107,7 +112,7 @@ def test_intervals_of_ratios_agree_with_scipys_bca(plain):
 def test_acceleration_of_a_mean_is_a_sixth_of_the_skewness_over_root_n():
     values = np.random.default_rng(3).gamma(1.0, 1.0, 30)
     rows = np.stack([values, np.ones(30)], axis=1)
-    found = bca.acceleration(bca.leave_one_out(rows, ratio))
+    found = percentiles.acceleration(percentiles.leave_one_out(rows, ratio))
     assert found == pytest.approx(skew(values) / (6 * sqrt(30)), rel=1e-9)
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.model import tied_nll as module
-from pipeline.model.tied_nll import tied_nll
+from pipeline.model.derivatives import cross_entropy as module
+from pipeline.model.derivatives.cross_entropy import tied_nll
 
 
 TARGETS = torch.tensor([0, 8, 3, 6, 3])  # 7 plain entries, 2 special ones

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from pipeline.learning.descent import Descent
-from pipeline.learning.inner_optimizers import Sgd
-from pipeline.learning.loss_gradients import loss_gradients
-from pipeline.model.batching import collate, whole
-from pipeline.model.language_model import WTE
+from pipeline.learning.gradients.loss_gradients import loss_gradients
+from pipeline.learning.inner.inner_optimizers import Sgd
+from pipeline.learning.inner.inner_step import Descent
+from pipeline.model.network.language_model import WTE
+from pipeline.model.sequences.batching import collate, whole
 from tests.conftest import a_dialogue
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.params import People, Synthetic
-from pipeline.persona.grouping import group, variant_of
-from pipeline.persona.parser import parse
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.synthetic.grammar import Draw, Weighted
 from pipeline.persona.synthetic.people import people_of, persona_text
+from pipeline.persona.tasks.grouping import group, variant_of
+from pipeline.persona.tasks.parser import parse
 
 
 SEEDS = st.integers(0, 10**6)

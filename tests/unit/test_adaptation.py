@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.evaluation.adaptation import adaptation
-from pipeline.evaluation.bootstrap import Bootstrap
+from pipeline.evaluation.scoring.adaptation import adaptation
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.prediction_builder import a_prediction
 
 

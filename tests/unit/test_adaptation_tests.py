@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.evaluation.adaptation_tests import compare_adaptation, quantities
+from pipeline.evaluation.comparison.adaptation import compare_adaptation, quantities
 from pipeline.params import Claim
 from tests.prediction_builder import a_prediction
 

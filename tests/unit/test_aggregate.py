@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.aggregate import nats_per_token, remembered
-from pipeline.evaluation.metrics import f1, hits_at_1, ppl
+from pipeline.evaluation.metrics.all import f1, hits_at_1, ppl
+from pipeline.evaluation.records.metric import nats_per_token, remembered
 from tests.prediction_builder import a_prediction, ranked
 
 

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import DataError, DownloadError
-from pipeline.persona import archive
+from pipeline.persona.corpus import archive
 
 
 TEXT = b"1 your persona: i like tea.\n2 hi\thello\t\tbye|hello\n"

@@ -10,10 +10,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, PipelineError
-from pipeline.model import base as module
-from pipeline.model.base import build_base, load_base
-from pipeline.model.gpt2_folder import read_gpt2, write_gpt2
-from pipeline.model.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
+from pipeline.model.base import load as module
+from pipeline.model.base.folder import read_gpt2, write_gpt2
+from pipeline.model.base.load import load_base
+from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
+from pipeline.model.pretraining.build import build_base
 from pipeline.params import Base
 from stages import base as stage
 
@@ -200,7 +201,7 @@ def test_a_checkpoint_is_used_and_deleted_on_success(built, text, tmp_path, monk
         if step == 30:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipeline.model.pretrain.Checkpoint", Eager)
+    monkeypatch.setattr("pipeline.model.pretraining.pretrain.Checkpoint", Eager)
     target, checkpoints = tmp_path / "base", tmp_path / ".checkpoints"
     with pytest.raises(KeyboardInterrupt):
         build_base(_params(), text, target, advance=interrupt)

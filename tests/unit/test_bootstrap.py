@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from pipeline.errors import DataError
-from pipeline.evaluation import bca
-from pipeline.evaluation.bootstrap import Bootstrap, by_persona
-from pipeline.evaluation.metrics import ppl
+from pipeline.evaluation.metrics.all import ppl
+from pipeline.evaluation.statistics import percentiles
+from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
 from tests.prediction_builder import a_prediction
 
 
@@ -104,8 +104,8 @@ def test_seeds_of_one_run_have_no_crossed_interval_and_two_have():
 
 def test_at_the_formulas_pole_the_interval_ends_at_the_last_sample():
     """It would turn round otherwise: the percentile of 7 / (1 - 7 / 6) is 0."""
-    assert bca.percentiles(5.0, 1 / 6, 2.0)[1] == 100
-    assert bca.percentiles(-5.0, -1 / 6, 2.0)[0] == 0
+    assert percentiles.percentiles(5.0, 1 / 6, 2.0)[1] == 100
+    assert percentiles.percentiles(-5.0, -1 / 6, 2.0)[0] == 0
 
 
 def test_tiny_numbers_do_not_vanish():
@@ -138,9 +138,11 @@ def test_the_bias_does_not_depend_on_the_scale(values, number):
     samples, value = np.array(values), values[number % len(values)]
     ranks = np.unique(np.round(samples, 6))
     if len(ranks) == len(np.unique(samples)) and np.all(np.diff(ranks) > 1e-5):
-        assert bca.bias(np.exp(samples), np.exp(value)) == bca.bias(samples, value)
+        assert percentiles.bias(np.exp(samples), np.exp(value)) == percentiles.bias(samples, value)
 
 
 def test_an_infinite_sample_is_above_the_number_and_nothing_else():
     samples = np.array([1.0, 2.0, 2.0, np.inf])
-    assert bca.bias(samples, 2.0) == bca.bias(np.array([1.0, 2.0, 2.0, 9.0]), 2.0) == 0
+    assert (
+        percentiles.bias(samples, 2.0) == percentiles.bias(np.array([1.0, 2.0, 2.0, 9.0]), 2.0) == 0
+    )

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError, TrainingError
-from pipeline.learning.budget import (
+from pipeline.evaluation.controls.budget import (
     Budget,
     check_control,
     control,
@@ -21,17 +21,17 @@ from pipeline.learning.budget import (
     num_replies,
     steps_for,
 )
-from pipeline.learning.episodes import encode_tasks, reply_batch, training_episodes
-from pipeline.learning.episodes import num_replies as replies_of
-from pipeline.learning.maml import meta_gradient
-from pipeline.learning.meta_training import episode_size, inner_loop_of
-from pipeline.model.variant_file import VariantFile
+from pipeline.learning.data.episodes import encode_tasks, reply_batch, training_episodes
+from pipeline.learning.data.episodes import num_replies as replies_of
+from pipeline.learning.meta.maml import meta_gradient
+from pipeline.learning.meta.train import episode_size, inner_loop_of
+from pipeline.model.variant.record import VariantFile
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
-from pipeline.persona.parser import parse_file
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
-from pipeline.persona.tasks import build_tasks
-from stages.budget import budget
+from pipeline.persona.tasks.build import build_tasks
+from pipeline.persona.tasks.parser import parse_file
+from stages.studies.budget import budget
 from tests.conftest import a_dialogue
 from tests.toy_project import run_stage, toy_params, write_params, write_project
 from tests.wiring.closure import ROOT

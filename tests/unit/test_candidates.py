@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation import candidates as metrics
+from pipeline.evaluation.metrics import ranking as metrics
 from tests.prediction_builder import a_prediction, ranked
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import artifacts
-from stages import console
+from stages.shell import console
 
 
 ROOT = Path(__file__).parents[2]

@@ -13,10 +13,10 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.convai2 import ZERO_SHOT, measure, read_split, read_tasks
-from pipeline.evaluation.rankers import random_hits, random_hits_at_1, tfidf_hits
-from stages.convai2 import convai2
+from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.convai2 import ZERO_SHOT, measure, read_split, read_tasks
+from stages.studies.convai2 import convai2
 from tests.unit.test_floors import a_task, a_turn
 from tests.wiring.closure import ROOT
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.model.conversation import Said, prompt, said, view
-from pipeline.model.encoding import Encoder
+from pipeline.learning.p2bot.self_play.transcript import Said, prompt, said, view
+from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.task import SILENCE, Dialogue, Turn
 
 

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.distractors import draw, place, pool
+from pipeline.persona.tasks.candidates import draw, place, pool
 from pipeline.persona.text import normalise
 
 

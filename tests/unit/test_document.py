@@ -12,12 +12,12 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
-from pipeline.evaluation.document import claims, distinguishable, document, levels, warnings
-from pipeline.evaluation.figures import figure_3, gains, training
-from pipeline.evaluation.findings import Family, Findings, PairedResult, Shots
-from pipeline.evaluation.markdown import interval, number, table
-from pipeline.evaluation.parsing import parse
-from pipeline.evaluation.table import Details, Interval
+from pipeline.evaluation.report.document import claims, distinguishable, document, levels, warnings
+from pipeline.evaluation.report.figures import figure_3, gains, training
+from pipeline.evaluation.report.inputs import Family, Findings, PairedResult, Shots
+from pipeline.evaluation.report.markdown import interval, number, table
+from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.rows import Details, Interval
 from tests.unit.test_table import content
 from tests.unit.test_training_cost import run
 from tests.wiring.closure import ROOT

@@ -16,9 +16,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.persona import archive, source
-from stages import console
+from pipeline.persona.corpus import archive, source
 from stages.download import download
+from stages.shell import console
 from tests.unit.file_server import serve
 
 

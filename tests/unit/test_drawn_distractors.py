@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.evaluation.candidates import hits_at_1_by_head
-from pipeline.evaluation.predict import score_dialogue
-from pipeline.evaluation.protocols import Fold
-from pipeline.evaluation.reply_score import prediction
-from pipeline.learning.distractors import drawn
-from pipeline.learning.normal import gradient
-from pipeline.learning.updates import Support, plan
-from pipeline.model.batching import whole
+from pipeline.evaluation.metrics.ranking import hits_at_1_by_head
+from pipeline.evaluation.predict.protocols import Fold
+from pipeline.evaluation.predict.replies import score_dialogue
+from pipeline.evaluation.predict.reply_score import prediction
+from pipeline.learning.data.distractors import drawn
+from pipeline.learning.finetuning.plan import Support, plan
+from pipeline.learning.training.normal import gradient
+from pipeline.model.sequences.batching import whole
 from pipeline.params import Finetune, Generate, MaxFolds, NextUtterance, Variant
 from pipeline.persona.task import Dialogue
 from tests.conftest import a_dialogue

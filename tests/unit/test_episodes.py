@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from pipeline.errors import TrainingError
-from pipeline.learning.episodes import (
+from pipeline.learning.data.episodes import (
     EncodedTask,
     EpisodeSize,
     num_replies,
@@ -14,7 +14,7 @@ from pipeline.learning.episodes import (
     validation_episodes,
     with_two_dialogues,
 )
-from pipeline.model.encoding import Encoder
+from pipeline.model.sequences.encoding import Encoder
 from tests.conftest import a_dialogue
 
 

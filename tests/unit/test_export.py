@@ -8,14 +8,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.learning.loop import Progress, Trained
-from pipeline.learning.training_run import save
-from pipeline.model.base import build_base, load_base
-from pipeline.model.batching import collate, whole
-from pipeline.model.exported import as_gpt2
-from pipeline.model.gpt2_folder import write_gpt2
+from pipeline.learning.training.loop import Progress, Trained
+from pipeline.learning.training.run import save
+from pipeline.model.base.folder import write_gpt2
+from pipeline.model.base.load import load_base
+from pipeline.model.export.exported import as_gpt2
+from pipeline.model.pretraining.build import build_base
+from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Settings
-from stages.export import export
+from stages.commands.export import export
 from tests.conftest import AXES, a_dialogue, tiny_gpt2
 from tests.equivalence.test_next_utterance import variant
 from tests.unit.test_training_run import identity

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning import finetune as module
-from pipeline.learning.descent import Descent
-from pipeline.learning.finetune import finetune
-from pipeline.learning.inner_loop import adapt
-from pipeline.learning.inner_optimizers import Sgd
-from pipeline.learning.loss_gradients import loss_gradients
-from pipeline.learning.updates import Support
-from pipeline.model.batching import collate, whole
-from pipeline.model.device import folds_at_once
+from pipeline.learning.finetuning import adapt as module
+from pipeline.learning.finetuning.adapt import finetune
+from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.gradients.loss_gradients import loss_gradients
+from pipeline.learning.inner.adapt import adapt
+from pipeline.learning.inner.inner_optimizers import Sgd
+from pipeline.learning.inner.inner_step import Descent
+from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Finetune, MaxFolds
+from pipeline.processes.device import folds_at_once
 from tests.conftest import a_dialogue
 
 

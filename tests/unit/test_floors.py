@@ -6,10 +6,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from pipeline.errors import DataError, MissingFileError, ModelError
-from pipeline.evaluation.constant_reply import best_reply, frequent_words, mean_f1
-from pipeline.evaluation.floors import measure_floors
-from pipeline.evaluation.rankers import random_hits_at_1, tfidf_hits_at_1
-from pipeline.evaluation.unigram import ReplyTokens, oracle_ppl, read_tokens, unigram_ppl
+from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words, mean_f1
+from pipeline.evaluation.floors.measure import measure_floors
+from pipeline.evaluation.floors.rankers import random_hits_at_1, tfidf_hits_at_1
+from pipeline.evaluation.floors.unigram import ReplyTokens, oracle_ppl, read_tokens, unigram_ppl
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pipeline.errors import DivergedError
-from pipeline.evaluation.fold_scores import Asked, answer
-from pipeline.evaluation.protocols import leave_one_out
+from pipeline.evaluation.predict.folds import Asked, answer
+from pipeline.evaluation.predict.protocols import leave_one_out
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
 from tests.conftest import a_dialogue

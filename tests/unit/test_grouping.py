@@ -5,12 +5,12 @@ from random import Random
 import pytest
 
 from pipeline.params import People, Synthetic
-from pipeline.persona import grouping
-from pipeline.persona.grouping import group, normalise_sentence
-from pipeline.persona.parser import parse
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME
 from pipeline.persona.synthetic.people import Person, people_of
+from pipeline.persona.tasks import grouping
+from pipeline.persona.tasks.grouping import group, normalise_sentence
+from pipeline.persona.tasks.parser import parse
 
 
 @pytest.mark.parametrize(

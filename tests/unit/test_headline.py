@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.headline import headline_epoch, headline_records, select
+from pipeline.evaluation.records.headline import headline_epoch, headline_records, select
 from tests.prediction_builder import a_prediction
 
 

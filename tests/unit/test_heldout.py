@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.model.heldout import heldout_facts, model_nll, unigram_nll
-from pipeline.model.pretrain import initial_model
+from pipeline.model.pretraining.heldout import heldout_facts, model_nll, unigram_nll
+from pipeline.model.pretraining.pretrain import initial_model
 from pipeline.params import Pretrain
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DownloadError, ModelError
-from pipeline.model import hub
+from pipeline.model.pretraining import hub
 
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ FILES = {
 FETCH = """
 import json, sys
 from pipeline.errors import PipelineError
-from pipeline.model import hub
+from pipeline.model.pretraining import hub
 try:
     folder, commit = hub.fetch(sys.argv[1], sys.argv[2])
     print(json.dumps([str(folder), commit]))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.evaluation.journal import Journal
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.processes.journal import Journal
 from tests.prediction_builder import a_prediction
 
 
@@ -13,14 +14,17 @@ def in_a_folder(tmp_path, monkeypatch):
 
 
 def written(count=3):
-    journal = Journal("a", {})
+    journal = Journal(Prediction, "a", {})
     for number in range(count):
         journal.append(f"job {number}", [a_prediction(turn=number)])
     return journal
 
 
 def test_a_journal_belongs_to_its_inputs():
-    assert Journal("a", {"params": "1"}).path != Journal("a", {"params": "2"}).path
+    assert (
+        Journal(Prediction, "a", {"params": "1"}).path
+        != Journal(Prediction, "a", {"params": "2"}).path
+    )
 
 
 DAMAGE = (b'{"job": "job 1"}', b'{"job": "job 1", "rec', b"\xff\x00", b"[]", b'{"job": []}')

@@ -12,11 +12,12 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import TrainingError
-from pipeline.learning import maml, ranks
-from pipeline.learning.ranks import Ranks
-from pipeline.learning.task_parallel import OneWriter
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.gpt2_folder import write_gpt2
+from pipeline.learning.meta import maml
+from pipeline.learning.parallel import ranks
+from pipeline.learning.parallel.over_ranks import OneWriter
+from pipeline.learning.parallel.ranks import Ranks
+from pipeline.model.base.folder import write_gpt2
+from pipeline.model.files.checkpoint import Checkpoint
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
 from stages import meta_train
@@ -120,9 +121,9 @@ def train_until(module, name, call):
 @pytest.mark.parametrize(
     ("module", "name", "call"),
     [
-        ("pipeline.model.checkpoint", "write_tensors", 1),
-        ("pipeline.model.checkpoint", "write_tensors", 2),
-        ("pipeline.learning.training_run", "save_theta", 1),
+        ("pipeline.model.files.checkpoint", "write_tensors", 1),
+        ("pipeline.model.files.checkpoint", "write_tensors", 2),
+        ("pipeline.learning.training.run", "save_theta", 1),
     ],
     ids=["first checkpoint", "second checkpoint", "out"],
 )

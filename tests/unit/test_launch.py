@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pipeline.errors import TrainingError
-from stages.launch import num_ranks
+from stages.shell.launch import num_ranks
 from tests.wiring.closure import ROOT
 
 

@@ -5,8 +5,8 @@ from math import exp
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation import likelihood as metrics
-from pipeline.evaluation.aggregate import nats_per_token
+from pipeline.evaluation.metrics import likelihood as metrics
+from pipeline.evaluation.records.metric import nats_per_token
 from tests.prediction_builder import a_prediction
 
 

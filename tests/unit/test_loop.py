@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.cost import Cost
-from pipeline.learning.history import HISTORY_COLUMNS, StepReport, adaptation
-from pipeline.learning.loop import Schedule, run
-from pipeline.model.checkpoint import Checkpoint
+from pipeline.learning.training.cost import Cost
+from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport, adaptation
+from pipeline.learning.training.loop import Schedule, run
+from pipeline.model.files.checkpoint import Checkpoint
 from pipeline.params import Loop
 
 

@@ -4,9 +4,10 @@ import contextlib
 
 import torch
 
-from pipeline.learning import meta_training, ranks, task_parallel
-from pipeline.learning.episodes import EncodedTask
-from pipeline.model.checkpoint import Checkpoint
+from pipeline.learning.data.episodes import EncodedTask
+from pipeline.learning.meta import train
+from pipeline.learning.parallel import over_ranks, ranks
+from pipeline.model.files.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml
 from tests.conftest import a_dialogue
 from tests.wiring.closure import ROOT
@@ -35,10 +36,8 @@ def run(learner, settings, name, *, stop=None):
         if number == stop:
             raise KeyboardInterrupt
 
-    place = task_parallel.OneWriter(Checkpoint(name, {}), ranks.here())
-    return meta_training.run(
-        learner, settings, people(learner), seed=0, checkpoint=place, on_step=on_step
-    )
+    place = over_ranks.OneWriter(Checkpoint(name, {}), ranks.here())
+    return train.run(learner, settings, people(learner), seed=0, checkpoint=place, on_step=on_step)
 
 
 def test_rates_are_learned_and_kept(make_learner, tmp_path, monkeypatch):

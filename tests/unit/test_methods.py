@@ -4,8 +4,8 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ParamsError
+from pipeline.params.methods import made_by, method_of, refuse_other_method
 from stages import finetune, meta_train, train
-from stages.methods import made_by, method_of, refuse_other_method
 from tests.wiring.closure import ROOT
 
 

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.pairs import example, meeting, sentence_pool, voices
+from pipeline.learning.p2bot.meetings import example, meeting, sentence_pool, voices
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.text import normalise
 

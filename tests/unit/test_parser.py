@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError, MissingFileError
-from pipeline.persona.parser import Exchange, ParsedDialogue, parse, parse_file
+from pipeline.persona.tasks.parser import Exchange, ParsedDialogue, parse, parse_file
 
 
 CANDIDATES = "|".join([*(f"c{i}" for i in range(19)), "yes ."])

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from pipeline.evaluation.in_context import in_context
-from pipeline.evaluation.persona_run import PersonaRun
-from pipeline.evaluation.predict import bare_window, score_dialogue, score_windows
-from pipeline.evaluation.protocols import Fold, k_shot
+from pipeline.evaluation.predict.in_context import in_context
+from pipeline.evaluation.predict.persona import PersonaRun
+from pipeline.evaluation.predict.protocols import Fold, k_shot
+from pipeline.evaluation.predict.replies import bare_window, score_dialogue, score_windows
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
 from tests.conftest import LINES, a_dialogue
@@ -47,7 +47,7 @@ def plain_nll(learner, prefix, continuation):
 def test_unconditional_scores_see_the_opening_mark_alone(make_learner, special_tokens):
     learner = make_learner("in_place", double=True)
     if not special_tokens:
-        from pipeline.model.encoding import plain_format
+        from pipeline.model.sequences.encoding import plain_format
 
         learner.encoder.format = plain_format(learner.encoder._tokenizer)
     dialogue = with_candidates(a_dialogue())

@@ -1,7 +1,7 @@
 """What is shared between candidates and a window, by hand."""
 
-from pipeline.model.encoding import ReplySpan, Window
-from pipeline.model.prefix_tree import PrefixTree, fill_rows
+from pipeline.model.inference.prefix_tree import PrefixTree, fill_rows
+from pipeline.model.sequences.encoding import ReplySpan, Window
 
 
 WINDOW = Window((10, 11, 1, 2, 3, 99), (ReplySpan(0, 2, 6),))  # the reply is 1 2 3

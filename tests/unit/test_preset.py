@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import ParamsError
 from pipeline.params import Settings, read_yaml
-from stages.preset import preset, with_values
+from stages.commands.preset import preset, with_values
 from tests.wiring.closure import ROOT
 
 

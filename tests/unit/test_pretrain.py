@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError, TrainingError
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.pretrain import (
+from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.pretraining.pretrain import (
     draw_windows,
     initial_model,
     learning_rate,

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError, MissingFileError, ModelError
-from pipeline.model import pretrain_text
-from pipeline.model.pretrain_text import Part, encode_lines, split_text
-from pipeline.model.tokenizer import END_OF_TEXT, add_special_tokens, train_tokenizer
+from pipeline.model.base.tokenizer import END_OF_TEXT, add_special_tokens, train_tokenizer
+from pipeline.model.pretraining import text
+from pipeline.model.pretraining.text import Part, encode_lines, split_text
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_ids_are_segments_with_a_leading_space_newlines_and_boundaries(tokenizer
 def test_ids_do_not_depend_on_the_size_of_a_chunk(tokenizer, monkeypatch):
     lines = [(i % 3 == 0, f"a dog {i}") for i in range(20)]
     whole = encode_lines(iter(lines), tokenizer)
-    monkeypatch.setattr(pretrain_text, "_LINES_AT_ONCE", 7)
+    monkeypatch.setattr(text, "_LINES_AT_ONCE", 7)
     assert encode_lines(iter(lines), tokenizer).tolist() == whole.tolist()
 
 

@@ -1,6 +1,6 @@
 """Leave-one-out, swap and k-shot: who supports, who is scored."""
 
-from pipeline.evaluation.protocols import k_shot, leave_one_out, permuted, swapped
+from pipeline.evaluation.predict.protocols import k_shot, leave_one_out, permuted, swapped
 from pipeline.params import Finetune, MaxFolds
 from pipeline.persona.task import PersonaTask
 from tests.conftest import a_dialogue

@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.errors import DataError
-from pipeline.evaluation.published import PUBLISHED, published, quoted_on, read_published
+from pipeline.evaluation.report.published import PUBLISHED, published, quoted_on, read_published
 
 
 ROWS = read_published()

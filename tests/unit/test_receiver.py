@@ -3,11 +3,10 @@
 import pytest
 import torch
 
-from pipeline.learning import receiver_training as training
-from pipeline.learning.receiver_training import margin_loss, sharpness, sparsity
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.language_model import SPECIAL, WTE, LanguageModel
-from pipeline.model.receiver import (
+from pipeline.learning.p2bot.meetings import Voice
+from pipeline.learning.p2bot.receiver import training as training
+from pipeline.learning.p2bot.receiver.file import TENSORS, load_receiver
+from pipeline.learning.p2bot.receiver.network import (
     BIAS,
     WEIGHT,
     Receiver,
@@ -16,11 +15,12 @@ from pipeline.model.receiver import (
     relevance,
     soft_score,
 )
-from pipeline.model.receiver_file import TENSORS, load_receiver
-from pipeline.model.tensors import write_tensors
-from pipeline.model.tokenizer import SPECIAL_TOKENS
+from pipeline.learning.p2bot.receiver.training import margin_loss, sharpness, sparsity
+from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.files.tensors import write_tensors
+from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel
 from pipeline.params import ReceiverTraining
-from pipeline.persona.pairs import Voice
 from pipeline.persona.text import normalise
 from tests.conftest import LINES, tiny_gpt2
 

@@ -8,8 +8,8 @@ from math import exp, log
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.report import report
+from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.prediction_builder import a_prediction, full
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.learning.rewards import (
+from pipeline.learning.p2bot.self_play.rewards import (
     TOP,
     Rewards,
     advantages,

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation import samples
-from pipeline.evaluation.samples import chosen, contexts, digest, markdown, responses
+from pipeline.evaluation.studies import samples
+from pipeline.evaluation.studies.samples import chosen, contexts, digest, markdown, responses
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
 from tests.prediction_builder import a_prediction, full
 from tests.wiring.closure import ROOT

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pipeline.model.decoding import Ending
-from pipeline.model.sampling import Policy, continue_all, repeating, top_k
+from pipeline.learning.p2bot.self_play.sampling import Policy, continue_all, repeating, top_k
+from pipeline.model.inference.responses import Ending
 
 
 def slow(learner, prompt, ending, policy, uniforms):

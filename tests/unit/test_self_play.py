@@ -6,20 +6,21 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError, PipelineError
-from pipeline.learning import normal, self_play_run
-from pipeline.learning.conversations import FIRST, SECOND, distinct_2, play
-from pipeline.learning.episodes import encode_tasks, generator, reply_batch
-from pipeline.learning.judges import Judges, head_of
-from pipeline.learning.rewards import Rewards, reinforce_loss, returns, value_range
-from pipeline.learning.self_play import COLUMNS, Game, pieces_of, utterance_nll
-from pipeline.learning.training_run import history_csv
-from pipeline.model.checkpoint import Checkpoint
-from pipeline.model.language_model import LanguageModel
-from pipeline.model.next_utterance import HEAD
-from pipeline.model.receiver import Receiver, relevance
-from pipeline.model.tokenizer import SPECIAL_TOKENS
+from pipeline.learning.data.episodes import encode_tasks, generator, reply_batch
+from pipeline.learning.p2bot.meetings import Meeting, meeting
+from pipeline.learning.p2bot.receiver.network import Receiver, relevance
+from pipeline.learning.p2bot.self_play import training
+from pipeline.learning.p2bot.self_play.conversations import FIRST, SECOND, distinct_2, play
+from pipeline.learning.p2bot.self_play.episode import COLUMNS, Game, pieces_of, utterance_nll
+from pipeline.learning.p2bot.self_play.judges import Judges, head_of
+from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss, returns, value_range
+from pipeline.learning.training import normal
+from pipeline.learning.training.history import history_csv
+from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.network.language_model import LanguageModel
+from pipeline.model.network.next_utterance import HEAD
 from pipeline.params import SelfPlay
-from pipeline.persona.pairs import Meeting, meeting
 from pipeline.persona.task import PersonaTask
 from tests.conftest import LINES, a_dialogue, tiny_gpt2
 
@@ -87,16 +88,14 @@ def leaves(game):
 
 def run(game, name="self-play", stop_after=None):
     encoded = encode_tasks(TASKS[:1], game.learner.encoder)
-    validation = self_play_run.Validation(game, TASKS, encoded)
+    validation = training.Validation(game, TASKS, encoded)
 
     def on_step(number, _):
         if number == stop_after:
             raise PipelineError("killed")
 
     checkpoint = Checkpoint(name, {})
-    return self_play_run.run(
-        game, validation, supervised(game), checkpoint=checkpoint, on_step=on_step
-    )
+    return training.run(game, validation, supervised(game), checkpoint=checkpoint, on_step=on_step)
 
 
 def test_sides_speak_in_turn_and_both_within_the_limit(make_game):
@@ -243,9 +242,7 @@ def test_history_has_every_column_and_validation_starts_with_the_transmitter(mak
 
 def test_validation_scales_by_the_transmitters_own_range(make_game):
     game = make_game()
-    validation = self_play_run.Validation(
-        game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder)
-    )
+    validation = training.Validation(game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder))
     theta = {name: 1.3 * value for name, value in game.learner.theta.items()}
     span, talks = [], []
     for one in (game.learner.theta, theta):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.aggregate import percent, ratio
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.metrics import hits_at_1, ppl
-from pipeline.evaluation.population import Population, observe, observed, skewed
-from pipeline.evaluation.simulation import (
+from pipeline.evaluation.metrics.all import hits_at_1, ppl
+from pipeline.evaluation.records.metric import percent, ratio
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.population import Population, observe, observed, skewed
+from pipeline.evaluation.studies.simulation import (
     Cell,
     Study,
     cells,
@@ -133,7 +133,9 @@ def test_a_cell_does_not_depend_on_the_others():
 
 def test_the_study_asks_the_functions_that_score(monkeypatch):
     """A narrower interval in the scoring code is a lower coverage in the study."""
-    monkeypatch.setattr("pipeline.evaluation.bca.expanded_quantile", lambda *_: 1.0)
+    monkeypatch.setattr(
+        "pipeline.evaluation.statistics.percentiles.expanded_quantile", lambda *_: 1.0
+    )
     assert interval_coverage(normal(), 20, SMALL)["used"] < 80
     assert Bootstrap(200, 0).bounds([np.array([1.0, 2.0])] * 3, percent, "x") == (50, 50)
 

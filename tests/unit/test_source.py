@@ -13,8 +13,8 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data, People, Synthetic
-from pipeline.persona import archive, source
-from pipeline.persona.source import Origin
+from pipeline.persona.corpus import archive, source
+from pipeline.persona.corpus.source import Origin
 from tests.unit.file_server import serve
 
 

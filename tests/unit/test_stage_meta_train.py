@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.learning import meta_training
+from pipeline.learning.meta import train
 from pipeline.params import Settings
 from stages import meta_train
 from tests.wiring.closure import ROOT
@@ -21,7 +21,7 @@ def asked(monkeypatch, make_learner):
     monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
-    monkeypatch.setattr(meta_training, "with_two_dialogues", lambda tasks, split: tasks)
+    monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
     monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)
     for name in ("meta_gradient", "validate"):
 
@@ -29,7 +29,7 @@ def asked(monkeypatch, make_learner):
             seen[_name] = args[3]
             return 0.0, 0.0
 
-        monkeypatch.setattr(meta_training.maml, name, noted)
+        monkeypatch.setattr(train.maml, name, noted)
 
     def run(theta, step, validate, schedule, **options):
         step(theta, 0)
@@ -37,7 +37,7 @@ def asked(monkeypatch, make_learner):
         seen["schedule"] = schedule
         raise _StopError
 
-    monkeypatch.setattr(meta_training.loop, "run", run)
+    monkeypatch.setattr(train.loop, "run", run)
     with pytest.raises(_StopError):
         meta_train.meta_train("in_place", 0)
     return seen, settings.check()

@@ -3,10 +3,10 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.known_counts import KNOWN, Counts, archive_sha256, check_counts
-from pipeline.persona.parser import parse
-from pipeline.persona.summary import counts, summarise
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
+from pipeline.persona.tasks.known_counts import KNOWN, Counts, archive_sha256, check_counts
+from pipeline.persona.tasks.parser import parse
+from pipeline.persona.tasks.summary import counts, summarise
 
 
 def dialogue(name: str, persona: str, *replies: str, partner: str = "hi ?") -> Dialogue:

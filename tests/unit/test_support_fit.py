@@ -5,14 +5,14 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.persona_run import PersonaRun
-from pipeline.evaluation.protocols import leave_one_out
-from pipeline.evaluation.support_fit import falls, support_fit
+from pipeline.evaluation.controls.support_fit import falls, support_fit
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.persona import PersonaRun
+from pipeline.evaluation.predict.protocols import leave_one_out
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
-from stages import finetuning
-from stages import support as stage
+from stages.studies import support as stage
 from tests.conftest import a_dialogue
 from tests.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
@@ -134,7 +134,7 @@ def test_the_command_writes_it(learner, tmp_path, monkeypatch):
     for folder in (artifacts.model_dir("in_place", 0), artifacts.BASE):
         artifacts.write_text(folder / "x", "x")
     monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
-    monkeypatch.setattr(finetuning, "finetune_params", lambda name: PARAMS)
+    monkeypatch.setattr(inputs, "finetune_params", lambda name: PARAMS)
     stage.support("in_place")
     found = artifacts.read_json(artifacts.support_file("in_place"), made_by="support")
     assert found["seeds"] == [0]

@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.curves import draw_history, read_curve
-from pipeline.evaluation.svg import Line, Point, line_chart, scale
+from pipeline.evaluation.report.svg import Line, Point, line_chart, scale
+from pipeline.evaluation.studies.curves import draw_history, read_curve
 
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"

@@ -15,13 +15,13 @@ from tokenizers import ByteLevelBPETokenizer
 
 from pipeline.errors import DataError
 from pipeline.params import People, Synthetic
-from pipeline.persona.grouping import group, normalise_sentence
-from pipeline.persona.parser import ParsedDialogue, parse
 from pipeline.persona.synthetic import people
 from pipeline.persona.synthetic.corpus import Corpus, _shuffled, pretrain_text, write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS, Topic
 from pipeline.persona.synthetic.people import people_of
 from pipeline.persona.synthetic.phrases import SYMBOLS
+from pipeline.persona.tasks.grouping import group, normalise_sentence
+from pipeline.persona.tasks.parser import ParsedDialogue, parse
 from pipeline.persona.text import normalise
 
 

@@ -9,11 +9,11 @@ from math import exp
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation import table
-from pipeline.evaluation.bootstrap import Bootstrap
-from pipeline.evaluation.parsing import parse
-from pipeline.evaluation.report import report
-from pipeline.evaluation.table import Details, Interval, adaptation_rows, floor_rows, table_1
+from pipeline.evaluation.report import rows
+from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.rows import Details, Interval, adaptation_rows, floor_rows, table_1
+from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.prediction_builder import full
 from tests.unit.test_training_cost import content as a_run
 from tests.wiring.closure import ROOT
@@ -64,7 +64,7 @@ def details(**values):
 
 def test_the_papers_table_is_copied_right():
     rows = table_1({})
-    found = {row.title: tuple(row.paper[metric] for metric in table.METRICS) for row in rows}
+    found = {row.title: tuple(row.paper[metric] for metric in rows.METRICS) for row in rows}
     assert found == TABLE_1_OF_THE_PAPER
     assert list(found) == list(TABLE_1_OF_THE_PAPER)
 
@@ -81,7 +81,7 @@ def test_every_variant_of_the_presets_has_its_title():
     from pipeline.params import read_yaml
 
     variants = read_yaml(ROOT / "params.yaml")["variants"]
-    assert list(table.titles()) == [name for name in variants if not name.endswith("_transmitter")]
+    assert list(rows.titles()) == [name for name in variants if not name.endswith("_transmitter")]
 
 
 def test_our_scores_stand_beside_the_papers_of_the_same_system():

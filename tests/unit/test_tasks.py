@@ -4,9 +4,9 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.params import MaxPersonas, Tasks
-from pipeline.persona.parser import Exchange, ParsedDialogue
 from pipeline.persona.task import PersonaTask
-from pipeline.persona.tasks import build_tasks
+from pipeline.persona.tasks.build import build_tasks
+from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 from pipeline.persona.text import normalise
 
 

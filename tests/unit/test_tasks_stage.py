@@ -10,10 +10,10 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.params import People, Synthetic
-from pipeline.persona.archive import extract
+from pipeline.persona.corpus.archive import extract
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import PersonaTask
-from stages import console
+from stages.shell import console
 from stages.tasks import tasks
 
 
@@ -112,7 +112,7 @@ def test_nothing_is_left_when_writing_is_cut_off(monkeypatch):
 
 
 def test_a_known_archive_with_a_dialogue_missing_is_refused(capsys):
-    from pipeline.persona.known_counts import KNOWN
+    from pipeline.persona.tasks.known_counts import KNOWN
 
     sha256 = min(KNOWN)
     write_raw({"corpus": {**SOURCE["corpus"], "sha256": sha256}})

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.model.tensors import read_tensors, write_tensors
+from pipeline.model.files.tensors import read_tensors, write_tensors
 
 
 TENSORS = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.ones(2)}

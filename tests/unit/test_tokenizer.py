@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from pipeline.errors import ModelError
-from pipeline.model.tokenizer import (
+from pipeline.model.base.tokenizer import (
     END_OF_TEXT,
     SPECIAL_TOKENS,
     add_special_tokens,
@@ -75,7 +75,7 @@ def test_a_newline_is_one_token_and_joins_lines_exactly(tokenizer):
 def test_training_is_deterministic_in_any_process_and_number_of_threads(tokenizer, tmp_path):
     code = (
         "import sys; from tests.unit.test_tokenizer import _lines;"
-        "from pipeline.model.tokenizer import train_tokenizer;"
+        "from pipeline.model.base.tokenizer import train_tokenizer;"
         "train_tokenizer(_lines(), 300).save_pretrained(sys.argv[1])"
     )
     env = {"RAYON_NUM_THREADS": "1", "PYTHONHASHSEED": "5", "PATH": ""}

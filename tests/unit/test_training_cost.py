@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.parsing import parse
-from pipeline.evaluation.training_cost import compact, cost_rows
-from pipeline.model.variant_file import VariantFile
+from pipeline.evaluation.report.cost import compact, cost_rows
+from pipeline.evaluation.report.parsing import parse
+from pipeline.model.variant.record import VariantFile
 from pipeline.params import Settings, Variant
 from tests.wiring.closure import ROOT
 

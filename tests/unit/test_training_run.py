@@ -4,12 +4,13 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, TrainingError
-from pipeline.learning import training_run
-from pipeline.learning.episodes import encode_tasks
-from pipeline.learning.loop import Progress, Trained
-from pipeline.learning.training_run import Identity, load_variant, read_variant, save, start
-from pipeline.model.encoding import Encoder
-from pipeline.model.learner import load_theta
+from pipeline.learning.data.episodes import encode_tasks
+from pipeline.learning.training import run as training_run
+from pipeline.learning.training.loop import Progress, Trained
+from pipeline.learning.training.run import Identity, save, start
+from pipeline.model.network.learner import load_theta
+from pipeline.model.sequences.encoding import Encoder
+from pipeline.model.variant.load import load_variant, read_variant
 from pipeline.params import Adapters, Settings, TrainParams
 from pipeline.persona.task import PersonaTask
 from tests.conftest import AXES, a_dialogue

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import DownloadError
-from pipeline.persona import transfer
+from pipeline.persona.corpus import http
 from tests.unit.file_server import serve
 
 
@@ -22,7 +22,7 @@ def no_proxy(monkeypatch):
 
 def fetch(url: str, workspace: Path, expected: str = RIGHT, seen: list | None = None) -> Path:
     steps = [] if seen is None else seen
-    return transfer.fetch(
+    return http.fetch(
         url,
         workspace,
         sha256=expected,
@@ -48,7 +48,7 @@ def stop_at(done: int):
 def interrupt(url: str, workspace: Path) -> int:
     """Begin a transfer, stop it half-way, return the bytes that were kept."""
     with pytest.raises(KeyboardInterrupt):
-        transfer.fetch(url, workspace, sha256=RIGHT, on_progress=stop_at(100_000))
+        http.fetch(url, workspace, sha256=RIGHT, on_progress=stop_at(100_000))
     return (workspace / f"{RIGHT}.partial").stat().st_size
 
 
@@ -178,7 +178,7 @@ def test_a_wrong_checksum_names_both_and_leaves_nothing(tmp_path):
 
 
 def test_a_file_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "LARGEST_FILE", 100_000)
+    monkeypatch.setattr(http, "LARGEST_FILE", 100_000)
     with serve(CONTENT) as server, pytest.raises(DownloadError, match="larger than 100000"):
         fetch(server.url, tmp_path)
     assert names(tmp_path) == []

@@ -13,11 +13,11 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, ParamsError, TrainingError
-from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.tuning import criterion
-from pipeline.model.variant_file import VariantFile
-from stages import console, trial
-from stages.tune import tune
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.tuning import criterion
+from pipeline.model.variant.record import VariantFile
+from stages.shell import console, trial
+from stages.studies.tune import tune
 from tests.toy_project import run_stage, toy_params, write_params, write_project, write_tasks
 from tests.wiring.closure import ROOT
 

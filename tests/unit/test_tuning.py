@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError, TrainingError
-from pipeline.evaluation.tuning import Cost, Trial, best, criterion, grid, trials_csv, tuned
+from pipeline.evaluation.studies.tuning import Cost, Trial, best, criterion, grid, trials_csv, tuned
 from pipeline.params import Settings, Variant, read_yaml
 from pipeline.params.row import variant_row
 from tests.prediction_builder import a_prediction

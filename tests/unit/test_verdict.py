@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.evaluation.adaptation import adaptation
-from pipeline.evaluation.bootstrap import Bootstrap, Estimate
-from pipeline.evaluation.verdict import verdict
+from pipeline.evaluation.scoring.adaptation import adaptation
+from pipeline.evaluation.statistics.bootstrap import Bootstrap, Estimate
+from pipeline.evaluation.statistics.verdict import verdict
 from tests.prediction_builder import a_prediction
 
 

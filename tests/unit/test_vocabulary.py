@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.model import vocabulary
+from pipeline.model.inference import normaliser
 
 
 @pytest.fixture(params=[torch.float32, torch.float64])
@@ -24,13 +24,13 @@ def states(parameters, count, scale=1.0):
 @pytest.mark.parametrize("scale", [1.0, 1000.0])  # e to the power of such logits is infinite
 def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, scale):
     """Plain and special tokens; several targets of one state, none of another."""
-    monkeypatch.setattr(vocabulary, "_CELLS", {"cpu": cells})
-    monkeypatch.setattr(vocabulary, "_ROWS", rows)
+    monkeypatch.setattr(normaliser, "_CELLS", {"cpu": cells})
+    monkeypatch.setattr(normaliser, "_ROWS", rows)
     model, values = parameters
     hidden = states(values, 5, scale)
     asked = torch.tensor([0, 0, 4, 1, 3, 3])
     targets = torch.tensor([0, model.vocab_size - 1, model.vocab_size, model.vocab_size + 5, 7, 7])
-    found = vocabulary.nll(model, values, hidden, asked, targets)
+    found = normaliser.nll(model, values, hidden, asked, targets)
     expected = F.cross_entropy(model.logits(values, hidden)[asked], targets, reduction="none")
     tolerance = {torch.float32: 3e-6, torch.float64: 1e-13}[hidden.dtype]
     torch.testing.assert_close(found, expected, atol=tolerance * scale, rtol=0)
@@ -47,11 +47,11 @@ def test_no_more_logits_are_held_than_was_promised(parameters, monkeypatch):
         return multiply(a, b, out=out)
 
     monkeypatch.setattr(torch, "mm", watched)
-    monkeypatch.setattr(vocabulary, "_CELLS", {"cpu": 100})
-    monkeypatch.setattr(vocabulary, "_ROWS", 4)
+    monkeypatch.setattr(normaliser, "_CELLS", {"cpu": 100})
+    monkeypatch.setattr(normaliser, "_ROWS", 4)
     model, values = parameters
     targets = torch.zeros(10, dtype=torch.long)
-    vocabulary.nll(model, values, states(values, 10), torch.arange(10), targets)
+    normaliser.nll(model, values, states(values, 10), torch.arange(10), targets)
     columns = model.vocab_size + len(values["special.weight"])
     assert max(sizes) <= 100
     assert sum(sizes) == 10 * columns  # every logit, once

@@ -13,10 +13,10 @@ import time
 import pytest
 
 from pipeline.errors import MissingFileError, ModelError, TrainingError
-from pipeline.evaluation.journal import Journal
-from pipeline.evaluation.persona_run import PersonaJob
-from pipeline.evaluation.prediction import Prediction
-from pipeline.evaluation.workers import Workers, _signals_held
+from pipeline.evaluation.predict.persona import PersonaJob
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.processes.journal import Journal
+from pipeline.processes.workers import Workers, _signals_held
 from tests.wiring.closure import ROOT
 
 
@@ -70,7 +70,7 @@ def names(log):
 def test_records_come_in_the_order_of_the_jobs(tmp_path, monkeypatch, workers):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
     log = tmp_path / "log"
-    run = Workers(functools.partial(make_work, log), Journal("a", {}))
+    run = Workers(functools.partial(make_work, log), Journal(Prediction, "a", {}))
     assert run.map(JOBS, ignore) == [record(job) for job in JOBS]
     assert sorted(names(log)) == sorted(job.name for job in JOBS)
 
@@ -79,7 +79,7 @@ def test_records_come_in_the_order_of_the_jobs(tmp_path, monkeypatch, workers):
 def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
     failing, log = tmp_path / "failing", tmp_path / "log"
-    journal = Journal("a", {})
+    journal = Journal(Prediction, "a", {})
     with pytest.raises(ModelError, match="no"):
         Workers(functools.partial(make_work, failing, 3), journal).map(JOBS, ignore)
     done = set(journal.load())
@@ -94,7 +94,7 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, workers):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", workers)
-    log, journal = tmp_path / "log", Journal("a", {})
+    log, journal = tmp_path / "log", Journal(Prediction, "a", {})
     journal.append(JOBS[1].name, [record(JOBS[1])])
     run = Workers(functools.partial(make_work, log), journal, at_once=3)
     assert run.map(JOBS, ignore) == [record(job) for job in JOBS]
@@ -106,7 +106,7 @@ def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, work
 def test_an_error_of_the_state_comes_back_as_it_is(monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
     with pytest.raises(MissingFileError, match="theta: not found"):
-        Workers(without_model, Journal("a", {})).map(JOBS, ignore)
+        Workers(without_model, Journal(Prediction, "a", {})).map(JOBS, ignore)
 
 
 def without_model():
@@ -116,7 +116,7 @@ def without_model():
 def test_state_is_made_once_in_a_worker(tmp_path, monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
     log, made = tmp_path / "log", tmp_path / "made"
-    Workers(functools.partial(counted, made, log), Journal("a", {})).map(JOBS, ignore)
+    Workers(functools.partial(counted, made, log), Journal(Prediction, "a", {})).map(JOBS, ignore)
     pids = made.read_text().split()
     assert len(pids) == len(set(pids)) <= 2
 
@@ -129,7 +129,7 @@ def counted(made, log):
 
 def test_a_worker_that_was_killed_is_one_line_and_nothing_is_lost(tmp_path, monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
-    journal = Journal("a", {})
+    journal = Journal(Prediction, "a", {})
     told = (
         r"2 worker processes was killed.*MAMLVIAPP_WORKERS to less than 2; finished jobs are kept"
     )
@@ -157,7 +157,7 @@ def test_an_error_does_not_wait_for_jobs_in_flight(monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
     begun, threads = time.monotonic(), set(threading.enumerate())
     with pytest.raises(ModelError, match="no"):
-        Workers(slow_but_one, Journal("a", {})).map(JOBS, ignore)
+        Workers(slow_but_one, Journal(Prediction, "a", {})).map(JOBS, ignore)
     assert time.monotonic() - begun < 20
     assert not multiprocessing.active_children()  # the command would wait for them at its end
     assert set(threading.enumerate()) <= threads  # the pool's might fail there, with a traceback
@@ -190,7 +190,9 @@ def test_a_signal_that_another_thread_takes_is_acted_on(monkeypatch, tmp_path):
     try:
         threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            Workers(functools.partial(make_sleep, tmp_path), Journal("a", {})).map(JOBS[:2], ignore)
+            Workers(functools.partial(make_sleep, tmp_path), Journal(Prediction, "a", {})).map(
+                JOBS[:2], ignore
+            )
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - interrupted < 20

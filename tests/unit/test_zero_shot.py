@@ -8,11 +8,11 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
-from pipeline.evaluation.convai2 import ZERO_SHOT, read_tasks
-from pipeline.evaluation.zero_shot import zero_shot
+from pipeline.evaluation.controls.zero_shot import zero_shot
+from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_tasks
 from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
-from stages import zero_shot as stage
+from stages.studies import zero_shot as stage
 from tests.conftest import a_dialogue
 from tests.unit.test_convai2 import lines, with_candidates
 from tests.unit.test_predict import plain_nll

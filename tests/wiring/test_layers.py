@@ -32,7 +32,7 @@ def test_the_contracts_hold():
         ("pipeline/errors.py", "import pipeline.artifacts", "Layers"),
         ("pipeline/model/__init__.py", "import rich", "The library has no shell"),
         ("pipeline/persona/text.py", "import torch", "Data and scoring run without torch"),
-        ("stages/console.py", "import transformers", "Data and scoring run without torch"),
+        ("stages/shell/console.py", "import transformers", "Data and scoring run without torch"),
     ],
 )
 def test_a_broken_rule_is_noticed(tmp_path, module, line, contract):

@@ -1,0 +1,1 @@
+"""Stage `compare`: paired tests between variants, corrected for their number. No torch."""

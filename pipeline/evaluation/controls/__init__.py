@@ -1,0 +1,1 @@
+"""Controls that run a model: no fine-tuning, the support set's own loss, equal budgets."""

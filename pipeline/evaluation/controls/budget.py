@@ -1,0 +1,111 @@
+"""How many replies a way of training sees: counted on its own draws, before anything is trained.
+
+Normal training and meta-training draw in different units, replies and dialogues. A control that
+has seen as many replies as meta-training needs a number of steps, and this is where it comes from.
+Whole batches cannot always be exact: a control sees up to one batch too many, never too few.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import TrainingError
+from pipeline.learning.data.episodes import EncodedTask, training_episodes, with_two_dialogues
+from pipeline.learning.meta.train import episode_size
+from pipeline.model.sequences.batching import Piece
+from pipeline.model.sequences.encoding import ReplySpan, Window
+from pipeline.model.variant.record import VariantFile
+from pipeline.params import FinetuneParams, MetaTrainParams, TrainParams, Variant
+from pipeline.persona.task import Dialogue, PersonaTask
+
+
+_OF_CONTROLS = {*TrainParams.model_fields, *FinetuneParams.model_fields}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Replies, repetitions counted, as `replies` and `outer_replies` of `variant.json`."""
+
+    total: int  # in any loss, inner or outer
+    outer: int  # in the loss that moves θ
+
+
+def meta_budget(tasks: Sequence[PersonaTask], params: MetaTrainParams, seed: int) -> Budget:
+    """Return what meta-training sees in all its outer steps, if it does not stop early."""
+    counted = with_two_dialogues([_counted(task) for task in tasks], "train")
+    size = episode_size(params)
+    support = query = 0
+    for step in range(params.outer_steps):
+        episodes = training_episodes(counted, params.outer_batch_size, size, seed=seed, step=step)
+        support += sum(_replies(episode.support) for episode in episodes)
+        query += sum(_replies(episode.query) for episode in episodes)
+    total = support + query
+    return Budget(total, outer=total if params.meta_train.support_loss else query)
+
+
+def normal_budget(replies: int, *, batch_size: int, steps: int) -> Budget:
+    """Return what normal training sees; `replies` is one epoch, whose last batch may be smaller."""
+    epochs, rest = divmod(steps, -(-replies // batch_size))
+    seen = epochs * replies + min(rest * batch_size, replies)
+    return Budget(total=seen, outer=seen)
+
+
+def steps_for(budget: int, replies: int, *, batch_size: int) -> int:
+    """Return normal training's fewest steps that see `budget` replies: too many by under a batch.
+
+    Raises:
+        TrainingError: there are no replies to train on.
+    """
+    if replies == 0:
+        raise TrainingError("split train holds no replies; check data/tasks/summary.json")
+    epochs, rest = divmod(budget, replies)
+    return epochs * -(-replies // batch_size) + -(-rest // batch_size)
+
+
+def recorded(run: VariantFile) -> Budget:
+    """Return what a finished run saw, as it counted itself."""
+    return Budget(total=run.replies, outer=run.outer_replies)
+
+
+def control(variant: Variant, steps: int) -> Variant:
+    """Return the variant's axes for normal training of so many steps, without early stopping.
+
+    Of its `set` there stays what normal training and what is behind it read.
+    """
+    kept = {key: value for key, value in variant.set.items() if key.split(".")[0] in _OF_CONTROLS}
+    there = {**kept, "train.steps": steps, "train.patience": steps}
+    return variant.model_copy(update={"set": there})
+
+
+def check_control(run: VariantFile, wanted: int, *, batch_size: int) -> int:
+    """Return how many replies more than `wanted` a control's run had in its loss.
+
+    Raises:
+        TrainingError: it is no run of normal training, or not of equal budget.
+    """
+    surplus = run.outer_replies - wanted
+    if run.method != "train" or not 0 <= surplus < batch_size:
+        raise TrainingError(
+            f"{run.name}, seed {run.seed}: {run.method}, {run.outer_replies} replies in the loss; "
+            f"an equal budget is {wanted} by train, and fewer than {batch_size} more: set its "
+            "train.steps again and retrain it"
+        )
+    return surplus
+
+
+def num_replies(tasks: Sequence[PersonaTask]) -> int:
+    """Return how many replies the tasks hold: one epoch of normal training."""
+    return sum(len(dialogue.turns) for task in tasks for dialogue in task.dialogues)
+
+
+def _counted(task: PersonaTask) -> EncodedTask:
+    return EncodedTask(task.task_id, tuple(_window(dialogue) for dialogue in task.dialogues))
+
+
+def _window(dialogue: Dialogue) -> tuple[Window, ...]:
+    """Return a dialogue without its text: draws know of its number of replies alone."""
+    spans = tuple(ReplySpan(turn, 0, 0) for turn in range(len(dialogue.turns)))
+    return (Window((), spans),)
+
+
+def _replies(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.spans) for piece in pieces)

@@ -1,0 +1,88 @@
+"""What fine-tuning does to the support dialogues themselves, beside the held-out one.
+
+The support loss is what the inner loop descends. That it falls shows that the rate and the steps
+move anything; whether that helps, the held-out dialogue says (`adaptation.py`). One fold a persona:
+the first of leave-one-out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pipeline.artifacts import Content
+from pipeline.evaluation.predict.folds import Asked, answer
+from pipeline.evaluation.predict.protocols import Fold, leave_one_out, swapped
+from pipeline.evaluation.predict.reply_score import prediction
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.scoring.adaptation import adaptation
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.model.network.learner import Learner
+from pipeline.params import FinetuneParams
+from pipeline.persona.task import PersonaTask
+
+
+def support_fit(
+    learner: Learner,
+    task: PersonaTask,
+    tasks: Sequence[PersonaTask],
+    params: FinetuneParams,
+    *,
+    seed: int,
+) -> list[Prediction]:
+    """Return a persona's likelihoods at every epoch, of its held-out and its support dialogues.
+
+    The updates are those of `finetune`, in the same order; after a stranger's support, too, it is
+    the persona's own that is scored.
+
+    Args:
+        learner: f and θ.
+        task: the persona; one without a second dialogue has no record.
+        tasks: all of its split: strangers are drawn among them.
+        params: how to adapt.
+        seed: training seed of θ, for the records.
+    """
+    asked = list(_asked(task, tasks, params))
+    return [
+        prediction(score, one.fold, split=task.split, seed=seed, epoch=epoch)
+        for one, found in zip(asked, answer(learner, asked, params, at_once=1), strict=True)
+        for epoch, scores in found
+        for score in scores
+    ]
+
+
+def falls(
+    tasks: Sequence[PersonaTask],
+    records: Sequence[Prediction],
+    params: FinetuneParams,
+    bootstrap: Bootstrap,
+) -> Content:
+    """Return what `adaptation` says at every epoch: of `held_out` and of `support` dialogues.
+
+    Args:
+        tasks: the test personas.
+        records: of `support_fit`, all personas and training seeds.
+        params: how they were adapted.
+        bootstrap: of the intervals.
+    """
+    held_out = {
+        (task.task_id, fold.query[0].dialogue_id) for task in tasks for fold in _fold(task, params)
+    }
+    parts: dict[str, list[Prediction]] = {"held_out": [], "support": []}
+    for record in records:
+        mine = (record.task_id, record.dialogue_id) in held_out
+        parts["held_out" if mine else "support"].append(record)
+    return {name: adaptation(those, 0, bootstrap)["epochs"] for name, those in parts.items()}
+
+
+def _fold(task: PersonaTask, params: FinetuneParams) -> list[Fold]:
+    return leave_one_out(task, params.finetune)[:1]
+
+
+def _asked(
+    task: PersonaTask, tasks: Sequence[PersonaTask], params: FinetuneParams
+) -> Iterator[Asked]:
+    for fold in _fold(task, params):
+        stranger = swapped(fold, tasks, params.finetune)
+        for one in (fold, stranger):
+            if one is not None:
+                # The held-out dialogue stays first: it names the fold, and the updates' order.
+                yield Asked(task, replace(one, query=fold.query + fold.support))

@@ -1,0 +1,1 @@
+"""Stage `floors`: what needs no learning. No torch."""

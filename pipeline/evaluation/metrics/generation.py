@@ -1,0 +1,159 @@
+"""Metrics of generated text: the nucleus sample (`response`) and the greedy response. No torch.
+
+Two ways to split a text, both ParlAI's: F1 and emptiness see the words that `normalise` leaves
+(no case, punctuation or articles), length, repetition and diversity the `words` of the split rule
+(lower case, . , ; : ! ? are words). BLEU has sacrebleu's own split. Nothing is cut or corrected
+before, an empty response is a response.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import fsum
+from typing import Literal
+
+from pipeline.errors import DataError
+from pipeline.evaluation.metrics.bleu import bleu_counts, bleu_of
+from pipeline.evaluation.records.metric import Array, Metric, percent, ratio
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.persona.text import normalise, words
+
+
+Field = Literal["response", "greedy"]
+
+
+def word_f1(response: str, reference: str) -> float:
+    """Return ParlAI's word F1, from 0 to 1 (Section 4.1).
+
+    Words after `normalise` count as often as they occur; 0 where no word is shared, so also for
+    an empty response or reference.
+
+    >>> word_f1("the cat and a dog", "A dog , a dog !")
+    0.4
+    """
+    predicted, gold = Counter(normalise(response).split()), Counter(normalise(reference).split())
+    shared = (predicted & gold).total()
+    return 2 * shared / (predicted.total() + gold.total()) if shared else 0.0
+
+
+def repeated_bigrams(response: str) -> float:
+    """Return the share of a response's word bigrams that stood in it before; 0 without a bigram.
+
+    >>> repeated_bigrams("i am what i am")
+    0.25
+    """
+    said = words(response)
+    bigrams = list(pairwise(said))
+    return 1 - len(set(bigrams)) / len(bigrams) if bigrams else 0.0
+
+
+def samples(record: Prediction) -> list[str]:
+    """Return a reply's nucleus samples, the one that Table 1 scores first."""
+    return [record.response or "", *(record.responses or ())]
+
+
+def _of(
+    field: Field,
+    name: str,
+    measure: Callable[[str], float],
+    combine: Callable[[Array], Array],
+    better: Literal["lower", "higher"],
+) -> Metric:
+    """Return the mean over replies of a measure of one text."""
+    return Metric(
+        f"{field}_{name}", lambda r: (measure(getattr(r, field) or ""), 1), combine, better, field
+    )
+
+
+def _f1(field: Field, name: str) -> Metric:
+    return Metric(
+        name,
+        lambda r: (word_f1(getattr(r, field) or "", r.reference), 1),
+        percent,
+        "higher",
+        field,
+    )
+
+
+def _bleu(field: Field, name: str) -> Metric:
+    return Metric(
+        name, lambda r: bleu_counts(getattr(r, field) or "", r.reference), bleu_of, "higher", field
+    )
+
+
+def _mean_f1(record: Prediction) -> tuple[float, float]:
+    drawn = samples(record)
+    return sum(word_f1(response, record.reference) for response in drawn) / len(drawn), 1
+
+
+f1 = _f1("response", "f1")
+"""100 times the mean word F1 of the nucleus sample against the real reply; empty ones are 0."""
+
+greedy_f1 = _f1("greedy", "greedy_f1")
+"""The same for the greedy response."""
+
+samples_f1 = Metric("samples_f1", _mean_f1, percent, "higher", "response")
+"""100 times the mean word F1 of all nucleus samples of a reply, then over replies."""
+
+bleu = _bleu("response", "bleu")
+"""Corpus BLEU of the nucleus samples, from 0 to 100: one reference each, sacrebleu's default.
+
+n-grams are pooled over replies before precisions are taken; it is no mean of sentences' BLEU.
+"""
+
+greedy_bleu = _bleu("greedy", "greedy_bleu")
+"""The same for the greedy responses."""
+
+response_words = _of("response", "words", lambda text: len(words(text)), ratio, "higher")
+"""Mean length of the nucleus sample in words of the split rule."""
+
+response_empty = _of("response", "empty", lambda text: not normalise(text), percent, "lower")
+"""Percent of nucleus samples of which `normalise` leaves no word: "!?" and "the" are empty, too."""
+
+response_repetition = _of("response", "repetition", repeated_bigrams, percent, "lower")
+"""100 times the mean share of word bigrams that repeat one of the same response.
+
+What is repeated of the history or of other responses is not counted.
+"""
+
+greedy_words = _of("greedy", "words", lambda text: len(words(text)), ratio, "higher")
+"""Mean length of the greedy response in words of the split rule."""
+
+greedy_empty = _of("greedy", "empty", lambda text: not normalise(text), percent, "lower")
+"""Percent of greedy responses of which `normalise` leaves no word."""
+
+greedy_repetition = _of("greedy", "repetition", repeated_bigrams, percent, "lower")
+"""100 times the mean share of word bigrams that repeat one of the same greedy response."""
+
+reference_words = Metric("reference_words", lambda r: (r.num_words, 1), ratio, "higher")
+"""Mean length of the real replies, which the other lengths are to be read against."""
+
+
+def f1_by_sample(records: Sequence[Prediction]) -> list[float] | None:
+    """Return 100 times the mean word F1 of each sample seed, Table 1's first; null without any.
+
+    Raises:
+        DataError: some replies have more samples than others.
+    """
+    if not f1.is_defined(records):
+        return None
+    rows = [[word_f1(drawn, r.reference) for drawn in samples(r)] for r in records]
+    if len({len(row) for row in rows}) > 1:
+        raise DataError("replies differ in their number of samples; run stage finetune again")
+    return [100 * fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+RESPONSES = (
+    f1,
+    greedy_f1,
+    samples_f1,
+    bleu,
+    greedy_bleu,
+    response_words,
+    response_empty,
+    response_repetition,
+    greedy_words,
+    greedy_empty,
+    greedy_repetition,
+    reference_words,
+)

@@ -1,0 +1,37 @@
+"""What the commands that fine-tune a trained variant share: its parameters, tasks and journal."""
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.model.variant.load import read_variant
+from pipeline.params import FinetuneParams, Settings
+from pipeline.params.methods import made_by
+from pipeline.persona.task import PersonaTask
+from pipeline.processes.journal import Journal
+
+
+def tasks_of(split: str) -> list[PersonaTask]:
+    """Read a split's personas."""
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
+def finetune_params(variant: str) -> FinetuneParams:
+    """Return the parameters of fine-tuning, with what the variant itself sets put in force.
+
+    Raises:
+        ModelError: the training seeds do not agree about that.
+    """
+    settings = Settings.load()
+    seeds = settings.view(FinetuneParams).seeds
+    sets = [read_variant(variant, seed, made_by=made_by(variant, seed)).axes.set for seed in seeds]
+    if any(other != sets[0] for other in sets):
+        raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
+    return settings.view(FinetuneParams, sets[0])
+
+
+def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:
+    """Return the command's journal, keyed by models, base, tasks and parameters."""
+    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
+    parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
+    parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    return Journal(Prediction, f"{command}-{variant}", parts)

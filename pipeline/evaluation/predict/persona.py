@@ -1,0 +1,111 @@
+"""All that one trained model predicts for a persona: the unit of work of `finetune`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.evaluation.predict.folds import Asked, answer
+from pipeline.evaluation.predict.in_context import in_context
+from pipeline.evaluation.predict.protocols import Fold, k_shot, leave_one_out, swapped
+from pipeline.evaluation.predict.replies import room, score_windows
+from pipeline.evaluation.predict.reply_score import prediction
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.encoding import Window
+from pipeline.params import FinetuneParams
+from pipeline.persona.task import PersonaTask
+
+
+@dataclass(frozen=True)
+class PersonaJob:
+    """One persona by one training seed's model; `headline` is known once valid is done."""
+
+    seed: int
+    split: str
+    index: int  # of the persona in its split's file
+    headline: int | None
+
+    @property
+    def name(self) -> str:
+        """Name the job, uniquely in a run."""
+        return f"{self.split}/{self.seed}/{self.index}/{self.headline}"
+
+    @property
+    def run(self) -> tuple[str, int, int | None]:
+        """What jobs have in common that can be worked off together."""
+        return self.split, self.seed, self.headline
+
+
+@dataclass(frozen=True)
+class PersonaRun:
+    """One training seed's model and the personas it is tested on."""
+
+    learner: Learner
+    seed: int
+    tasks: Sequence[PersonaTask]  # all of the split: strangers are drawn among them
+    params: FinetuneParams
+    at_once: int = 1  # folds that share passes
+
+    def valid(self, tasks: Sequence[PersonaTask]) -> list[list[Prediction]]:
+        """Return each persona's likelihoods at every epoch, to choose the headline epoch by."""
+        asked = [
+            [Asked(task, fold) for fold in leave_one_out(task, self.params.finetune)]
+            for task in tasks
+        ]
+        return self._answers(asked)
+
+    def test(self, tasks: Sequence[PersonaTask], headline: int) -> list[list[Prediction]]:
+        """Return every record of each test persona.
+
+        Candidates and responses at epoch 0 and at the headline epoch; for an adaptation to a
+        stranger (`swap`) at epoch 0 alone, the person's own, and likelihoods after it.
+        """
+        records = self._answers([list(self._test(task, headline)) for task in tasks])
+        if self.params.finetune.in_context:
+            for task, own in zip(tasks, records, strict=True):
+                own += self._in_context(task)
+        return records
+
+    def _test(self, task: PersonaTask, headline: int) -> Iterator[Asked]:
+        full = frozenset({0, headline})
+        for fold in leave_one_out(task, self.params.finetune):
+            yield Asked(task, fold, full)
+            stranger = swapped(fold, self.tasks, self.params.finetune)
+            if stranger is not None:
+                yield Asked(task, stranger, frozenset({0}))  # the unadapted scores are its own's
+        for fold in k_shot(task, self.params.finetune):
+            yield Asked(task, fold, full)
+
+    def _answers(self, asked: Sequence[Sequence[Asked]]) -> list[list[Prediction]]:
+        flat = [one for those in asked for one in those]
+        answers = iter(answer(self.learner, flat, self.params, at_once=self.at_once))
+        return [
+            [
+                prediction(score, one.fold, split=one.task.split, seed=self.seed, epoch=epoch)
+                for one in those
+                for epoch, scores in next(answers)
+                for score in scores
+            ]
+            for those in asked
+        ]
+
+    def _in_context(self, task: PersonaTask) -> Iterator[Prediction]:
+        """Score the K-shot queries by θ itself, the support dialogues in the prompt."""
+        shots = [k for k in self.params.finetune.k if k > 0]
+        for largest in k_shot(task, self.params.finetune)[-1:]:
+            for dialogue in largest.query:
+                for fold, window in in_context(
+                    replace(largest, query=(dialogue,)),
+                    shots,
+                    self.learner.encoder,
+                    room(self.learner, dialogue, self.params.generate),
+                ):
+                    yield from self._without_gradient(fold, window, task)
+
+    def _without_gradient(
+        self, fold: Fold, window: Window, task: PersonaTask
+    ) -> Iterator[Prediction]:
+        (dialogue,) = fold.query
+        encoded = (dialogue, (window,))
+        theta, generate = self.learner.theta, self.params.generate
+        for score in score_windows(self.learner, theta, encoded, generate, full=True):
+            yield prediction(score, fold, split=task.split, seed=self.seed, epoch=0)

@@ -1,0 +1,75 @@
+"""Which dialogues a test persona is adapted on, and which it is scored on. No torch.
+
+Leave-one-out (Table 1): each held-out dialogue, all others as support. Swap: the same held-out
+dialogue after as many dialogues of a stranger. K-shot (Fig. 3): per persona one seeded
+permutation; its first K dialogues are the support, and the dialogues after the first max(K) are
+the query, the same for every K.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from pipeline.evaluation.records.prediction import Protocol
+from pipeline.params import Finetune
+from pipeline.persona.task import Dialogue, PersonaTask
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One adaptation: support in, query scored."""
+
+    protocol: Protocol
+    task_id: str
+    support: tuple[Dialogue, ...]
+    query: tuple[Dialogue, ...]
+
+    @property
+    def k(self) -> int:
+        """Support dialogues."""
+        return len(self.support)
+
+    @property
+    def key(self) -> str:
+        """The fold's name: seeds the order of its updates."""
+        return "/".join((self.protocol, self.task_id, self.query[0].dialogue_id, str(self.k)))
+
+
+def permuted(task: PersonaTask, seed: int) -> tuple[Dialogue, ...]:
+    """Return the persona's dialogues in the one seeded order that all protocols use."""
+    dialogues = list(task.dialogues)
+    Random(f"{seed}/permutation/{task.task_id}").shuffle(dialogues)
+    return tuple(dialogues)
+
+
+def leave_one_out(task: PersonaTask, params: Finetune) -> list[Fold]:
+    """Return a fold for each held-out dialogue, `max_folds` at most; none for a lone dialogue."""
+    dialogues = permuted(task, params.seed)
+    limit = params.max_folds.valid if task.split == "valid" else params.max_folds.test
+    if len(dialogues) < 2:
+        return []
+    return [
+        Fold("leave_one_out", task.task_id, dialogues[:held] + dialogues[held + 1 :], (query,))
+        for held, query in enumerate(dialogues[:limit])
+    ]
+
+
+def swapped(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> Fold | None:
+    """Return the fold with a stranger's support: same query, as many dialogues.
+
+    The stranger is drawn among the personas with enough dialogues; None if there is none.
+    """
+    strangers = [t for t in tasks if t.task_id != fold.task_id and len(t.dialogues) >= fold.k]
+    if not strangers:
+        return None
+    stranger = Random(f"{params.seed}/stranger/{fold.key}").choice(strangers)
+    return Fold("swap", fold.task_id, permuted(stranger, params.seed)[: fold.k], fold.query)
+
+
+def k_shot(task: PersonaTask, params: Finetune) -> list[Fold]:
+    """Return a fold for each K; none if the persona has no dialogue beyond the first max(K)."""
+    dialogues = permuted(task, params.seed)
+    query = dialogues[max(params.k, default=len(dialogues)) :]
+    if not query:
+        return []
+    return [Fold("k_shot", task.task_id, dialogues[:k], query) for k in params.k]

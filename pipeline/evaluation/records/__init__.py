@@ -1,0 +1,1 @@
+"""The Prediction record, sums over records, and the headline epoch. No torch."""

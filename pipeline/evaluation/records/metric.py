@@ -1,0 +1,131 @@
+"""What a metric is: a function of sums over replies; and the NLL that all likelihoods stand on.
+
+An interval over personas then needs only one row of sums for each persona (`bootstrap.py`). Sums
+are exactly rounded and therefore do not depend on the order of the records.
+
+Dimension: c, what one reply adds to the sums (a numerator and a denominator).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.evaluation.records.prediction import Prediction
+
+
+Array = NDArray[np.float64]
+Needs = Literal[
+    "candidate_nll", "candidate_nll_unconditional", "candidate_head", "response", "greedy"
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number computed from sums over replies; call it on the records of one setting."""
+
+    name: str
+    counts: Callable[[Prediction], tuple[float, ...]]  # what one reply adds, c numbers
+    combine: Callable[[Array], Array]  # from sums, (..., c), to the metric, (...)
+    better: Literal["lower", "higher"]
+    needs: Needs | None = None  # field that may be null
+
+    def __call__(self, records: Sequence[Prediction]) -> float:
+        """Return the metric over all records together.
+
+        Raises:
+            DataError: there are no records, a field that the metric needs is null in some of
+                them, or the result is not finite.
+        """
+        return finite(self.name, self.combine(self.sums(records)))
+
+    def sums(self, records: Sequence[Prediction]) -> Array:
+        """Return the sums over the records, (c,).
+
+        Raises:
+            DataError: there are no records, or some lack what the metric needs.
+        """
+        if not records or not self.is_defined(records):
+            found = f"none of {len(records)} records has" if records else "no records to have"
+            raise DataError(f"{self.name} cannot be computed: {found} `{self.needs or 'nll'}`")
+        return np.array([fsum(column) for column in zip(*map(self.counts, records), strict=True)])
+
+    def is_defined(self, records: Sequence[Prediction]) -> bool:
+        """Say whether the records hold what the metric needs.
+
+        Raises:
+            DataError: some do and some do not, so the metric would leave replies out.
+        """
+        if self.needs is None:
+            return bool(records)
+        missing = sum(getattr(record, self.needs) is None for record in records)
+        if 0 < missing < len(records):
+            raise DataError(
+                f"{self.name}: `{self.needs}` is null in {missing} of {len(records)} records of "
+                "one setting; run stage finetune again"
+            )
+        return bool(records) and not missing
+
+
+def remembered(metric: Metric) -> Metric:
+    """Return the metric, which counts a record once, however many settings and samples ask for it.
+
+    Records are told apart by identity, so they must outlive the metric.
+    """
+    known: dict[int, tuple[float, ...]] = {}
+
+    def counts(record: Prediction) -> tuple[float, ...]:
+        key = id(record)
+        if key not in known:
+            known[key] = metric.counts(record)
+        return known[key]
+
+    return replace(metric, counts=counts)
+
+
+def finite(name: str, value: Array | float) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        DataError: it is infinite or not a number, as after fine-tuning that diverged, or where
+            there is nothing to divide by.
+    """
+    if not np.isfinite(value):
+        raise DataError(
+            f"{name} is {float(value)}: fine-tuning diverged (lower finetune.lr), or all replies "
+            "are empty"
+        )
+    return float(value)
+
+
+def ratio(sums: Array) -> Array:
+    """Return numerator over denominator, (..., 2) to (...)."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # `finite` says it in words
+        return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def percent(sums: Array) -> Array:
+    """Return 100 times the ratio."""
+    return 100 * ratio(sums)
+
+
+def exp_ratio(sums: Array) -> Array:
+    """Return exp of the ratio; infinite where that is too large for a float."""
+    with np.errstate(over="ignore"):  # `finite` says it in words
+        return np.exp(ratio(sums))
+
+
+def _likelihood(record: Prediction) -> tuple[float, float]:
+    """Nats and tokens of a reply, its closing token in both."""
+    return record.nll + record.nll_end, record.num_tokens + 1
+
+
+nats_per_token = Metric("nats_per_token", _likelihood, ratio, "lower")
+"""Mean negative log-likelihood of reply tokens and closing tokens, over all replies together.
+
+The opening mark is given, hence not counted.
+"""

@@ -1,0 +1,1 @@
+"""Questions beside the pipeline: simulation, tuning, ConvAI2, samples. No torch."""

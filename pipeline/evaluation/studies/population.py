@@ -1,0 +1,120 @@
+"""Populations of personas with a known truth, for the simulation study. No torch.
+
+An observed population is the personas of a predictions file: their sums, of two variants, by each
+metric. Personas drawn from it with replacement have the spread, the skew, the correlation between
+variants and the replies per persona that were observed, with nothing assumed; its truth is the
+metric over all of them. Two skewed populations show where the methods end.
+
+Dimensions: m, personas of the population; c, a metric's sums.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.special import ndtri
+
+from pipeline.artifacts import Content
+from pipeline.errors import DataError
+from pipeline.evaluation.metrics.all import f1, hits_at_1, mean_rank, ppl
+from pipeline.evaluation.records.metric import Array, Metric, nats_per_token, ratio
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.statistics.bootstrap import by_persona
+from pipeline.evaluation.statistics.percentiles import Combine
+from pipeline.evaluation.statistics.persona_values import common
+
+
+STUDIED = (nats_per_token, ppl, hits_at_1, mean_rank, f1)
+SKEWED_SIZE = 20_000  # personas of a skewed population, at equally spaced quantiles
+
+
+class PersonaSums(BaseModel):
+    """The sums of each persona, by metric and variant: [metric][variant][persona][sum]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variants: tuple[str, str]
+    personas: int
+    replies: int
+    sums: Mapping[str, tuple[list[list[float]], list[list[float]]]]
+
+
+@dataclass(frozen=True)
+class Population:
+    """Personas of two variants `a` and `b`, (m, c) each."""
+
+    name: str
+    a: Array
+    b: Array
+    combine: Combine
+
+    @property
+    def truth(self) -> float:
+        """The metric of `a` over the whole population."""
+        return float(self.combine(self.a.sum(axis=0)))
+
+    @property
+    def differences(self) -> Array:
+        """Each persona's metric by `a` minus that by `b`, (m,)."""
+        return self.combine(self.a) - self.combine(self.b)
+
+
+def observe(variants: tuple[str, str], a: Sequence[Prediction], b: Sequence[Prediction]) -> Content:
+    """Return the PersonaSums of two variants' records over their common replies, as JSON holds it.
+
+    Raises:
+        DataError: as the metrics, or they share no reply.
+    """
+    a, b = common(a, b)
+    if not a:
+        raise DataError(f"{variants[0]} and {variants[1]} share no held-out reply")
+    people = [list(by_persona(records).values()) for records in (a, b)]
+    sums = {
+        metric.name: tuple([metric.sums(those).tolist() for those in side] for side in people)
+        for metric in STUDIED
+        if metric.is_defined(a) and metric.is_defined(b)
+    }
+    replies = len({(record.task_id, record.dialogue_id, record.turn) for record in a})
+    observed = PersonaSums(
+        variants=variants, personas=len(people[0]), replies=replies, sums=dict(sums)
+    )
+    return observed.model_dump(mode="json")
+
+
+def observed(content: Mapping[str, object]) -> list[Population]:
+    """Return a population for each metric of a PersonaSums.
+
+    Raises:
+        DataError: it is none, or holds a metric that is not studied.
+    """
+    try:
+        found = PersonaSums.model_validate(content)
+    except ValueError as error:
+        raise DataError(f"not the sums of two variants' personas: {error}") from error
+    known: dict[str, Metric] = {metric.name: metric for metric in STUDIED}
+    unknown = [name for name in found.sums if name not in known]
+    if unknown:
+        raise DataError(f"{unknown[0]}: not one of the metrics {', '.join(known)}")
+    return [
+        Population(name, np.array(a), np.array(b), known[name].combine)
+        for name, (a, b) in found.sums.items()
+    ]
+
+
+def skewed() -> list[Population]:
+    """Return means of an exponential (skewness 2) and a log-normal (skewness 6) variable.
+
+    `b` is `a` in another order: paired differences are symmetric, personas independent of it.
+    """
+    quantiles = (np.arange(SKEWED_SIZE) + 0.5) / SKEWED_SIZE
+    values = {
+        "exponential (skewness 2)": -np.log1p(-quantiles),
+        "log-normal (skewness 6)": np.exp(ndtri(quantiles)),
+    }
+    other = np.random.default_rng(0).permutation(SKEWED_SIZE)
+    ones = np.ones(SKEWED_SIZE)
+    return [
+        Population(name, np.stack([v, ones], 1), np.stack([v[other], ones], 1), ratio)
+        for name, v in values.items()
+    ]

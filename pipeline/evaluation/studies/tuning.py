@@ -1,0 +1,112 @@
+"""A fair tuned track: for every variant as many trials, in a fixed order, on valid. No torch.
+
+The criterion is the one that chooses the headline epoch: NLL per token over the valid split's
+leave-one-out records, at its best epoch.
+"""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import inf
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import TrainingError
+from pipeline.evaluation.records.headline import headline_epoch, select
+from pipeline.evaluation.records.metric import nats_per_token
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.params import Variant
+from pipeline.params.row import variant_row
+
+
+class Cost(BaseModel):
+    """What a trial's training took, as its `variant.json` counts it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int
+    best_step: int
+    replies: int
+    outer_replies: int
+    operations: int
+
+
+class Trial(BaseModel):
+    """One point of the grid and what came of it; null where it diverged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    point: dict[str, Any]  # dotted keys of params.yaml
+    nats: float | None  # per token on valid, closing tokens counted
+    epoch: int | None  # the valid split's best
+    cost: Cost | None
+
+
+def grid(values: Mapping[str, Sequence[Any]], trials: int) -> list[dict[str, Any]]:
+    """Return the first `trials` points of the grid, nearest to the first values first.
+
+    A point's distance is the sum of its places in the lists; of points at one distance those that
+    go further in the earlier keys come first. So the first point is the first values, and the
+    first key, the training rate, is varied most.
+    """
+    places = product(*(range(len(those)) for those in values.values()))
+    ordered = sorted(places, key=lambda place: (sum(place), [-step for step in place]))
+    return [
+        {key: values[key][step] for key, step in zip(values, place, strict=True)}
+        for place in ordered[:trials]
+    ]
+
+
+def criterion(records: Sequence[Prediction]) -> tuple[int, float]:
+    """Return the best epoch on valid and its nats per token.
+
+    Raises:
+        DataError: as `headline_epoch`.
+    """
+    epoch = headline_epoch(records)
+    valid = select(records, "valid", "leave_one_out", epoch=epoch)
+    return epoch, float(nats_per_token.combine(nats_per_token.sums(valid)))
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """Return the trial with the lowest valid NLL; of equal ones the first.
+
+    Raises:
+        TrainingError: every trial diverged.
+    """
+    found = min(trials, key=lambda trial: inf if trial.nats is None else trial.nats)
+    if found.nats is None:
+        raise TrainingError("every trial diverged; lower the rates of the grid in section tune")
+    return found
+
+
+def trials_csv(trials: Sequence[Trial]) -> str:
+    """Return a row for each trial; where it diverged `valid_nats` is inf and the rest empty.
+
+    `chosen` is `true` in one row, the best trial's.
+
+    Raises:
+        TrainingError: as `best`, so that no table is written without a choice.
+    """
+    keys = list(trials[0].point)
+    text = io.StringIO(newline="")
+    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *Cost.model_fields)
+    chosen = best(trials)
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writeheader()
+    for number, trial in enumerate(trials, start=1):
+        table.writerow(
+            {"trial": number, **trial.point, "epoch": trial.epoch}
+            | {"valid_nats": inf if trial.nats is None else trial.nats}
+            | {"chosen": "true" if trial is chosen else "false"}
+            | (trial.cost.model_dump() if trial.cost else {})
+        )
+    return text.getvalue()
+
+
+def tuned(name: str, variant: Variant, trial: Trial) -> str:
+    """Return the line of `variants` for `NAME_tuned`: the variant with the trial's values set."""
+    there = variant.model_copy(update={"set": {**variant.set, **trial.point}})
+    return variant_row(f"{name}_tuned", there)

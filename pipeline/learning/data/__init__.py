@@ -1,0 +1,1 @@
+"""Episodes: a task's support and query sets; drawn distractors."""

@@ -1,0 +1,55 @@
+"""In which order a fold's support is gone through, and what its updates see."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.learning.data.distractors import drawn
+from pipeline.learning.data.episodes import generator, num_replies, reply_batch
+from pipeline.model.sequences.batching import Piece, whole
+from pipeline.model.sequences.encoding import Window
+from pipeline.params import Finetune, NextUtterance
+
+
+@dataclass(frozen=True)
+class Support:
+    """What one fold is adapted on."""
+
+    key: str  # the fold's name; with `params.seed` and the epoch it seeds the dialogues' order
+    dialogues: Sequence[tuple[Window, ...]]  # encoded; may be empty
+
+
+class Update(NamedTuple):
+    """One step of the optimizer."""
+
+    pieces: list[Piece]
+    epoch: int
+    ends: bool  # the epoch, and that epoch was asked for
+
+
+def plan(support: Support, params: Finetune, objective: NextUtterance | None) -> list[Update]:
+    """Return all updates of a fold, in order; none without support.
+
+    With `objective`, where the parameters ask for it, replies have distractors: their own.
+    """
+    attach = drawn(objective if params.next_utterance else None, f"{params.seed}/{support.key}")
+    updates: list[Update] = []
+    for epoch in range(1, params.epochs[-1] + 1 if support.dialogues else 1):
+        batches = [attach(pieces, epoch) for pieces in _batches(support, params, epoch - 1)]
+        updates += [Update(pieces, epoch, ends=False) for pieces in batches[:-1]]
+        updates.append(Update(batches[-1], epoch, ends=epoch in params.epochs))
+    return updates
+
+
+def _batches(support: Support, params: Finetune, epoch: int) -> Iterator[list[Piece]]:
+    """Yield an epoch's batches: one dialogue each, or `batch_size` replies each."""
+    seed = f"{params.seed}/{support.key}"
+    if params.batch_size is None:
+        order = list(support.dialogues)
+        generator(seed, "order", epoch).shuffle(order)
+        yield from map(whole, order)
+        return
+    per_epoch = -(-sum(map(num_replies, support.dialogues)) // params.batch_size)
+    for index in range(per_epoch):
+        step = epoch * per_epoch + index
+        yield reply_batch(support.dialogues, size=params.batch_size, seed=seed, step=step)

@@ -1,0 +1,89 @@
+"""Tasks' losses at some θ, differentiated once, and twice where that is asked for.
+
+θ may be stacked, (N, ...) for N tasks: since a task's loss depends on its own slice alone, the
+gradient of the losses' sum holds every task's own gradient.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pipeline.learning.gradients.tied_rows import TiedRows
+from pipeline.model.network.language_model import ROWS, WTE
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import Batch
+
+
+Theta = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class LossGradients:
+    """Losses at θ with their gradients: what a step is made of."""
+
+    theta: dict[str, Tensor]  # leaves
+    losses: Tensor  # of each task there, (N,), nats per token, detached
+    gradients: dict[str, Tensor]  # of what was asked for, detached
+    graph: "_Graph | None" = None  # what `hessian_product` needs
+
+    def hessian_product(self, vector: Theta) -> dict[str, Tensor]:
+        """Return H v: by θ, the gradient of ⟨∇L, v⟩; what has no part in it is left out.
+
+        H is the Hessian of the losses by (θ, what v names). Frees the graph.
+        """
+        assert self.graph is not None  # `twice`
+        return self.graph.second(vector)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Gradients with their graph, the tied table's in its two parts."""
+
+    rows: TiedRows
+    leaves: dict[str, Tensor]
+    parts: dict[str, Tensor]
+
+    def second(self, cotangents: Theta) -> dict[str, Tensor]:
+        """Return ∂⟨gradients, cotangents⟩ by the leaves; what has no part in it is left out."""
+        by_part = self.rows.gather(cotangents)
+        products = torch.autograd.grad(
+            [self.parts[name] for name in by_part],
+            list(self.leaves.values()),
+            list(by_part.values()),
+            allow_unused=True,
+        )
+        found = zip(self.leaves, products, strict=True)
+        return self.rows.add_({n: p for n, p in found if p is not None})
+
+
+def loss_gradients(
+    learner: Learner, theta: Theta, batch: Batch, moves: Iterable[str], *, twice: bool = False
+) -> LossGradients:
+    """Return the losses and their gradients at θ.
+
+    Args:
+        learner: f.
+        theta: θ; stacked if the batch holds more than one task.
+        batch: what the losses are of.
+        moves: names of the tensors whose gradients are asked for.
+        twice: keep the gradients' graph, so that `hessian_product` can be called.
+    """
+    names = [*moves]
+    theta = {n: value.detach().requires_grad_(twice or n in names) for n, value in theta.items()}
+    rows = TiedRows(learner.model, batch.ids)
+    leaves = rows.split(theta)
+    names += [ROWS] if WTE in names else []
+    with learner.model.attending(fused=not twice):
+        losses = learner.losses(leaves, batch)
+        gradients = torch.autograd.grad(
+            losses.sum(),
+            [leaves[name] for name in names],
+            create_graph=twice,
+            materialize_grads=True,  # a head has no part in a loss without distractors
+        )
+    parts = dict(zip(names, gradients, strict=True))
+    graph = _Graph(rows, leaves, parts) if twice else None
+    whole = rows.add_({name: gradient.detach() for name, gradient in parts.items()})
+    return LossGradients(theta, losses.detach(), whole, graph)

@@ -1,0 +1,178 @@
+"""∇_θ L_i(f_θ̂_i), back through the inner steps (Alg. 1 line 8, Alg. 2 line 9).
+
+With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the support loss's Hessian at
+θ̂_k, the chain rule through θ̂_{k+1} = θ̂_k - α ∇L(θ̂_k) is a sweep from the last step to the first:
+
+    λ_K = w_K ∇L'(θ̂_K)
+    λ_k = (I - H_k α) λ_{k+1} + w_k ∇L'(θ̂_k)         exact; first order leaves H_k out
+
+and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
+With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
+comes to λ_k.
+That is plain descent; `descent.py` has it for other directions than ∇L, and ∂/∂α.
+Only the support loss is differentiated twice, so the query runs with fused attention, and the
+graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
+or made again one at a time, which holds one graph whatever K is. Both are exact.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.learning.gradients.distances import distances
+from pipeline.learning.gradients.loss_gradients import LossGradients, Theta, loss_gradients
+from pipeline.learning.inner.adapt import adapt
+from pipeline.learning.inner.inner_optimizers import State
+from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.inner.task_batch import TaskBatch
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import Batch
+
+
+@dataclass(frozen=True)
+class Outer:
+    """What one pass over N tasks says; the first two stacked as θ is."""
+
+    gradient: dict[str, Tensor]  # λ_0
+    by_rate: dict[str, Tensor]  # ∂/∂α of each tensor that moves, summed over tasks
+    support_losses: Tensor  # at θ, (N,)
+    outer_losses: Tensor  # (N,)
+    changes: Tensor  # ‖θ̂ - θ‖, (N,)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """How to look back."""
+
+    weights: tuple[float, ...]  # w_1 ... w_K
+    exact: bool  # second order
+    recompute: bool  # make each inner step's graph when it is needed: least memory
+    support_weight: float = 0.0  # s
+
+
+class Visited(NamedTuple):
+    """A place θ̂_k on the way of the inner loop."""
+
+    at: LossGradients  # of the support losses there
+    state: State  # the inner optimizer's, before the step from there
+
+
+def outer_gradient(
+    learner: Learner,
+    theta: Theta,
+    task: TaskBatch,
+    descent: Descent,
+    *,
+    sweep: Sweep,
+) -> Outer:
+    """Differentiate the outer losses, the query's after inner steps, by the θ before them.
+
+    Args:
+        learner: f.
+        theta: θ, stacked if there is more than one task.
+        task: support and query sets.
+        descent: the inner step; α is learned where it is a tensor.
+        sweep: how.
+    """
+    learned = [name for name, rate in descent.rates.items() if isinstance(rate, Tensor)]
+    share = sweep.support_weight / len(task.supports)
+    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or share)
+    path: list[Visited] = []
+    if looks_back and not sweep.recompute:
+        # Looking back needs a gradient's graph, and its value only where that is used once more.
+        reuse = not (learned or share)
+        path = _path(learner, theta, task.supports, descent, sweep, reuse=reuse)
+        theta_hat, _ = descent.moved(*path[-1], reuse=reuse)
+        support_losses = path[0].at.losses
+    else:
+        adapted = adapt(learner, theta, task.supports, descent)
+        theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
+        del adapted
+    last = loss_gradients(learner, theta_hat, task.query, theta)
+    losses, cotangent = _weighted(last, sweep.weights[-1])
+    changes = distances(theta_hat, theta, task.query.num_tasks)
+    del theta_hat, last  # memory is for one graph of the sweep
+    by_rate: dict[str, Tensor] = {}
+    by_state: State = None
+    for k in reversed(range(len(task.supports))) if looks_back else ():
+        at, state = path.pop() if path else _again(learner, theta, task, descent, k, sweep)
+        if learned:
+            for name, slope in descent.slopes(at, state, cotangent, learned).items():
+                by_rate[name] = by_rate.get(name, 0.0) + slope
+        if sweep.exact:
+            cotangent, by_state = descent.pull_back(at, state, cotangent, by_state)
+        if share:
+            losses = losses + share * at.losses
+            cotangent = _sum(cotangent, at.gradients, share)
+        if k and sweep.weights[k - 1]:
+            there = loss_gradients(learner, at.theta, task.query, theta)
+            losses = losses + sweep.weights[k - 1] * there.losses
+            cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
+        del at, state  # before the one before it is made
+    return Outer(cotangent, by_rate, support_losses, losses, changes)
+
+
+def _path(
+    learner: Learner,
+    theta: Theta,
+    supports: Sequence[Batch],
+    descent: Descent,
+    sweep: Sweep,
+    *,
+    reuse: bool,
+) -> list[Visited]:
+    """Return the inner steps from θ on, each with its graph; `reuse` as in `Descent.moved`."""
+    path: list[Visited] = []
+    here, state = theta, None
+    for support in supports:
+        if path:
+            here, state = descent.moved(*path[-1], reuse=reuse)
+        path.append(Visited(_look(learner, here, support, descent, sweep), state))
+    return path
+
+
+def _look(
+    learner: Learner, theta: Theta, support: Batch, descent: Descent, sweep: Sweep
+) -> LossGradients:
+    asked = theta if sweep.support_weight else descent.rates
+    return loss_gradients(learner, theta, support, asked, twice=sweep.exact)
+
+
+def _sum(
+    one: Mapping[str, Tensor], other: Mapping[str, Tensor], weight: float
+) -> dict[str, Tensor]:
+    return {name: torch.add(value, other[name], alpha=weight) for name, value in one.items()}
+
+
+def _weighted(at: LossGradients, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+    if weight == 1:
+        return at.losses, at.gradients
+    return weight * at.losses, {name: weight * value for name, value in at.gradients.items()}
+
+
+def _again(
+    learner: Learner, theta: Theta, task: TaskBatch, descent: Descent, k: int, sweep: Sweep
+) -> Visited:
+    """Make the step from θ̂_k once more, from θ on."""
+    here, state = theta, None
+    if k:
+        adapted = adapt(learner, theta, task.supports[:k], descent)
+        here, state = adapted.theta_hat, adapted.state
+    return Visited(_look(learner, here, task.supports[k], descent, sweep), state)
+
+
+def reptile_gradient(learner: Learner, theta: Theta, task: TaskBatch, descent: Descent) -> Outer:
+    """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
+    adapted = adapt(learner, theta, task.supports, descent)
+    last = loss_gradients(learner, adapted.theta_hat, task.query, descent.rates)
+    end, _ = descent.moved(last, adapted.state, reuse=True)
+    return Outer(
+        {name: (theta[name] - end[name]) / rate for name, rate in descent.rates.items()},
+        {},
+        adapted.support_losses,
+        last.losses,
+        distances(adapted.theta_hat, theta, task.query.num_tasks),
+    )

@@ -1,0 +1,1 @@
+"""Stage `p2_receiver`: whose persona an utterance is about."""

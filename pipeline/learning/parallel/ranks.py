@@ -1,0 +1,159 @@
+"""Ranks: processes that share out a step's work, as `torchrun` starts them; alone, rank 0 of 1.
+
+Every rank draws the same things, since a draw depends on (seed, purpose, task, step) alone, and
+works off its share. One sum of gradients a step keeps θ the same on all. The sum is explicit: a
+wrapper of the module (DDP) would not see gradients of gradients, and would sum at each backward.
+"""
+
+import atexit
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+from pipeline.errors import TrainingError
+from pipeline.processes.device import best_device
+
+
+# A dead rank is noticed at once, by its closed connections and by torchrun, which ends the others.
+# This bounds what nobody notices, a rank that hangs; it must exceed any rank's share of a step.
+TIMEOUT = timedelta(minutes=10)
+# How long a survivor leaves torchrun to end it, so that the dead rank's own error is the only one.
+GRACE = 30.0  # seconds
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's place among those that share the work; `Ranks()` is alone and shares nothing.
+
+    Every method but `share` must be called by all ranks, in the same order.
+
+    Raises:
+        TrainingError: another rank, or the process that started this one, has gone.
+    """
+
+    rank: int = 0
+    size: int = 1
+    parent: int | None = None  # the process that started this one
+
+    @property
+    def first(self) -> bool:
+        """This is the rank that writes files and shows progress."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return this rank's items: each belongs to exactly one rank, some ranks may have none."""
+        return items if self.size == 1 else items[self.rank :: self.size]
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return every rank's `value`, anything that JSON can hold, in the order of the ranks."""
+        if self.size == 1:
+            return [value]
+        device = best_device()
+        own = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=device)
+        sizes = torch.zeros(self.size, dtype=torch.int64, device=device)
+        sizes[self.rank] = len(own)
+        self._sum(sizes)
+        texts = torch.zeros(self.size, int(sizes.max()), dtype=torch.uint8, device=device)
+        texts[self.rank, : len(own)] = own
+        self._sum(texts)  # each row has one writer, so the sum only collects
+        return [
+            json.loads(bytes(text[:size].tolist()))
+            for text, size in zip(texts, sizes.tolist(), strict=True)
+        ]
+
+    def sum_gradients(self, tensors: Iterable[Tensor], weight: float) -> None:
+        """Replace every `.grad` by the ranks' sum of weight × `.grad`, all in one flat sum.
+
+        Args:
+            tensors: leaves, the same on every rank; a missing `.grad` counts as zeros, and stays
+                missing where every rank lacks it, since Adam leaves such a tensor alone.
+            weight: of this rank's gradients.
+        """
+        if self.size == 1:
+            return
+        leaves = list(tensors)
+        parts = [torch.zeros_like(v) if v.grad is None else weight * v.grad for v in leaves]
+        there = leaves[0].new_tensor([v.grad is not None for v in leaves])
+        flat = torch.cat([there, *(part.flatten() for part in parts)])
+        del parts
+        self._sum(flat)
+        there, *sums = flat.split([len(leaves), *(v.numel() for v in leaves)])
+        for leaf, found, total in zip(leaves, there.tolist(), sums, strict=True):
+            leaf.grad = total.view_as(leaf).to(leaf.dtype) if found else None
+
+    def barrier(self) -> None:
+        """Wait for all ranks."""
+        self.gather(None)
+
+    def _sum(self, values: Tensor) -> None:
+        if os.getppid() != self.parent:
+            raise TrainingError(
+                f"rank {self.rank}: torchrun, which started this process, has ended; "
+                "run the same command again to go on"
+            )
+        try:
+            dist.all_reduce(values)
+        except RuntimeError as error:
+            if os.getppid() == self.parent:
+                time.sleep(GRACE)
+            reason = str(error).splitlines()[0].split(". ")[0]
+            raise TrainingError(
+                f"rank {self.rank}: lost another rank ({reason}); "
+                "run the same command again to go on"
+            ) from error
+
+
+_here = Ranks()
+
+
+def here() -> Ranks:
+    """Return this process's place: alone, unless within `joined`."""
+    return _here
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the ranks that torchrun describes in the environment; each takes a GPU, if any.
+
+    Raises:
+        TrainingError: there are fewer GPUs than processes on this machine.
+    """
+    global _here
+    gpu = None
+    if best_device().type == "cuda":
+        gpu = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if (count := torch.cuda.device_count()) <= gpu.index:
+            raise TrainingError(
+                f"{os.environ['LOCAL_WORLD_SIZE']} processes, but {count} GPUs; start at most "
+                "one process per GPU, or hide the GPUs with CUDA_VISIBLE_DEVICES="
+            )
+        torch.cuda.set_device(gpu)  # "cuda" without a number then means this one
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT, device_id=gpu)
+    _here = Ranks(dist.get_rank(), dist.get_world_size(), os.getppid())
+    try:
+        yield _here
+    except BaseException:
+        atexit.register(_end_at_once)
+        raise
+    finally:
+        _here = Ranks()
+    dist.destroy_process_group()
+
+
+def _end_at_once() -> None:
+    """End a process that failed, its error shown: to leave in good order would need the others."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

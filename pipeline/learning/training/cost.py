@@ -1,0 +1,89 @@
+"""What a step costs: tokens and operations of the matrix products, counted, not timed.
+
+Without padding and without what is computed again to save memory, so that the count is the
+method's and not the machine's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.learning.data.episodes import Episode
+from pipeline.model.network.language_model import SPECIAL, WTE
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import Piece
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Tokens through the network (forward) and operations (a multiply-add is two)."""
+
+    tokens: int
+    operations: int
+
+    @classmethod
+    def zero(cls) -> "Cost":
+        """Return no cost."""
+        return cls(0, 0)
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.tokens + other.tokens, self.operations + other.operations)
+
+    @classmethod
+    def plain(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
+        """Cost of one loss and its gradient."""
+        return cls(_tokens(pieces), _forward(learner, pieces) * (1 + _backward(learner)))
+
+    @classmethod
+    def reading(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
+        """Cost of one pass without a gradient."""
+        return cls(_tokens(pieces), _forward(learner, pieces))
+
+    @classmethod
+    def meta(
+        cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
+    ) -> "Cost":
+        """Cost of one task's inner steps and outer gradient, of so many query losses.
+
+        With F a forward pass: a gradient is 3F and the exact gradient's Hessian-vector product
+        per inner step 6F; where φ is fixed its weights need no gradients, and both are 2F.
+        """
+        b = _backward(learner)
+        per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
+        operations = _forward(learner, episode.query) * (1 + b) * queries
+        tokens = _tokens(episode.query) * queries
+        for number, support in enumerate(episode.supports):
+            times = len(range(number, steps, len(episode.supports)))  # steps that see this set
+            operations += _forward(learner, support) * per_step * times
+            tokens += _tokens(support) * times
+        return cls(tokens, operations)
+
+
+def _backward(learner: Learner) -> int:
+    """A backward pass in forward passes: 2, or 1 where the base is fixed."""
+    return 1 if WTE in learner.fixed else 2
+
+
+def _tokens(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.sequence) for piece in pieces)
+
+
+def _pairs(piece: Piece) -> int:
+    """Pairs of tokens in the scores and the weighted sum."""
+    return len(piece.ids) ** 2 + sum(
+        len(ids) * (span.start + len(ids)) for span, ids in piece.branches
+    )
+
+
+def _forward(learner: Learner, pieces: Sequence[Piece]) -> int:
+    parameters = {**learner.fixed, **learner.theta}
+    matrices = sum(
+        value.numel()
+        for name, value in parameters.items()
+        if value.ndim == 2 and name not in (WTE, SPECIAL, "wpe.weight")
+    )
+    table = parameters[WTE].numel() + parameters[SPECIAL].numel()
+    width, layers = learner.model.config.n_embd, learner.model.config.n_layer
+    pairs = sum(map(_pairs, pieces))
+    predicted = sum(span.end - span.start for piece in pieces for span in piece.spans)
+    attention = 2 * layers * width * pairs
+    return 2 * (_tokens(pieces) * matrices + attention + predicted * table)

@@ -1,0 +1,1 @@
+"""A trained variant for others: a Hugging Face folder."""

@@ -1,0 +1,1 @@
+"""Tensors on disk: safetensors files, and the checkpoints of long stages."""

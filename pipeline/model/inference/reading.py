@@ -1,0 +1,88 @@
+"""One pass over a window serves everything that is asked about its replies.
+
+The pass leaves hidden states and every layer's keys and values. A reply's own likelihood, its 20
+candidates (`ranking`) and its continuations (`decoding`) all start from them, so the persona and
+the history are read once per dialogue. T tokens, H width, N scored tokens. No gradients.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import Cache, DynamicLayer
+
+from pipeline.model.inference import normaliser
+from pipeline.model.network.language_model import LanguageModel, Parameters
+from pipeline.model.sequences.encoding import ReplySpan, Window
+
+
+class _SharedLayer(DynamicLayer):
+    """One layer's keys and values, put before those of every row of whatever is read next.
+
+    A `DynamicLayer` would keep what it joins: B rows of T + Q keys for every layer at once.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Return (B, heads, T + Q, head width) of both; keep neither."""
+        rows = len(key_states)
+        keys = torch.cat([self.keys.expand(rows, -1, -1, -1), key_states], dim=-2)
+        values = torch.cat([self.values.expand(rows, -1, -1, -1), value_states], dim=-2)
+        return keys, values
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A window as f_θ has read it."""
+
+    model: LanguageModel
+    parameters: Parameters
+    window: Window
+    hidden: Tensor  # (T, H)
+    layers: list[tuple[Tensor, Tensor]]  # keys and values, each (1, heads, T, head width)
+
+    def nll(self, hidden: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
+        """Return -log p(target) after the states `rows` of (N, H): (M,), (M,) -> (M,), nats."""
+        return normaliser.nll(self.model, self.parameters, hidden, rows, targets)
+
+    def shared(self) -> Cache:
+        """Return the keys and values for continuations that are read in one call and not kept."""
+        return Cache(layers=[_SharedLayer(*layer) for layer in self.layers])
+
+    def cache(self, rows: int) -> DynamicCache:
+        """Return the keys and values for a batch of `rows` continuations; nothing is copied yet."""
+        expanded = [
+            (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
+            for keys, values in self.layers
+        ]
+        return DynamicCache(expanded)
+
+
+def read(model: LanguageModel, parameters: Parameters, window: Window) -> Reading:
+    """Run f_θ over a window once."""
+    device = next(iter(parameters.values())).device
+    ids = torch.tensor([window.ids], device=device)
+    output = model.hidden(parameters, ids, use_cache=True)
+    layers = [(layer.keys, layer.values) for layer in output.past_key_values.layers]
+    return Reading(model, parameters, window, output.last_hidden_state[0], layers)
+
+
+def reply_nll(reading: Reading, spans: Sequence[ReplySpan]) -> list[list[float]]:
+    """Return each reply's token NLLs in nats, the closing token's last."""
+    ids, device = reading.window.ids, reading.hidden.device
+    places = [p for span in spans for p in range(span.start, span.end)]
+    before = torch.tensor(places, device=device) - 1
+    targets = torch.tensor([ids[p] for p in places], device=device)
+    flat = reading.nll(reading.hidden, before, targets).tolist()
+    sizes = [span.end - span.start for span in spans]
+    values = iter(flat)
+    return [[next(values) for _ in range(size)] for size in sizes]

@@ -1,0 +1,75 @@
+"""How well a pre-trained φ predicts text that it has not seen, beside the unigram floor."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from pipeline.model.pretraining.pretrain import window_loss
+from pipeline.model.pretraining.text import Ids
+from pipeline.params import Pretrain
+from pipeline.processes.device import best_device
+
+
+def heldout_facts(
+    model: GPT2LMHeadModel, train: Ids, heldout: Ids, *, num_bytes: int, params: Pretrain
+) -> dict[str, float]:
+    """Score the `heldout` ids (N,), which stand for `num_bytes` of UTF-8 text.
+
+    Returns:
+        Losses in nats, of `model` per token and per byte and of the unigram model of `train` per
+        token, each with its perplexity, the exponential.
+    """
+    num_tokens = len(heldout) - 1
+    nll = model_nll(model, heldout, params)
+    losses = {
+        "per_token": nll / num_tokens,
+        "per_byte": nll / num_bytes,
+        "unigram_per_token": unigram_nll(train, heldout, model.config.vocab_size) / num_tokens,
+    }
+    return (
+        {"heldout_tokens": num_tokens, "heldout_bytes": num_bytes}
+        | {f"loss_{unit}": loss for unit, loss in losses.items()}
+        | {f"ppl_{unit}": math.exp(loss) for unit, loss in losses.items()}
+    )
+
+
+def model_nll(model: GPT2LMHeadModel, ids: Ids, params: Pretrain) -> float:
+    """Return the sum over `ids[1:]` in nats.
+
+    Each token is predicted once, from the tokens before it in its window of `sequence_length`.
+    The first id, the document boundary that every part begins with, is given.
+    """
+    device = best_device()
+    model.to(device).eval()
+    with torch.inference_mode():
+        losses = [
+            window_loss(model, windows.to(device), reduction="sum").item()
+            for windows in _covering_windows(ids, params)
+        ]
+    model.cpu()
+    return math.fsum(losses)
+
+
+def unigram_nll(train: Ids, ids: Ids, vocab_size: int) -> float:
+    """Return the sum over `ids[1:]` in nats by token frequencies in `train`, each plus one."""
+    counts = np.bincount(train, minlength=vocab_size) + 1
+    log_probabilities = np.log(counts / counts.sum())
+    return -float(log_probabilities[ids[1:]].sum())
+
+
+def _covering_windows(ids: Ids, params: Pretrain) -> Iterator[Tensor]:
+    """Yield batches (B, T + 1) that predict each of `ids[1:]` once; the last may be shorter."""
+    length = params.sequence_length
+    full = (len(ids) - 1) // length
+    starts: NDArray[np.int64] = np.arange(full) * length
+    for first in range(0, full, params.batch_size):
+        batch = starts[first : first + params.batch_size, None] + np.arange(length + 1)
+        yield torch.from_numpy(ids[batch].astype(np.int64))
+    rest = ids[full * length :]
+    if len(rest) > 1:
+        yield torch.from_numpy(rest.astype(np.int64))[None]

@@ -1,0 +1,172 @@
+"""Pre-training of φ: a small GPT-2, the causal language modelling loss on packed windows of text.
+
+For real runs φ is a published GPT-2; this makes a base of the same kind where there is none.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from pipeline.errors import ModelError, TrainingError
+from pipeline.model.files.checkpoint import (
+    Checkpoint,
+    add_prefix,
+    flatten_optimizer,
+    restore_optimizer,
+    strip_prefix,
+)
+from pipeline.model.pretraining.text import Ids
+from pipeline.params import Pretrain
+from pipeline.processes.device import best_device, use_threads
+
+
+Advance = Callable[[int, str], None]  # (steps done, a few words)
+
+CLIP = 1.0  # gradient norm
+FINAL_LR = 0.1  # of the peak rate
+_MODEL = "model."
+
+
+def initial_model(params: Pretrain, *, vocab_size: int, end: int, seed: int) -> GPT2LMHeadModel:
+    """Return a GPT-2 of `params`' size, initialised as `transformers` does, without dropout."""
+    config = GPT2Config(
+        vocab_size=vocab_size,
+        n_positions=params.context,
+        n_embd=params.width,
+        n_layer=params.num_layers,
+        n_head=params.num_heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=end,
+        eos_token_id=end,
+    )
+    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
+        torch.default_generator.manual_seed(random.Random(f"{seed}/base/init").getrandbits(63))
+        return GPT2LMHeadModel(config)
+
+
+def pretrain(
+    model: GPT2LMHeadModel,
+    ids: Ids,
+    params: Pretrain,
+    *,
+    seed: int,
+    checkpoint: Checkpoint,
+    advance: Advance,
+) -> None:
+    """Train `model` in place on windows of `ids` (N,) and leave it on the CPU in eval mode.
+
+    AdamW, linear warm-up, cosine to a tenth. What is drawn at a step depends on `seed` and the
+    step alone, so an interrupted run that resumes ends with the same parameters.
+
+    Raises:
+        ModelError: there are fewer tokens than one window holds.
+        TrainingError: the loss is not finite.
+    """
+    if len(ids) <= params.sequence_length:
+        raise ModelError(
+            f"the pre-training text has {len(ids)} tokens, base.pretrain.sequence_length is "
+            f"{params.sequence_length}; give more text or a shorter sequence_length"
+        )
+    device = best_device()
+    use_threads(sum(parameter.numel() for parameter in model.parameters()))
+    model.to(device).train()
+    optimizer = _optimizer(model, params)
+    for step in range(_resume(checkpoint, model, optimizer), params.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, params)
+        loss = _step(model, optimizer, draw_windows(ids, params, seed=seed, step=step).to(device))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"pre-training: the loss is {loss} at step {step}; lower base.pretrain.lr"
+            )
+        advance(step + 1, f"loss {loss:.3f}")
+        if checkpoint.due():
+            _save(checkpoint, model, optimizer, step + 1)
+    model.cpu().eval()
+
+
+def pretraining_checkpoint(params: Pretrain, ids: Ids, *, seed: int) -> Checkpoint:
+    """Return the checkpoint of this pre-training: of its parameters, tokens, seed and code."""
+    digest = sha256(np.ascontiguousarray(ids).data).hexdigest()
+    return Checkpoint(
+        "base", {"params": params.model_dump_json(), "ids": digest, "seed": f"{seed}"}
+    )
+
+
+def learning_rate(step: int, params: Pretrain) -> float:
+    """Return the rate of step 0, 1, ...: linear warm-up to `lr`, then half a cosine to a tenth."""
+    if step < params.warmup_steps:
+        return params.lr * (step + 1) / params.warmup_steps
+    progress = (step - params.warmup_steps) / max(1, params.steps - params.warmup_steps)
+    return params.lr * (FINAL_LR + (1 - FINAL_LR) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def draw_windows(ids: Ids, params: Pretrain, *, seed: int, step: int) -> Tensor:
+    """Return the step's random windows, one more token than is predicted: (B, T + 1)."""
+    generator = random.Random(f"{seed}/base/windows/{step}")
+    length = params.sequence_length
+    starts = [generator.randrange(len(ids) - length) for _ in range(params.batch_size)]
+    windows = np.stack([ids[start : start + length + 1] for start in starts])
+    return torch.from_numpy(windows.astype(np.int64))
+
+
+def window_loss(model: GPT2LMHeadModel, windows: Tensor, reduction: str = "mean") -> Tensor:
+    """Return the cross-entropy of `windows[:, 1:]` in nats; `windows` is (B, T + 1).
+
+    In bf16 where the hardware is made for it, a GPU; in float32 elsewhere.
+    """
+    device = windows.device.type
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        logits = model(windows[:, :-1], use_cache=False).logits  # (B, T, V)
+    flat = logits.flatten(0, 1).float()
+    return F.cross_entropy(flat, windows[:, 1:].flatten(), reduction=reduction)
+
+
+def _step(model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer, windows: Tensor) -> float:
+    optimizer.zero_grad()
+    loss = window_loss(model, windows)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+    optimizer.step()
+    return loss.item()
+
+
+def _optimizer(model: GPT2LMHeadModel, params: Pretrain) -> torch.optim.Optimizer:
+    """AdamW with weight decay on matrices only."""
+    matrices = [p for p in model.parameters() if p.dim() >= 2]
+    vectors = [p for p in model.parameters() if p.dim() < 2]
+    groups = [
+        {"params": matrices, "weight_decay": params.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=params.lr, fused=True)
+
+
+def _save(checkpoint: Checkpoint, model: Any, optimizer: Any, step: int) -> None:
+    tensors, state = flatten_optimizer(optimizer)
+    tensors |= add_prefix(dict(model.named_parameters()), _MODEL)
+    checkpoint.save(tensors, {"step": step, "optimizer": state})
+
+
+def _resume(checkpoint: Checkpoint, model: Any, optimizer: Any) -> int:
+    """Put back what was saved last; return the step to go on with."""
+    found = checkpoint.load()
+    if found is None:
+        return 0
+    tensors, state = found
+    saved = strip_prefix(tensors, _MODEL)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(saved[name])
+    restore_optimizer(optimizer, tensors, state["optimizer"])
+    return int(state["step"])

@@ -1,0 +1,109 @@
+"""From parsed dialogues to PersonaTask records: grouping, candidates, identifiers (Section 4)."""
+
+from collections.abc import Sequence
+from random import Random
+
+from pipeline.errors import DataError
+from pipeline.params import Tasks
+from pipeline.persona.task import Dialogue, PersonaTask, Split, Turn
+from pipeline.persona.tasks.candidates import PooledReply, draw, place, pool
+from pipeline.persona.tasks.grouping import group
+from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
+from pipeline.persona.text import normalise
+
+
+def build_tasks(
+    dialogues: Sequence[ParsedDialogue], split: Split, params: Tasks
+) -> list[PersonaTask]:
+    """Return one task for each persona, in the order of their first dialogues.
+
+    `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0, before
+    `max_personas` is applied. Every reply gets 20 candidates, the corpus's own where it has them;
+    next-utterance prediction learns from those of train, which may be missing. Valid and test are
+    grouped by the canonical rule where `persona_rule` is `kmeans1155`: PAML's clusters are of the
+    training personas alone.
+
+    Raises:
+        DataError: too few replies to draw distractors from.
+    """
+    rule = params.persona_rule
+    if rule == "kmeans1155" and split != "train":
+        rule = "canonical"
+    groups = group([dialogue.persona for dialogue in dialogues], rule)
+    limit = getattr(params.max_personas, split)
+    ranked = _Candidates(dialogues, groups, params.seed, needed=split != "train")
+    return [
+        PersonaTask(
+            task_id=f"{split}-persona-{persona:04d}",
+            split=split,
+            dialogues=[
+                _dialogue(dialogues[i], f"{split}-{i:05d}", persona, ranked)
+                for i in groups[persona]
+            ],
+        )
+        for persona in _kept(len(groups), limit, f"{params.seed}/personas/{split}")
+    ]
+
+
+def _kept(there: int, limit: int | None, seed: str) -> Sequence[int]:
+    """Return which personas stay: all, or a seeded sample in file order."""
+    if limit is None or limit >= there:
+        return range(there)
+    return sorted(Random(seed).sample(range(there), limit))
+
+
+def _dialogue(
+    parsed: ParsedDialogue, dialogue_id: str, persona: int, ranked: "_Candidates"
+) -> Dialogue:
+    turns = []
+    for number, exchange in enumerate(parsed.exchanges):
+        candidates, gold = ranked.of(exchange, persona, f"{dialogue_id}/{number}")
+        turns.append(
+            Turn(partner=exchange.partner, reply=exchange.reply, candidates=candidates, gold=gold)
+        )
+    return Dialogue(dialogue_id=dialogue_id, persona=parsed.persona, turns=turns)
+
+
+class _Candidates:
+    """Draws and places the candidates of one split's replies."""
+
+    def __init__(
+        self,
+        dialogues: Sequence[ParsedDialogue],
+        groups: Sequence[Sequence[int]],
+        seed: int,
+        *,
+        needed: bool,
+    ) -> None:
+        said = [
+            (persona, exchange.reply)
+            for persona, members in enumerate(groups)
+            for i in members
+            for exchange in dialogues[i].exchanges
+        ]
+        self._pool: list[PooledReply] = pool([reply for _, reply in said])
+        self._own: list[set[str]] = [set() for _ in groups]
+        for persona, reply in said:
+            self._own[persona].add(normalise(reply))
+        self._seed = seed
+        self._needed = needed
+
+    def of(
+        self, exchange: Exchange, persona: int, key: str
+    ) -> tuple[list[str], int] | tuple[None, None]:
+        """Return a turn's `candidates` and `gold`; `key` names the reply.
+
+        Both are null where they are not needed and the split has too few replies of others.
+        """
+        try:
+            texts = exchange.candidates or self._draw(exchange.reply, persona, key)
+        except DataError:
+            if self._needed:
+                raise
+            return None, None
+        order = place(len(texts), Random(f"{self._seed}/place/{key}"))
+        return [texts[i] for i in order], order.index(len(texts) - 1)
+
+    def _draw(self, reply: str, persona: int, key: str) -> list[str]:
+        random = Random(f"{self._seed}/draw/{key}")
+        return draw(reply, self._pool, self._own[persona], random=random, origin=key)

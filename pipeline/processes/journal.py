@@ -1,0 +1,70 @@
+"""What finished jobs found, kept outside the outs until the out is written."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from pipeline import artifacts
+from pipeline.processes.fingerprint import fingerprint
+
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class Journal(Generic[Record]):
+    """Results of finished jobs, one line each, appended as they come.
+
+    Attributes:
+        path: its file, which belongs to one stage and one set of inputs.
+        damaged: how many lines the last `load` could not read.
+    """
+
+    def __init__(self, kind: type[Record], stage: str, parts: dict[str, str]) -> None:
+        self._kind = kind
+        root = Path(os.environ.get("DVC_ROOT", ""))
+        self.path = root / artifacts.CHECKPOINTS / f"{stage}-{fingerprint(parts)}.jsonl"
+        self.damaged = 0
+
+    def load(self) -> dict[str, list[Record]]:
+        """Return what is there. A line that cannot be read is left out: its job is done again.
+
+        What a kill cut off, after the last newline, is cut away and not counted as damage; nothing
+        else of the file is touched, since a line may have taken hours.
+        """
+        self.damaged = 0
+        found: dict[str, list[Record]] = {}
+        if not self.path.is_file():
+            return found
+        *lines, tail = self.path.read_bytes().split(b"\n")
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                found[entry["job"]] = [self._kind.model_validate(r) for r in entry["records"]]
+            except (ValueError, KeyError, TypeError):
+                self.damaged += 1
+        if tail:
+            os.truncate(self.path, sum(len(line) + 1 for line in lines))
+        return found
+
+    @property
+    def complaint(self) -> str:
+        """What the last `load` has to say of damage, one line; empty if there was none."""
+        if not self.damaged:
+            return ""
+        lines = "1 damaged line was" if self.damaged == 1 else f"{self.damaged} damaged lines were"
+        return f"{self.path}: {lines} left out; what stood there is computed again"
+
+    def append(self, job: str, records: Sequence[Record]) -> None:
+        """Add one finished job."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        entry = {"job": job, "records": [record.model_dump() for record in records]}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def delete(self) -> None:
+        """Remove the journal: the out is written."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Commands that are no stages: `python -m stages.NAME`."""

@@ -1,0 +1,40 @@
+"""A trained variant as a Hugging Face folder: `python -m stages.export VARIANT FOLDER`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.model.base.folder import write_gpt2
+from pipeline.model.base.load import load_base
+from pipeline.model.export.exported import as_gpt2
+from pipeline.model.variant.load import load_variant, read_variant
+from pipeline.params.methods import made_by
+from stages.shell import console
+
+
+def export(
+    variant: Annotated[str, typer.Argument(help="A trained variant without adapters.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
+) -> None:
+    """Write a variant's model and tokenizer, to be used elsewhere or as `base.source` of a run."""
+    if folder.exists():
+        raise ModelError(f"{folder}: there already; name a folder that is not")
+    axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
+    if axes.adapters:
+        raise ModelError(f"{variant}: has adapters, which a GPT-2's folder has no place for")
+    model, tokenizer = load_base(artifacts.BASE)
+    as_gpt2(load_variant(variant, seed), model)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        write_gpt2(model, partial)
+        tokenizer.save_pretrained(partial)
+    note = ", without its next-utterance head" if axes.next_utterance else ""
+    console.out.print(f"{folder}: {variant}, seed {seed}{note}")
+
+
+if __name__ == "__main__":
+    console.run(export)

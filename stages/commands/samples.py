@@ -1,0 +1,48 @@
+"""App. C: the same contexts, every variant's replies: `python -m stages.samples`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.samples import APPENDIX_C, chosen, contexts, markdown, responses
+from pipeline.params import Settings
+from pipeline.persona.task import PersonaTask
+from stages.shell import console
+
+
+def samples(
+    count: Annotated[int, typer.Option("--contexts", min=0, help="Contexts to draw.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Also write Markdown there.")] = None,
+) -> None:
+    """Print persona, history, the real reply and what every scored variant says."""
+    tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
+    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().variants}
+    there = {name: path for name, path in files.items() if path.is_file()}
+    if not there:
+        raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
+    said = {
+        name: responses(name, artifacts.read_records(path, Prediction, made_by=f"finetune {name}"))
+        for name, path in there.items()
+    }
+    every = list(contexts(tasks))
+    shown = chosen(every, said, count=count, seed=seed)
+    text = markdown(shown, said)
+    if out is not None:
+        artifacts.write_text(out, text)
+    console.out.print(Markdown(text))
+    held = {context.digest for context in every} & set(APPENDIX_C)
+    scored = {context.digest for context in shown} & held
+    console.out.print(
+        f"Appendix C's own contexts: {len(held)} of {len(APPENDIX_C)} in this test split, "
+        f"{len(scored)} of them predicted by every variant."
+    )
+
+
+if __name__ == "__main__":
+    console.run(samples)

@@ -1,0 +1,171 @@
+"""Show Table 1 beside the paper's, and what it leaves out, costs too: `python -m stages.table`."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError
+from pipeline.evaluation.report import rows as tables
+from pipeline.evaluation.report.cost import CostRow, compact, cost_rows
+from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.rows import AdaptationRow, Details, HeadRow, Interval, Row
+from pipeline.model.variant.record import VariantFile
+from pipeline.params import AllParams, Settings
+from stages.shell import console
+
+
+WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers stand below ours
+HEADINGS = {"ppl": ("ppl ↓", 2), "hits_at_1": ("Hits@1 % ↑", 1), "f1": ("F1 % ↑", 2)}  # digits
+
+
+def table() -> None:
+    """Print the tables from what stages score, floors and the training stages wrote."""
+    params = Settings.load().check()
+    details = _details(list(params.variants))
+    rows = tables.table_1(details)
+    if artifacts.FLOORS.is_file():
+        rows += tables.floor_rows(artifacts.read_json(artifacts.FLOORS, made_by="floors"))
+    if not console.out.is_terminal:
+        console.out.width = WIDE
+    console.out.print(_table_1(rows))
+    for row in rows:
+        if row.note:
+            console.out.print(f"{row.title}: {row.note}", markup=False, highlight=False)
+    console.out.print(_comparability(params), markup=False, highlight=False)
+    console.out.print(_adaptation(tables.adaptation_rows(details)))
+    heads = tables.head_rows(details)
+    if heads:
+        console.out.print(_heads(heads))
+    if costs := cost_rows({name: _runs(name, params.seeds) for name in details}):
+        console.out.print(_costs(costs))
+    else:
+        console.out.print("What training cost stands in models/, which is not here: `dvc pull`.")
+
+
+def _details(variants: Sequence[str]) -> dict[str, Details]:
+    files = {name: artifacts.details_file(name) for name in variants}
+    found = {name: path for name, path in files.items() if path.is_file()}
+    if not found:
+        raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
+    return {
+        name: parse(Details, artifacts.read_json(path, made_by=f"score {name}"), path)
+        for name, path in found.items()
+    }
+
+
+def _table_1(rows: Sequence[Row]) -> Table:
+    papers = ["paper"] if _is_wide() else []
+    headings = [text for name, _ in HEADINGS.values() for text in (name, *papers)]
+    shown = _new(
+        "Table 1: ours with 95 % intervals over personas, beside the paper's numbers", headings
+    )
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        last = following is not None and following.kind != row.kind
+        shown.add_row(row.title, *_scores(row), end_section=last)
+    return shown
+
+
+def _scores(row: Row) -> list[str]:
+    cells = []
+    for metric, (_, digits) in HEADINGS.items():
+        ours, paper = _interval(row.ours[metric], digits), _number(row.paper[metric], digits)
+        if _is_wide():
+            cells += [ours, paper]
+        else:
+            cells.append(ours if row.paper[metric] is None else f"{ours}\npaper {paper}")
+    return cells
+
+
+def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
+    headings = ["ppl at K=0 ↓", "gain ↑", "swap gain", "swap gap ↑"]
+    shown = _new(
+        "Adaptation: gain by own (gain) or a stranger's (swap gain) dialogues, nats per token",
+        headings,
+    )
+    for row in rows:
+        nats = [_interval(value, 3) for value in (row.gain, row.swap_gain, row.swap_gap)]
+        about = f"epoch {row.epoch}: {row.adaptation}"
+        if row.ahead is not None:
+            about += f"; ends no better than {row.ahead} is at K=0"
+        shown.add_row(f"{row.title}\n  {about}", _interval(row.before, 2), *nats)
+    return shown
+
+
+def _heads(rows: Sequence[HeadRow]) -> Table:
+    shown = _new(
+        "Hits@1 % by next-utterance prediction's head and by likelihood, as trained and fine-tuned",
+        ["head at K=0", "head", "likelihood at K=0", "likelihood"],
+    )
+    for row in rows:
+        cells = (*row.by_head, *row.by_likelihood)
+        shown.add_row(row.title, *(_interval(cell, 1) for cell in cells))
+    return shown
+
+
+def _runs(variant: str, seeds: Sequence[int]) -> list[VariantFile]:
+    paths = [artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds]
+    return [
+        parse(VariantFile, artifacts.read_json(path, made_by=f"train {variant}"), path)
+        for path in paths
+        if path.is_file()
+    ]
+
+
+def _costs(rows: Sequence[CostRow]) -> Table:
+    line = " " if _is_wide() else "\n"
+    headings = ["steps", "(kept)"], ["replies in loss", "/ in all"], ["trained", "/ all"]
+    steps, replies, parameters = (line.join(heading) for heading in headings)
+    shown = _new(
+        "What one training run cost: counts, no times; trained and all parameters",
+        [steps, replies, "tokens", "operations", parameters],
+    )
+    for row in rows:
+        shown.add_row(
+            row.title,
+            f"{row.steps:.0f}{line}({row.best_step:.0f})",
+            f"{row.outer_replies:.0f}{line}/ {row.replies:.0f}",
+            *(compact(number) for number in (row.tokens, row.operations)),
+            f"{compact(row.trained_parameters)}{line}/ {compact(row.all_parameters)}",
+        )
+    return shown
+
+
+def _new(title: str, headings: Sequence[str]) -> Table:
+    """Return an empty table; only its first column may be folded, never a number."""
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    shown.add_column("system", overflow="fold")
+    for heading in headings:
+        shown.add_column(heading, justify="right", no_wrap=True)
+    return shown
+
+
+def _is_wide() -> bool:
+    return console.out.width >= WIDE
+
+
+def _interval(estimate: Interval | None, digits: int) -> str:
+    if estimate is None:
+        return "–"
+    value = _number(estimate.value, digits)
+    if estimate.low is None or estimate.high is None:
+        return value
+    space = " " if _is_wide() else "\n"
+    return f"{value}{space}({_number(estimate.low, digits)}, {_number(estimate.high, digits)})"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _comparability(params: AllParams) -> str:
+    ours = f"ours: data.source {params.data.source}, base.source {params.base.source}"
+    paper = "the paper's: Persona-chat, GPT-2 (117M)"
+    if params.data.source == "synthetic":
+        return f"Other data, other model ({ours}; {paper}): the two are not comparable.\n"
+    return f"Comparable only as far as data, model and protocol agree ({ours}; {paper}).\n"
+
+
+if __name__ == "__main__":
+    console.run(table)

@@ -1,0 +1,1 @@
+"""P² Bot's two stages: `python -m stages.p2_receiver`, `python -m stages.p2_selfplay`."""

@@ -1,0 +1,149 @@
+"""One trial of `tune`: the stages themselves, run in a folder of their own that holds no test task.
+
+The folder has the trial's `params.yaml`, links to the training and valid tasks and to the base,
+and an empty `test.jsonl`. Its name is a fingerprint of all that determines the trial, so a trial
+that is done is found again, and one that was cut off goes on where its stages can.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts
+from pipeline.errors import DivergedError, MissingFileError, TrainingError
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.tuning import Cost, Trial, criterion
+from pipeline.model.variant.record import VariantFile
+from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
+from pipeline.processes.fingerprint import fingerprint
+from stages.shell.console import Terminated
+
+
+_ROOT = Path(__file__).parents[2]  # of the code
+_INPUTS = (artifacts.tasks_file("train"), artifacts.tasks_file("valid"), artifacts.BASE)
+_PATIENCE = 5.0  # seconds for a stage to end by Ctrl-C
+_VIEWS: dict[str, type[TrainParams] | type[MetaTrainParams]] = {
+    "train": TrainParams,
+    "meta_train": MetaTrainParams,
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A variant at one point of its grid."""
+
+    name: str
+    method: str  # train | meta_train
+    seed: int
+    point: dict[str, Any]
+
+    def params(self, settings: Settings) -> AllParams:
+        """Return the parameters in force, with this variant alone and the point in its `set`."""
+        params = settings.check()
+        variant = params.variants[self.name]
+        there = variant.model_copy(update={"set": {**variant.set, **self.point}})
+        return params.model_copy(update={"seeds": [self.seed], "variants": {self.name: there}})
+
+    def folder(self, params: AllParams) -> Path:
+        """Return where the trial runs.
+
+        Raises:
+            MissingFileError: an input that an earlier stage writes is not there.
+        """
+        for path, made_by in zip(_INPUTS, ("tasks", "tasks", "base"), strict=True):
+            if not path.exists():
+                raise MissingFileError(path, made_by)
+        read = {*_VIEWS[self.method].model_fields, *FinetuneParams.model_fields, "variants"}
+        parts = {str(path): artifacts.sha256_of(path) for path in _INPUTS}
+        parts |= {"method": self.method, "params": params.model_dump_json(include=read)}
+        return artifacts.CHECKPOINTS / f"tune-{self.name}-{fingerprint(parts)}"
+
+
+def run(trial: Run, settings: Settings) -> Trial:
+    """Train and fine-tune at the trial's point; return what came of it.
+
+    Raises:
+        MissingFileError: as `Run.folder`.
+        TrainingError: a stage ended by something else than a rate that is too high.
+    """
+    params = trial.params(settings)
+    folder = trial.folder(params)
+    result = folder / "trial.json"
+    if result.is_file():
+        found = Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
+        return found.model_copy(update={"point": trial.point})  # the grid's order, not the file's
+    _prepare(folder, params)
+    found = _train_and_score(trial, folder)
+    artifacts.write_json(result, found.model_dump())
+    for name in ("models", "predictions", "data", artifacts.CHECKPOINTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return found
+
+
+def _prepare(folder: Path, params: AllParams) -> None:
+    artifacts.write_json(folder / artifacts.PARAMS, params.model_dump())  # JSON is YAML, too
+    artifacts.write_text(folder / artifacts.tasks_file("test"), "")
+    for path in _INPUTS:
+        link = folder / path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(path.resolve())
+
+
+def _train_and_score(trial: Run, folder: Path) -> Trial:
+    model = folder / artifacts.model_dir(trial.name, trial.seed)
+    if not model.is_dir() and not _stage(folder, trial.method, trial.name, str(trial.seed)):
+        return Trial(point=trial.point, nats=None, epoch=None, cost=None)
+    values = artifacts.read_json(model / "variant.json", made_by=f"{trial.method} {trial.name}")
+    record = VariantFile.model_validate(values)
+    cost = Cost.model_validate(record.model_dump(include=set(Cost.model_fields)))
+    if not _stage(folder, "finetune", trial.name):
+        return Trial(point=trial.point, nats=None, epoch=None, cost=cost)
+    path = folder / artifacts.predictions_file(trial.name)
+    records = artifacts.read_records(path, Prediction, made_by=f"finetune {trial.name}")
+    epoch, nats = criterion(records)
+    return Trial(point=trial.point, nats=nats, epoch=epoch, cost=cost)
+
+
+def _stage(folder: Path, *command: str) -> bool:
+    """Run a stage in `folder`; return whether it came through, or diverged."""
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environ = {key: value for key, value in os.environ.items() if key != "DVC_ROOT"}
+    with subprocess.Popen(
+        [sys.executable, "-m", f"stages.{command[0]}", *command[1:]],
+        cwd=folder,
+        env=environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        code = _exit_code(process)
+    if code not in (0, DivergedError.exit_code):
+        raise TrainingError(
+            f"stages.{' '.join(command)} ended with exit code {code} in {folder}; "
+            "what it said stands above; run the same command to go on"
+        )
+    return code == 0
+
+
+def _exit_code(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a stage. Where this command is told to end, the stage ends first, and tidies up.
+
+    What it says of that is enough: this command then ends with its exit code and no word.
+    """
+    try:
+        return process.wait()
+    except KeyboardInterrupt as told:
+        if not isinstance(told, Terminated):  # Ctrl-C has reached the stage, too, as a rule
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+        process.terminate()
+        if process.wait() > 0:
+            sys.exit(process.returncode)
+        raise
+    except BaseException:
+        process.kill()
+        raise

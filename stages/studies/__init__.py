@@ -1,0 +1,1 @@
+"""Commands that answer a question beside the pipeline: `python -m stages.NAME`."""

@@ -1,0 +1,76 @@
+"""Normal training with meta-training's replies: `python -m stages.budget VARIANT`."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.evaluation.controls.budget import (
+    Budget,
+    check_control,
+    control,
+    meta_budget,
+    normal_budget,
+    num_replies,
+    recorded,
+    steps_for,
+)
+from pipeline.model.variant.load import read_variant
+from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
+from pipeline.params.methods import LISTS, method_of
+from pipeline.params.row import variant_row
+from pipeline.persona.task import PersonaTask
+from stages.shell import console
+
+
+def budget(
+    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A meta-trained variant.")],
+    seed: Annotated[int, typer.Option(help="Training seed: draws differ between seeds.")] = 0,
+) -> None:
+    """Print VARIANT's two controls of equal budget as variants; check those that are trained."""
+    if method_of(name) != "meta_train":
+        raise ParamsError(f"{name} is trained normally; name a variant of {LISTS['meta_train']}")
+    settings = Settings.load()
+    variant = settings.variant(name)
+    path = artifacts.tasks_file("train")
+    tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
+    seen = _seen(name, seed, settings.view(MetaTrainParams, variant.set), tasks)
+    _say(f"Normal training with as many, as variants ({LISTS['train']} and scored of dvc.yaml):")
+    size = settings.view(TrainParams, control(variant, 1).set).train.batch_size
+    wanted = {f"{name}_outer_budget": seen.outer, f"{name}_total_budget": seen.total}
+    for other, replies in wanted.items():
+        _print_row(other, variant, replies, size, num_replies(tasks))
+    for other, replies in wanted.items():
+        if _is_trained(other, seed):
+            surplus = check_control(read_variant(other, seed), replies, batch_size=size)
+            _say(f"models/{other}: equal budget, {replies} replies and {surplus} more")
+
+
+def _seen(name: str, seed: int, params: MetaTrainParams, tasks: list[PersonaTask]) -> Budget:
+    """Return what the variant's run saw, or would see where it is not trained yet."""
+    if _is_trained(name, seed):
+        run = read_variant(name, seed)
+        seen, how = recorded(run), f"as its run of {run.steps} steps counted"
+    else:
+        seen, how = meta_budget(tasks, params, seed), f"in {params.outer_steps} steps to come"
+    _say(f"{name}: {seen.outer} replies in the outer loss, {seen.total} in any loss, {how}.")
+    return seen
+
+
+def _print_row(name: str, variant: Variant, replies: int, size: int, there: int) -> None:
+    steps = steps_for(replies, there, batch_size=size)
+    sees = normal_budget(there, batch_size=size, steps=steps).total
+    _say(f"  {variant_row(name, control(variant, steps))}  # {sees} replies")
+
+
+def _is_trained(name: str, seed: int) -> bool:
+    return (artifacts.model_dir(name, seed) / "variant.json").is_file()
+
+
+def _say(line: str) -> None:
+    console.out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    console.run(budget)

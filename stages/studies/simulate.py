@@ -1,0 +1,99 @@
+"""Whether intervals and tests keep what they promise: `python -m stages.simulate`."""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.records.headline import headline_records
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.population import observe, observed, skewed
+from pipeline.evaluation.studies.simulation import Cell, Row, Study, cells, tabulate
+from stages.shell import console
+
+
+WORKERS = 2
+WIDE = 134  # columns, where the output is no terminal
+LEFT_OUT = ("_low", "_high", "_width")  # columns that are in the file alone
+TITLES = {
+    "intervals": "95 % intervals over personas: percent of runs that hold the truth",
+    "tests": "Paired tests at 5 %: percent of runs that reject; d_z: percent held",
+    "crossed": "95 % intervals, three training seeds: percent of runs that hold the truth",
+}
+
+
+def simulate(
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Two variants' predictions, to observe the personas of; or none."),
+    ] = None,
+    population: Annotated[
+        Path, typer.Option(help="The observed personas; written if predictions are given.")
+    ] = artifacts.PERSONA_SUMS,
+    out: Annotated[Path, typer.Option(help="The result.")] = artifacts.SIMULATION,
+    runs: Annotated[int, typer.Option(min=1, help="Simulated experiments per row.")] = 4000,
+) -> None:
+    """Draw experiments from personas with a known truth; score and compare them."""
+    if predictions:
+        artifacts.write_json(population, _observe(predictions))
+    people = artifacts.read_json(population, made_by="simulate A.jsonl B.jsonl")
+    study = Study(runs=runs)
+    planned = cells(observed(people), skewed(), study)
+    found = tabulate(planned, _rows(planned, study), study)
+    artifacts.write_json(out, {"variants": people["variants"], **found})
+    if not console.out.is_terminal:
+        console.out.width = WIDE
+    for name, title in TITLES.items():
+        console.out.print(_table(title, found[name]))
+    console.out.print(f"{out}: {runs} runs per row")
+
+
+def _observe(predictions: Sequence[Path]) -> dict[str, object]:
+    if len(predictions) != 2:
+        raise DataError(f"{len(predictions)} predictions files; give two variants', or none")
+    made_by = "finetune VARIANT"
+    a, b = (
+        headline_records(artifacts.read_records(path, Prediction, made_by=made_by))
+        for path in predictions
+    )
+    return observe((predictions[0].stem, predictions[1].stem), a, b)
+
+
+def _rows(planned: Sequence[Cell], study: Study) -> list[Row]:
+    rows = []
+    with (
+        console.progress("simulate", total=len(planned)) as advance,
+        ProcessPoolExecutor(WORKERS) as pool,
+    ):
+        for row in pool.map(partial(_row, study=study), planned):
+            rows.append(row)
+            advance(len(rows), str(row["population"]))
+    return rows
+
+
+def _row(cell: Cell, study: Study) -> Row:
+    return cell.row(study)
+
+
+def _table(title: str, rows: object) -> Table:
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    if not isinstance(rows, list) or not rows:
+        return shown
+    columns = [name for name in rows[0] if not name.endswith(LEFT_OUT)]
+    for name in columns:
+        shown.add_column(name, justify="left" if name == "population" else "right")
+    for row in rows:
+        cells = (row[name] for name in columns)
+        shown.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in cells))
+    return shown
+
+
+if __name__ == "__main__":
+    console.run(simulate)

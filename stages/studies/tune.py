@@ -1,0 +1,51 @@
+"""Choose a variant's rates on valid, as many trials for every variant: `python -m stages.tune`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import artifacts
+from pipeline.evaluation.studies.tuning import Trial, best, grid, trials_csv, tuned
+from pipeline.params import Settings, TuneParams
+from pipeline.params.methods import LISTS, method_of
+from stages.shell import console
+from stages.shell.trial import Run, run
+
+
+def tune(
+    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
+) -> None:
+    """Run a variant's trials, write them to tuning/VARIANT.csv, print the best as a variant."""
+    settings = Settings.load()
+    variant = settings.variant(name)
+    params = settings.view(TuneParams).tune
+    method = method_of(name)
+    points = grid(getattr(params, method), params.trials)
+    trials = []
+    for number, point in enumerate(points, start=1):
+        trials.append(run(Run(name, method, params.seed, point), settings))
+        _say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
+    path = artifacts.tuning_file(name)
+    artifacts.write_text(path, trials_csv(trials))
+    chosen = best(trials)
+    _say(f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a")
+    _say(f"variant (its name into {LISTS[method]} and scored of {artifacts.PIPELINE}):")
+    _say(f"  {tuned(name, variant, chosen)}")
+
+
+def _shown(point: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in point.items())
+
+
+def _outcome(trial: Trial) -> str:
+    if trial.nats is None:
+        return "diverged"
+    return f"valid {trial.nats:.4f} nats per token at epoch {trial.epoch}"
+
+
+def _say(line: str) -> None:
+    console.out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    console.run(tune)
