@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.wiring.closure import ROOT
 
-ROOT = Path(__file__).parents[2]
+
 META = {"reinit_maml", "in_place", "extra_place_unfixed", "extra_place"}
 VARIANTS = META | {"reinit", "transfer", "adapters", "transfertransfo", "p2bot", "p2bot_no_nup"}
 TOY = {

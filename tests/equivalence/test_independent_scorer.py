@@ -23,8 +23,8 @@ from pipeline.evaluation.metrics.generation import bleu, bleu_counts, word_f1
 from pipeline.evaluation.scoring.details import report
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.persona.text import normalise, words
-from tests import independent_scorer
-from tests.prediction_builder import a_prediction
+from tests.support import independent_scorer
+from tests.support.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
 
 
@@ -163,7 +163,7 @@ def test_the_second_scorer_as_a_command(tmp_path):
     path = tmp_path / "variant.jsonl"
     artifacts.write_records(path, lines)
     done = subprocess.run(
-        [sys.executable, ROOT / "tests/independent_scorer.py", path],
+        [sys.executable, ROOT / "tests/support/independent_scorer.py", path],
         capture_output=True,
         text=True,
         check=True,

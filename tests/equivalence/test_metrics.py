@@ -15,7 +15,7 @@ from pipeline import artifacts
 from pipeline.evaluation.floors.constant_reply import best_reply, mean_f1
 from pipeline.evaluation.metrics import all, generation, likelihood, ranking
 from pipeline.evaluation.records.prediction import Prediction
-from tests.prediction_builder import a_prediction, ranked
+from tests.support.prediction_builder import a_prediction, ranked
 
 
 WORDS = ["i", "you", "the", "a", "an", "dog", "dogs", "like", "don't", "cat's", ",", "!", "20", "é"]

@@ -23,7 +23,7 @@ from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.files.checkpoint import Checkpoint
 from pipeline.params import Loop
 from tests.conftest import LINES, a_dialogue, learner_of
-from tests.processes import run
+from tests.support.processes import run
 
 
 TASKS = 5  # on 2 ranks 3 and 2, on 3 ranks 2, 2 and 1

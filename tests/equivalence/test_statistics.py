@@ -20,7 +20,7 @@ from pipeline.evaluation.statistics.paired import (
     sign_flip_p,
 )
 from pipeline.evaluation.statistics.seeds import bounds_of_sums, components, pseudo_values
-from tests.prediction_builder import a_prediction
+from tests.support.prediction_builder import a_prediction
 
 
 def differences(size, seed, mean=0.3):

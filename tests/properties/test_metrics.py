@@ -14,7 +14,7 @@ from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
 from pipeline.evaluation.statistics.paired import holm, sign_flip_p
 from pipeline.persona.text import normalise
-from tests.prediction_builder import a_prediction, ranked
+from tests.support.prediction_builder import a_prediction, ranked
 
 
 nats = st.floats(0, 50)

@@ -1,0 +1,56 @@
+"""What every metric has in common: exact sums, and what it refuses."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.evaluation.metrics.all import f1, hits_at_1, ppl
+from pipeline.evaluation.records.metric import nats_per_token, remembered
+from tests.support.prediction_builder import a_prediction, ranked
+
+
+def test_the_order_of_records_cannot_change_a_bit():
+    """One after the other, 1e16 + 1 + 1 is 1e16, and 1 + 1 + 1e16 is not."""
+    records = [a_prediction(nll=nll, nll_end=0.0) for nll in (1e16, 1.0, 1.0)]
+    assert nats_per_token(records) == nats_per_token(records[::-1])
+
+
+def test_no_records_are_refused():
+    with pytest.raises(DataError, match=r"ppl cannot be computed: no records"):
+        ppl([])
+
+
+@pytest.mark.parametrize(("metric", "field"), [(hits_at_1, "candidate_nll"), (f1, "response")])
+def test_records_without_what_the_metric_needs_are_refused(metric, field):
+    records = [a_prediction(), a_prediction(turn=1)]
+    assert not metric.is_defined(records)
+    with pytest.raises(DataError, match=rf"{metric.name} .*none of 2 records has `{field}`"):
+        metric(records)
+
+
+def test_a_metric_never_leaves_replies_out():
+    records = [a_prediction(), ranked([1.0, 2.0]), ranked([2.0, 1.0])]
+    with pytest.raises(DataError, match=r"`candidate_nll` is null in 1 of 3 records"):
+        hits_at_1(records)
+
+
+def test_a_remembered_metric_counts_each_record_once_and_gives_the_same():
+    asked = []
+
+    def counts(record):
+        asked.append(record.turn)
+        return ppl.counts(record)
+
+    records = [a_prediction(turn=turn, nll=float(turn)) for turn in range(3)]
+    twin = records[0].model_copy(update={"nll": 9.0})
+    metric = remembered(replace(ppl, counts=counts))
+    assert metric(records) == metric(records) == ppl(records)
+    assert asked == [0, 1, 2]
+    assert metric([twin]) == ppl([twin])
+
+
+@pytest.mark.parametrize("nll", [float("inf"), float("nan"), 1e6])
+def test_a_diverged_model_is_named_as_such(nll):
+    with pytest.raises(DataError, match=r"ppl is (inf|nan): fine-tuning diverged"):
+        ppl([a_prediction(nll=nll)])

@@ -1,0 +1,278 @@
+"""The report: numbers where they belong, every claim answered, no gain sold as personal."""
+
+import csv
+import io
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError
+from pipeline.evaluation.report.document import claims, distinguishable, document, levels, warnings
+from pipeline.evaluation.report.figures import figure_3, gains, training
+from pipeline.evaluation.report.inputs import Family, Findings, PairedResult, Shots
+from pipeline.evaluation.report.markdown import interval, number, table
+from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.rows import Details, Interval
+from tests.unit.evaluation.report.test_cost import run
+from tests.unit.evaluation.report.test_rows import content
+from tests.wiring.closure import ROOT
+
+
+OTHERS = Family(tests=3, smallest_p_holm=0.0003)
+
+
+def details(**values):
+    return parse(Details, content(**values), "x.json")
+
+
+def cells(text: str, first: str) -> list[str]:
+    """Return the cells of the table row whose first cell is `first`."""
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25, **more):
+    values = {
+        "metric": metric,
+        "a": a,
+        "b": b,
+        "question": "Does meta-learning help?",
+        "personas": 16,
+        "difference": {"value": difference, "low": difference - 0.5, "high": difference + 0.25},
+        "p": 0.0001,
+        "p_holm": 0.25,
+        "verdict": "not distinguishable",
+        "over_seeds": None,
+    }
+    return PairedResult.model_validate(values | more)
+
+
+def findings(**values):
+    defaults = {
+        "facts": ["Personas: 16 test."],
+        "details": {"transfer": details()},
+        "shots": {},
+        "kshot": {},
+        "floors": {"random": {"hits_at_1": 5.0}},
+        "tests": [],
+        "others": OTHERS,
+        "alpha": 0.05,
+    }
+    return Findings(**(defaults | values))
+
+
+def test_a_level_stands_beside_the_papers_with_its_interval():
+    text = levels({"transfer": details()}, {"unigram": {"ppl": 144.894}})
+    ours_and_theirs = ["20.00 [19.88, 20.12]", "27.35", "30.0 [29.9, 30.1]", "10.9"]
+    assert cells(text, "`transfer`")[1:5] == ours_and_theirs
+    assert cells(text, "Unigrams")[1:] == ["144.89", "–", "–", "–", "–", "–"]
+
+
+def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
+    both = {"mine": details(), "in_place": details(), "reinit": details()}
+    rows = [line.split("|")[1].strip() for line in levels(both, {}).splitlines()[2:]]
+    assert rows == ["`reinit`", "`in_place`", "`mine`"]
+    assert cells(levels(both, {}), "`mine`")[2::2] == ["–", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "warned"), [("mostly not personal", True), ("partly personal", False)]
+)
+def test_a_gain_that_strangers_give_is_warned_of(verdict, warned):
+    lines = warnings({"transfer": details(gain=0.5, swap_gain=0.375, verdict=verdict)})
+    assert any("mostly not personal" in line for line in lines) == warned
+    assert not warned or "0.375 [0.250, 0.500] of 0.500" in lines[0]
+
+
+@pytest.mark.parametrize(("end", "warned"), [(19.0, True), (18.9, False)])
+def test_an_end_that_another_variant_starts_from_is_warned_of(end, warned):
+    """The trap of a large gain from a bad start."""
+    start = {"ppl": {"value": 19.0, "low": None, "high": None}, "hits_at_1": None, "f1": None}
+    other = parse(Details, content() | {"before_adaptation": start}, "y.json")
+    ours = details(ppl={"value": end, "low": None, "high": None})
+    lines = [
+        line for line in warnings({"in_place": ours, "adapters": other}) if "`in_place`" in line
+    ]
+    assert bool(lines) == warned
+    assert not warned or "`adapters` at K = 0 19.00" in lines[0]
+
+
+def test_a_claim_is_answered_whatever_the_answer_is():
+    row = cells(claims([paired()]), "Does meta-learning help?")
+    assert row[1:4] == ["`in_place` – `transfer`", "nats per token", "-0.250 [-0.750, 0.000]"]
+    assert row[4:] == ["< 0.001", "0.250", "not distinguishable"]
+
+
+def test_other_pairs_are_listed_only_where_they_are_told_apart():
+    apart = paired("adapters", "reinit", verdict="better", question=None)
+    claimed = paired(metric="f1", verdict="better")  # stands among the claims already
+    alike = paired("adapters", "mine", question=None)
+    count, text = distinguishable([paired(), apart, claimed, alike], OTHERS, 0.05)
+    assert count == "Of 3 tests of other pairs 1 tell them apart after Holm:"
+    assert "in_place" not in text
+    assert cells(text, "`adapters` – `reinit`")[-1] == "better"
+    assert "mine" not in text
+    assert "adapters" not in claims([apart, alike])
+
+
+@pytest.mark.parametrize(("smallest", "said"), [(0.05, "so many that"), (0.0499, "Of 400 tests")])
+def test_a_family_that_could_show_nothing_is_not_called_indistinguishable(smallest, said):
+    family = Family(tests=400, smallest_p_holm=smallest)
+    assert said in distinguishable([paired()], family, 0.05)[0]
+    assert distinguishable([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == []
+
+
+def test_what_has_no_table_has_neither_heading_nor_note():
+    nothing = findings(others=Family(tests=0, smallest_p_holm=0.0))
+    assert "Paired tests" not in document(nothing, {})
+    assert "Counts of the training run" not in document(nothing, {})
+    assert "## Paired tests" in document(findings(), {})  # of other pairs there is a count
+    assert "Counts of the training run" in document(findings(runs={"it": [run()]}), {})
+
+
+def test_seeds_have_a_section_only_where_there_are_several():
+    assert "## Training seeds" not in document(findings(), {})
+    crossed = {"value": 20.0, "low": 19.0, "high": 21.0, "crossed_low": 15.0, "crossed_high": 25.0}
+    over = {
+        "difference": {"value": -0.25, "low": -0.75, "high": 0.25},
+        "p_holm": 0.75,
+        "verdict": "not distinguishable",
+    }
+    found = findings(details={"transfer": details(ppl=crossed)}, tests=[paired(over_seeds=over)])
+    section = document(found, {}).partition("## Training seeds")[2].partition("\n## ")[0]
+    assert cells(section, "`transfer`")[2] == "20.00 [15.00, 25.00]"
+    assert cells(section, "`in_place` – `transfer`")[2:] == [
+        "-0.250 [-0.750, 0.250]",
+        "0.750",
+        "not distinguishable",
+    ]
+
+
+def test_tests_of_adaptation_have_a_table_of_their_own():
+    gap = paired("extra_place", "adapters", "swap_gap", difference=0.25, verdict="larger")
+    section = document(findings(adaptation_tests=[gap]), {}).partition("### Whose adaptation")[2]
+    row = cells(section, "Does meta-learning help?")
+    assert row[1:4] == ["`extra_place` – `adapters`", "swap gap, nats", "0.250 [-0.250, 0.500]"]
+    assert row[-1] == "larger"
+
+
+def test_numbers():
+    assert number(-0.0004, 3) == "0.000"
+    assert interval(None, 2) == "–"
+    assert interval(Interval(value=1.5, low=None, high=None), 2) == "1.50"
+    assert table(["a", "b"], []) == ""
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
+
+
+def test_figure_3_has_the_points_of_the_csv():
+    text = (ROOT / "metrics/kshot/in_place.csv").read_text()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    pictures = figure_3({"in_place": text, "transfer": text})
+    assert sorted(pictures) == ["fig3_f1.svg", "fig3_hits_at_1.svg", "fig3_ppl.svg"]
+    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', pictures["fig3_ppl.svg"])
+    assert len(circles) == 2 * len(rows)
+    heights = [float(y) for _, y in circles[: len(rows)]]
+    values = [float(row["ppl"]) for row in rows]
+    slope = (heights[-1] - heights[0]) / (values[-1] - values[0])
+    assert slope < 0  # higher values stand higher, and pixels are counted downwards
+    for height, value in zip(heights, values, strict=True):
+        assert height == pytest.approx(heights[0] + slope * (value - values[0]), abs=0.02)
+    bars = re.findall(r'y1="([\d.]+)" x2="[\d.]+" y2="([\d.]+)"', pictures["fig3_ppl.svg"])
+    drawn = {tuple(map(float, bar)) for bar in bars}
+    for row in rows:
+        ends = (float(row["ppl_low"]), float(row["ppl_high"]))
+        bar = tuple(heights[0] + slope * (end - values[0]) for end in ends)
+        assert any(found == pytest.approx(bar, abs=0.02) for found in drawn)
+
+
+def test_a_metric_that_no_csv_has_gets_no_picture():
+    text = "k,ppl,ppl_low,ppl_high,hits_at_1,hits_at_1_low,hits_at_1_high,f1,f1_low,f1_high\n"
+    assert list(figure_3({"a": text + "0,5.0,,,,,,,,\n"})) == ["fig3_ppl.svg"]
+
+
+def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
+    gain = {"value": 0.5, "low": 0.25, "high": 0.75}
+    shots = Shots.model_validate(
+        {"points": {"0": {}, "3": {"gain_by_epoch": {"1": gain, "3": gain}}}, "in_context": None}
+    )
+    pictures = gains(findings(shots={"in_place": shots}))
+    assert list(pictures) == ["gain_k3.svg"]
+    assert len(re.findall("<circle", pictures["gain_k3.svg"])) == 3
+
+
+def test_a_training_run_is_drawn_by_what_its_history_has():
+    history = "step,loss,reward,valid_reward,extra\n0,,,-1.5,7\n1,2.5,-1.0,,7\n"
+    pictures = training("p2bot-seed-0", history)
+    assert sorted(pictures) == ["p2bot-seed-0-loss.svg", "p2bot-seed-0-reward.svg"]
+    assert len(re.findall("<circle", pictures["p2bot-seed-0-reward.svg"])) == 2
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The committed metrics, with the least of the rest that the report reads."""
+    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    splits = {split: {"personas": 5} for split in artifacts.SPLITS}
+    artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
+    base = {"source": "folder", "num_parameters": 1234, "pretraining": None}
+    artifacts.write_json(artifacts.BASE_FACTS, base)
+    return tmp_path
+
+
+def test_the_committed_metrics_make_the_same_report_twice_without_torch(project):
+    """In a process of its own, where torch cannot be imported."""
+    history = artifacts.model_dir("in_place", 0) / "history.csv"
+    artifacts.write_text(history, "step,outer_loss\n1,2.0\n2,1.0\n")
+    script = (
+        "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv[1])\n"
+        "from stages.report import report; report()"
+    )
+    contents = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", script, ROOT], check=True, capture_output=True)
+        contents.append({p.name: p.read_bytes() for p in artifacts.REPORT.iterdir()})
+    assert contents[0] == contents[1]
+    text = contents[0]["index.md"].decode()
+    committed = artifacts.read_json(artifacts.details_file("in_place"), made_by="score")
+    ppl = committed["metrics"]["ppl"]["value"]
+    assert cells(text.partition("## Adaptation")[0], "`in_place`")[1].startswith(f"{ppl:.2f} [")
+    pictures = re.findall(r"\]\((.+\.svg)\)", text)
+    assert "in_place-seed-0-loss.svg" in pictures
+    assert sorted([*pictures, "index.md"]) == sorted(contents[0])
+    for picture in pictures:
+        ET.fromstring(contents[0][picture])
+
+
+def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
+    """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
+    from stages.report import report
+
+    (project / "metrics").unlink()
+    shutil.copytree(ROOT / "metrics", project / "metrics")
+    for folder in (artifacts.KSHOT, artifacts.DETAILS):
+        (there,) = folder.glob("transfer.*")
+        shutil.copy(there, there.with_stem("dropped"))
+    for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
+        path = artifacts.model_dir(name, seed) / "history.csv"
+        artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
+    report()
+    assert "kshot: left out, no key of variants in params.yaml: dropped" in capsys.readouterr().out
+    text = (artifacts.REPORT / "index.md").read_text()
+    assert "dropped" not in text
+    curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
+    assert curves == ["in_place-seed-0-loss.svg", "p2_receiver-seed-0-loss.svg"]
+
+
+def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
+    from stages.report import report
+
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFileError, match=r"stages\.score"):
+        report()

@@ -1,0 +1,113 @@
+"""Errors from below Python, Ctrl-C and SIGTERM, before a stage has begun, too: one line each."""
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline import artifacts
+from stages.shell import console
+from tests.wiring.closure import ROOT
+
+
+def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as ended:
+        console.run(command)
+    assert ended.value.code == 1
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line(number, monkeypatch, capsys):
+    fails(OSError(number, "full", "models/base"), monkeypatch)
+    assert "no space left on the disk (models/base)" in capsys.readouterr().err
+
+
+def test_any_other_failure_of_a_file_is_one_line(monkeypatch, capsys):
+    fails(IsADirectoryError(21, "Is a directory", "params.yaml"), monkeypatch)
+    assert capsys.readouterr().err == "error: params.yaml: Is a directory\n"
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's, which is told by its name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "out of memory; "),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total"),
+            "out of memory (2.50 GiB more were asked for); ",
+        ),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory: "
+                "you tried to allocate 8000 bytes."
+            ),
+            "out of memory (8000 bytes more were asked for); ",
+        ),
+    ],
+)
+def test_memory_that_ran_out_is_one_line_with_its_remedies(error, said, monkeypatch, capsys):
+    fails(error, monkeypatch)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {said}")
+    for remedy in ("TASKS_AT_ONCE", "FOLDS_AT_ONCE", "RECOMPUTE=1"):
+        assert f"MAMLVIAPP_{remedy}" in line
+
+
+def test_another_error_keeps_its_traceback(monkeypatch):
+    def command() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(RuntimeError, match="a mistake of ours"):
+        console.run(command)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGINT, 1, "error: interrupted"), (signal.SIGTERM, 143, "error: terminated")],
+)
+def test_being_ended_while_a_stage_still_imports_is_one_line(number, code, said):
+    command = [sys.executable, "-m", "stages.train", "transfer", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.0)  # Python is up long before, torch is not imported yet
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+
+
+def test_sigterm_tidies_up_as_ctrl_c_does(tmp_path, monkeypatch, capsys):
+    """As a command does it, `console.run` included."""
+
+    def command() -> None:
+        with artifacts.atomic_path(tmp_path / "out") as partial:
+            partial.write_text("half")
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            console.run(command)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 143
+    assert capsys.readouterr().err.startswith("error: terminated; nothing half-written was kept")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_is_one_line_and_nothing_is_none(capsys):
+    console.note("")
+    console.note("x.jsonl: [2] lines")
+    assert capsys.readouterr().err == "note: x.jsonl: [2] lines\n"

@@ -1,0 +1,46 @@
+"""A stage's processes: a rank that dies ends them all with one line, within a minute."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.errors import TrainingError
+from stages.shell.launch import num_ranks
+from tests.wiring.closure import ROOT
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "expected"),
+    [
+        ("kill", 1, "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
+        ("raise", 1, "error: rank 1 cannot go on"),
+        ("all", 1, "error: no rank can go on"),
+        ("terminate", 143, "error: terminated; nothing half-written was kept"),
+    ],
+)
+def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expected):
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.dying_rank", how],
+        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert time.monotonic() - begin < 60
+    assert done.returncode == code
+    assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(expected)
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "two"])
+def test_a_number_of_ranks_that_is_none_is_refused(monkeypatch, asked):
+    monkeypatch.setenv("MAMLVIAPP_RANKS", asked)
+    with pytest.raises(TrainingError, match=f"MAMLVIAPP_RANKS='{asked}': a whole number"):
+        num_ranks()
