@@ -5,7 +5,7 @@ from pathlib import Path
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pipeline.errors import MissingFileError, ModelError
-from pipeline.model.base.folder import read_gpt2
+from pipeline.model.base.huggingface_folder import read_gpt2
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer
 
 

@@ -20,14 +20,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from pipeline.model.derivatives.switch import Twice
+from pipeline.model.derivatives.twice_differentiable import TwiceDifferentiable
 
 
 _K = math.sqrt(2 / math.pi)
 _C = 0.044715
 
 
-class Gelu(Twice):
+class Gelu(TwiceDifferentiable):
     """The tanh form of GELU."""
 
     def forward(self, x: Tensor) -> Tensor:

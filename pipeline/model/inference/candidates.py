@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pipeline.model.inference.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.inference.reading import Reading
-from pipeline.model.sequences.branches import additive
 from pipeline.model.sequences.encoding import ReplySpan
+from pipeline.model.sequences.masks import additive_mask
 
 
 Pair = tuple[int, int]  # context, token
@@ -126,7 +126,7 @@ def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tenso
         past_key_values=reading.shared(),
         use_cache=True,
         position_ids=trunks + depths,
-        attention_mask=additive(mask, reading.hidden.dtype),
+        attention_mask=additive_mask(mask, reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state
     return hidden

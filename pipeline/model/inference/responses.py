@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from pipeline.model.inference.reading import Reading
-from pipeline.model.sequences.branches import additive
 from pipeline.model.sequences.encoding import ReplySpan
+from pipeline.model.sequences.masks import additive_mask
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _read_on(
         past_key_values=cache,
         use_cache=True,
         position_ids=position[:, None],
-        attention_mask=additive(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
+        attention_mask=additive_mask(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state[:, 0]
     return hidden

@@ -24,12 +24,12 @@ from pipeline.errors import ModelError
 from pipeline.model.derivatives.attention import TWICE
 from pipeline.model.derivatives.cross_entropy import tied_nll
 from pipeline.model.derivatives.gelu import Gelu
-from pipeline.model.derivatives.switch import set_twice
+from pipeline.model.derivatives.twice_differentiable import set_twice
 from pipeline.model.network import next_utterance
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.per_thread import PerThread
 from pipeline.model.sequences.batching import Batch
-from pipeline.model.sequences.branches import additive
+from pipeline.model.sequences.masks import additive_mask
 from pipeline.params import NextUtterance
 
 
@@ -157,7 +157,7 @@ class LanguageModel:
             parameters = self._of_rows(parameters, batch.tasks)
         options: dict[str, Any] = {}
         if batch.branches is not None:
-            mask = additive(batch.branches.mask, parameters[WTE].dtype)
+            mask = additive_mask(batch.branches.mask, parameters[WTE].dtype)
             options = {"attention_mask": mask, "position_ids": batch.branches.positions}
         return parameters, self.hidden(parameters, batch.ids, **options).last_hidden_state
 

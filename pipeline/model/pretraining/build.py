@@ -12,7 +12,7 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.folder import weight_files, write_gpt2
+from pipeline.model.base.huggingface_folder import weight_files, write_gpt2
 from pipeline.model.base.load import read_folder
 from pipeline.model.base.tokenizer import (
     SPECIAL_TOKENS,
@@ -20,7 +20,7 @@ from pipeline.model.base.tokenizer import (
     load_tokenizer,
     train_tokenizer,
 )
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining import hub
 from pipeline.model.pretraining.heldout import heldout_facts
 from pipeline.model.pretraining.pretrain import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.model.sequences.branches import Branches, Trunk, place
+from pipeline.model.sequences.branches import Branches, Trunk, lay_out
 from pipeline.model.sequences.encoding import ReplySpan, Window
 
 
@@ -91,6 +91,6 @@ def collate_tasks(sets: Sequence[Sequence[Piece]], device: torch.device) -> Batc
     branches = None
     if pieces[0].distractors:
         trunks = [Trunk(len(piece.ids), piece.spans, piece.distractors) for piece in pieces]
-        branches = place(trunks, length, device)
+        branches = lay_out(trunks, length, device)
     inputs = torch.tensor(ids, device=device)
     return Batch(inputs, rows, columns, targets, owners, len(sets), branches)

@@ -33,7 +33,7 @@ class Branches:
     ends: Tensor  # (U, C) where its candidates' closing tokens stand, its own first
 
 
-def place(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branches:
+def lay_out(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branches:
     """Lay out a batch of trunks and their branches in sequences of T = `length` places."""
     positions = torch.arange(length).repeat(len(trunks), 1)
     mask = torch.ones(length, length, dtype=torch.bool).tril().repeat(len(trunks), 1, 1)
@@ -57,9 +57,3 @@ def place(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branche
         torch.tensor(rows, device=device),
         torch.tensor(ends, device=device),
     )
-
-
-def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return (B, Q, K) bool as (B, 1, Q, K): 0 where it is true, the smallest number elsewhere."""
-    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return zeros.masked_fill(~mask, torch.finfo(dtype).min)[:, None]

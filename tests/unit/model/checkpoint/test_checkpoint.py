@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.model.files import checkpoint as module
-from pipeline.model.files.checkpoint import (
+from pipeline.model.checkpoint import checkpoint as module
+from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
     flatten_optimizer,

@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from pipeline.errors import ModelError
-from pipeline.model.base.folder import read_gpt2, weight_files, write_gpt2
+from pipeline.model.base.huggingface_folder import read_gpt2, weight_files, write_gpt2
 
 
 IDS = torch.arange(8)[None]

@@ -3,7 +3,7 @@
 from torch import nn
 
 
-class Twice(nn.Module):
+class TwiceDifferentiable(nn.Module):
     """A module in two forms of one function.
 
     With `twice` its first derivative can itself be differentiated at little cost; without, it is
@@ -16,5 +16,5 @@ class Twice(nn.Module):
 def set_twice(network: nn.Module, *, twice: bool) -> None:
     """Choose the form of all such modules of a network."""
     for module in network.modules():
-        if isinstance(module, Twice):
+        if isinstance(module, TwiceDifferentiable):
             module.twice = twice
