@@ -1,20 +1,21 @@
-"""Modules whose two derivatives are written out, and the switch to what is derived only once."""
+"""The switch between hand-made second derivatives and torch's own faster kernels."""
 
 from torch import nn
 
 
 class TwiceDifferentiable(nn.Module):
-    """A module in two forms of one function.
+    """A module that computes one function in two ways.
 
-    With `twice` its first derivative can itself be differentiated at little cost; without, it is
-    torch's own kernel, the faster one where nothing asks for more than a gradient.
+    Attributes:
+        twice: true: the module's gradient can itself be differentiated at little cost. False: the
+            module is torch's own kernel, which is faster where nothing but a gradient is needed.
     """
 
     twice: bool = True
 
 
 def set_twice(network: nn.Module, *, twice: bool) -> None:
-    """Choose the form of all such modules of a network."""
+    """Set `twice` of every `TwiceDifferentiable` module of a network."""
     for module in network.modules():
         if isinstance(module, TwiceDifferentiable):
             module.twice = twice
