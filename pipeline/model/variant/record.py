@@ -1,4 +1,4 @@
-"""`variant.json`: what one training run is, written beside its tensors."""
+"""`variant.json`: the record of one training run, written beside its tensors."""
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -28,7 +28,7 @@ class VariantFile(BaseModel):
     all_parameters: int
     dialogues: dict[str, int]  # of each split that training read
     over_context: dict[str, int]  # of them, longer than the context: split into windows
-    inner_rates: dict[str, float | None] | None  # what fine-tuning moves, at which learned rate
+    inner_rates: dict[str, float | None] | None  # tensors that adapt: learned rates
     steps: int  # outer steps run
     best_step: int  # the step whose parameters were kept
     replies: int  # replies in any loss, inner or outer
