@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, PipelineError
-from pipeline.model.base import load as module
 from pipeline.model.base.folder import read_gpt2, write_gpt2
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
+from pipeline.model.pretraining import build as module
 from pipeline.model.pretraining.build import build_base
 from pipeline.params import Base
 from stages import base as stage
