@@ -155,4 +155,5 @@ def test_reptile_is_the_way_that_adam_went(make_learner):
     end = by_torch(learner, [collate(piece, CPU) for piece in pieces])
     for name, value in end.items():
         expected = (learner.theta[name] - value.detach()) / ALPHA
-        torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-8)
+        # Where a gradient is 0 but for rounding, 1e-16, Adam's slope 1/ε makes 1e-8 of it.
+        torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-7)

@@ -13,6 +13,7 @@ from pipeline.learning.data.episodes import (
     training_episodes,
     validation_episodes,
 )
+from pipeline.learning.inner import validation
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.meta import maml
@@ -55,7 +56,9 @@ def train(variant, steps, *, name, tasks=TASKS):
 
     def validate(theta):
         return adaptation(
-            over_ranks.validate(place, valid, lambda mine: validate(learner, theta, mine, inner))
+            over_ranks.validate(
+                place, valid, lambda mine: validation.validate(learner, theta, mine, inner)
+            )
         )
 
     rest = Loop(

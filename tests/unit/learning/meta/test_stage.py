@@ -23,13 +23,13 @@ def asked(monkeypatch, make_learner):
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
     monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)
-    for name in ("meta_gradient", "validate"):
+    for module, name in ((train.maml, "meta_gradient"), (train.validation, "validate")):
 
         def noted(*args, _name=name, **kw):
             seen[_name] = args[3]
             return 0.0, 0.0
 
-        monkeypatch.setattr(train.maml, name, noted)
+        monkeypatch.setattr(module, name, noted)
 
     def run(theta, step, validate, schedule, **options):
         step(theta, 0)

@@ -10,6 +10,7 @@ from pipeline.learning.training.loop import Progress, Trained
 from pipeline.learning.training.run import Identity, save, start
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
+from pipeline.model.trained import load
 from pipeline.model.trained.load import load_variant
 from pipeline.model.variant.record import read_variant
 from pipeline.params import Adapters, Settings, TrainParams
@@ -86,8 +87,8 @@ def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
 
 def test_a_missing_theta_names_the_whole_command(make_learner, monkeypatch):
     (saved(make_learner(), {}) / "theta.safetensors").unlink()
-    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(training_run, "load_base", lambda _: None)
+    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(load, "load_base", lambda _: None)
     with pytest.raises(MissingFileError, match=r"run `python -m stages.train in_place 0` "):
         load_variant("in_place", 0)
 
@@ -102,6 +103,6 @@ def test_what_the_inner_loop_learned_comes_back_with_the_variant(make_learner, m
     rates = {"special.weight": 0.1 / 3, "wte.weight": None}
     learner = make_learner()
     save(identity(), learner, Trained(learner.theta, Progress()), {}, rates)
-    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(training_run, "load_base", lambda _: None)
+    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(load, "load_base", lambda _: None)
     assert load_variant("in_place", 0).inner_rates == rates
