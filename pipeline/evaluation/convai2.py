@@ -12,7 +12,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from pipeline.artifacts import STUDIES, raw_text
+from pipeline.artifacts import CONVAI2, raw_text
 from pipeline.errors import DataError
 from pipeline.evaluation.adaptation import Content
 from pipeline.evaluation.aggregate import finite, percent
@@ -27,7 +27,7 @@ from pipeline.persona.task import PersonaTask, Split
 from pipeline.persona.tasks import build_tasks
 
 
-ZERO_SHOT = STUDIES / "zero_shot"  # a file for each variant that was scored there
+ZERO_SHOT = CONVAI2.parent / "zero_shot"  # a file for each variant that was scored there
 VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's validation set
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
 CONSTANT = {"constant_reply": best_reply, "frequent_words": frequent_words}
