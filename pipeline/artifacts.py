@@ -142,7 +142,8 @@ def write_json(path: Path, value: object) -> None:
 def json_text(value: object) -> str:
     """Return JSON with sorted keys, a final newline and no NaN.
 
-    An object or list without another one in it stands on one line; others are indented by two.
+    An object or list that holds no other one stands on one line. Any other list has an item per
+    line, any other object a key per line, indented by two.
     """
     return _json(value, "\n") + "\n"
 
@@ -153,7 +154,11 @@ def _json(value: object, line: str) -> str:
         items = [f"{_json_key(key)}: {_json(value[key], inner)}" for key in sorted(value)]
         return "{" + ",".join(inner + item for item in items) + line + "}"
     if isinstance(value, list | tuple) and any(map(_nests, value)):
-        return "[" + ",".join(inner + _json(item, inner) for item in value) + line + "]"
+        return "[" + ",".join(inner + _json_line(item) for item in value) + line + "]"
+    return _json_line(value)
+
+
+def _json_line(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 

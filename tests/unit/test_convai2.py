@@ -118,7 +118,7 @@ def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypat
     said = capsys.readouterr().out
     assert "same, zero-shot" in said
     assert said.count("zero-shot") == 1
-    assert "other files or splits than these: older, other, part in studies/convai2/zero_shot" in said
+    assert "than these: older, other, part in studies/convai2/zero_shot" in said
 
 
 def test_an_unknown_split_names_no_other_commands_option(tmp_path):
