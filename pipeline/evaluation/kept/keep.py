@@ -7,8 +7,10 @@ what the runs cost in `runs.json`.
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -47,7 +49,7 @@ def keep(run: Path, study: Path) -> None:
         _copy(run / artifacts.PARAMS, folder / artifacts.PARAMS)
         _metrics(run, folder, params)
         for source, target in COPIED.items():
-            _copy(_existing(run / source, run / target), folder / target)
+            _copy(existing(run / source, run / target), folder / target)
         _histories(run, folder, params)
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
@@ -66,16 +68,17 @@ class _Params:
     def of(cls, run: Path) -> "_Params":
         text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
         params = YAML(typ="safe", pure=True).load(text)
-        claims = params["compare"].get("claims", [])
-        return cls(
-            frozenset(params["variants"]),
-            frozenset(params["seeds"]),
-            frozenset(frozenset((claim["a"], claim["b"])) for claim in claims),
-        )
+        return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+
+
+def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
+    """Return the pairs of variants that the claims of `params.yaml` are about."""
+    claims = params["compare"].get("claims", [])
+    return frozenset(frozenset((claim["a"], claim["b"])) for claim in claims)
 
 
 def _metrics(run: Path, folder: Path, params: _Params) -> None:
-    details = _existing(run / artifacts.DETAILS, run / "metrics")
+    details = existing(run / artifacts.DETAILS, run / "metrics")
     contents = {
         path.stem: content
         for path in sorted(details.glob("*.json"))
@@ -87,20 +90,21 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     for name, content in contents.items():
         artifacts.write_json(folder / "metrics" / f"{name}.json", slim_details(content))
         _copy(
-            _existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
+            existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
             folder / "kshot" / f"{name}.csv",
         )
         _copy(
-            _existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
+            existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
             folder / "support" / f"{name}.json",
         )
-    comparison = _existing(run / artifacts.COMPARISON, run / "comparison.json")
+    comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
         content = artifacts.read_json(comparison, made_by="compare")
         artifacts.write_json(folder / "comparison.json", slim_comparison(content, params.asked))
 
 
-def _existing(wanted: Path, other: Path) -> Path:
+def existing(wanted: Path, other: Path) -> Path:
+    """Return the run's path where there is one, else the study's."""
     return wanted if wanted.exists() else other
 
 
@@ -126,7 +130,7 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
     for name, path in _runs(run, params):
         text = slim_history(path.read_text(encoding="utf-8"))
         artifacts.write_text(folder / "history" / f"{name}.csv", text)
-        record = _existing(path.with_name("variant.json"), path.with_suffix(".json"))
+        record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
         if record.is_file():
             records.append(artifacts.read_json(record, made_by="train"))
     if records:
