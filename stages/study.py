@@ -1,6 +1,6 @@
 """Keep a run as a study, and write what documents say of studies: `python -m stages.study`."""
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from pipeline.evaluation.kept.keep import README, keep
 from stages import console
 
 
-class Action(str, Enum):
+class Action(StrEnum):
     """What to do."""
 
     KEEP = "keep"

@@ -20,6 +20,7 @@ from pipeline.evaluation.kept.again import again
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.table import in_order
 
 
@@ -33,7 +34,7 @@ BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
 def results(root: Path) -> str:
     """Return docs/results.md."""
     path = root / TEMPLATE
-    return _render(path.read_text(encoding="utf-8"), path, _context(root))
+    return wrapped(_render(path.read_text(encoding="utf-8"), path, _context(root)))
 
 
 def filled(text: str, origin: Path, root: Path) -> str:
@@ -63,7 +64,7 @@ def readme(root: Path, name: str) -> str:
     if not about.is_file():
         raise DataError(f"{about}: not found; say there what was asked and how to run it again")
     context = _context(root) | {"this": Quote(study), "again": partial(again, study)}
-    text = _render(about.read_text(encoding="utf-8"), about, context).strip()
+    text = wrapped(_render(about.read_text(encoding="utf-8"), about, context)).strip()
     note = f"Made from this folder's files by `python -m stages.study readme {name}`."
     return "\n\n".join([text, *_sections(study), note]) + "\n"
 
@@ -78,10 +79,10 @@ def _sections(study: Study) -> list[str]:
         "## Adaptation": [adapted, "Nats per token, closing tokens counted." if adapted else ""],
         "## Ranking": [tables.rankings(study)],
         "## Training seeds": [document.over_seeds(study.details, [])],
-        "## Questions": [tables.claims([*tests.tests, *tests.adaptation.tests]) if tests else ""],
+        "## Questions": [tables.claims(study.asked()) if tests else ""],
         "## Perplexity by K (Fig. 3)": [tables.kshot(study)],
         "## What training cost": [tables.costs(study)],
-        "## Trials on valid": [tables.trials([study])],
+        "## Trials on valid": [tables.trials(study)],
     }
     return [
         part
@@ -133,11 +134,26 @@ def _context(root: Path) -> dict[str, Any]:
     def rankings(name: str, variants: Sequence[str] | None = None) -> str:
         return tables.rankings(get(name), variants)
 
-    def trials(*studies: str) -> str:
-        return tables.trials([get(name) for name in studies])
+    def studies() -> list[tuple[str, str]]:
+        return [(name, _title(get(name).folder / ABOUT)) for name in names(root)]
 
-    found = {"study": study, "summary": summary, "kshot": kshot, "rankings": rankings}
+    def floors(name: str) -> str:
+        return tables.floors(get(name))
+
+    found = {
+        "study": study,
+        "floors": floors,
+        "paper": tables.paper,
+        "studies": studies,
+        "summary": summary,
+        "kshot": kshot,
+        "rankings": rankings,
+    }
     return found | {"trials": trials, "quoted": tables.quoted}
+
+
+def _title(about: Path) -> str:
+    return about.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def _render(text: str, origin: Path, context: dict[str, Any]) -> str:

@@ -119,7 +119,7 @@ class Quote:
     def gain_at(self, variant: str, k: int) -> str:
         """Return the gain by K of the person's dialogues."""
         shots = self.study.of(variant).k_shot
-        return interval(shots and shots.gain.get(k), 3)
+        return interval(None if shots is None else shots.gain.get(k), 3)
 
     def adaptation(self, variant: str) -> str:
         """Return the verdict on a variant's gain."""
@@ -163,10 +163,17 @@ class Quote:
         row = self.study.trials[variant][number_of - 1]
         return number(float(row["valid_nats"]), 3)
 
-    def curve(self, run: str, column: str, digits: int = 2, *, exped: bool = False) -> str:
-        """Return a column of a training run's validations: the first and the last."""
+    def epochs(self, variant: str) -> str:
+        """Return a training run's replies in any loss as a share of the training replies."""
+        replies = self.study.json("summary.json")["splits"]["train"]["replies"]
+        return number(cost_row(self.study.runs[variant]).replies / replies, 2)
+
+    def curve(
+        self, run: str, column: str, digits: int = 2, *, exped: bool = False, since: int = 0
+    ) -> str:
+        """Return a column of a training run's validations: one of them, and the last."""
         rows = self.study.history(run)
-        ends = [float(rows[place][column]) for place in (0, -1)]
+        ends = [float(rows[place][column]) for place in (since, -1)]
         return " → ".join(number(exp(end) if exped else end, digits) for end in ends)
 
     def base(self, key: str, digits: int = 1) -> str:

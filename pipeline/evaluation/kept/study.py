@@ -27,7 +27,9 @@ class Shots(Read):
     personas: int | None = None
     gain: Mapping[int, Interval | None] = Field(default_factory=dict)
     behind_fine_tuning: Mapping[int, Interval] = Field(default_factory=dict)
-    prompted: Mapping[int, float] = Field(default_factory=dict)  # dialogues in the prompt, on average
+    prompted: Mapping[int, float] = Field(
+        default_factory=dict
+    )  # dialogues in the prompt, on average
 
 
 class KeptDetails(Details):
@@ -158,6 +160,22 @@ class Study:
                 if test.metric == metric and (test.b, test.a) == (a, b):
                     return turned(test)
         raise DataError(f"study {self.name} has no test of {a} and {b} by {metric}")
+
+    def asked(self) -> list[PairedResult]:
+        """Return the tests with their questions, in the direction of the question.
+
+        A file that is older than claims has none; `params.yaml` says what its pairs were read for.
+        """
+        if self.comparison is None:
+            return []
+        claims = self.params["compare"].get("claims", [])
+        questions = {(claim["a"], claim["b"]): claim["question"] for claim in claims}
+        found = []
+        for test in [*self.comparison.tests, *self.comparison.adaptation.tests]:
+            shown = turned(test) if (test.b, test.a) in questions else test
+            question = questions.get((shown.a, shown.b), test.question)
+            found.append(shown.model_copy(update={"question": question}))
+        return found
 
     def _json(self, path: Path) -> dict[str, Any]:
         return artifacts.read_json(path, made_by="score")

@@ -8,8 +8,8 @@ from pipeline.evaluation.document import HEADINGS, TESTED, digits_of, tested
 from pipeline.evaluation.findings import PairedResult
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.markdown import NONE, code, given, interval, number, p_value, table
-from pipeline.evaluation.published import quoted_on
-from pipeline.evaluation.table import METRICS, Interval, floor_rows, in_order
+from pipeline.evaluation.published import published, quoted_on
+from pipeline.evaluation.table import HEAD_HITS, METRICS, Interval, floor_rows, in_order
 from pipeline.evaluation.training_cost import compact, cost_row
 
 
@@ -30,6 +30,19 @@ def levels(study: Study) -> str:
         for floor in floor_rows(study.floors)
     ]
     return table(["variant", *(title for title, _ in HEADINGS.values())], rows)
+
+
+def floors(study: Study) -> str:
+    """Return the floors as a sentence."""
+    shown = []
+    for floor in floor_rows(study.floors):
+        scores = (
+            f"{HEADINGS[metric][0].split(' ')[0]} {interval(found, HEADINGS[metric][1])}"
+            for metric, found in floor.ours.items()
+            if found is not None
+        )
+        shown.append(f"{floor.title.lower()} {', '.join(scores)}")
+    return f"Floors: {'; '.join(shown)}."
 
 
 def _digits() -> Iterable[tuple[str, int]]:
@@ -83,7 +96,8 @@ def _cut(
 
 def kshot(study: Study, names: Sequence[str] | None = None) -> str:
     """Return perplexity at each K of Fig. 3, on the same replies."""
-    names = in_order(study.kshot) if names is None else names
+    if names is None:
+        names = [name for name in in_order(study.kshot) if len(study.kshot[name]) > 1]
     if not names:
         return ""
     ks = [row["k"] for row in study.kshot[names[0]]]
@@ -122,7 +136,7 @@ def rankings(study: Study, names: Sequence[str] | None = None) -> str:
         one = study.of(name)
         cells = [
             interval(part.get(metric), 1)
-            for metric in (document.HEAD_HITS, "hits_at_1", PMI)
+            for metric in (HEAD_HITS, "hits_at_1", PMI)
             for part in (one.before_adaptation, one.metrics)
         ]
         rows.append([code(name), *cells])
@@ -131,15 +145,15 @@ def rankings(study: Study, names: Sequence[str] | None = None) -> str:
 
 
 def _has_head(study: Study, name: str) -> bool:
-    return study.of(name).metrics.get(document.HEAD_HITS) is not None
+    return study.of(name).metrics.get(HEAD_HITS) is not None
 
 
-def trials(studies: Sequence[Study]) -> str:
+def trials(study: Study) -> str:
     """Return every trial of a search: its point, its score on valid, its cost."""
     headings = ("variant", "values tried", "nats per token on valid", "best epoch", "chosen")
     known = ("trial", "valid_nats", "epoch", "chosen", "steps", "best_step", "replies")
     rows = []
-    for name, row in ((n, row) for s in studies for n, found in s.trials.items() for row in found):
+    for name, row in ((name, row) for name, found in study.trials.items() for row in found):
         keys = [key for key in row if key not in (*known, "outer_replies", "operations")]
         point = ", ".join(f"`{key}` {row[key]}" for key in keys)
         cost = (row["steps"], row["replies"], row["outer_replies"])
@@ -165,6 +179,12 @@ def quoted() -> str:
         for row in quoted_on("ConvAI2", "valid")
     ]
     return table([*headings, "personas", "tokenizer; unit of perplexity", "quoted from"], rows)
+
+
+def paper(variant: str, metric: str) -> str:
+    """Return a number of the paper's Table 1, as printed."""
+    (row,) = (row for row in published() if row.variant == variant)
+    return given(getattr(row, metric))
 
 
 def estimate(found: Any, digits: int) -> str:
