@@ -140,16 +140,16 @@ def _context(root: Path) -> dict[str, Any]:
     def floors(name: str) -> str:
         return tables.floors(get(name))
 
-    found = {
+    return {
         "study": study,
-        "floors": floors,
-        "paper": tables.paper,
         "studies": studies,
         "summary": summary,
         "kshot": kshot,
         "rankings": rankings,
+        "floors": floors,
+        "paper": tables.paper,
+        "quoted": tables.quoted,
     }
-    return found | {"trials": trials, "quoted": tables.quoted}
 
 
 def _title(about: Path) -> str:
