@@ -44,7 +44,7 @@ def filled(text: str, origin: Path, root: Path) -> str:
     """
     context = _context(root)
     return BLOCK.sub(
-        lambda block: f"{block[1]}{_render(block[2], origin, context)}\n{block[3]}", text
+        lambda block: f"{block[1]}\n{_render(block[2], origin, context)}\n\n{block[3]}", text
     )
 
 
@@ -59,7 +59,7 @@ def readme(root: Path, name: str) -> str:
     Raises:
         DataError: there is no `about.md`, or it asks for what the study does not have.
     """
-    study = _study(root, name)
+    study = study_of(root, name)
     about = study.folder / ABOUT
     if not about.is_file():
         raise DataError(f"{about}: not found; say there what was asked and how to run it again")
@@ -113,13 +113,14 @@ def _family(study: Study, heading: str) -> list[str]:
     return [f"Holm's correction is over {levels} tests of levels{more}. {left_out}"]
 
 
-def _study(root: Path, name: str) -> Study:
+def study_of(root: Path, name: str) -> Study:
+    """Return a study; `embedded` is the working tree's own run."""
     return Study(name, root if name == EMBEDDED else root / artifacts.STUDIES / name)
 
 
 def _context(root: Path) -> dict[str, Any]:
     """Return what templates may call."""
-    get = cache(partial(_study, root))
+    get = cache(partial(study_of, root))
 
     def study(name: str) -> Quote:
         return Quote(get(name))

@@ -130,6 +130,10 @@ class Quote:
         (row,) = (row for row in self.study.kshot[variant] if int(row["k"]) == k)
         return number(float(row[metric]), DIGITS.get(metric, 1))
 
+    def shots(self, variant: str, *ks: int) -> str:
+        """Return perplexity at some K of Fig. 3."""
+        return " / ".join(self.at_k(variant, k) for k in ks)
+
     def test(self, a: str, b: str, metric: str = "nats_per_token") -> Quoted:
         """Return a test of the first minus the second."""
         return Quoted(self.study.test(a, b, metric))

@@ -41,8 +41,8 @@ def floors(study: Study) -> str:
             for metric, found in floor.ours.items()
             if found is not None
         )
-        shown.append(f"{floor.title.lower()} {', '.join(scores)}")
-    return f"Floors: {'; '.join(shown)}."
+        shown.append(f"{floor.title}: {', '.join(scores)}")
+    return f"Floors. {'; '.join(shown)}."
 
 
 def _digits() -> Iterable[tuple[str, int]]:
