@@ -34,6 +34,7 @@ TEST = (
     *("a", "b", "metric", "question", "personas", "difference"),
     *("p", "p_holm", "verdict", "detectable", "over_seeds"),
 )
+COUNTS = ("personas", "records", "seeds")
 DIGITS = 9  # significant
 
 
@@ -41,7 +42,7 @@ def slim_details(details: Mapping[str, Any]) -> Content:
     """Return the headline, the adaptation and the gains per K of `metrics/details/VARIANT.json`."""
     kept: Content = {
         "headline": details["headline"],
-        "counts": details["counts"],
+        "counts": {name: details["counts"][name] for name in COUNTS},
         "metrics": _metrics(details["metrics"], METRICS),
         "before_adaptation": _metrics(details["before_adaptation"], BEFORE),
         "k_shot": _k_shot(details.get("k_shot")),
