@@ -16,7 +16,6 @@ from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.study import Study, turned
-from pipeline.evaluation.kept.wrap import wrapped
 from tests.wiring.closure import ROOT
 
 
@@ -216,20 +215,6 @@ def test_a_study_without_words_says_what_is_missing(run):
     keep(run, run / "studies/mine")
     with pytest.raises(DataError, match=r"about\.md: not found; say there what was asked"):
         pages.readme(run, "mine")
-
-
-def test_paragraphs_are_wrapped_and_tables_code_and_intervals_stay_whole():
-    long = "word " * 30
-    text = f"# {long}\n\n- {long}\n  more\n- next\n\n| {long} |\n\n```\n{long}\n```\n"
-    lines = wrapped(text).splitlines()
-    assert [line for line in lines if len(line) > 120 and line[0] not in "#|w"] == []
-    assert lines[2].startswith("- word")
-    assert lines[3].startswith("  word")
-    assert f"| {long} |" in lines
-    assert long in lines
-    filler = "x" * 105
-    assert wrapped(f"{filler} 0.123 [0.111, 0.222]\n") == f"{filler}\n0.123 [0.111, 0.222]\n"
-    assert wrapped(wrapped(text)) == wrapped(text)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -57,11 +57,6 @@ class Quoted:
         return (self.over_seeds or self.test).verdict
 
     @property
-    def alone(self) -> str:
-        """The p-value of the test over personas, not corrected."""
-        return compare_p(self.test.p)
-
-    @property
     def sentence(self) -> str:
         """Difference, p-value and verdict."""
         return f"{self.difference}, {self.holm}: {self.verdict}"
