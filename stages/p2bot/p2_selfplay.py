@@ -16,6 +16,7 @@ from pipeline.learning.training.run import Identity, save, start
 from pipeline.model.base.load import load_base
 from pipeline.model.network.learner import load_theta
 from pipeline.params import SelfPlayParams, Settings
+from pipeline.params.methods import refuse_other_method
 from pipeline.persona.task import PersonaTask
 from stages.shell import console
 
@@ -25,6 +26,7 @@ def p2_selfplay(
     seed: Annotated[int, typer.Argument(help="Training seed.")],
 ) -> None:
     """Let a trained transmitter talk with itself and learn from the rewards."""
+    refuse_other_method("p2_selfplay", name, seed)
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(SelfPlayParams, variant.set)

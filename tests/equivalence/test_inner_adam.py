@@ -76,7 +76,7 @@ def test_inner_loop_is_torch_adam_on_a_copy(make_learner):
 def test_fine_tuning_takes_the_same_steps(make_learner):
     learner = make_learner(double=True)
     dialogues = [learner.encoder.encode(a_dialogue(n)) for n in range(2)]
-    values = read_yaml(ROOT / "params.yaml")["finetune"]
+    values = read_yaml(ROOT / "presets/embedded.yaml")["finetune"]
     values |= {"optimizer": "adam", "lr": ALPHA, "epochs": [0, 1], "batch_size": None}
     found = finetune(learner, [Support("a", tuple(dialogues))], Finetune(**values))
     fine_tuned = next(iter(found)).theta

@@ -60,7 +60,7 @@ def finetune(
         DivergedError: a loss is not finite.
         TrainingError: learned rates meet an optimizer other than SGD.
     """
-    plans = [plan(support, params, learner.model.objective) for support in supports]
+    plans = [plan(support, params) for support in supports]
     folds = [number for number, updates in enumerate(plans) if updates]
     size = at_once if learner.stackable else 1
     if size > 1:  # the longest first: those at work are always the first ones of a group

@@ -17,7 +17,7 @@ class _StopError(PipelineError):
 def asked(monkeypatch, make_learner):
     """What the stage hands to the loop and to the meta-gradient, before anything is trained."""
     seen = {}
-    settings = Settings.load(ROOT / "params.yaml")
+    settings = Settings.load(ROOT / "presets/embedded.yaml")
     monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])

@@ -14,7 +14,7 @@ from tests.wiring.closure import ROOT
 
 
 def params(steps=4, **rest):
-    values = read_yaml(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
     values |= {"outer_steps": steps, "outer_batch_size": 2, "inner_steps": 2}
     values["meta_train"] |= {"validate_every": 2, "valid_episodes": 1, "warmup_steps": 0} | rest
     return Settings(values, "test").view(MetaTrainParams)

@@ -25,7 +25,7 @@ def in_a_folder(tmp_path, monkeypatch):
 
 
 def identity(method="train"):
-    params = Settings.load(ROOT / "params.yaml").view(TrainParams)
+    params = Settings.load(ROOT / "presets/embedded.yaml").view(TrainParams)
     adapters = Adapters(bottleneck=4, init_std=0.3)
     return Identity(method, "in_place", 0, AXES["in_place"], adapters, params)
 

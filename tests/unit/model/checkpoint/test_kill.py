@@ -31,7 +31,7 @@ STEPS, EVERY = 10, 3
 
 
 def small_params():
-    params = read_yaml(ROOT / "params.yaml")
+    params = read_yaml(ROOT / "presets/embedded.yaml")
     params |= {"outer_steps": STEPS, "outer_batch_size": 3, "inner_batch_size": 1}
     params["meta_train"] |= {"validate_every": EVERY, "valid_episodes": 1, "warmup_steps": 2}
     return params

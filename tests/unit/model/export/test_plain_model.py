@@ -69,7 +69,7 @@ def test_as_a_base_it_is_taken_as_it_is(trained, tmp_path):
     """No second set of special tokens, no other value."""
     _, moved = trained
     export("in_place", tmp_path / "out")
-    params = Settings.load(ROOT / "params.yaml").check().base
+    params = Settings.load(ROOT / "presets/embedded.yaml").check().base
     params = params.model_copy(update={"source": str(tmp_path / "out")})
     build_base(params, tmp_path / "none", tmp_path / "base", advance=lambda *_: None)
     model, _ = load_base(tmp_path / "base")
