@@ -44,23 +44,22 @@ def direction_of(history):
     return first / (1 - BETA_1**count) / (root + EPSILON)
 
 
-def unrolled(learner, drawn, theta, rates, weights, *, exact, support_loss):
+def unrolled(learner, drawn, theta, rates, *, exact, support_loss):
     """The outer loss by autograd alone."""
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
         hat, history = dict(theta), []
-        for turn, weight in enumerate(weights):
+        for turn in range(STEPS):
             support = episode.supports[turn % len(episode.supports)]
             loss = learner.losses(hat, collate(support, CPU)).sum()
             moving = [hat[n] for n in rates]
             history.append(torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact))
-            total = total + support_loss / len(weights) * loss / len(drawn)
+            total = total + support_loss / STEPS * loss / len(drawn)
             so_far = zip(rates, zip(*history, strict=True), strict=True)
             steps = {n: rates[n] * direction_of(gradients) for n, gradients in so_far}
             hat = {n: v - steps[n] if n in steps else v for n, v in hat.items()}
-            if weight:
-                query = collate(episode.query, CPU)
-                total = total + weight * learner.losses(hat, query).sum() / len(drawn)
+        query = collate(episode.query, CPU)
+        total = total + learner.losses(hat, query).sum() / len(drawn)
     return total
 
 
@@ -99,11 +98,11 @@ def test_fine_tuning_takes_the_same_steps(make_learner):
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
 @pytest.mark.parametrize("learned", [False, True])
-@pytest.mark.parametrize(("anneal", "support_loss"), [(0, 0.0), (8, 0.7)])
+@pytest.mark.parametrize("support_loss", [0.0, 0.7])
 @pytest.mark.parametrize("moving", PATTERNS)
 @pytest.mark.parametrize(("name", "draw"), [("in_place", episodes), ("extra_place", several)])
 def test_way_back_is_the_plain_unrolling(
-    make_learner, name, draw, moving, anneal, support_loss, learned, kind, recompute
+    make_learner, name, draw, moving, support_loss, learned, kind, recompute
 ):
     """With learned rates they differ from tensor to tensor."""
     learner = make_learner(name, double=True)
@@ -115,14 +114,14 @@ def test_way_back_is_the_plain_unrolling(
     for number, n in enumerate(n for n in start if n not in theta):
         start[n] = start[n] - 0.1 * number
     outer = {n: v.detach().requires_grad_() for n, v in start.items()}
-    options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
+    options = {"recompute": recompute, "support_loss": support_loss}
     inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
-    report = meta_gradient(learner, outer, drawn, inner, step=2)
+    report = meta_gradient(learner, outer, drawn, inner)
 
     free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
     values = {n: logs[n].exp() if learned else ALPHA for n in moves}
     way = {"exact": kind == "exact", "support_loss": support_loss}
-    total = unrolled(learner, drawn, free, values, inner.weights(2), **way)
+    total = unrolled(learner, drawn, free, values, **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
     found, found_logs = rates.split(outer)
@@ -155,4 +154,5 @@ def test_reptile_is_the_way_that_adam_went(make_learner):
     end = by_torch(learner, [collate(piece, CPU) for piece in pieces])
     for name, value in end.items():
         expected = (learner.theta[name] - value.detach()) / ALPHA
-        torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-8)
+        # The gradient of the keys' biases is 0 but for rounding, which Adam divides by ε = 1e-8.
+        torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-7)

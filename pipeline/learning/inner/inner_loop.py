@@ -19,7 +19,6 @@ class InnerLoop:
     rates: InnerRates  # α and what it moves
     steps: int  # on a task's support sets in turn
     kind: MetaGradient
-    anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
     recompute: bool = False  # inner steps' graphs: least memory
     support_loss: float = 0.0  # weight of the support losses' mean in the outer loss
@@ -29,8 +28,3 @@ class InnerLoop:
         """Return how an inner step moves θ̂, given the learned log α if there are any."""
         optimizer = Sgd() if self.optimizer == "sgd" else Adam()
         return Descent(self.rates.rates(logs), optimizer)
-
-    def weights(self, outer_step: int) -> tuple[float, ...]:
-        """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""
-        share = max(0.0, 1 - outer_step / self.anneal) / self.steps if self.anneal else 0.0
-        return (*[share] * (self.steps - 1), 1 - share * (self.steps - 1))

@@ -36,7 +36,6 @@ def meta_gradient(
     episodes: Sequence[Episode],
     inner: InnerLoop,
     *,
-    step: int = 0,
     threads: TaskThreads = ALONE,
 ) -> StepReport:
     """Add the outer gradient of a batch of tasks to `.grad` (Alg. 1, lines 4-8).
@@ -50,7 +49,6 @@ def meta_gradient(
         outer: leaves, as `inner.rates.start` names them.
         episodes: the tasks.
         inner: the inner loop.
-        step: number of the outer step, for the multi-step loss.
         threads: who takes the tasks.
 
     Raises:
@@ -64,7 +62,7 @@ def meta_gradient(
 
     def outer_gradient_of(group: Sequence[Episode]) -> Outer:
         task = collate_group(learner, group, inner.steps)
-        return _task_gradient(learner, stacked(theta, len(group)), task, descent, inner, step)
+        return _task_gradient(learner, stacked(theta, len(group)), task, descent, inner)
 
     groups, share = groups_of(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
     for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
@@ -85,20 +83,14 @@ def meta_gradient(
         inner_change=changes.mean().item(),
         replies=replies,
         outer_replies=replies if inner.support_loss else queried,
-        cost=sum((_cost(learner, e, inner, step) for e in episodes), Cost.zero()),
+        cost=sum((Cost.meta(learner, e, inner.steps, inner.kind) for e in episodes), Cost.zero()),
     )
 
 
 def _task_gradient(
-    learner: Learner, theta: Theta, task: TaskBatch, descent: Descent, inner: InnerLoop, step: int
+    learner: Learner, theta: Theta, task: TaskBatch, descent: Descent, inner: InnerLoop
 ) -> Outer:
     if inner.kind == "reptile":
         return reptile_gradient(learner, theta, task, descent)
-    exact = inner.kind == "exact"
-    sweep = Sweep(inner.weights(step), exact, inner.recompute, inner.support_loss)
+    sweep = Sweep(inner.kind == "exact", inner.recompute, inner.support_loss)
     return outer_gradient(learner, theta, task, descent, sweep=sweep)
-
-
-def _cost(learner: Learner, episode: Episode, inner: InnerLoop, step: int) -> Cost:
-    queries = sum(weight > 0 for weight in inner.weights(step))
-    return Cost.meta(learner, episode, inner.steps, inner.kind, queries=queries)

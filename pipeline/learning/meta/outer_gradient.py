@@ -3,13 +3,12 @@
 With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the support loss's Hessian at
 θ̂_k, the chain rule through θ̂_{k+1} = θ̂_k - α ∇L(θ̂_k) is a sweep from the last step to the first:
 
-    λ_K = w_K ∇L'(θ̂_K)
-    λ_k = (I - H_k α) λ_{k+1} + w_k ∇L'(θ̂_k)         exact; first order leaves H_k out
+    λ_K = ∇L'(θ̂_K)
+    λ_k = (I - H_k α) λ_{k+1}         exact; first order leaves H_k out
 
-and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
-With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
-comes to λ_k.
-That is plain descent; `descent.py` has it for other directions than ∇L, and ∂/∂α.
+and λ_0 is the answer. With a weight s of the support losses' mean, each before the step that learns
+from it, s/K ∇L(θ̂_k) is added to λ_k. This is plain descent; `inner_step.py` has it for other
+directions than ∇L, and ∂/∂α.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -47,7 +46,6 @@ class Outer:
 class Sweep:
     """How to look back."""
 
-    weights: tuple[float, ...]  # w_1 ... w_K
     exact: bool  # second order
     recompute: bool  # make each inner step's graph when it is needed: least memory
     support_weight: float = 0.0  # s
@@ -79,7 +77,7 @@ def outer_gradient(
     """
     learned = [name for name, rate in descent.rates.items() if isinstance(rate, Tensor)]
     share = sweep.support_weight / len(task.supports)
-    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or share)
+    looks_back = bool(sweep.exact or learned or share)
     path: list[Visited] = []
     if looks_back and not sweep.recompute:
         # Looking back needs a gradient's graph, and its value only where that is used once more.
@@ -92,7 +90,7 @@ def outer_gradient(
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
         del adapted
     last = loss_gradients(learner, theta_hat, task.query, theta)
-    losses, cotangent = _weighted(last, sweep.weights[-1])
+    losses, cotangent = last.losses, last.gradients
     changes = distances(theta_hat, theta, task.query.num_tasks)
     del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
@@ -107,10 +105,6 @@ def outer_gradient(
         if share:
             losses = losses + share * at.losses
             cotangent = _sum(cotangent, at.gradients, share)
-        if k and sweep.weights[k - 1]:
-            there = loss_gradients(learner, at.theta, task.query, theta)
-            losses = losses + sweep.weights[k - 1] * there.losses
-            cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
         del at, state  # before the one before it is made
     return Outer(cotangent, by_rate, support_losses, losses, changes)
 
@@ -145,12 +139,6 @@ def _sum(
     one: Mapping[str, Tensor], other: Mapping[str, Tensor], weight: float
 ) -> dict[str, Tensor]:
     return {name: torch.add(value, other[name], alpha=weight) for name, value in one.items()}
-
-
-def _weighted(at: LossGradients, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-    if weight == 1:
-        return at.losses, at.gradients
-    return weight * at.losses, {name: weight * value for name, value in at.gradients.items()}
 
 
 def _again(

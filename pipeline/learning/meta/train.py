@@ -42,7 +42,6 @@ def inner_loop_of(learner: Learner, params: MetaTrainParams) -> InnerLoop:
         InnerRates(names, params.inner_lr, rest.learn_inner_lr),
         params.inner_steps * params.inner_dialogues,
         params.meta_gradient,
-        anneal=rest.multi_step_loss,
         tasks_at_once=tasks_at_once(learner.device),
         recompute=recompute(),
         support_loss=rest.support_loss,
@@ -100,9 +99,7 @@ def run(
             checkpoint.ranks,
             outer,
             episodes,
-            lambda mine: maml.meta_gradient(
-                learner, outer, mine, inner, step=number, threads=threads
-            ),
+            lambda mine: maml.meta_gradient(learner, outer, mine, inner, threads=threads),
         )
 
     def validate(outer: loop.Theta) -> dict[str, float]:

@@ -39,18 +39,16 @@ class Cost:
         return cls(_tokens(pieces), _forward(learner, pieces))
 
     @classmethod
-    def meta(
-        cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
-    ) -> "Cost":
-        """Cost of one task's inner steps and outer gradient, of so many query losses.
+    def meta(cls, learner: Learner, episode: Episode, steps: int, kind: str) -> "Cost":
+        """Cost of one task's inner steps and of its query loss's gradient.
 
         With F a forward pass: a gradient is 3F and the exact gradient's Hessian-vector product
         per inner step 6F; where φ is fixed its weights need no gradients, and both are 2F.
         """
         b = _backward(learner)
         per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
-        operations = _forward(learner, episode.query) * (1 + b) * queries
-        tokens = _tokens(episode.query) * queries
+        operations = _forward(learner, episode.query) * (1 + b)
+        tokens = _tokens(episode.query)
         for number, support in enumerate(episode.supports):
             times = len(range(number, steps, len(episode.supports)))  # steps that see this set
             operations += _forward(learner, support) * per_step * times

@@ -71,7 +71,7 @@ def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
     make_learner, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    settings = params(learn_inner_lr=True, multi_step_loss=3)
+    settings = params(learn_inner_lr=True)
     whole, rates = run(make_learner(), settings, "whole")
     with contextlib.suppress(KeyboardInterrupt):
         run(make_learner(), settings, "cut", stop=3)
