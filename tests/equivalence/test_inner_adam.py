@@ -6,9 +6,8 @@ import torch
 from pipeline.learning.finetuning.adapt import finetune
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.inner.adapt import adapt
-from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.inner.inner_optimizers import Adam
-from pipeline.learning.inner.inner_rates import InnerRates, inner_set
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, whole
@@ -109,26 +108,23 @@ def test_way_back_is_the_plain_unrolling(
     drawn = draw(learner)
     theta = leaves(learner)
     moves = inner_set(theta, PATTERNS[moving])
-    rates = InnerRates(moves, ALPHA, learned)
-    start = rates.start(theta)
-    for number, n in enumerate(n for n in start if n not in theta):
-        start[n] = start[n] - 0.1 * number
-    outer = {n: v.detach().requires_grad_() for n, v in start.items()}
     options = {"recompute": recompute, "support_loss": support_loss}
-    inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
-    report = meta_gradient(learner, outer, drawn, inner)
+    inner = InnerLoop(moves, ALPHA, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
+    start = inner.start_of_log_rates(theta) if learned else {}
+    different = {n: value - 0.1 * number for number, (n, value) in enumerate(start.items())}
+    log_rates, logs = ({n: v.clone().requires_grad_() for n, v in different.items()} for _ in "ab")
+    report = meta_gradient(learner, theta, drawn, inner, log_rates=log_rates)
 
-    free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
+    free = leaves(learner)
     values = {n: logs[n].exp() if learned else ALPHA for n in moves}
     way = {"exact": kind == "exact", "support_loss": support_loss}
     total = unrolled(learner, drawn, free, values, **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
-    found, found_logs = rates.split(outer)
     for n, value in free.items():
-        torch.testing.assert_close(found[n].grad, value.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-8)
     for n, value in logs.items():
-        torch.testing.assert_close(found_logs[n].grad, value.grad, rtol=1e-6, atol=1e-10)
+        torch.testing.assert_close(log_rates[n].grad, value.grad, rtol=1e-6, atol=1e-10)
 
 
 def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
@@ -138,7 +134,7 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
     norms = {}
     for kind in ("exact", "first_order"):
         theta = {n: v.clone().requires_grad_() for n, v in start.items()}
-        inner = InnerLoop(InnerRates(list(theta), ALPHA), 1, kind, optimizer="adam")
+        inner = InnerLoop(list(theta), ALPHA, 1, kind, optimizer="adam")
         meta_gradient(learner, theta, episodes(learner), inner)
         norms[kind] = torch.cat([v.grad.flatten() for v in theta.values()]).norm().item()
     assert norms["exact"] > 1000 * norms["first_order"]
@@ -147,7 +143,7 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
 def test_reptile_is_the_way_that_adam_went(make_learner):
     learner = make_learner(double=True)
     theta = leaves(learner)
-    inner = InnerLoop(InnerRates(list(theta), ALPHA), 2, "reptile", optimizer="adam")
+    inner = InnerLoop(list(theta), ALPHA, 2, "reptile", optimizer="adam")
     (episode, *_) = episodes(learner)
     meta_gradient(learner, theta, [episode], inner)
     pieces = (episode.support, episode.support, episode.query)

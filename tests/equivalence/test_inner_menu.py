@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from pipeline.errors import ParamsError
-from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates, inner_set
+from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
 from tests.equivalence.test_maml import CPU, LR, episodes, several
@@ -47,23 +46,22 @@ def test_menu_is_the_plain_unrolling(
     drawn = draw(learner)
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     moves = inner_set(theta, PATTERNS[moving])
-    rates = InnerRates(moves, LR, learned)
-    outer = {n: v.detach().requires_grad_() for n, v in rates.start(theta).items()}
     options = {"recompute": recompute, "support_loss": support_loss}
-    inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, **options)
-    report = meta_gradient(learner, outer, drawn, inner)
+    inner = InnerLoop(moves, LR, STEPS, kind, tasks_at_once=2, **options)
+    start = inner.start_of_log_rates(theta) if learned else {}
+    log_rates, logs = ({n: v.clone().requires_grad_() for n, v in start.items()} for _ in "ab")
+    report = meta_gradient(learner, theta, drawn, inner, log_rates=log_rates)
 
-    free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
+    free = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     values = {n: logs[n].exp() if learned else LR for n in moves}
     way = {"exact": kind == "exact", "support_loss": support_loss}
     total = unrolled(learner, drawn, free, values, moves, **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-12)
-    found, found_logs = rates.split(outer)
     for n, value in free.items():
-        torch.testing.assert_close(found[n].grad, value.grad, rtol=1e-6, atol=1e-10)
+        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-10)
     for n, value in logs.items():
-        torch.testing.assert_close(found_logs[n].grad, value.grad, rtol=1e-6, atol=1e-12)
+        torch.testing.assert_close(log_rates[n].grad, value.grad, rtol=1e-6, atol=1e-12)
 
 
 def test_what_does_not_move_still_learns(make_learner):
@@ -72,7 +70,7 @@ def test_what_does_not_move_still_learns(make_learner):
     gradients = []
     for kind in ("exact", "first_order"):
         theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
-        inner = InnerLoop(InnerRates(["special.weight"], LR), 1, kind)
+        inner = InnerLoop(["special.weight"], LR, 1, kind)
         meta_gradient(learner, theta, episodes(learner), inner)
         gradients.append(theta["h.0.mlp.c_fc.weight"].grad)
     assert (gradients[0] - gradients[1]).norm() > 1e-6 * gradients[0].norm()
@@ -81,11 +79,12 @@ def test_what_does_not_move_still_learns(make_learner):
 
 def test_learned_rates_are_positive_and_start_at_alpha(make_learner):
     learner = make_learner()
-    rates = InnerRates(["special.weight"], 0.03, learned=True)
-    outer = rates.start(learner.theta)
-    assert rates.found(outer) == {"special.weight": pytest.approx(0.03)}
-    outer["log_inner_lr/special.weight"] -= 100.0
-    assert rates.found(outer)["special.weight"] > 0
+    inner = InnerLoop(["special.weight"], 0.03, 1, "exact")
+    logs = inner.start_of_log_rates(learner.theta)
+    rates = inner.rates_for_finetuning(learner.theta, logs)
+    assert rates == {"special.weight": pytest.approx(0.03)}
+    logs["special.weight"] -= 100.0
+    assert inner.rates_for_finetuning(learner.theta, logs)["special.weight"] > 0
 
 
 def test_a_pattern_that_matches_nothing_is_refused():
@@ -96,7 +95,7 @@ def test_a_pattern_that_matches_nothing_is_refused():
 def test_the_query_loss_is_counted_once(make_learner):
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
-    inner = InnerLoop(InnerRates(list(theta), LR), STEPS, "first_order")
+    inner = InnerLoop(list(theta), LR, STEPS, "first_order")
     report = meta_gradient(learner, theta, episodes(learner), inner)
     support, query = (
         sum(len(piece.ids) for e in episodes(learner) for piece in getattr(e, which))
@@ -110,7 +109,7 @@ def test_every_support_set_is_counted_as_often_as_it_is_seen(make_learner):
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     drawn = several(learner)
-    inner = InnerLoop(InnerRates(list(theta), LR), STEPS, "first_order")
+    inner = InnerLoop(list(theta), LR, STEPS, "first_order")
     report = meta_gradient(learner, theta, drawn, inner)
     (one, other), (alone,) = (
         [sum(len(piece.ids) for piece in pieces) for pieces in e.supports] for e in drawn
@@ -126,7 +125,7 @@ def test_support_replies_count_as_outer_ones_where_their_loss_does(make_learner,
     learner = make_learner()
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     drawn = several(learner)
-    inner = InnerLoop(InnerRates(list(theta), LR), 2, "first_order", support_loss=support_loss)
+    inner = InnerLoop(list(theta), LR, 2, "first_order", support_loss=support_loss)
     report = meta_gradient(learner, theta, drawn, inner)
     queried = sum(len(piece.spans) for e in drawn for piece in e.query)
     assert report.replies > queried

@@ -12,7 +12,6 @@ from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_optimizers import Sgd
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.meta.maml import meta_gradient
@@ -50,7 +49,7 @@ def leaves(learner):
 
 
 def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
-    return InnerLoop(InnerRates(list(learner.theta), lr), steps, kind, **options)
+    return InnerLoop(list(learner.theta), lr, steps, kind, **options)
 
 
 def ours(learner, kind, steps, **options):

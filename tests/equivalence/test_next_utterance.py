@@ -8,9 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.meta.maml import meta_gradient
-from pipeline.learning.training.normal import gradient
+from pipeline.learning.training.supervised import gradient
 from pipeline.model.inference.candidates import rank
 from pipeline.model.inference.reading import read
 from pipeline.model.network import next_utterance
@@ -166,7 +165,7 @@ def test_meta_gradient_is_the_plain_unrolling_over_separate_sequences(
     learner = make_learner(variant(head, place), double=True)
     drawn = nup_episodes(learner, head)
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    inner = InnerLoop(InnerRates(list(theta), LR), 2, kind, **options)
+    inner = InnerLoop(list(theta), LR, 2, kind, **options)
     report = meta_gradient(learner, theta, drawn, inner)
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
@@ -187,7 +186,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    meta_gradient(learner, theta, drawn, InnerLoop(InnerRates([HEAD], LR), 1, "exact"))
+    meta_gradient(learner, theta, drawn, InnerLoop([HEAD], LR, 1, "exact"))
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
         loss = naive(learner, free, episode.support)
@@ -202,7 +201,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
 def test_exact_meta_gradient_is_the_finite_difference(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
-    inner = InnerLoop(InnerRates(list(learner.theta), LR), 1, "exact")
+    inner = InnerLoop(list(learner.theta), LR, 1, "exact")
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     meta_gradient(learner, theta, drawn, inner)
     generator = torch.Generator().manual_seed(0)

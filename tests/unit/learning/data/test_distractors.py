@@ -12,7 +12,7 @@ from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import prediction
 from pipeline.learning.data.distractors import drawn
 from pipeline.learning.finetuning.plan import Support, plan
-from pipeline.learning.training.normal import gradient
+from pipeline.learning.training.supervised import gradient
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Finetune, Generate, MaxFolds, NextUtterance, Variant
 from pipeline.persona.task import Dialogue
