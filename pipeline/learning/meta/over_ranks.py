@@ -17,7 +17,7 @@ from pipeline.learning.data.episodes import Episode
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueReport
-from pipeline.model.files.checkpoint import Checkpoint, State, Tensors
+from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors
 
 
 def step(

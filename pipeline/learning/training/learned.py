@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from pipeline.learning.gradients.theta import Theta
-from pipeline.model.files.checkpoint import add_prefix, strip_prefix
+from pipeline.model.checkpoint.checkpoint import add_prefix, strip_prefix
 
 
 _THETA, _LOG_RATES = "theta.", "log_rates."

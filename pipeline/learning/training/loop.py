@@ -18,7 +18,7 @@ from pipeline.learning.gradients.distances import distances
 from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport
 from pipeline.learning.training.learned import Learned
-from pipeline.model.files.checkpoint import (
+from pipeline.model.checkpoint.checkpoint import (
     State,
     Tensors,
     add_prefix,

@@ -63,8 +63,7 @@ def details(**values):
 
 
 def test_the_papers_table_is_copied_right():
-    rows = table_1({})
-    found = {row.title: tuple(row.paper[metric] for metric in rows.METRICS) for row in rows}
+    found = {row.title: tuple(row.paper[metric] for metric in rows.METRICS) for row in table_1({})}
     assert found == TABLE_1_OF_THE_PAPER
     assert list(found) == list(TABLE_1_OF_THE_PAPER)
 

@@ -9,7 +9,7 @@ from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.loop import Session
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml
 from tests.conftest import a_dialogue
 from tests.wiring.closure import ROOT

@@ -10,7 +10,7 @@ from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueReport, adaptation
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.loop import Criterion, Schedule, Session, run
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
 
 

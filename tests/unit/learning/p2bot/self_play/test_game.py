@@ -18,7 +18,7 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.params import SelfPlay

@@ -2,14 +2,15 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.model.files import checkpoint as module
-from pipeline.model.files.checkpoint import (
+from pipeline.model.checkpoint import checkpoint as module
+from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
     flatten_optimizer,
     restore_optimizer,
     strip_prefix,
 )
+from pipeline.processes import fingerprint
 
 
 @pytest.fixture
@@ -125,23 +126,23 @@ def test_the_fingerprint_depends_on_the_code(tmp_path, monkeypatch, change):
         (tmp_path / folder).mkdir(parents=True)
     source = tmp_path / "pipeline/model/gpt2.py"
     source.write_text("a = 1\n")
-    monkeypatch.setattr(module, "_PROJECT", tmp_path)
-    before = module.fingerprint({})
+    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
+    before = fingerprint.fingerprint({})
     if change == "edit":
         source.write_text("a = 2\n")
     elif change == "add":
         (tmp_path / "stages/train.py").write_text("")
     else:
         source.rename(source.with_name("gpt.py"))
-    assert module.fingerprint({}) != before
+    assert fingerprint.fingerprint({}) != before
 
 
 def test_files_that_are_no_code_do_not_count(tmp_path, monkeypatch):
     (tmp_path / "stages").mkdir()
-    monkeypatch.setattr(module, "_PROJECT", tmp_path)
-    before = module.fingerprint({})
+    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
+    before = fingerprint.fingerprint({})
     (tmp_path / "stages/notes.txt").write_text("x")
-    assert module.fingerprint({}) == before
+    assert fingerprint.fingerprint({}) == before
 
 
 def test_without_dvc_the_working_directory_is_used(monkeypatch):

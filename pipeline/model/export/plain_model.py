@@ -1,4 +1,4 @@
-"""A trained learner as a plain GPT-2, for `transformers` and whatever reads its folders."""
+"""A trained learner as a plain GPT-2, for `transformers` and other readers of its folders."""
 
 from collections.abc import Mapping
 
@@ -13,17 +13,17 @@ from pipeline.model.network.next_utterance import HEAD
 
 
 def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
-    """Return `gpt2` with the learner's parameters in the place of its own.
+    """Overwrite the parameters of `gpt2` with the learner's, and return `gpt2`.
 
-    The rows of the special tokens stand behind the vocabulary's, as in the base. A head of
-    next-utterance prediction is left out: a language model has no place for it.
+    The special tokens' rows follow the plain vocabulary's, as in the base. A head of next-utterance
+    prediction is left out, because a language model has no place for it.
 
     Args:
-        learner: trained, of any variant without adapters.
-        gpt2: a model of the same configuration, which is overwritten.
+        learner: a trained learner of a variant without adapters.
+        gpt2: a model of the same configuration.
 
     Raises:
-        ModelError: the learner has parameters that a GPT-2 lacks, or lacks some of it.
+        ModelError: the learner's parameters are not exactly those of `gpt2`.
     """
     state = _gpt2_names(learner.parameters(learner.theta))
     expected = {name: value.shape for name, value in gpt2.named_parameters()}
@@ -31,7 +31,7 @@ def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
     if differing:
         raise ModelError(
             f"{differing[0]} and {len(differing) - 1} other tensors are not those of a GPT-2 of "
-            "this configuration; a variant with adapters cannot be exported, one without can"
+            "this configuration; export a variant without adapters"
         )
     with torch.no_grad():
         for name, value in gpt2.named_parameters():

@@ -10,9 +10,9 @@ from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save
-from pipeline.model.base.folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_gpt2
 from pipeline.model.base.load import load_base
-from pipeline.model.export.exported import as_gpt2
+from pipeline.model.export.plain_model import as_gpt2
 from pipeline.model.pretraining.build import build_base
 from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Settings

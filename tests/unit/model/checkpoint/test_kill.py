@@ -16,8 +16,8 @@ from pipeline.learning.meta import maml
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
 from pipeline.learning.parallel.ranks import Ranks
-from pipeline.model.base.folder import write_gpt2
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
 from stages import meta_train
@@ -121,8 +121,8 @@ def train_until(module, name, call):
 @pytest.mark.parametrize(
     ("module", "name", "call"),
     [
-        ("pipeline.model.files.checkpoint", "write_tensors", 1),
-        ("pipeline.model.files.checkpoint", "write_tensors", 2),
+        ("pipeline.model.checkpoint.checkpoint", "write_tensors", 1),
+        ("pipeline.model.checkpoint.checkpoint", "write_tensors", 2),
         ("pipeline.learning.training.variant_run", "save_theta", 1),
     ],
     ids=["first checkpoint", "second checkpoint", "out"],

@@ -1,14 +1,15 @@
-"""Checkpoints of long stages: one safetensors file outside the outs, keyed by what determines it.
+"""The checkpoint of a long stage: one safetensors file outside the outs.
 
-A checkpoint of other parameters, inputs or code has another name, so it is never resumed by
-mistake. Deleting the folder `.checkpoints` is always safe: it costs time, never a result.
+The file's name holds a hash of parameters, inputs and code. So a checkpoint of other parameters,
+inputs or code is never resumed by mistake. The folder `.checkpoints` may be deleted at any time:
+that costs time, never a result.
 
 A training loop resumes, saves and cleans up like this::
 
     checkpoint = Checkpoint("train-transfer-0", {"params": params_json, "tasks": sha256})
     step = 0
-    if (found := checkpoint.load()) is not None:
-        tensors, state = found
+    if (saved := checkpoint.load()) is not None:
+        tensors, state = saved
         theta.load_state_dict(strip_prefix(tensors, "theta."))
         restore_optimizer(optimizer, tensors, state["optimizer"])
         step = state["step"]
@@ -42,21 +43,21 @@ from pipeline.processes.fingerprint import fingerprint
 _OPTIMIZER = "optimizer."
 
 Tensors = dict[str, Tensor]
-State = dict[str, Any]  # what JSON can hold
+State = dict[str, Any]  # values that JSON can hold
 
 
 class Checkpoint:
-    """The one checkpoint of a run of a stage.
+    """The one checkpoint of a stage's run.
+
+    `path` is `.checkpoints/STAGE-FINGERPRINT.safetensors`. It lies in the folder that DVC names as
+    its root, which is the main repository even while an experiment runs in a temporary copy.
+    Without DVC it lies in the working directory.
 
     Args:
-        stage: the stage and, where it has them, its items, e.g. `train-transfer-0`.
+        stage: the stage with its items, if it has any, e.g. `train-transfer-0`.
         parts: what determines the run besides the code: the stage's parameters as JSON, the
-            SHA-256 of its inputs. Order does not matter.
-        interval: seconds from one save to the next, for `due`.
-
-    `path` is `.checkpoints/STAGE-FINGERPRINT.safetensors` in the folder that DVC names as its
-    root (the main repository, also while an experiment runs in a temporary copy), else in the
-    working directory.
+            SHA-256 of its inputs. Their order does not matter.
+        interval: seconds between two saves, for `due`.
     """
 
     def __init__(self, stage: str, parts: Mapping[str, str], *, interval: float = 30.0) -> None:
@@ -67,11 +68,16 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Tell whether it is time to save again. When is no matter: resuming is exact."""
+        """Tell whether `interval` has passed since the last save. Resuming is exact at any time."""
         return time.monotonic() - self._last >= self._interval
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-        """Replace the checkpoint atomically by `tensors` (any device) and JSON-able `state`."""
+        """Replace the checkpoint atomically.
+
+        Args:
+            tensors: on any device.
+            state: values that JSON can hold.
+        """
         metadata = {"state": json.dumps(state, sort_keys=True)}
         with artifacts.atomic_path(self.path) as partial:
             # Tied parameters share memory, which the file format refuses.
@@ -79,11 +85,11 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, State] | None:
-        """Return what was saved last, on the CPU; None if there is no checkpoint.
+        """Return the tensors and the state of the last save, on the CPU; None without a checkpoint.
 
         Raises:
-            ModelError: the file cannot be read. It is removed first, so that the same command
-                then starts from the beginning: that costs time and is the user's to know.
+            ModelError: the file cannot be read. It is removed first, so the same command then
+                starts from the beginning. The error says so, because that costs time.
         """
         if not self.path.is_file():
             return None
@@ -99,15 +105,15 @@ class Checkpoint:
             ) from error
 
     def delete(self) -> None:
-        """Remove the checkpoint, if there is one: the out is written."""
+        """Remove the checkpoint, if there is one. Call it once the out is written."""
         self.path.unlink(missing_ok=True)
 
 
 def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, State]:
-    """Split an optimizer's state into named tensors and JSON.
+    """Split an optimizer's state into named tensors and JSON values.
 
-    Written for Adam and AdamW: every entry of a parameter's state is a tensor, every option of a
-    group is a number, a flag, null or a tuple of numbers.
+    It works for Adam and AdamW: every entry of a parameter's state is a tensor, and every option of
+    a group is a number, a flag, null or a tuple of numbers.
 
     Returns:
         Tensors named `optimizer.INDEX.ENTRY`, and the groups' options for `restore_optimizer`.
@@ -124,10 +130,10 @@ def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, State]:
 def restore_optimizer(
     optimizer: Optimizer, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> None:
-    """Put back what `flatten_optimizer` returned; other names in `tensors` are left alone.
+    """Restore what `flatten_optimizer` returned. Other names in `tensors` are ignored.
 
     Raises:
-        ModelError: the optimizer has other parameters or groups than the saved one.
+        ModelError: the optimizer's parameters or groups differ from the saved ones.
     """
     entries: dict[int, Tensors] = {}
     for name, tensor in strip_prefix(tensors, _OPTIMIZER).items():
@@ -140,14 +146,16 @@ def restore_optimizer(
     try:
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
     except ValueError as error:
-        raise ModelError(f"checkpoint of another optimizer: {error}") from error
+        raise ModelError(
+            f"checkpoint of another optimizer ({error}); delete .checkpoints and run again"
+        ) from error
 
 
 def add_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
-    """Rename every tensor to `prefix` + its name."""
+    """Put `prefix` before every tensor's name."""
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
 def strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> Tensors:
-    """Keep the tensors whose name starts with `prefix`, without it."""
+    """Keep the tensors whose name starts with `prefix`, and take the prefix off."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

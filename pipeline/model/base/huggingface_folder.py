@@ -1,4 +1,7 @@
-"""A GPT-2 as a Hugging Face folder: config.json and safetensors. Pickled weights are never read."""
+"""Read and write a GPT-2 as a Hugging Face folder: config.json and safetensors.
+
+Pickled weights are never read.
+"""
 
 import json
 from pathlib import Path
@@ -18,8 +21,8 @@ WEIGHTS = "model.safetensors"
 
 _HEAD = "lm_head.weight"  # tied to the embedding
 _PREFIX = "transformer."
-_MASKS = (".attn.bias", ".attn.masked_bias")  # constants that old files hold beside the weights
-_UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # of the writer, not of the model
+_MASKS = (".attn.bias", ".attn.masked_bias")  # constants in files of older versions
+_UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # say who wrote, not what
 
 
 def read_gpt2(folder: Path) -> GPT2LMHeadModel:
@@ -31,30 +34,32 @@ def read_gpt2(folder: Path) -> GPT2LMHeadModel:
     """
     config = _read_config(folder)
     tensors = _read_weights(folder)
-    with torch.random.fork_rng(devices=[]):  # the initial values are replaced below
+    with torch.random.fork_rng(devices=[]):  # the weights overwrite the initial values
         model = GPT2LMHeadModel(config)
     _put(tensors, model, folder)
     return model.eval()
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the safetensors files of a folder's weights, in order of their names.
+    """Return the safetensors files that hold a folder's weights, sorted by name.
 
     Raises:
-        ModelError: there are none, one of several is missing, or there are only pickled weights.
+        ModelError: a file is missing, or the weights are only pickled.
     """
     index = folder / f"{WEIGHTS}.index.json"
     files = [folder / WEIGHTS]
     if index.is_file():
         names = _read_json(index).get("weight_map")
         if not isinstance(names, dict) or any(Path(str(n)).name != n for n in names.values()):
-            raise ModelError(f"{index}: no map from tensors to files of this folder")
+            raise ModelError(
+                f"{index}: `weight_map` must name files of this folder; fetch it again"
+            )
         files = [folder / name for name in sorted(set(names.values()))]
     missing = [path for path in files if not path.is_file()]
     if missing and list(folder.glob("*.bin")):
         raise ModelError(
             f"{folder}: only pickled weights (.bin), which are never read; "
-            f"convert them to {WEIGHTS}, or give a folder or revision that has it"
+            f"convert them to {WEIGHTS}, or give a folder or revision with that file"
         )
     if missing:
         raise ModelError(f"{missing[0]}: not found; a GPT-2 folder with safetensors is needed")
@@ -62,7 +67,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def write_gpt2(model: GPT2LMHeadModel, folder: Path) -> None:
-    """Write config.json and model.safetensors into `folder`; equal models give equal bytes."""
+    """Write config.json and model.safetensors into `folder`. Equal models give equal bytes."""
     config = {k: v for k, v in model.config.to_dict().items() if k not in _UNSTABLE}
     config["architectures"] = [type(model).__name__]
     artifacts.write_json(folder / CONFIG, config)
@@ -77,9 +82,11 @@ def _read_config(folder: Path) -> GPT2Config:
     values = _read_json(path)
     kind = values.get("model_type")
     if kind != "gpt2":
-        raise ModelError(f"{path}: a model of type {kind!r}; only GPT-2 (`gpt2`) can be the base")
+        raise ModelError(f"{path}: model_type is {kind!r}; only GPT-2 (`gpt2`) can be the base")
     if values.get("tie_word_embeddings") is False:
-        raise ModelError(f"{path}: embedding and output projection are not tied, as a GPT-2's are")
+        raise ModelError(
+            f"{path}: tie_word_embeddings is false; a GPT-2 with tied embeddings is needed"
+        )
     try:
         return GPT2Config.from_dict({k: v for k, v in values.items() if k not in _UNSTABLE})
     except Exception as error:  # the configuration class raises errors of its own
@@ -99,12 +106,16 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ModelError(f"{path}: not JSON ({error}); fetch or make it again") from error
     if not isinstance(values, dict):
-        raise ModelError(f"{path}: a JSON object was expected")
+        raise ModelError(f"{path}: not a JSON object; fetch or make it again")
     return values
 
 
 def _put(tensors: dict[str, Tensor], model: GPT2LMHeadModel, folder: Path) -> None:
-    """Copy file tensors into the model; the hub's GPT-2 names them without `transformer.`."""
+    """Copy the files' tensors into the model. The hub's GPT-2 names them without `transformer.`.
+
+    Raises:
+        ModelError: a tensor is missing, is too many, or has another shape than config.json says.
+    """
     named = {
         name if name.startswith((_PREFIX, "lm_head.")) else _PREFIX + name: tensor
         for name, tensor in tensors.items()
@@ -112,12 +123,12 @@ def _put(tensors: dict[str, Tensor], model: GPT2LMHeadModel, folder: Path) -> No
     }
     named.pop(_HEAD, None)
     expected = {n: tuple(t.shape) for n, t in model.state_dict().items() if n != _HEAD}
-    found = {name: tuple(tensor.shape) for name, tensor in named.items()}
-    differing = sorted(dict(expected.items() ^ found.items()))
+    shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
+    differing = sorted(dict(expected.items() ^ shapes.items()))
     if differing:
         name = differing[0]
         raise ModelError(
-            f"{folder}: {name} has shape {found.get(name, 'none')} in the weights and "
+            f"{folder}: {name} has shape {shapes.get(name, 'none')} in the weights and "
             f"{expected.get(name, 'none')} by config.json ({len(differing)} such tensors); "
             "weights and configuration of one GPT-2 language model are needed"
         )
