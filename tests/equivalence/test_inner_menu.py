@@ -5,9 +5,17 @@ import torch
 
 from pipeline.errors import ParamsError
 from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
-from tests.equivalence.test_maml import CPU, LR, episodes, several
+from tests.equivalence.test_maml import (
+    CPU,
+    LR,
+    episodes,
+    plain_tasks,
+    reference_loss,
+    several,
+)
 
 
 PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
@@ -62,6 +70,26 @@ def test_menu_is_the_plain_unrolling(
         torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-10)
     for n, value in logs.items():
         torch.testing.assert_close(log_rates[n].grad, value.grad, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["exact", "first_order"])
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_anil_is_the_reference_whose_theta_is_what_moves(make_learner, name, kind):
+    """The rest of θ enters by the loss alone, and has its outer gradient from there."""
+    learner = make_learner(name, double=True)
+    drawn = several(learner)
+    theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
+    moves = inner_set(theta, PATTERNS["anil"])
+    meta_gradient(learner, theta, drawn, InnerLoop(moves, LR, STEPS, kind))
+
+    def loss(moving, pieces):
+        return reference_loss(learner, {**free, **moving}, pieces)
+
+    moving = {n: free[n] for n in moves}
+    tasks = plain_tasks(drawn, STEPS)
+    reference.outer_loss(moving, tasks, loss, LR, exact=kind == "exact").backward()
+    for n, value in free.items():
+        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-9)
 
 
 def test_what_does_not_move_still_learns(make_learner):

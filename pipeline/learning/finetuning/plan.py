@@ -1,10 +1,10 @@
-"""In which order a fold's support is gone through, and what its updates see."""
+"""A fold's updates in order: which replies each update sees."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.learning.data.distractors import drawn
+from pipeline.learning.data.distractors import attaching
 from pipeline.learning.data.episodes import generator, num_replies, reply_batch
 from pipeline.model.sequences.batching import Piece, whole
 from pipeline.model.sequences.encoding import Window
@@ -13,7 +13,7 @@ from pipeline.params import Finetune, NextUtterance
 
 @dataclass(frozen=True)
 class Support:
-    """What one fold is adapted on."""
+    """The support of one fold."""
 
     key: str  # the fold's name; with `params.seed` and the epoch it seeds the dialogues' order
     dialogues: Sequence[tuple[Window, ...]]  # encoded; may be empty
@@ -24,15 +24,15 @@ class Update(NamedTuple):
 
     pieces: list[Piece]
     epoch: int
-    ends: bool  # the epoch, and that epoch was asked for
+    ends: bool  # it ends its epoch, and `finetune.epochs` has that epoch
 
 
 def plan(support: Support, params: Finetune, objective: NextUtterance | None) -> list[Update]:
     """Return all updates of a fold, in order; none without support.
 
-    With `objective`, where the parameters ask for it, replies have distractors: their own.
+    With `objective`, and if `finetune.next_utterance` is true, replies have distractors.
     """
-    attach = drawn(objective if params.next_utterance else None, f"{params.seed}/{support.key}")
+    attach = attaching(objective if params.next_utterance else None, f"{params.seed}/{support.key}")
     updates: list[Update] = []
     for epoch in range(1, params.epochs[-1] + 1 if support.dialogues else 1):
         batches = [attach(pieces, epoch) for pieces in _batches(support, params, epoch - 1)]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-Gradients = Mapping[str, Tensor]  # by the tensors that move; stacked if there is more than one task
+Gradients = Mapping[str, Tensor]  # by the tensors that move; stacked, (N, ...), if N > 1
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch.optim.Adam's, which fine-tuning takes
 

@@ -83,7 +83,7 @@ def run(
     valid = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )
-    attach = distractors.drawn(learner.model.objective, seed)
+    attach = distractors.attaching(learner.model.objective, seed)
     threads = TaskThreads(task_threads(learner.device))
 
     def step(learned: Learned, number: int) -> DialogueReport:

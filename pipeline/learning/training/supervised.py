@@ -31,7 +31,7 @@ def supervised_step(
         seed: of the replies' order and of the distractors.
     """
     dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
-    attach = distractors.drawn(learner.model.objective, seed)
+    attach = distractors.attaching(learner.model.objective, seed)
 
     def step(theta: Theta, number: int) -> DialogueReport:
         pieces = reply_batch(dialogues, size=batch_size, seed=seed, step=number)
