@@ -47,8 +47,8 @@ def finetune(
     """Adapt copies of θ; yield every fold's θ̂ at each of `params.epochs` after epoch 0.
 
     Every fold starts from the learner's θ with a fresh optimizer; the learner is not changed.
-    Tensors that the variant's inner loop did not move stay, and the rates that it has learned replace
-    `params.lr`. The yielded tensors are updated in place later: use them before the next.
+    Tensors that the variant's inner loop did not move stay, and the rates that it has learned
+    replace `params.lr`. The yielded tensors are updated in place later: use them at once.
 
     Args:
         learner: f and θ.
