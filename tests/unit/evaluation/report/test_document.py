@@ -244,7 +244,11 @@ def test_the_committed_metrics_make_the_same_report_twice_without_torch(project)
     assert cells(text.partition("## Adaptation")[0], "`in_place`")[1].startswith(f"{ppl:.2f} [")
     pictures = re.findall(r"\]\((.+\.svg)\)", text)
     assert "in_place-seed-0-loss.svg" in pictures
-    assert sorted([*pictures, "index.md"]) == sorted(contents[0])
+    assert sorted([*pictures, "index.md", "kshot.csv"]) == sorted(contents[0])
+    header, *points = contents[0]["kshot.csv"].decode().splitlines()
+    assert header.startswith("variant,k,ppl,")
+    own = artifacts.kshot_file("in_place").read_text().splitlines()[1:]
+    assert [p.removeprefix("in_place,") for p in points if p.startswith("in_place,")] == own
     for picture in pictures:
         ET.fromstring(contents[0][picture])
 
@@ -262,7 +266,7 @@ def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
         path = artifacts.model_dir(name, seed) / "history.csv"
         artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
     report()
-    assert "kshot: left out, no key of variants in params.yaml: dropped" in capsys.readouterr().out
+    assert "kshot: left out, not in scored of params.yaml: dropped" in capsys.readouterr().out
     text = (artifacts.REPORT / "index.md").read_text()
     assert "dropped" not in text
     curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
