@@ -1,7 +1,7 @@
 """Every path that stages exchange, once, and atomic reading and writing of records.
 
-Paths are relative to the project's root, where DVC runs every stage. A file or folder appears
-under its own name only when it is complete: writers fill a neighbour `.NAME.partial` and rename.
+Paths are relative to the project's root, where DVC runs every stage. A file or folder gets its own
+name only when it is complete: writers fill `.NAME.partial` beside it and rename that.
 """
 
 import json
@@ -19,7 +19,6 @@ from pipeline.errors import DataError, MissingFileError
 
 PARAMS = Path("params.yaml")
 PRESETS = Path("presets")
-PIPELINE = Path("dvc.yaml")
 RAW = Path("data/raw")
 RAW_SOURCE = RAW / "source.json"
 RAW_ORACLE = RAW / "oracle.json"
@@ -33,13 +32,14 @@ METRICS = Path("metrics")
 DETAILS = METRICS / "details"
 KSHOT = METRICS / "kshot"
 REPORT = Path("report")
+REPORT_KSHOT = REPORT / "kshot.csv"
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
-STUDIES = Path("docs/results")
-PERSONA_SUMS = STUDIES / "real_part" / "persona_sums.json"
-CONVAI2 = STUDIES / "convai2.json"
-SIMULATION = STUDIES / "simulation.json"
+STUDIES = Path("studies")
+PERSONA_SUMS = STUDIES / "simulation" / "persona_sums.json"
+CONVAI2 = STUDIES / "convai2" / "floors.json"
+SIMULATION = STUDIES / "simulation" / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
 
 SPLITS = ("train", "valid", "test")
@@ -59,7 +59,7 @@ def tasks_file(split: str) -> Path:
 
 
 def model_dir(variant: str, seed: int) -> Path:
-    """What one training run of a variant left: θ, `variant.json`, `history.csv`."""
+    """What one training run of a variant writes: θ, `variant.json`, `history.csv`."""
     return MODELS / variant / f"seed-{seed}"
 
 
@@ -69,7 +69,7 @@ def receiver_dir(seed: int) -> Path:
 
 
 def transmitter_dir(variant: str, seed: int) -> Path:
-    """The variant that self-play starts from: the one whose name ends so."""
+    """The variant that self-play starts from: VARIANT_transmitter."""
     return model_dir(f"{variant}_transmitter", seed)
 
 
@@ -89,7 +89,7 @@ def kshot_file(variant: str) -> Path:
 
 
 def details_file(variant: str) -> Path:
-    """Everything else that is known of one variant's scores."""
+    """All other scores of one variant."""
     return DETAILS / f"{variant}.json"
 
 
@@ -136,9 +136,39 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically: sorted keys, two spaces, a final newline, no NaN."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    """Write JSON atomically, as `json_text` formats it."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return JSON with sorted keys, a final newline and no NaN.
+
+    An object or list that holds no other one stands on one line. Any other list has an item per
+    line, any other object a key per line, indented by two.
+    """
+    return _json(value, "\n") + "\n"
+
+
+def _json(value: object, line: str) -> str:
+    inner = line + "  "
+    if isinstance(value, dict) and any(map(_nests, value.values())):
+        items = [f"{_json_key(key)}: {_json(value[key], inner)}" for key in sorted(value)]
+        return "{" + ",".join(inner + item for item in items) + line + "}"
+    if isinstance(value, list | tuple) and any(map(_nests, value)):
+        return "[" + ",".join(inner + _json_line(item) for item in value) + line + "]"
+    return _json_line(value)
+
+
+def _json_line(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _nests(value: object) -> bool:
+    return isinstance(value, dict | list | tuple) and len(value) > 0
+
+
+def _json_key(key: object) -> str:
+    return json.dumps({key: 0}, ensure_ascii=False)[1:-4]  # without `{` and `: 0}`
 
 
 def read_json(path: Path, *, made_by: str) -> dict[str, object]:

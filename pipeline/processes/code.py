@@ -50,10 +50,15 @@ def code_of(script: Path, project: Path = PROJECT) -> set[str]:
 
 
 def script_of(module: str, project: Path = PROJECT) -> Path:
-    """Return the file of `python -m stages.NAME`: in `stages/` or in one of its folders."""
-    name = module.removeprefix("stages.")
-    (path,) = [*project.glob(f"stages/{name}.py"), *project.glob(f"stages/*/{name}.py")]
+    """Return the file of `python -m stages.NAME`."""
+    (path,) = scripts_of(module, project)
     return path
+
+
+def scripts_of(module: str, project: Path = PROJECT) -> list[Path]:
+    """Return the files that `stages.NAME` may mean: in `stages/` or in one of its folders."""
+    name = module.removeprefix("stages.")
+    return [*project.glob(f"stages/{name}.py"), *project.glob(f"stages/*/{name}.py")]
 
 
 def closure(script: Path, project: Path = PROJECT) -> set[Path]:

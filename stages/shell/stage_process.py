@@ -36,6 +36,15 @@ PRELOADED = (
 )
 
 
+# Keeps up to 256 MiB of freed memory in a process instead of fetching fresh pages at every step:
+# a tenth of a small training's time. glibc reads these when a program starts; others ignore them.
+_MALLOC = {
+    "MALLOC_TOP_PAD_": str(64 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+}
+
+
 class StageProcess(Protocol):
     """A stage that runs."""
 
@@ -72,6 +81,8 @@ class Processes:
     """Starts commands, as forks of the server where `served`."""
 
     def __init__(self, *, served: bool) -> None:
+        for name, value in _MALLOC.items():  # the server and every stage inherit them
+            os.environ.setdefault(name, value)
         self._context = get_context("forkserver") if served else None
         if self._context is not None:
             self._context.set_forkserver_preload([*PRELOADED])

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer
+from pipeline.model.inference import candidates as module
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read
 from pipeline.persona.task import Dialogue, Turn
@@ -77,8 +78,8 @@ def test_scores_do_not_depend_on_how_they_are_batched(real_data, monkeypatch, pl
     window, candidates = found[0]
     reading = read(learner.model, learner.parameters(learner.theta), window)
     expected = candidate_nll(reading, window.spans, candidates)
-    monkeypatch.setattr(candidates, "_PLACES", places)
-    monkeypatch.setattr(candidates, "_AT_ONCE", 3)
+    monkeypatch.setattr(module, "_PLACES", places)
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
     together = candidate_nll(reading, window.spans, candidates)
     for span, row, scores, others in zip(window.spans, candidates, expected, together, strict=True):
         assert others == pytest.approx(scores, abs=1e-10, rel=0)

@@ -13,7 +13,8 @@ from sklearn.metrics import ndcg_score, top_k_accuracy_score
 
 from pipeline import artifacts
 from pipeline.evaluation.floors.constant_reply import best_reply, mean_f1
-from pipeline.evaluation.metrics import all, generation, likelihood, ranking
+from pipeline.evaluation.metrics import all as metrics
+from pipeline.evaluation.metrics import generation, likelihood, ranking
 from pipeline.evaluation.records.prediction import Prediction
 from tests.support.prediction_builder import a_prediction, ranked
 
@@ -54,7 +55,7 @@ def test_f1_equals_pairing_words_off():
         )
     records = [a_prediction(response=one, reference=two) for one, two in pairs]
     mean = sum(plain_f1(*pair) for pair in pairs) / len(pairs)
-    assert all.f1(records) == pytest.approx(float(100 * mean), abs=1e-12)
+    assert metrics.f1(records) == pytest.approx(float(100 * mean), abs=1e-12)
 
 
 @pytest.mark.real_data
@@ -84,9 +85,9 @@ def test_perplexities_equal_exact_fractions():
     ends = sum(Fraction(r.nll_end) for r in records)
     tokens, words = sum(r.num_tokens for r in records), sum(r.num_words for r in records)
     expected = (nats + ends) / (tokens + len(records))
-    assert all.ppl(records) == pytest.approx(exp(expected), rel=1e-14)
+    assert metrics.ppl(records) == pytest.approx(exp(expected), rel=1e-14)
     assert likelihood.ppl_without_end(records) == pytest.approx(exp(nats / tokens), rel=1e-14)
-    assert all.ppl_per_word(records) == pytest.approx(exp(nats / words), rel=1e-14)
+    assert metrics.ppl_per_word(records) == pytest.approx(exp(nats / words), rel=1e-14)
 
 
 def random_rankings(count, candidates, seed):
@@ -105,7 +106,7 @@ def test_hits_equals_sklearns_accuracy_where_nothing_ties():
     records, scores, gold = random_rankings(400, 20, 2)
     labels = np.arange(20)
     expected = top_k_accuracy_score(gold, scores, k=1, labels=labels)
-    assert all.hits_at_1(records) == pytest.approx(100 * expected)
+    assert metrics.hits_at_1(records) == pytest.approx(100 * expected)
     by_sum = -np.array([record.candidate_nll for record in records])
     expected = top_k_accuracy_score(gold, by_sum, k=1, labels=labels)
     assert ranking.hits_at_1_by_sum(records) == pytest.approx(100 * expected)
@@ -131,7 +132,7 @@ def test_hits_with_ties_and_duplicates_equals_trying_every_order():
         order = sorted(range(size), key=lambda i: nll[i])
         firsts = [i for i in order if nll[i] == nll[order[0]]]
         hit = all(equals[i] for i in firsts)
-        assert all.hits_at_1([ranked(nll, None, equals)]) == 100 * hit
+        assert metrics.hits_at_1([ranked(nll, None, equals)]) == 100 * hit
 
 
 def test_everything_again_from_the_stored_lines_alone(tmp_path):
@@ -154,9 +155,9 @@ def test_everything_again_from_the_stored_lines_alone(tmp_path):
     tokens = sum(line["num_tokens"] + 1 for line in lines)
     f1 = sum(plain_f1(line["response"], line["reference"]) for line in lines)
     again = artifacts.read_records(path, Prediction, made_by="finetune variant")
-    assert all.hits_at_1(again) == pytest.approx(100 * hits / 60, abs=1e-9)
-    assert all.ppl(again) == pytest.approx(exp(nats / tokens), abs=1e-9)
-    assert all.f1(again) == pytest.approx(float(100 * f1 / 60), abs=1e-9)
+    assert metrics.hits_at_1(again) == pytest.approx(100 * hits / 60, abs=1e-9)
+    assert metrics.ppl(again) == pytest.approx(exp(nats / tokens), abs=1e-9)
+    assert metrics.f1(again) == pytest.approx(float(100 * f1 / 60), abs=1e-9)
 
 
 def test_the_constant_reply_is_the_best_of_all():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluation.metrics import all, ranking
+from pipeline.evaluation.metrics import all as metrics
+from pipeline.evaluation.metrics import ranking
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.metric import nats_per_token
@@ -53,24 +54,24 @@ def rankings(draw):
 
 @given(replies())
 def test_perplexity_is_at_least_1_and_between_its_personas(records):
-    values = [all.ppl(those) for those in by_persona(records).values()]
-    assert all.ppl(records) >= 1
-    assert min(values) * (1 - 1e-9) <= all.ppl(records) <= max(values) * (1 + 1e-9)
-    assert all.ppl(records) == pytest.approx(exp(nats_per_token(records)))
+    values = [metrics.ppl(those) for those in by_persona(records).values()]
+    assert metrics.ppl(records) >= 1
+    assert min(values) * (1 - 1e-9) <= metrics.ppl(records) <= max(values) * (1 + 1e-9)
+    assert metrics.ppl(records) == pytest.approx(exp(nats_per_token(records)))
 
 
 @given(replies(), st.randoms())
 def test_the_order_of_records_changes_nothing(records, random):
     shuffled = list(records)
     random.shuffle(shuffled)
-    assert all.ppl(shuffled) == all.ppl(records)
-    one, two = (Bootstrap(20, 0).metric(all.ppl, those) for those in (records, shuffled))
+    assert metrics.ppl(shuffled) == metrics.ppl(records)
+    one, two = (Bootstrap(20, 0).metric(metrics.ppl, those) for those in (records, shuffled))
     assert one == two
 
 
 @given(replies())
 def test_doubling_the_records_changes_no_ratio(records):
-    assert all.ppl(records + records) == pytest.approx(all.ppl(records))
+    assert metrics.ppl(records + records) == pytest.approx(metrics.ppl(records))
 
 
 @given(rankings(), st.randoms())
@@ -93,10 +94,10 @@ def test_the_place_of_a_candidate_changes_nothing(record, random):
 
 @given(rankings())
 def test_a_hit_is_rank_1_and_ranks_are_possible(record):
-    rank = all.mean_rank([record])
+    rank = metrics.mean_rank([record])
     others = record.candidate_equals_gold.count(False)
     assert 1 <= rank <= 1 + others
-    assert (all.hits_at_1([record]) == 100) == (rank == 1)
+    assert (metrics.hits_at_1([record]) == 100) == (rank == 1)
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(0, 7))

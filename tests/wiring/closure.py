@@ -3,9 +3,10 @@
 from pipeline.processes import code
 from pipeline.processes.code import PROJECT as ROOT
 from pipeline.processes.code import UNTRACKED, is_inside
+from pipeline.processes.code import scripts_of as scripts
 
 
-__all__ = ["ROOT", "UNTRACKED", "code_of", "is_inside"]
+__all__ = ["ROOT", "UNTRACKED", "code_of", "is_inside", "scripts"]
 
 
 def code_of(module: str) -> set[str]:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.params import Variant
-from tests.wiring.closure import ROOT
+from tests.wiring.closure import ROOT, scripts
 
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("studies/*/README.md")]
+)
 TESTS: dict[str, str] = defaultdict(str)  # three folders may have a file of one name
 for _path in (ROOT / "tests").rglob("*.py"):
     TESTS[_path.name] += _path.read_text()
@@ -48,7 +50,7 @@ def test_tests_that_are_named_exist(document):
 def test_commands_that_are_named_exist(document):
     text = document.read_text()
     stages = {name for name in re.findall(r"python -m stages\.(\w+)", text) if name != "NAME"}
-    assert [name for name in stages if not (ROOT / f"stages/{name}.py").is_file()] == []
+    assert [name for name in stages if not scripts(f"stages.{name}")] == []
     presets = set(re.findall(r"stages\.preset (\w+)", text)) - {"NAME"}
     assert [name for name in presets if not (ROOT / f"presets/{name}.yaml").is_file()] == []
 

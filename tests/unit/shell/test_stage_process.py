@@ -20,6 +20,8 @@ ways = pytest.mark.parametrize("served", [True, False] if sys.platform == "linux
 def without_torch(monkeypatch):
     monkeypatch.setattr(stage_process, "PRELOADED", ())
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in stage_process._MALLOC:
+        monkeypatch.setenv(name, "65536000")
 
 
 def command(line, folder=ROOT, **environ):

@@ -74,7 +74,7 @@ def test_every_trial_is_a_row_those_that_diverged_too():
 
 
 def test_the_printed_line_is_a_variant_of_params_yaml():
-    values = read_yaml(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
     variant = Variant(
         init="pretrained", adapters=True, freeze_base=True, set={"outer_steps": 7, "inner_lr": 9.0}
     )
@@ -113,7 +113,7 @@ def test_every_grid_begins_with_the_values_in_force(preset):
     ],
 )
 def test_impossible_grids_are_refused(key, value, message):
-    values = read_yaml(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
     values["tune"][key] = value
     with pytest.raises(ParamsError, match=message):
         Settings(values, "params.yaml").check()
@@ -122,16 +122,17 @@ def test_impossible_grids_are_refused(key, value, message):
 @pytest.mark.parametrize(("name", "method"), [("transfer", "train"), ("in_place", "meta_train")])
 def test_the_committed_trials_are_those_of_the_embedded_preset(name, method):
     """Every trial at its point of the grid, the lowest chosen, and the documents quote it."""
-    params = Settings.load(ROOT / "params.yaml").check()
+    params = Settings.load(ROOT / "presets/embedded.yaml").check()
     points = grid(getattr(params.tune, method), params.tune.trials)
     with (ROOT / artifacts.tuning_file(name)).open() as file:
         rows = list(csv.DictReader(file))
     assert [{key: float(row[key]) for key in points[0]} for row in rows] == points
     nats = [float(row["valid_nats"]) for row in rows]
     assert [row["chosen"] for row in rows] == ["true" if n == min(nats) else "false" for n in nats]
-    results = (ROOT / "docs/results.md").read_text()
-    others = ", ".join(f"{n:.3f}" for n in sorted(nats[1:]))
-    assert f"| `{name}` | {nats[0]:.3f} | {others} |" in results
+    shown = (ROOT / artifacts.STUDIES / "equal_budget/README.md").read_text()
+    for row in rows:
+        tried = ", ".join(f"`{key}` {row[key]}" for key in points[0])
+        assert f"| `{name}` | {tried} | {float(row['valid_nats']):.3f} |" in shown
 
 
 def test_the_documents_rows_are_the_studys():
@@ -139,9 +140,9 @@ def test_the_documents_rows_are_the_studys():
     study = read_yaml(ROOT / artifacts.STUDIES / "equal_budget/params.yaml")["variants"]
     rows = {name: row for name, row in study.items() if name.startswith("in_place_")}
     assert len(rows) == 3
-    results = (ROOT / "docs/results.md").read_text()
+    shown = (ROOT / artifacts.STUDIES / "equal_budget/README.md").read_text()
     for name, row in rows.items():
-        assert f"  {variant_row(name, Variant.model_validate(row))}\n" in results
+        assert f"  {variant_row(name, Variant.model_validate(row))}\n" in shown
     with (ROOT / artifacts.tuning_file("in_place")).open() as file:
         (best,) = (row for row in csv.DictReader(file) if row["chosen"] == "true")
     assert rows["in_place_tuned"]["set"] == {

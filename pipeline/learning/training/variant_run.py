@@ -1,0 +1,154 @@
+"""One training run of a variant from records to files: what its stages share.
+
+`start` builds the learner, `load_tasks` reads the tasks, `VariantRun.checkpoint` keeps the run's
+state, `save` writes `models/VARIANT/seed-SEED/`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import artifacts
+from pipeline.errors import TrainingError
+from pipeline.learning.data.episodes import EncodedTask, encode_tasks
+from pipeline.learning.training.history import history_csv
+from pipeline.learning.training.loop import Trained, TrainingProgress
+from pipeline.model.base.load import load_base
+from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.network.language_model import Attention, Precision
+from pipeline.model.network.learner import Learner, build_learner, save_theta
+from pipeline.model.sequences.encoding import Window
+from pipeline.model.variant.record import VariantFile
+from pipeline.params import Adapters, StageParams, Variant
+from pipeline.persona.task import PersonaTask
+from pipeline.processes.device import best_device, use_threads
+
+
+@dataclass(frozen=True)
+class VariantRun:
+    """Which run this is: stage, variant, seed and the values in force."""
+
+    method: str  # the stage's name
+    name: str
+    seed: int
+    variant: Variant
+    adapters: Adapters
+    params: StageParams
+    inputs: tuple[Path, ...] = ()  # folders that the run reads besides tasks and base
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the run's checkpoint, keyed by values, inputs and code."""
+        parts = {
+            "params": self.params.model_dump_json(),
+            "variant": self.variant.model_dump_json(),
+            "tasks": artifacts.sha256_of(artifacts.TASKS),
+            "base": artifacts.sha256_of(artifacts.BASE),
+        }
+        parts |= {str(path): artifacts.sha256_of(path) for path in self.inputs}
+        return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
+
+
+def read_tasks(split: str) -> list[PersonaTask]:
+    """Read one split's tasks."""
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
+def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
+    """Read and encode one split's tasks."""
+    return encode_tasks(read_tasks(split), learner.encoder)
+
+
+def start(run: VariantRun, attention: Attention, precision: Precision) -> Learner:
+    """Build the run's learner on this machine's device.
+
+    Raises:
+        TrainingError: the variant was trained by the other method, which this would replace.
+    """
+    _refuse_other_method(run)
+    learner = build_learner(
+        run.variant,
+        run.adapters,
+        load_base(artifacts.BASE),
+        seed=run.seed,
+        attention=attention,
+        device=best_device(),
+    )
+    learner.model.precision = precision
+    use_threads(sum(value.numel() for value in learner.parameters(learner.theta).values()))
+    return learner
+
+
+def _refuse_other_method(run: VariantRun) -> None:
+    """Compare with the stage that an earlier run has recorded, under an old schema perhaps."""
+    folder = artifacts.model_dir(run.name, run.seed)
+    path = folder / "variant.json"
+    if not path.is_file():
+        return
+    made_by = f"{run.method} {run.name} {run.seed}"
+    method = artifacts.read_json(path, made_by=made_by).get("method")
+    if method not in (None, run.method):
+        raise TrainingError(
+            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that "
+            f"stage, or delete the folder to have {run.method} write it"
+        )
+
+
+def save(
+    run: VariantRun,
+    learner: Learner,
+    trained: Trained,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None = None,
+) -> Path:
+    """Write `models/VARIANT/seed-SEED/` as a whole; return the folder.
+
+    Args:
+        run: which run.
+        learner: f, as `start` returned it.
+        trained: θ and how it came about.
+        tasks: of each split that the run has read.
+        inner_rates: what fine-tuning must know (`InnerLoop.rates_for_finetuning`).
+    """
+    folder = artifacts.model_dir(run.name, run.seed)
+    record = _record(run, learner, trained.progress, tasks, inner_rates)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        save_theta(trained.theta, partial)
+        artifacts.write_json(partial / "variant.json", record.model_dump())
+        artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
+    return folder
+
+
+def _record(
+    run: VariantRun,
+    learner: Learner,
+    progress: TrainingProgress,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    inner_rates: Mapping[str, float | None] | None,
+) -> VariantFile:
+    sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
+    return VariantFile(
+        name=run.name,
+        method=run.method,
+        seed=run.seed,
+        axes=run.variant,
+        adapters=run.adapters,
+        trained_parameters=sum(sizes[name] for name in learner.theta),
+        all_parameters=sum(sizes.values()),
+        dialogues={split: len(_dialogues(encoded)) for split, encoded in tasks.items()},
+        over_context={
+            split: sum(len(windows) > 1 for windows in _dialogues(encoded))
+            for split, encoded in tasks.items()
+        },
+        inner_rates=None if inner_rates is None else dict(inner_rates),
+        steps=progress.step,
+        best_step=progress.best_step,
+        replies=progress.replies,
+        outer_replies=progress.outer_replies,
+        tokens=progress.tokens,
+        operations=progress.operations,
+    )
+
+
+def _dialogues(tasks: Sequence[EncodedTask]) -> list[tuple[Window, ...]]:
+    return [windows for task in tasks for windows in task.dialogues]
