@@ -121,7 +121,15 @@ class SideBySide:
                 self._begin(name, folder)
             if not self._running:
                 return
-            self._finish(*self._ended.get())
+            self._finish(*self._one_that_ended())
+
+    def _one_that_ended(self) -> tuple[str, int]:
+        """Wait for a stage. A signal that another thread takes does not wake this one: look up."""
+        while True:
+            try:
+                return self._ended.get(timeout=1)
+            except Empty:
+                continue
 
     def _ready(self) -> Iterator[str]:
         return (name for name in self._waiting if self._pipeline.needs[name] <= self._done)
