@@ -9,9 +9,11 @@ import os
 import signal
 import sys
 import time
+import traceback
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 _LIBRARIES = (
@@ -29,6 +31,10 @@ _LIBRARIES = (
     "httpx",
     "hypothesis",
     "pytest",
+)
+_OPTIONS = (
+    *("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=short"),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what the parent has imported
 )
 
 
@@ -48,12 +54,12 @@ class _Recorder:
     def __init__(self) -> None:
         self.outcome = Outcome()
 
-    def pytest_runtest_logreport(self, report: object) -> None:
-        kind, when = report.outcome, report.when  # type: ignore[attr-defined]
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        kind, when = report.outcome, report.when
         self.outcome.passed += kind == "passed" and when == "call"
         self.outcome.skipped += kind == "skipped"
         if kind == "failed" and not self.outcome.failed:
-            self.outcome.failed = report.nodeid  # type: ignore[attr-defined]
+            self.outcome.failed = report.nodeid
 
 
 def warm_up() -> None:
@@ -79,9 +85,9 @@ def run(test: str, root: Path, *, timeout: float) -> Outcome:
                 os.waitpid(child, 0)
                 return Outcome()
             time.sleep(0.02)
-    except BaseException:
-        os.killpg(child, signal.SIGKILL)
-        raise
+    finally:
+        with suppress(ProcessLookupError):  # the child, or what its test has started and left
+            os.killpg(child, signal.SIGKILL)
     if not found.is_file():  # the test ended its own process
         return Outcome(exit_code=1, failed=test)
     return Outcome(**json.loads(found.read_text(encoding="utf-8")))
@@ -100,9 +106,10 @@ def _become(test: str, root: Path, found: Path, log: Path) -> NoReturn:
             del sys.modules[name]
         recorder = _Recorder()
         pytest = importlib.import_module("pytest")
-        arguments = [test, "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=short"]
-        recorder.outcome.exit_code = int(pytest.main(arguments, plugins=[recorder]))
+        recorder.outcome.exit_code = int(pytest.main([test, *_OPTIONS], plugins=[recorder]))
         found.write_text(json.dumps(asdict(recorder.outcome)), encoding="utf-8")
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
