@@ -40,8 +40,9 @@ class Runner:
         self._number += 1
         with broken(self._root, texts, self._number):
             found = self._run(mutation.test)
-        if found.failed and self._checks and not self._passes(found.failed):
-            return UNSOUND, f"{found.failed} fails without the mutation, too"
+        noticed = mutation.test if found.exit_code is None else found.failed
+        if noticed and self._checks and not self._passes(noticed):
+            return UNSOUND, f"{noticed} fails without the mutation, too"
         return _verdict(mutation.test, found, self._timeout)
 
     def _run(self, test: str) -> fork.Outcome:
