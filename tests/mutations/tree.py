@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[2]
 
 
 def copy_tree(target: Path, root: Path = ROOT) -> None:
-    """Copy the tracked files as they are now."""
+    """Copy the tracked files as they are now; the copy is a repository of its own, as DVC needs."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         source, there = root / name, target / name
         if source.is_file():  # a file may be deleted and still be tracked
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, there)
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(["git", *command], cwd=target, check=True, capture_output=True)
 
 
 @contextmanager
