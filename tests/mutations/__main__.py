@@ -39,14 +39,14 @@ class Runner:
             return ABSENT, ", ".join(edit.file for edit in mutation.edits)
         self._number += 1
         with broken(self._root, texts, self._number):
-            found = self._run(mutation.test)
+            found = self._run(mutation.test, mutation.timeout)
         noticed = mutation.test if found.exit_code is None else found.failed
         if noticed and self._checks and not self._passes(noticed):
             return UNSOUND, f"{noticed} fails without the mutation, too"
-        return _verdict(mutation.test, found, self._timeout)
+        return _verdict(mutation.test, found, mutation.timeout or self._timeout)
 
-    def _run(self, test: str) -> fork.Outcome:
-        return fork.run(test, self._root, timeout=self._timeout)
+    def _run(self, test: str, timeout: float | None = None) -> fork.Outcome:
+        return fork.run(test, self._root, timeout=timeout or self._timeout)
 
     def _passes(self, test: str) -> bool:
         """Whether the test passes as things are; it is run once."""

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 DATA = Path(__file__).parent
 _EDIT = {"file", "find", "replace"}
-_ENTRY = {"what", "test", "fast"}
+_ENTRY = {"what", "test", "fast", "timeout"}
 
 
 class CatalogueError(Exception):
@@ -41,6 +41,7 @@ class Mutation:
     edits: tuple[Edit, ...]
     test: str  # pytest's node id
     fast: bool = False
+    timeout: float | None = None  # seconds for the test; None: the command's
 
     @property
     def name(self) -> str:
@@ -89,7 +90,8 @@ def _mutation(area: str, entry: Any) -> Mutation:
             f"{area}: {entry['what']}: what, file, find, replace and test are needed, or edits"
         )
     made = tuple(Edit(edit["file"], edit["find"], edit["replace"]) for edit in edits)
-    return Mutation(area, entry["what"], made, entry["test"], bool(entry.get("fast", False)))
+    options = {key: entry[key] for key in ("fast", "timeout") if key in entry}
+    return Mutation(area, entry["what"], made, entry["test"], **options)
 
 
 def faults(mutation: Mutation, root: Path) -> Iterator[str]:
