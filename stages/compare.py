@@ -1,9 +1,7 @@
 """DVC stage `compare`: paired tests between all variants of params.yaml with predictions."""
 
 from pipeline import artifacts
-from pipeline.evaluation.comparison.adaptation import compare_adaptation
-from pipeline.evaluation.comparison.levels import compare as compare_variants
-from pipeline.evaluation.records.headline import headline_records
+from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
@@ -21,11 +19,10 @@ def compare() -> None:
     params = view.compare
     names = rows(artifacts.PREDICTIONS, ".jsonl", view.variants, made_by="finetune VARIANT")
     records = {name: _predictions(name) for name in names}
-    headline = {name: headline_records(those) for name, those in records.items()}
-    options = {"permutations": params.permutations, "seed": params.seed}
-    found = compare_variants(headline, params.claims, **options)
-    found["adaptation"] = compare_adaptation(records, params.claims, **options)
-    artifacts.write_json(artifacts.COMPARISON, found)
+    comparison = compare_variants(
+        records, params.claims, permutations=params.permutations, seed=params.seed
+    )
+    artifacts.write_json(artifacts.COMPARISON, comparison.content())
     console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
 
 

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 from pipeline.evaluation.records.metric import exp_ratio, nats_per_token, ratio
 from pipeline.evaluation.statistics import percentiles
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.statistics.paired import (
+from pipeline.evaluation.comparison.paired import (
     detectable_effect_size,
     effect_size,
     holm,

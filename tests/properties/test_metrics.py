@@ -13,7 +13,7 @@ from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
-from pipeline.evaluation.statistics.paired import holm, sign_flip_p
+from pipeline.evaluation.comparison.paired import holm, sign_flip_p
 from pipeline.persona.text import normalise
 from tests.support.prediction_builder import a_prediction, ranked
 

@@ -8,16 +8,25 @@ the first of leave-one-out.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.artifacts import Content
 from pipeline.evaluation.predict.folds import Asked, answer
 from pipeline.evaluation.predict.protocols import Fold, leave_one_out, swapped
 from pipeline.evaluation.predict.reply_score import prediction
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.scoring.adaptation import adaptation
+from pipeline.evaluation.schemas.base import Schema
+from pipeline.evaluation.schemas.details import Adaptation
+from pipeline.evaluation.scoring.adaptation import adaptation_by_epoch
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams
 from pipeline.persona.task import PersonaTask
+
+
+class SupportFit(Schema):
+    """`artifacts.support_file(VARIANT)`: what fine-tuning gives, by epoch over 0."""
+
+    seeds: list[int]
+    held_out: dict[int, Adaptation]  # on the held-out dialogues
+    support: dict[int, Adaptation]  # on the support dialogues themselves
 
 
 def support_fit(
@@ -54,8 +63,8 @@ def falls(
     records: Sequence[Prediction],
     params: FinetuneParams,
     bootstrap: Bootstrap,
-) -> Content:
-    """Return what `adaptation` says at every epoch: of `held_out` and of `support` dialogues.
+) -> SupportFit:
+    """Return what fine-tuning gives at every epoch, on held-out and on support dialogues.
 
     Args:
         tasks: the test personas.
@@ -66,11 +75,16 @@ def falls(
     held_out = {
         (task.task_id, fold.query[0].dialogue_id) for task in tasks for fold in _fold(task, params)
     }
-    parts: dict[str, list[Prediction]] = {"held_out": [], "support": []}
+    of_held_out: list[Prediction] = []
+    of_support: list[Prediction] = []
     for record in records:
-        mine = (record.task_id, record.dialogue_id) in held_out
-        parts["held_out" if mine else "support"].append(record)
-    return {name: adaptation(those, 0, bootstrap)["epochs"] for name, those in parts.items()}
+        is_held_out = (record.task_id, record.dialogue_id) in held_out
+        (of_held_out if is_held_out else of_support).append(record)
+    return SupportFit(
+        seeds=params.seeds,
+        held_out=adaptation_by_epoch(of_held_out, bootstrap),
+        support=adaptation_by_epoch(of_support, bootstrap),
+    )
 
 
 def _fold(task: PersonaTask, params: FinetuneParams) -> list[Fold]:
