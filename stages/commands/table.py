@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation.report import cells
 from pipeline.evaluation.report import rows as tables
-from pipeline.evaluation.report.cells import compact, number
+from pipeline.evaluation.report.cells import compact, published_number
 from pipeline.evaluation.report.cost import CostRow, cost_rows
 from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, TABLE_1
 from pipeline.evaluation.report.rows import AdaptationRow, HeadRow, Table1Row
@@ -72,7 +72,7 @@ def _scores(row: Table1Row) -> list[str]:
     texts = []
     for metric in TABLE_1:
         digits = FORMATS[metric].digits
-        ours, paper = _interval(row.ours[metric], digits), number(row.paper[metric], digits)
+        ours, paper = _interval(row.ours[metric], digits), published_number(row.paper[metric])
         if _is_wide():
             texts += [ours, paper]
         else:

@@ -13,7 +13,8 @@ from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, 
 from pipeline.evaluation.report.markdown import code, section, table
 from pipeline.evaluation.report.published import published
 from pipeline.evaluation.report.rows import ahead, before_and_after, floor_rows, in_order, table_1
-from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.comparison import LevelTest
+from pipeline.evaluation.schemas.details import Details, Scores
 from pipeline.evaluation.schemas.floors import Floors
 
 
@@ -42,7 +43,7 @@ def document(findings: Findings, figures: Mapping[str, Sequence[str]]) -> str:
         *warnings(findings.details),
         *section("### Whose adaptation is larger?", adaptation_claims),
         *section("## Ranking heads", heads(findings.details)),
-        *section("## Training seeds", over_seeds(findings)),
+        *section("## Training seeds", over_seeds(findings.details, compared.tests)),
         *section("## What training cost", costs(findings)),
         *section("## Paired tests", paired_tests.claims(compared.tests), *others),
         *section("## Support dialogues in the prompt instead", in_context(findings.details)),
@@ -53,7 +54,7 @@ def document(findings: Findings, figures: Mapping[str, Sequence[str]]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def levels(details: Mapping[str, Details], floors: Floors) -> str:
+def levels(details: Mapping[str, Scores], floors: Floors | None) -> str:
     """Return Table 1: ours beside the paper's, then floors."""
     paper = {row.variant: row for row in published() if row.variant is not None}
     rows = []
@@ -63,14 +64,14 @@ def levels(details: Mapping[str, Details], floors: Floors) -> str:
             theirs = getattr(paper[name], metric) if name in paper else None
             row += [_level(details[name], metric), published_number(theirs)]
         rows.append(row)
-    for floor in floor_rows(floors):
+    for floor in [] if floors is None else floor_rows(floors):
         cells = ((interval(floor.ours[m], FORMATS[m].digits), NONE) for m in TABLE_1)
         rows.append([floor.title, *(cell for pair in cells for cell in pair)])
     headings = (text for metric in TABLE_1 for text in (FORMATS[metric].heading, "paper"))
     return table(["variant", *headings], rows)
 
 
-def _level(details: Details, metric: str, *, crossed: bool = False) -> str:
+def _level(details: Scores, metric: str, *, crossed: bool = False) -> str:
     return interval(details.metrics.get(metric), FORMATS[metric].digits, crossed=crossed)
 
 
@@ -79,7 +80,7 @@ def notes() -> list[str]:
     return [f"{row.title}: {row.note}" for row in table_1({}) if row.kind == "quoted" and row.note]
 
 
-def adaptation(details: Mapping[str, Details]) -> str:
+def adaptation(details: Mapping[str, Scores]) -> str:
     """Return what fine-tuning on a person's dialogues gave, and how much of it is personal."""
     headings = ("variant", "epoch", "perplexity at K = 0", "gain")
     more = ("gain from a stranger's dialogues", "swap gap", "which is")
@@ -91,12 +92,12 @@ def adaptation(details: Mapping[str, Details]) -> str:
     return table([*headings, *more], rows)
 
 
-def _start(details: Details) -> str:
+def _start(details: Scores) -> str:
     """Return the perplexity at K = 0."""
     return interval(details.before_adaptation.get("ppl"), FORMATS["ppl"].digits)
 
 
-def warnings(details: Mapping[str, Details]) -> list[str]:
+def warnings(details: Mapping[str, Scores]) -> list[str]:
     """Return a line for each gain that a reader of the table could take for more than it is."""
     lines = []
     for name in in_order(details):
@@ -114,7 +115,7 @@ def warnings(details: Mapping[str, Details]) -> list[str]:
     return lines
 
 
-def heads(details: Mapping[str, Details]) -> str:
+def heads(details: Mapping[str, Scores]) -> str:
     """Return Hits@1 by head and by likelihood of variants with a head; empty without any."""
     headings = ("head at K = 0", "head, fine-tuned", "likelihood at K = 0")
     rows = [
@@ -132,19 +133,18 @@ def heads(details: Mapping[str, Details]) -> str:
     return table(["variant", *headings, "likelihood, fine-tuned"], rows)
 
 
-def over_seeds(findings: Findings) -> str:
+def over_seeds(details: Mapping[str, Scores], tests: Sequence[LevelTest]) -> str:
     """Return intervals and tests that cover other training seeds; empty for a single seed."""
     rows = []
-    for name in in_order(findings.details):
-        one = findings.details[name]
+    for name in in_order(details):
+        one = details[name]
         ppl = one.metrics.get("ppl")
         if ppl is None or ppl.crossed_low is None:
             continue
         cells = (_level(one, metric, crossed=True) for metric in TABLE_1)
         rows.append([code(name), ", ".join(map(str, one.counts.seeds)), *cells])
     shown = table(["variant", "seeds", *(FORMATS[metric].heading for metric in TABLE_1)], rows)
-    tests = paired_tests.over_seeds(findings.comparison.tests)
-    return "\n\n".join(part for part in (shown, tests) if part)
+    return "\n\n".join(part for part in (shown, paired_tests.over_seeds(tests)) if part)
 
 
 def costs(findings: Findings) -> str:

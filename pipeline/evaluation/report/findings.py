@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict
-
 from pipeline.artifacts import SPLITS
+from pipeline.evaluation.schemas.base import Excerpt
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
@@ -22,12 +21,6 @@ class Findings:
     floors: Floors
     comparison: Comparison
     runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)  # training runs
-
-
-class Excerpt(BaseModel):
-    """The part that the report needs of a file that holds more."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class SplitSummary(Excerpt):

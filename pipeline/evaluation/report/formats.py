@@ -30,6 +30,9 @@ class MetricFormat:
 
 FORMATS: Mapping[str, MetricFormat] = {
     "ppl": MetricFormat("perplexity", None, "lower", 2),
+    "ppl_without_end": MetricFormat("perplexity without closing token", None, "lower", 2),
+    "ppl_per_word": MetricFormat("perplexity per word", None, "lower", 1),
+    "bits_per_byte": MetricFormat("bits per byte", None, "lower", 3),
     "hits_at_1": MetricFormat("Hits@1", "%", "higher", 1),
     "hits_at_1_by_head": MetricFormat("Hits@1 by head", "%", "higher", 1),
     "f1": MetricFormat("F1", "%", "higher", 1),
@@ -41,4 +44,10 @@ FORMATS: Mapping[str, MetricFormat] = {
 
 TABLE_1 = ("ppl", "hits_at_1", "f1")  # its columns, in the paper's order
 HEAD_HITS = "hits_at_1_by_head"
+OTHER_DIGITS = 1  # of a metric that is not in FORMATS
 NATS_DIGITS = FORMATS["gain"].digits
+
+
+def digits_of(metric: str) -> int:
+    """Return how many decimals a metric is shown with."""
+    return FORMATS[metric].digits if metric in FORMATS else OTHER_DIGITS

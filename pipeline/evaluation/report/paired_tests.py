@@ -8,16 +8,16 @@ from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import (
     NOT_DISTINGUISHABLE,
-    AdaptationTest,
     Family,
     LevelTest,
+    PairedTest,
 )
 
 
 HEADINGS = ("first – second", "unit", "difference", "p", "p after Holm", "the first is")
 
 
-def claims(tests: Sequence[LevelTest] | Sequence[AdaptationTest]) -> str:
+def claims(tests: Sequence[PairedTest]) -> str:
     """Return the tests that the claims ask for, whatever they say, in the claims' order."""
     rows = [[test.question, *test_cells(test)] for test in tests if test.question is not None]
     return table(["question", *HEADINGS], rows)
@@ -43,7 +43,7 @@ def distinguishable(tests: Sequence[LevelTest], family: Family, alpha: float) ->
     return [f"{counts}:" if apart else f"{counts}.", table(HEADINGS, map(test_cells, apart))]
 
 
-def test_cells(test: LevelTest | AdaptationTest) -> list[str]:
+def test_cells(test: PairedTest) -> list[str]:
     """Return the cells of HEADINGS."""
     return [
         *_pair_and_difference(test, test.difference),
@@ -67,7 +67,7 @@ def over_seeds(tests: Sequence[LevelTest]) -> str:
     return table(["first – second", "unit", "difference", "p after Holm", "the first is"], rows)
 
 
-def _pair_and_difference(test: LevelTest | AdaptationTest, difference: Estimate) -> list[str]:
+def _pair_and_difference(test: PairedTest, difference: Estimate) -> list[str]:
     shown = FORMATS[test.metric]
     pair = f"{code(test.a)} – {code(test.b)}"
     return [pair, shown.difference, interval(difference, shown.digits)]

@@ -11,7 +11,7 @@ from typing import Literal
 from pipeline.evaluation.report.formats import HEAD_HITS, TABLE_1
 from pipeline.evaluation.report.published import published
 from pipeline.evaluation.schemas.base import Estimate
-from pipeline.evaluation.schemas.details import Details, Verdict
+from pipeline.evaluation.schemas.details import Scores, Verdict
 from pipeline.evaluation.schemas.floors import Floors
 
 
@@ -61,7 +61,7 @@ class HeadRow:
     by_likelihood: tuple[Estimate | None, Estimate | None]
 
 
-def table_1(details: Mapping[str, Details]) -> list[Table1Row]:
+def table_1(details: Mapping[str, Scores]) -> list[Table1Row]:
     """Return Table 1's rows in the paper's order, then the variants that it does not know."""
     rows = [
         Table1Row(
@@ -93,7 +93,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [name for name in known if name in given] + [n for n in given if n not in known]
 
 
-def _scores(details: Mapping[str, Details], name: str | None) -> dict[str, Estimate | None]:
+def _scores(details: Mapping[str, Scores], name: str | None) -> dict[str, Estimate | None]:
     scores = {} if name is None or name not in details else details[name].metrics
     return {metric: scores.get(metric) for metric in TABLE_1}
 
@@ -116,7 +116,7 @@ def _without_bounds(value: float | None) -> Estimate | None:
     return None if value is None else Estimate(value=value, low=None, high=None)
 
 
-def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
+def adaptation_rows(details: Mapping[str, Scores]) -> list[AdaptationRow]:
     """Return gain and swap control of each scored variant, in Table 1's order."""
     known = titles()
     return [
@@ -134,7 +134,7 @@ def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
     ]
 
 
-def head_rows(details: Mapping[str, Details]) -> list[HeadRow]:
+def head_rows(details: Mapping[str, Scores]) -> list[HeadRow]:
     """Return the two rankings of each variant that predicts the next utterance.
 
     The head learned from distractors that are drawn as the test's are. So compare a head with other
@@ -152,12 +152,12 @@ def head_rows(details: Mapping[str, Details]) -> list[HeadRow]:
     ]
 
 
-def before_and_after(details: Details, metric: str) -> tuple[Estimate | None, Estimate | None]:
+def before_and_after(details: Scores, metric: str) -> tuple[Estimate | None, Estimate | None]:
     """Return a metric at K = 0 and at the headline epoch."""
     return details.before_adaptation.get(metric), details.metrics.get(metric)
 
 
-def ahead(details: Mapping[str, Details], name: str) -> str | None:
+def ahead(details: Mapping[str, Scores], name: str) -> str | None:
     """Return the variant with the lowest perplexity at K = 0, if `name` does not end below it.
 
     A large gain from a bad start may end where another variant starts.

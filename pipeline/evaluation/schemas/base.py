@@ -28,6 +28,12 @@ class Schema(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
+class Excerpt(BaseModel):
+    """The part that a reader needs of a file that holds more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
 class Estimate(Schema):
     """A number with its 95 % intervals, in the number's own unit.
 

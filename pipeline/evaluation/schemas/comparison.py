@@ -49,12 +49,13 @@ class PairedTest(Schema):
     difference: Estimate  # a - b, in the metric's unit
     p: float
     p_holm: float  # Holm within the family
+    verdict: LevelVerdict | AdaptationVerdict  # about `a`
 
 
 class LevelTest(PairedTest):
     """Who ends better."""
 
-    verdict: LevelVerdict  # about `a`
+    verdict: LevelVerdict
     d_z: float | None  # null where the differences do not vary
     d_z_interval: Interval | None
     detectable: Detectable
@@ -65,7 +66,7 @@ class AdaptationTest(PairedTest):
     """Whose gain, or whose swap gap, is larger."""
 
     metric: Literal["gain", "swap_gap"]  # nats per token
-    verdict: AdaptationVerdict  # about `a`
+    verdict: AdaptationVerdict
     detectable: float | None  # at alpha, uncorrected
 
 

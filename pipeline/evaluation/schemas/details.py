@@ -36,13 +36,18 @@ class Headline(Schema):
     epoch: Count
 
 
-class Counts(Schema):
+class SampleSize(Schema):
     """What Table 1's numbers are computed over."""
 
     personas: Count
     records: Count
-    dialogues_over_context: Count  # that were split into several windows
     seeds: list[int]  # training seeds
+
+
+class Counts(SampleSize):
+    """The same, with what was counted on the way."""
+
+    dialogues_over_context: Count  # dialogues that were split into several windows
 
 
 class BeforeAndAfter(Schema):
@@ -64,6 +69,15 @@ class Adaptation(Schema):
     swap_gap: Estimate | None
     personal_share: Estimate | None  # a share, not nats; null also where there is no gain
     nats_per_token: BeforeAndAfter | None = None  # absent at epoch 0
+
+
+class Scores(Adaptation):
+    """What tables show of a variant; the fields of `Adaptation` are the headline epoch's."""
+
+    headline: Headline
+    counts: SampleSize
+    metrics: Estimates  # at the headline epoch, pooled over replies
+    before_adaptation: Estimates  # at epoch 0, pooled over replies
 
 
 class ShotPoint(Schema):
@@ -94,14 +108,11 @@ class KShot(Schema):
     in_context: dict[int, Prompted] | None  # by K; null where it was not run
 
 
-class Details(Adaptation):
-    """`metrics/details/VARIANT.json`; the fields of `Adaptation` are the headline epoch's."""
+class Details(Scores):
+    """`metrics/details/VARIANT.json`."""
 
-    headline: Headline
     counts: Counts
-    metrics: Estimates  # pooled over replies
     macro: dict[str, Estimate]  # every persona has the same weight
-    before_adaptation: Estimates
     change: dict[str, Estimate]  # from before adaptation
     f1_by_sample: list[float] | None  # percent, of each nucleus sample
     k_shot: KShot

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
 
@@ -71,7 +71,7 @@ class ZeroShotScores(Schema):
     """What `python -m stages.zero_shot` writes of one variant."""
 
     sha256: str  # of the archive or folder
-    splits: list[str]
+    splits: list[str] = Field(default_factory=list)  # absent from files of an older version
     seed: int  # the training seed
     counts: ZeroShotCounts
     metrics: Estimates

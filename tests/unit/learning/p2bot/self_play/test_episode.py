@@ -17,7 +17,7 @@ from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss, r
 from pipeline.learning.training import normal
 from pipeline.learning.training.history import history_csv
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.params import SelfPlay
