@@ -1,11 +1,11 @@
-"""DVC stage `compare`: paired tests between all variants of params.yaml with predictions."""
+"""DVC stage `compare`: paired tests between all rows of Table 1."""
 
 from pipeline import artifacts
 from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
-from stages.shell.rows import rows
+from stages.shell.rows import scored_with_files
 
 
 def _predictions(variant: str) -> list[Prediction]:
@@ -17,7 +17,9 @@ def compare() -> None:
     """Test every pair of variants over the same personas, with Holm's correction."""
     view = Settings.load().view(CompareParams)
     params = view.compare
-    names = rows(artifacts.PREDICTIONS, ".jsonl", view.variants, made_by="finetune VARIANT")
+    names = scored_with_files(
+        artifacts.PREDICTIONS, ".jsonl", view.scored, made_by="finetune VARIANT"
+    )
     records = {name: _predictions(name) for name in names}
     comparison = compare_variants(
         records, params.claims, permutations=params.permutations, seed=params.seed

@@ -27,7 +27,7 @@ WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers 
 def table() -> None:
     """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
-    details = _details(list(params.variants))
+    details = _details(params.scored)
     rows = tables.table_1(details)
     if artifacts.FLOORS.is_file():
         rows += tables.floor_rows(read(artifacts.FLOORS, Floors, made_by="floors"))

@@ -1,7 +1,8 @@
 """F1 of one reply that is said to everybody: the floor below a generator's F1. No torch.
 
-Both constant replies are chosen on train alone. Word F1 is an overlap of bags. So it is a dot product
-if each n-th occurrence of a word is one binary feature (the second "i" is a feature of its own).
+Both constant replies are chosen on train alone. Word F1 is an overlap of bags. So it is a dot
+product if each n-th occurrence of a word is one binary feature (the second "i" is a feature of its
+own).
 
 Dimensions: r, train replies; f, features; m, replies tried.
 """

@@ -47,8 +47,9 @@ def _turns(tasks: Sequence[PersonaTask]) -> Iterator[tuple[Dialogue, Turn]]:
 def random_hits_at_1(tasks: Sequence[PersonaTask]) -> float:
     """Return the expected percentage of hits of a ranker that scores each string at random.
 
-    Identical strings share one score, as everywhere. So the expectation is exact: it is the share of
-    the distinct candidates that equal the gold after normalisation, 5 % for 20 distinct candidates.
+    Identical strings share one score, as everywhere. So the expectation is exact: it is the share
+    of the distinct candidates that equal the gold after normalisation, 5 % for 20 distinct
+    candidates.
 
     Raises:
         DataError: a reply has no candidates.

@@ -1,6 +1,7 @@
 """Perplexity without a network: by token frequencies, and by the synthetic grammar. No torch.
 
-Both are in the variants' units: tokens of the base's tokenizer, and one closing token for each reply.
+Both are in the variants' units: tokens of the base's tokenizer, and one closing token for each
+reply.
 """
 
 from collections import Counter
@@ -85,8 +86,8 @@ def oracle_ppl(tasks: Sequence[PersonaTask], ids: Sequence[Sequence[int]], oracl
         of_dialogue = of_split[int(number)] if int(number) < len(of_split) else ()
         if len(of_dialogue) != len(dialogue.turns):
             raise DataError(
-                f"the oracle has {len(of_dialogue)} replies for dialogue {dialogue.dialogue_id}, the "
-                f"corpus {len(dialogue.turns)}; run stages download and tasks again"
+                f"the oracle has {len(of_dialogue)} replies for dialogue {dialogue.dialogue_id}, "
+                f"the corpus {len(dialogue.turns)}; run stages download and tasks again"
             )
         nats += of_dialogue
     return exp(fsum(nats) / sum(len(reply) + 1 for reply in ids))

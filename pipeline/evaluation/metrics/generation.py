@@ -2,8 +2,8 @@
 
 ParlAI splits a text in two ways. F1 and emptiness use the words that `normalise` leaves (no case,
 punctuation or articles). Length, repetition and diversity use the `words` of the split rule (lower
-case; . , ; : ! ? are words). BLEU has sacrebleu's own split. No text is cut or corrected before, and
-an empty response is a response.
+case; . , ; : ! ? are words). BLEU has sacrebleu's own split. No text is cut or corrected before,
+and an empty response is a response.
 """
 
 from collections import Counter

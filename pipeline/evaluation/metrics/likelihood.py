@@ -2,9 +2,9 @@
 
 All of them use `nll`, the nats of the real reply's tokens given persona and history. They differ in
 whether the closing token counts, and in the unit that nats are divided by. None of them counts the
-opening mark, persona or history, which are given. Replies are pooled: nats and units are summed over
-all replies before the division, so long replies weigh more (`scoring/estimates.py` has the macro
-averages).
+opening mark, persona or history, which are given. Replies are pooled: nats and units are summed
+over all replies before the division, so long replies weigh more (`scoring/estimates.py` has the
+macro averages).
 """
 
 from math import log

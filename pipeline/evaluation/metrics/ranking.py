@@ -2,8 +2,9 @@
 
 Scores are nats, the lower the better. A candidate that equals the gold reply after `normalise`
 (`candidate_equals_gold`) is gold as well. Golds do not compete with each other: the best of them
-counts. A tie with another candidate is never a success; only `mean_rank` counts it half. A candidate
-that is in the list twice competes twice. The closing token of a candidate is never counted.
+counts. A tie with another candidate is never a success; only `mean_rank` counts it half. A
+candidate that is in the list twice competes twice. The closing token of a candidate is never
+counted.
 
 The `_clean` metrics leave out the candidates that the persona said in its support dialogues
 (`candidate_in_support`): fine-tuning raises exactly these, and they are not wrong. The gold stays,

@@ -50,7 +50,7 @@ def bias(samples: Array, value: float) -> float:
 
 
 def expanded_quantile(level: float, personas: int) -> float:
-    """Return the z at which each tail is cut: sqrt(p / (p - 1)) times Student's t, p - 1 degrees."""
+    """Return the z where a tail is cut: sqrt(p / (p - 1)) times Student's t of p - 1 degrees."""
     t = float(stdtrit(personas - 1, (1 + level) / 2))
     return sqrt(personas / (personas - 1)) * t
 
