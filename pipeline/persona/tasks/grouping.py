@@ -1,8 +1,9 @@
-"""Which dialogues belong to one persona: the tasks T_i of Section 4.
+"""Group dialogues by persona: the tasks T_i of Section 4.
 
-The files hold persona *variants*: 3 to 5 of a persona's sentences, spelled in several ways. The
-canonical rule makes two variants one persona if they share three sentences after normalisation;
-a persona is a connected component. On Persona-chat that gives 955/100/100, the published 1155.
+The files hold persona *variants*: 3 to 5 of a persona's sentences, spelled in several ways. By the
+canonical rule two variants belong to one persona if they share three sentences after normalisation;
+a persona is a connected component of variants. On Persona-chat that gives 955/100/100 personas in
+train, valid and test, the published 1155.
 """
 
 import re
@@ -18,8 +19,8 @@ Variant = frozenset[str]
 SHARED = 3  # sentences that make two variants one persona
 PAML_CLUSTERS = 1155
 
-# In this order and once, after apostrophes are blanked: some files have them blanked already ("i m
-# a nurse"), others have "i'm" or "i am".
+# Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
+# ("i m a nurse"); others have "i'm" or "i am".
 _SPELLING = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -35,7 +36,7 @@ _SPELLING = tuple(
 
 
 def normalise_sentence(sentence: str) -> str:
-    """Return a persona sentence in the spelling that variants are compared by.
+    """Return a persona sentence in the one spelling by which variants are compared.
 
     >>> normalise_sentence("I'm a nurse ,  and i don t drive.")
     'i am a nurse , and i do not drive'
@@ -94,7 +95,7 @@ def _components(variants: Sequence[Variant]) -> list[int]:
 
 
 def _shared_sentences(variants: Sequence[Variant]) -> Counter[tuple[int, int]]:
-    """Count common sentences of all pairs that have any, through an inverted index."""
+    """Count the common sentences of each pair of variants that has any, by an inverted index."""
     having: dict[str, list[int]] = defaultdict(list)
     for index, variant in enumerate(variants):
         for sentence in sorted(variant):
