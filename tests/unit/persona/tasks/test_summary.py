@@ -33,7 +33,7 @@ def summary(train=(), valid=(), test=()):
         for split in ("train", "valid", "test")
     }
     given = {"train": train, "valid": valid, "test": test}
-    return summarise({split: list(those) or plain[split] for split, those in given.items()})
+    return summarise({split: list(tasks) or plain[split] for split, tasks in given.items()})
 
 
 def test_counts_of_a_split():
