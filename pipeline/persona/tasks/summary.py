@@ -77,7 +77,7 @@ def _personas(tasks: Mapping[Split, Sequence[PersonaTask]]) -> dict[Split, set[o
     """Return each split's personas, by numbers from a grouping of all splits together."""
     owners = [(split, d) for split, ts in tasks.items() for t in ts for d in t.dialogues]
     personas: dict[Split, set[object]] = {split: set() for split in tasks}
-    for persona, members in enumerate(group([d.persona for _, d in owners], "canonical")):
+    for persona, members in enumerate(group([d.persona for _, d in owners])):
         for index in members:
             personas[owners[index][0]].add(persona)
     return personas

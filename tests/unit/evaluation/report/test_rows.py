@@ -79,7 +79,7 @@ def test_every_variant_of_the_presets_has_its_title():
     """But for what P² Bot's self-play starts from."""
     from pipeline.params import read_yaml
 
-    variants = read_yaml(ROOT / "params.yaml")["variants"]
+    variants = read_yaml(ROOT / "presets/embedded.yaml")["variants"]
     assert list(rows.titles()) == [name for name in variants if not name.endswith("_transmitter")]
 
 
@@ -212,7 +212,7 @@ def test_a_file_of_another_shape_is_refused_by_name():
 @pytest.fixture
 def run(tmp_path):
     """Run `python -m stages.table` where `in_place` and `transfer` are scored."""
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     folder = tmp_path / "metrics/details"
     folder.mkdir(parents=True)
 
