@@ -33,6 +33,10 @@ class DivergedError(TrainingError):
     exit_code = 3  # `tune` tells a bad rate from a broken run by this code
 
 
+class StageError(PipelineError):
+    """A stage that `make repro` started and that failed, or DVC's refusal to go on."""
+
+
 class MissingFileError(PipelineError):
     """An input of a stage is missing. The message names the stage that writes it."""
 

@@ -4,6 +4,7 @@ MOVED = {"receiver": "p2bot.receiver", "self_play": "p2bot.self_play"}
 
 REMOVED = {
     "finetune.next_utterance": "fine-tuning is always by language modelling alone",
+    "meta_train.multi_step_loss": "the outer loss is the query's after the last inner step",
     "tasks.persona_rule": "the rule is always canonical",
 }
 
@@ -17,5 +18,7 @@ def advice(key: str) -> str | None:
     for old, new in MOVED.items():
         if key == old or key.startswith(f"{old}."):
             return f"is {new}{key.removeprefix(old)} now; move it there"
+    if key == "extends":
+        return "is for files of presets/; `python -m stages.preset NAME` writes a whole file"
     reason = REMOVED.get(key)
     return reason and f"is gone: {reason}; delete the line"
