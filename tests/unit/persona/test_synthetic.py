@@ -61,9 +61,9 @@ def test_every_line_is_personachats_format():
     for split in SPLITS:
         number = 0
         for line in embedded()[0].texts[split].splitlines():
-            found, text = line.split(" ", 1)
-            number = 1 if found == "1" else number + 1
-            assert found == str(number)
+            written, text = line.split(" ", 1)
+            number = 1 if written == "1" else number + 1
+            assert written == str(number)
             assert re.fullmatch(r"your persona: [a-z ]+\.|[^\t]+\t[^\t]+\t\t[^\t]+", text), line
 
 
@@ -167,12 +167,12 @@ def test_candidates_are_of_others_and_distinct():
             for exchange in (exchange for d in person for exchange in d.exchanges):
                 assert exchange.candidates is not None
                 *distractors, gold = exchange.candidates
-                found = {normalise(text) for text in distractors}
+                distinct = {normalise(text) for text in distractors}
                 assert gold == exchange.reply
-                assert len(distractors) == len(found) == 19
-                assert "" not in found
-                assert not found & own
-                assert found <= everyone
+                assert len(distractors) == len(distinct) == 19
+                assert "" not in distinct
+                assert not distinct & own
+                assert distinct <= everyone
 
 
 def test_distractors_are_of_the_same_kind_where_there_are_enough():
@@ -200,9 +200,9 @@ def test_few_people_still_get_distractors():
         own = keys(dialogue)
         for exchange in dialogue.exchanges:
             assert exchange.candidates is not None
-            found = {normalise(text) for text in exchange.candidates[:-1]}
-            assert len(found) == 19
-            assert not found & own
+            distractors = {normalise(text) for text in exchange.candidates[:-1]}
+            assert len(distractors) == 19
+            assert not distractors & own
 
 
 def test_a_tfidf_ranker_is_neither_blind_nor_right():
@@ -346,7 +346,7 @@ def answers(person: list[ParsedDialogue], topic: Topic) -> list[str]:
 
 
 def test_a_persons_answers_agree_over_their_dialogues():
-    """Also on topics that no persona text states: that is what there is to adapt to."""
+    """Also on topics that no persona text states: adaptation can learn them."""
     several = Counter[str]()
     for person in personas("test"):
         for topic in TOPICS:

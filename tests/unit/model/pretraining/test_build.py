@@ -89,7 +89,7 @@ def built(tmp_path_factory, text):
 
 @pytest.fixture
 def gpt2(built, tmp_path):
-    """A GPT-2 folder without special tokens, as one finds them."""
+    """A GPT-2 folder without special tokens, like a published one."""
     folder, _ = built
     model = read_gpt2(folder)
     with torch.random.fork_rng(devices=[]):
