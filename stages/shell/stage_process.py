@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
@@ -86,10 +86,12 @@ class Processes:
         self._context = get_context("forkserver") if served else None
         if self._context is not None:
             self._context.set_forkserver_preload([*PRELOADED])
-            forkserver.ensure_running()  # it imports while DVC reads the pipeline
 
     def start(self, command: Command, output: Path) -> StageProcess:
-        """Start a command; `output` receives what it prints, errors too."""
+        """Start a command; `output` receives what it prints, errors too.
+
+        The first stage starts the server, so that a run in which nothing has changed does not.
+        """
         if self._context is None or command.module is None:
             return _own_process(command, output)
         process = self._context.Process(target=_run, args=(command, output))
