@@ -94,7 +94,7 @@ def run(test: str, root: Path, *, timeout: float) -> Outcome:
 
 
 def _end(child: int) -> None:
-    """End a test that takes too long: by Ctrl-C, so that it ends what it has started, or at once."""
+    """End a test that takes too long by Ctrl-C, so that it ends what it has started; or at once."""
     os.kill(child, signal.SIGINT)
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
