@@ -15,7 +15,7 @@ from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Finetune, read_yaml
 from tests.conftest import a_dialogue
 from tests.equivalence.test_inner_menu import PATTERNS
-from tests.equivalence.test_maml import CPU, episodes, leaves, several
+from tests.support.episodes import CPU, episodes, leaves, several
 from tests.wiring.closure import ROOT
 
 

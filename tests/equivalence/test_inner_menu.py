@@ -8,7 +8,7 @@ from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_rates import InnerRates, inner_set
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
-from tests.equivalence.test_maml import CPU, LR, episodes, several
+from tests.support.episodes import CPU, LR, episodes, several
 
 
 PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
