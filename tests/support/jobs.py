@@ -1,7 +1,25 @@
-"""Jobs of one record each, for the tests of workers."""
+"""Jobs of one record each, for the tests of workers; quicker to import than `finetune`'s own."""
 
-from pipeline.evaluation.predict.persona import PersonaJob
+from dataclasses import dataclass
+
 from pipeline.evaluation.records.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Job:
+    """One persona of a split, by one training seed's model, as `PersonaJob`."""
+
+    seed: int
+    split: str
+    index: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.split}/{self.seed}/{self.index}"
+
+    @property
+    def run(self) -> tuple[str, int]:
+        return self.split, self.seed
 
 
 def record(job):
@@ -26,4 +44,4 @@ def ignore(*_):
     pass
 
 
-JOBS = [PersonaJob(seed, "test", index, 1) for seed in (0, 1) for index in range(4)]
+JOBS = [Job(seed, "test", index) for seed in (0, 1) for index in range(4)]

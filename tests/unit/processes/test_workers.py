@@ -48,7 +48,7 @@ def test_finished_jobs_are_not_done_again(tmp_path, monkeypatch, workers):
     done = set(journal.load())
     assert done
     with journal.path.open("ab") as file:
-        file.write(b'{"job": "test/1/3/1", "rec')  # a line that a kill cut off
+        file.write(b'{"job": "test/1/3", "rec')  # a line that a kill cut off
     records = Workers(functools.partial(make_work, log), journal).map(JOBS, ignore)
     assert records == [record(job) for job in JOBS]
     assert set(names(log)) == {job.name for job in JOBS} - done

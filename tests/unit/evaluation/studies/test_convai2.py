@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
+from functools import cache, partial
 from math import log, sqrt
 
 import pytest
@@ -180,17 +181,15 @@ def test_tfidf_and_constant_reply_on_the_official_candidates_by_a_second_impleme
         for text in line.split(" ", 1)[1].split("\t")[:2]
     ]
     frequency = Counter(word for text in documents for word in set(tokens(text)))
+    vector_of = cache(partial(vector, frequency=frequency, total=len(documents)))
     hits = []
     for line in valid.read_text().splitlines():
         parts = line.split(" ", 1)[1].split("\t")
         if len(parts) < 4:
             continue
-        query = vector(parts[0], frequency, len(documents))
+        query = vector_of(parts[0])
         score = {
-            text: sum(
-                w * query.get(word, 0.0)
-                for word, w in vector(text, frequency, len(documents)).items()
-            )
+            text: sum(w * query.get(word, 0.0) for word, w in vector_of(text).items())
             for text in parts[3].split("|")
         }
         best = max(score.values())
