@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test bench lint types layers format clean
+.PHONY: help install repro test quick bench lint types layers format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ repro: $(INSTALLED)  ## run what changed on the parameters in force, then show T
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		-m "not gpu" -rfEs
+
+quick: lint  ## lint, then test what changed: under a minute, no training
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.quick
 
 bench: $(INSTALLED)  ## measure speed and memory against other ways; wants two idle cores
 	$(BIN)/python -m benchmarks

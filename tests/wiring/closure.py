@@ -11,15 +11,10 @@ ROOT = Path(__file__).parents[2]
 UNTRACKED = ("pipeline/errors.py", "pipeline/params", "pipeline/processes", "stages/shell")
 
 
-def scripts(module: str) -> list[Path]:
-    """The files that `python -m stages.NAME` may mean: in `stages/` or in one of its folders."""
-    name = module.removeprefix("stages.")
-    return [*ROOT.glob(f"stages/{name}.py"), *ROOT.glob(f"stages/*/{name}.py")]
-
-
 def script(module: str) -> Path:
-    """The one file of `python -m stages.NAME`."""
-    (path,) = scripts(module)
+    """The file of `python -m stages.NAME`: in `stages/` or in one of its folders."""
+    name = module.removeprefix("stages.")
+    (path,) = [*ROOT.glob(f"stages/{name}.py"), *ROOT.glob(f"stages/*/{name}.py")]
     return path
 
 
