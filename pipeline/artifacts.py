@@ -36,10 +36,10 @@ REPORT = Path("report")
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
-STUDIES = Path("docs/results")
-PERSONA_SUMS = STUDIES / "real_part" / "persona_sums.json"
-CONVAI2 = STUDIES / "convai2.json"
-SIMULATION = STUDIES / "simulation.json"
+STUDIES = Path("studies")
+PERSONA_SUMS = STUDIES / "simulation" / "persona_sums.json"
+CONVAI2 = STUDIES / "convai2" / "floors.json"
+SIMULATION = STUDIES / "simulation" / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
 
 SPLITS = ("train", "valid", "test")
@@ -136,9 +136,39 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON atomically: sorted keys, two spaces, a final newline, no NaN."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    """Write JSON atomically, as `json_text` formats it."""
+    write_text(path, json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return JSON with sorted keys, a final newline and no NaN.
+
+    An object or list that holds no other one stands on one line. Any other list has an item per
+    line, any other object a key per line, indented by two.
+    """
+    return _json(value, "\n") + "\n"
+
+
+def _json(value: object, line: str) -> str:
+    inner = line + "  "
+    if isinstance(value, dict) and any(map(_nests, value.values())):
+        items = [f"{_json_key(key)}: {_json(value[key], inner)}" for key in sorted(value)]
+        return "{" + ",".join(inner + item for item in items) + line + "}"
+    if isinstance(value, list | tuple) and any(map(_nests, value)):
+        return "[" + ",".join(inner + _json_line(item) for item in value) + line + "]"
+    return _json_line(value)
+
+
+def _json_line(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _nests(value: object) -> bool:
+    return isinstance(value, dict | list | tuple) and len(value) > 0
+
+
+def _json_key(key: object) -> str:
+    return json.dumps({key: 0}, ensure_ascii=False)[1:-4]  # without `{` and `: 0}`
 
 
 def read_json(path: Path, *, made_by: str) -> dict[str, object]:

@@ -1,7 +1,11 @@
-"""The learner f (Section 3.2): a language model, what is added to it, and what it is fed.
+"""The learner f (Section 3.2): a language model, the parameters added to it, and its input.
 
-`base/` loads φ, `phi/` adds Φ, `network/` puts f together, `sequences/` turns dialogues into
-tensors, `derivatives/` has the operations that are differentiated twice by hand, `inference/` ranks
-and responds, `pretraining/` makes a φ, `variant/` and `files/` read and write what was trained,
-`export/` hands it on.
+Comes in: φ's folder, a variant's axes, dialogues. Goes out: losses, scores, responses and trained
+tensors. Read `network/learner.py` first.
+
+- `base/` loads φ; `pretraining/` makes it (stage `base`); `phi/` adds Φ.
+- `network/` is f with its losses; `derivatives/` has its operations with hand-made derivatives.
+- `sequences/` turns dialogues into batches; `inference/` scores candidates, generates responses.
+- `files/` and `checkpoint/` write tensors; `variant/` is the record of a training run; `trained/`
+  loads a trained variant; `export/` makes a plain GPT-2 of it.
 """

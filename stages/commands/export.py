@@ -7,10 +7,11 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_gpt2
 from pipeline.model.base.load import load_base
-from pipeline.model.export.exported import as_gpt2
-from pipeline.model.variant.load import load_variant, read_variant
+from pipeline.model.export.plain_model import as_gpt2
+from pipeline.model.trained.load import load_variant
+from pipeline.model.variant.record import read_variant
 from pipeline.params.methods import made_by
 from stages.shell import console
 

@@ -19,7 +19,8 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_tasks
-from pipeline.model.variant.load import load_variant, read_variant
+from pipeline.model.trained.load import load_variant
+from pipeline.model.variant.record import read_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.persona.task import PersonaTask

@@ -5,7 +5,7 @@ import torch
 from transformers.models.gpt2.modeling_gpt2 import eager_attention_forward
 
 from pipeline.model.derivatives.attention import TWICE, attention
-from pipeline.model.sequences.branches import additive
+from pipeline.model.sequences.masks import additive_mask
 from tests.conftest import tiny_gpt2
 
 
@@ -32,7 +32,7 @@ def mask_of(kind, length=5, dtype=torch.float64):
         seen[1, :, :2] = False  # the first two see nothing, which is everything alike
     if kind == "none":
         seen[:] = True
-    return additive(seen, dtype)
+    return additive_mask(seen, dtype)
 
 
 def plain(query, key, value, mask, scale=SCALE):

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.model.derivatives.gelu import Gelu, gelu
-from pipeline.model.derivatives.switch import set_twice
+from pipeline.model.derivatives.twice_differentiable import set_twice
 
 
 SHAPES = [(41,), (2, 3, 7), (3, 2, 4, 2)]

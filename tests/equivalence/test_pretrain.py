@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining.heldout import model_nll
 from pipeline.model.pretraining.pretrain import draw_windows, initial_model, pretrain
 from pipeline.params import Pretrain

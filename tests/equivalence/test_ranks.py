@@ -21,7 +21,7 @@ from pipeline.learning.parallel import over_ranks, ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
 from tests.conftest import LINES, a_dialogue, learner_of
 from tests.support.processes import run

@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.model.base.folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_gpt2
 from pipeline.params import read_yaml
 from pipeline.persona.task import Dialogue, PersonaTask
 from stages import finetune, meta_train, score, train

@@ -10,7 +10,9 @@ from pipeline.params import Variant
 from tests.wiring.closure import ROOT
 
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("studies/*/README.md")]
+)
 TESTS: dict[str, str] = defaultdict(str)  # three folders may have a file of one name
 for _path in (ROOT / "tests").rglob("*.py"):
     TESTS[_path.name] += _path.read_text()

@@ -1,145 +1,206 @@
-"""Every figure with an interval in docs/results.md and README.md is in its study's files."""
+"""Documents of results are what their templates and the committed files make, and say nothing else.
 
+Two ways: the commands are run again and compared; and every figure with an interval is looked up in
+the studies' files by a reader of its own.
+"""
+
+import csv
 import json
 import re
-import subprocess
-from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from pipeline import artifacts
+from pipeline.evaluation.kept import pages
 from tests.wiring.closure import ROOT
 
 
-EMBEDDED, EARLIER = "metrics", "docs/results/embedded_earlier"
-STUDIES = {  # by section of docs/results.md; of one where none is named the section above's holds
-    "The embedded run": (EMBEDDED, EARLIER),
-    "The same run on another machine": (EARLIER, EMBEDDED),
-    "Tuned track and equal budget": ("docs/results/equal_budget", EARLIER),
-    "Special tokens (Appendix A's ablation)": ("docs/results/special_tokens", EARLIER),
-    "Without persona text": ("docs/results/no_persona_text",),
-    "Real Persona-chat, a base of our own": ("docs/results/real_cpu",),
-    "Three training seeds, another base": ("docs/results/real_cpu_seeds", "docs/results/real_cpu"),
-    "Adapted by Adam": ("docs/results/real_cpu_adam",),
-    "The preset again": ("docs/results/real_cpu_again", "docs/results/real_cpu"),
-    "The paper's rates, special tokens, no persona text": ("docs/results/real_cpu_again",),
-    "What the real data answer so far": (
-        "docs/results/real_cpu_adam",
-        "docs/results/real_cpu_seeds",
-        "docs/results/real_cpu_again",
-        "docs/results/real_cpu",
-    ),
-    "Where the paper's numbers do not fit ours, and why": (
-        "docs/results/real_cpu_seeds",
-        "docs/results/real_cpu_again",
-        "docs/results/real_cpu",
-    ),
-    "The real part of Persona-chat": ("docs/results/real_part",),
-    "Next-utterance prediction on the embedded corpus": (
-        EMBEDDED,
-        "docs/results/next_utterance",
-        EARLIER,
-    ),
-    "Self-play on the embedded corpus": ("docs/results/self_play", EARLIER),
-    "ConvAI2 validation: floors and quoted systems": ("docs/results/zero_shot", "docs/results"),
-}
+STUDIES = ROOT / artifacts.STUDIES
+RESULTS, FRONT = (ROOT / path for path in (pages.RESULTS, pages.FRONT))
+READMES = sorted(STUDIES.glob("*/README.md"))
 NUMBER = r"[-−]?\d[\d,]*\.?\d*"
 ESTIMATE = re.compile(rf"({NUMBER})\s+\[({NUMBER}),\s+({NUMBER})\]")
 INTERVAL = re.compile(rf"\[{NUMBER},\s+{NUMBER}\]")
 ROW = re.compile(r"^\| `(\w+)`")
+FRACTION = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.]*\.\w)")
+LINES = 250  # of docs/results.md at most: it is one page
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def by_name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_page_of_answers_is_made_of_the_committed_files():
+    """If this fails: `python -m stages.study results`."""
+    assert text_of(RESULTS) == pages.results(ROOT)
+    assert text_of(RESULTS).count("\n") <= LINES
+
+
+def test_the_tables_on_the_front_page_are_made_of_the_committed_files():
+    assert text_of(FRONT) == pages.filled(text_of(FRONT), FRONT, ROOT)
+    assert len(pages.BLOCK.findall(text_of(FRONT))) == text_of(FRONT).count("<!-- end -->") == 3
+
+
+@pytest.mark.parametrize("name", pages.names(ROOT))
+def test_a_studys_readme_is_made_of_its_files(name):
+    """If this fails: `python -m stages.study readme`."""
+    assert text_of(STUDIES / name / "README.md") == pages.readme(ROOT, name)
+
+
+def test_every_study_with_metrics_has_a_readme_and_is_in_the_index():
+    kept = {path.parent.name for path in STUDIES.glob("*/metrics")}
+    assert kept <= set(pages.names(ROOT))
+    assert {path.parent.name for path in READMES} == set(pages.names(ROOT))
+    linked = set(re.findall(r"\]\(\.\./studies/(\w+)/README\.md\)", text_of(RESULTS)))
+    assert linked == set(pages.names(ROOT))
+
+
+def test_a_value_that_moves_changes_the_page(tmp_path):
+    """The page follows its files: one changed value of one study is seen."""
+    for folder in ("studies", "metrics"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    (tmp_path / artifacts.PARAMS).symlink_to(ROOT / artifacts.PARAMS)
+    before = pages.results(tmp_path)
+    (tmp_path / "studies").unlink()
+    (tmp_path / "studies").mkdir()
+    for path in STUDIES.iterdir():
+        (tmp_path / "studies" / path.name).symlink_to(path)
+    changed = tmp_path / "studies/real_cpu_seeds"
+    changed.unlink()
+    changed.mkdir()
+    for path in (STUDIES / changed.name).iterdir():
+        (changed / path.name).symlink_to(path)
+    (changed / "comparison.json").unlink()
+    comparison = json.loads((STUDIES / changed.name / "comparison.json").read_text())
+    comparison["tests"][0]["over_seeds"]["difference"]["high"] += 0.001
+    artifacts.write_json(changed / "comparison.json", comparison)
+    lines = zip(before.splitlines(), pages.results(tmp_path).splitlines(), strict=True)
+    assert len([pair for pair in lines if pair[0] != pair[1]]) == 1
+
+
+def templates() -> list[Path]:
+    return [ROOT / pages.TEMPLATE, FRONT, *sorted(STUDIES.glob("*/about.md"))]
+
+
+@pytest.mark.parametrize("path", templates(), ids=by_name)
+def test_no_figure_with_an_interval_is_written_by_hand(path):
+    assert INTERVAL.findall(by_hand(path)) == []
+
+
+def by_hand(path: Path) -> str:
+    """What a template says without its expressions, blocks and code."""
+    text = pages.BLOCK.sub("", text_of(path)) if path == FRONT else text_of(path)
+    return re.sub(r"\{\{.*?\}\}|\{%.*?%\}|```.*?```|`[^`]+`", "", text, flags=re.DOTALL)
+
+
+# In the page's template by hand: rates that were set. Everything that was measured is read.
+SET = {"0.001", "0.0003", "0.03", "0.1", "2.6", "1.7", "1.8"}
+
+
+def test_the_page_has_no_measured_fraction_by_hand():
+    found = set(FRACTION.findall(by_hand(ROOT / pages.TEMPLATE)))
+    assert found <= SET
+    rates = {f"{value:g}" for value in leaves(pages_params())}
+    assert {"0.001", "0.0003", "0.03", "0.1"} <= rates
+
+
+def pages_params() -> list[Any]:
+    return [pages.study_of(ROOT, name).params for name in ("embedded", "real_cpu_adam")]
+
+
+def leaves(node: Any) -> list[float]:
+    if isinstance(node, dict):
+        return [leaf for value in node.values() for leaf in leaves(value)]
+    if isinstance(node, list):
+        return [leaf for value in node for leaf in leaves(value)]
+    return [node] if isinstance(node, float) else []
 
 
 class Shown(NamedTuple):
-    """An estimate as it is printed: in which section, in which variant's row if in a row."""
+    """A figure with an interval as it is printed: in which variant's row if in a row."""
 
-    section: str
     variant: str | None
     numbers: tuple[str, ...]
 
 
-def text_of(document: str) -> str:
-    return (ROOT / document).read_text(encoding="utf-8")
-
-
-def shown(document: str) -> Iterator[Shown]:
-    section = ""
-    for paragraph in re.split(r"\n(?=\n|\||- |#)", text_of(document)):
-        if heading := re.match(r"\n?#+ (.+)", paragraph):
-            section = heading[1]
+def shown(path: Path) -> list[Shown]:
+    found = []
+    for paragraph in re.split(r"\n(?=\n|\||- |#)", text_of(path)):
         row = ROW.match(paragraph.lstrip("\n"))
-        for found in ESTIMATE.finditer(paragraph):
-            yield Shown(section, row[1] if row else None, found.groups())
+        found += [Shown(row and row[1], e.groups()) for e in ESTIMATE.finditer(paragraph)]
+    return found
 
 
-def estimates(node: Any) -> Iterator[tuple[float, float, float]]:
-    """Yield whatever has a value, a low and a high end."""
-    if isinstance(node, dict):
-        for ends in (("low", "high"), ("crossed_low", "crossed_high")):
-            triple = tuple(node.get(key) for key in ("value", *ends))
-            if all(isinstance(number, (int, float)) for number in triple):
-                yield triple
-        yield from (found for value in node.values() for found in estimates(value))
-    elif isinstance(node, list):
-        yield from (found for value in node for found in estimates(value))
-
-
-@cache
-def tracked() -> tuple[str, ...]:
-    listed = subprocess.run(
-        ["git", "ls-files", "*.json"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    return tuple(listed.stdout.split())
-
-
-@cache
-def committed(folders: tuple[str, ...], variant: str | None) -> np.ndarray:
-    """Every estimate of a variant's files, or of all files, and its mirror image: (N, 3).
-
-    Of files side by side in `docs/results` itself, not of those in its folders.
-    """
-    files = [
-        path
-        for path in map(ROOT.joinpath, tracked())
-        for folder in folders
-        if path.is_relative_to(ROOT / folder)
-        and (folder != "docs/results" or path.parent == ROOT / folder)
-        and (variant is None or path.stem in (variant, "comparison"))
+def estimates(node: Any) -> list[tuple[float, ...]]:
+    """Whatever has a value, a low and a high end."""
+    if isinstance(node, list):
+        return [e for value in node for e in estimates(value)]
+    if not isinstance(node, dict):
+        return []
+    ends = [
+        (node.get("value"), node.get(f"{c}low"), node.get(f"{c}high")) for c in ("", "crossed_")
     ]
-    found = [e for path in files for e in estimates(json.loads(path.read_text()))]
+    own = [e for e in ends if all(isinstance(number, int | float) for number in e)]
+    return own + [e for value in node.values() for e in estimates(value)]
+
+
+@cache
+def committed(folder: Path, variant: str | None) -> np.ndarray:
+    """Every estimate of a folder, or of one variant in it, and its mirror image: (N, 3)."""
+    found: list[tuple[float, ...]] = []
+    for path in sorted(folder.rglob("*.json")):
+        if variant is None or path.stem in (variant, "comparison"):
+            found += estimates(json.loads(path.read_text()))
+    for path in sorted(folder.rglob("kshot/*.csv")):
+        if variant is None or path.stem == variant:
+            rows = csv.DictReader(path.read_text().splitlines())
+            found += [
+                tuple(float(r[f"ppl{e}"] or "nan") for e in ("", "_low", "_high")) for r in rows
+            ]
     return np.array(found + [(-value, -high, -low) for value, low, high in found]).reshape(-1, 3)
 
 
-def is_committed(one: Shown) -> bool:
+def is_committed(one: Shown, folders: tuple[Path, ...]) -> bool:
     digits = [len(number.partition(".")[2]) for number in one.numbers]
     values = np.array([float(n.replace("−", "-").replace(",", "")) for n in one.numbers])
-    tolerance = np.array([0.5 * 10.0**-d for d in digits]) + 1e-9
-    table = committed(STUDIES.get(one.section, (EMBEDDED, "docs/results/real_cpu")), one.variant)
-    return bool((np.abs(table - values) <= tolerance).all(axis=1).any())
+    tolerance = np.array([0.5 * 10.0**-d for d in digits]) + 1e-8
+    tables = (committed(folder, one.variant) for folder in folders)
+    return any(bool((np.abs(t - values) <= tolerance).all(axis=1).any()) for t in tables)
 
 
-@pytest.mark.parametrize("document", ["docs/results.md", "README.md"])
-def test_every_estimate_is_in_a_committed_file(document):
-    found = list(shown(document))
-    assert len(found) == len(INTERVAL.findall(text_of(document))) > 20
-    assert [one for one in found if not is_committed(one)] == []
+EVERYWHERE = (ROOT / artifacts.METRICS, STUDIES)
 
 
-def test_every_section_has_its_studies():
-    sections = {one.section for one in shown("docs/results.md")}
-    assert sections == set(STUDIES)
+@pytest.mark.parametrize("path", [RESULTS, FRONT], ids=by_name)
+def test_every_estimate_is_in_a_committed_file(path):
+    found = shown(path)
+    assert len(found) == len(INTERVAL.findall(text_of(path))) > 20
+    assert [one for one in found if not is_committed(one, EVERYWHERE)] == []
+
+
+@pytest.mark.parametrize("path", READMES, ids=by_name)
+def test_every_estimate_of_a_studys_row_is_in_that_studys_files(path):
+    rows = [one for one in shown(path) if one.variant is not None]
+    assert [one for one in rows if not is_committed(one, (path.parent,))] == []
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_a_last_digit_is_noticed(place):
-    one = next(one for one in shown("README.md") if one.variant == "reinit")
-    assert is_committed(one)
+    one = next(one for one in shown(FRONT) if one.variant == "reinit")
+    assert is_committed(one, EVERYWHERE[:1])
     numbers = list(one.numbers)
     numbers[place] = numbers[place][:-1] + f"{(int(numbers[place][-1]) + 1) % 10}"
-    assert not is_committed(one._replace(numbers=tuple(numbers)))
+    assert not is_committed(one._replace(numbers=tuple(numbers)), EVERYWHERE[:1])
 
 
 def test_another_variants_figure_is_noticed():
-    one = next(one for one in shown("README.md") if one.variant == "reinit")
-    assert not is_committed(one._replace(variant="extra_place"))
+    one = next(one for one in shown(FRONT) if one.variant == "reinit")
+    assert not is_committed(one._replace(variant="extra_place"), EVERYWHERE[:1])

@@ -156,7 +156,7 @@ def _crossed_tests(tests: Sequence[PairedResult]) -> str:
         [
             f"`{test.a}` – `{test.b}`",
             UNITS[test.metric],
-            interval(test.over_seeds.difference, _digits(test)),
+            interval(test.over_seeds.difference, digits_of(test)),
             p_value(test.over_seeds.p_holm),
             test.over_seeds.verdict,
         ]
@@ -185,8 +185,8 @@ def costs(found: Findings) -> str:
 
 def claims(tests: Sequence[PairedResult]) -> str:
     """Return the tests that the claims ask for, whatever they say."""
-    rows = [[question, *_tested(test)] for question, test in _claimed(tests)]
-    return table(["question", *_TESTED], rows)
+    rows = [[question, *tested(test)] for question, test in _claimed(tests)]
+    return table(["question", *TESTED], rows)
 
 
 def _claimed(tests: Sequence[PairedResult]) -> Iterator[tuple[str, PairedResult]]:
@@ -213,24 +213,26 @@ def distinguishable(tests: Sequence[PairedResult], family: Family, alpha: float)
         ]
     apart = [t for t in tests if t.question is None and t.verdict != NOT_DISTINGUISHABLE]
     counts = f"Of {family.tests} tests of other pairs {len(apart)} tell them apart after Holm"
-    return [f"{counts}:" if apart else f"{counts}.", table(_TESTED, map(_tested, apart))]
+    return [f"{counts}:" if apart else f"{counts}.", table(TESTED, map(tested, apart))]
 
 
-_TESTED = ("first – second", "unit", "difference", "p", "p after Holm", "the first is")
+TESTED = ("first – second", "unit", "difference", "p", "p after Holm", "the first is")
 
 
-def _tested(test: PairedResult) -> list[str]:
+def tested(test: PairedResult) -> list[str]:
+    """Return the cells of `TESTED`."""
     return [
         f"`{test.a}` – `{test.b}`",
         UNITS[test.metric],
-        interval(test.difference, _digits(test)),
+        interval(test.difference, digits_of(test)),
         p_value(test.p),
         p_value(test.p_holm),
         test.verdict,
     ]
 
 
-def _digits(test: PairedResult) -> int:
+def digits_of(test: PairedResult) -> int:
+    """Return how many decimals a test's difference is shown with."""
     return 3 if test.metric in IN_NATS else 1
 
 

@@ -12,7 +12,7 @@ from typing import cast, get_args
 
 import numpy as np
 
-from pipeline.artifacts import STUDIES, Content, raw_text
+from pipeline.artifacts import CONVAI2, Content, raw_text
 from pipeline.errors import DataError
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words
 from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
@@ -26,7 +26,7 @@ from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import ParsedDialogue, parse_file
 
 
-ZERO_SHOT = STUDIES / "zero_shot"  # a file for each variant that was scored there
+ZERO_SHOT = CONVAI2.parent / "zero_shot"  # a file for each variant that was scored there
 VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's validation set
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
 CONSTANT = {"constant_reply": best_reply, "frequent_words": frequent_words}

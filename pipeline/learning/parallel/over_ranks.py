@@ -18,7 +18,7 @@ from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.cost import Cost
 from pipeline.learning.training.history import StepReport
 from pipeline.learning.training.loop import Theta
-from pipeline.model.files.checkpoint import Checkpoint, State, Tensors
+from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors
 
 
 def step(

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.errors import DivergedError
 from pipeline.learning.gradients.distances import distances
 from pipeline.learning.training.history import HISTORY_COLUMNS, Report
-from pipeline.model.files.checkpoint import (
+from pipeline.model.checkpoint.checkpoint import (
     State,
     Tensors,
     add_prefix,

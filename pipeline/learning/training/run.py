@@ -10,7 +10,7 @@ from pipeline.learning.data.episodes import EncodedTask, encode_tasks
 from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Progress, Trained
 from pipeline.model.base.load import load_base
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window

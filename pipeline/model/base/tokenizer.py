@@ -1,7 +1,7 @@
-"""φ's tokenizer: byte-level BPE as GPT-2's, trained here or given, and the six special tokens.
+"""φ's tokenizer: a byte-level BPE like GPT-2's, trained here or given, with six special tokens.
 
-A text that happens to contain the name of a special token is encoded as ordinary text; only the
-encoder of dialogues puts the tokens themselves in.
+If a text contains the name of a special token, the name is encoded as ordinary text. Only the
+encoder of dialogues inserts the tokens themselves.
 """
 
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from pipeline.errors import ModelError
 
 END_OF_TEXT = "<|endoftext|>"
 
-# Appendix A, Fig. 4. There is no padding token: batches are padded on the right, where causal
-# attention never looks.
+# Appendix A, Fig. 4. No padding token is needed: batches are padded on the right, which causal
+# attention never sees.
 SPECIAL_TOKENS = (
     "<|persona|>",
     "<|/persona|>",
@@ -31,10 +31,10 @@ _SAMPLE = ' Hello, "Wörld"!\n\t 42  ☃'
 
 
 def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Train byte-level BPE on `lines`, each with a leading space, as segments are encoded.
+    """Train a byte-level BPE on `lines`. Each gets a leading space, as segments do when encoded.
 
-    The 256 bytes and `<|endoftext|>` are always in the vocabulary, so that any text can be
-    encoded. Equal lines give equal tokenizers. A short text has fewer merges than asked for.
+    The 256 bytes and `<|endoftext|>` are always in the vocabulary, so any text can be encoded.
+    Equal lines give equal tokenizers. A short text gives fewer than `vocab_size` entries.
 
     Raises:
         ModelError: `vocab_size` has no room for the bytes and `<|endoftext|>`.
@@ -60,27 +60,27 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load `tokenizer.json` of a Hugging Face folder, else GPT-2's `vocab.json` and `merges.txt`.
 
     Raises:
-        ModelError: there are no such files, they cannot be read, or they do not hold a lossless
+        ModelError: the files are missing or cannot be read, or they do not hold a lossless
             byte-level BPE with `<|endoftext|>`.
     """
     try:
         backend = _read(folder)
     except ModelError:
         raise
-    except Exception as error:  # tokenizers raises plain Exception for whatever is wrong in a file
+    except Exception as error:  # tokenizers raises a plain Exception for any fault of a file
         raise ModelError(f"{folder}: tokenizer files cannot be read: {error}") from error
     _check(backend, folder)
     return _wrapped(backend)
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerFast) -> int:
-    """Append SPECIAL_TOKENS to `tokenizer` as ids V to V+5, unless they stand there already.
+    """Append SPECIAL_TOKENS to `tokenizer` as ids V to V+5, unless it has them there already.
 
     Returns:
         V, the number of entries without the special tokens.
 
     Raises:
-        ModelError: some of them are there, or all, but not as the last ids in this order.
+        ModelError: the tokenizer has some of them, or has all at other ids.
     """
     vocabulary = tokenizer.get_vocab()
     present = [token for token in SPECIAL_TOKENS if token in vocabulary]
@@ -109,7 +109,7 @@ def _read(folder: Path) -> Tokenizer:
         return Tokenizer.from_file(str(complete))
     if vocab.is_file() and merges.is_file():
         return _byte_level(models.BPE.from_file(str(vocab), str(merges)))
-    raise ModelError(f"{folder}: neither tokenizer.json nor vocab.json with merges.txt is there")
+    raise ModelError(f"{folder}: it needs tokenizer.json, or vocab.json with merges.txt")
 
 
 def _check(backend: Tokenizer, folder: Path) -> None:
@@ -117,10 +117,13 @@ def _check(backend: Tokenizer, folder: Path) -> None:
     if not isinstance(backend.model, models.BPE) or not vocabulary.keys() >= set(_BYTES):
         raise ModelError(f"{folder}: not a byte-level BPE tokenizer; one like GPT-2's is needed")
     if END_OF_TEXT not in vocabulary:
-        raise ModelError(f"{folder}: the vocabulary has no {END_OF_TEXT}; one like GPT-2's has it")
-    back = backend.decode(backend.encode(_SAMPLE, add_special_tokens=False).ids)
-    if back != _SAMPLE:
-        raise ModelError(f"{folder}: the tokenizer changes text ({_SAMPLE!r} comes back {back!r})")
+        raise ModelError(f"{folder}: no {END_OF_TEXT} in the vocabulary; GPT-2's has it")
+    decoded = backend.decode(backend.encode(_SAMPLE, add_special_tokens=False).ids)
+    if decoded != _SAMPLE:
+        raise ModelError(
+            f"{folder}: the tokenizer changes text ({_SAMPLE!r} is decoded as {decoded!r}); "
+            "a lossless one is needed"
+        )
 
 
 def _wrapped(backend: Tokenizer) -> PreTrainedTokenizerFast:

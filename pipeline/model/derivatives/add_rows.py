@@ -1,12 +1,13 @@
-"""Rows added to some of a table's, as often as each is named."""
+"""Add rows to a table in place, with the same bits in every run."""
 
 from torch import Tensor
 
 
 def add_rows_(table: Tensor, places: Tensor, rows: Tensor) -> None:
-    """Add rows (R, H) to the table's rows of `places` (R,), in place.
+    """Add each of `rows` (R, H) to the row of `table` (V, H) that `places` (R,) names, in place.
 
-    A GPU's `index_add_` adds in any order, so that two runs would differ in the last bit.
+    A place may stand in `places` several times: all its rows are added. A GPU's `index_add_` adds
+    in any order, so two runs would differ in the last bit. So a GPU uses `index_put_`.
     """
     if table.device.type == "cpu":
         table.index_add_(0, places, rows)

@@ -1,15 +1,16 @@
 """GPT-2's GELU, with its first and second derivative by hand.
 
-With k = √(2/π), c = 0.044715, ½ (1 + tanh z) = σ(2 z), a = |x| and p = 1 + 3c x²:
+Notation: k = √(2/π), c = 0.044715, a = |x|, p = 1 + 3c x². The tanh form becomes a sigmoid by
+½ (1 + tanh z) = σ(2 z):
 
     f   = x s,  s = σ(2k (x + c x³))
     f'  = s + 2k s (1 - s) x p
     f'' = 4k v (p (2 - k (1 - 2 e) a p) - 1),  v = e (1 - e),  e = σ(-2k (a + c a³))
 
-v is s (1 - s), without the digits that 1 - s loses where s is near 1 and f'' multiplies them by
-hundreds. s is kept from the forward pass: a CPU takes σ three times as fast as tanh. For the
-cotangent g of f and the cotangent u of g f'(x), u f' goes back to g and u g f'' to x. Arguments up
-to 10⁷.
+v equals s (1 - s). It is computed by e because 1 - s loses digits where s is near 1, and f''
+multiplies that error by hundreds. s is kept from the forward pass: a CPU computes σ three times as
+fast as tanh. With g the cotangent of f and u the cotangent of g f'(x), the second backward pass
+gives u f' to g and u g f'' to x. |x| may be up to 10⁷.
 """
 
 import math
@@ -20,25 +21,25 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from pipeline.model.derivatives.switch import Twice
+from pipeline.model.derivatives.twice_differentiable import TwiceDifferentiable
 
 
 _K = math.sqrt(2 / math.pi)
 _C = 0.044715
 
 
-class Gelu(Twice):
-    """The tanh form of GELU."""
+class Gelu(TwiceDifferentiable):
+    """The tanh form of GELU: by hand where it may be differentiated twice, else torch's kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return f(x), of any shape."""
+        """Return f(x), of the shape of `x`."""
         if self.twice and torch.is_grad_enabled():
             return gelu(x)
         return F.gelu(x, approximate="tanh")
 
 
 def gelu(x: Tensor) -> Tensor:
-    """Return f(x), of any shape; differentiable twice."""
+    """Return f(x), of the shape of `x`; differentiable twice."""
     value: Tensor = _Gelu.apply(x)
     return value
 
@@ -58,7 +59,7 @@ class _Gelu(torch.autograd.Function):
 
 
 class _Gradient(torch.autograd.Function):
-    """g f'(x) as a function of x and g; s is given, since it was computed."""
+    """g f'(x) as a function of x and g. s is kept from the forward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, s: Tensor, cotangent: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ def _sigmoid(x: Tensor, scale: float) -> Tensor:
 
 
 def _slope(w: Tensor, v: Tensor, s: Tensor) -> Tensor:
-    """Return f' = s + 2k v w, in the place of w."""
+    """Return f' = s + 2k v w. It overwrites `w`."""
     return torch.add(s, w.mul_(v), alpha=2 * _K, out=w)
 
 

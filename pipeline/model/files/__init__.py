@@ -1,1 +1,4 @@
-"""Tensors on disk: safetensors files, and the checkpoints of long stages."""
+"""Named tensors on disk.
+
+Comes in: a dictionary of tensors. Goes out: a safetensors file, and back. Read `tensors.py`.
+"""

@@ -1,4 +1,4 @@
-"""Named tensors in a safetensors file, with Python's own errors. Pickle is never read."""
+"""Read and write named tensors as safetensors, with this project's errors. Pickle is never read."""
 
 import os
 import re
@@ -19,14 +19,15 @@ _OS_ERROR = re.compile(r"os error (\d+)")
 def write_tensors(
     tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write tensors of any device; equal tensors and metadata give equal bytes.
+    """Write tensors of any device. Equal tensors and metadata give equal bytes.
 
     Raises:
-        OSError: as any writer, a full disk among them; safetensors' own error hides the number.
+        OSError: the file cannot be written, e.g. because the disk is full. It has the system's
+            error number, which safetensors' own error hides in its text.
     """
-    found = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
+    on_cpu = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
     try:
-        save_file(found, path, metadata=dict(metadata) if metadata else None)
+        save_file(on_cpu, path, metadata=dict(metadata) if metadata else None)
     except SafetensorError as error:
         number = _OS_ERROR.search(str(error))
         if number is None:
@@ -41,8 +42,8 @@ def read_tensors(
     """Read what `write_tensors` wrote.
 
     Args:
-        path: the file, which must be there.
-        remedy: what to do if it cannot be read; ends the error's line.
+        path: the file; it must exist.
+        remedy: what the user can do about a damaged file; the end of the error's message.
         device: where the tensors go; null: the CPU.
 
     Raises:

@@ -1,10 +1,11 @@
-"""Hits@1's candidates, all of a window at once on what has been read of it (Section 4.1).
+"""Score the candidates of Hits@1, all of a window's at once (Section 4.1).
 
-The candidates of all replies are branches of one tree whose trunk is the window (`prefix_tree`):
-what two of them share, or share with the true reply, is read once, and the vocabulary's normaliser
-is computed once for each context. Whole branches are packed into rows; a token sees the window up
-to where its branch leaves it, and the tokens of its branch above it. Identical strings are scored
-once, so ties are exact. R rows of Q places, T tokens of the window, H width. No gradients.
+The candidates of all replies are branches of one tree, whose trunk is the window (`prefix_tree`). A
+prefix that candidates share with each other or with the true reply is read once. The vocabulary's
+normaliser is computed once for each context. Whole branches are packed into rows. A token sees the
+window up to the place where its branch leaves it, and its ancestors within the branch. Identical
+strings are scored once, so ties are exact. R rows of Q places, T tokens of the window, H width. No
+gradients.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,14 @@ from torch import Tensor
 
 from pipeline.model.inference.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.inference.reading import Reading
-from pipeline.model.sequences.branches import additive
 from pipeline.model.sequences.encoding import ReplySpan
+from pipeline.model.sequences.masks import additive_mask
 
 
-Pair = tuple[int, int]  # context, token
+ContextToken = tuple[int, int]  # a context of the tree, and the token to score after it
 
-_PLACES = 128  # in a row: shorter rows waste less attention, longer ones copy fewer keys
-_AT_ONCE = 8  # rows in a pass
+_PLACES = 128  # of a row: shorter rows waste less attention, longer ones copy fewer keys
+_AT_ONCE = 8  # rows of a pass
 
 
 @torch.no_grad()
@@ -31,27 +32,26 @@ def candidate_nll(
     spans: Sequence[ReplySpan],
     candidates: Sequence[Sequence[tuple[int, ...]]],
 ) -> list[list[float]]:
-    """Return each candidate's NLL after its reply's prefix, closing token left out, in nats.
+    """Return each candidate's NLL after its reply's prefix, without the closing token, in nats.
+
+    Memory: H numbers for each context. A pass takes P = `_AT_ONCE` x `_PLACES` tokens, or more if a
+    branch is longer than a row. It holds one layer's activations, P x (T + Q) mask entries, and one
+    layer's keys and values of R x (T + Q) tokens. `normaliser.nll` says what logits take.
 
     Args:
         reading: the window.
         spans: replies of that window.
-        candidates: for each reply its candidates' ids (no marks, none empty).
-
-    Memory: what grows with the number of candidates is H numbers per context and, for a pass of P
-    = `_AT_ONCE` x `_PLACES` tokens at a time (more only if a branch is longer than a row), one
-    layer's activations, P x (T + Q) mask entries and one layer's keys and values of R x (T + Q)
-    tokens; logits as `vocabulary.nll` says.
+        candidates: for each reply its candidates' ids, without marks; none is empty.
     """
     return rank(reading, spans, candidates).nll
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """What was read of each reply's candidates."""
+    """The scores of each reply's candidates."""
 
-    nll: list[list[float]]  # nats, closing token left out
-    states: list[Tensor]  # (candidates, H) after the closing token, if that was read
+    nll: list[list[float]]  # nats, without the closing token
+    states: list[Tensor]  # (candidates, H) after the closing token; empty if it was not read
 
 
 @torch.no_grad()
@@ -62,7 +62,7 @@ def rank(
     *,
     closing: int | None = None,
 ) -> Ranked:
-    """Score candidates as `candidate_nll`; with a `closing` token, read it after each, too."""
+    """Score candidates like `candidate_nll`; if `closing` is given, read it after each of them."""
     tree = PrefixTree(reading.window)
     walks = [
         {ids: tree.walk(span.start, ids) for ids in row}
@@ -84,13 +84,13 @@ def rank(
 
 
 def _after(tree: PrefixTree, span: ReplySpan, ids: tuple[int, ...]) -> int:
-    """Return the context that ends with `ids` in place of a reply."""
-    context, _ = tree.walk(span.start, (*ids, ids[-1]))[-1]  # the last token is only asked about
+    """Return the context that ends with `ids` in the place of a reply."""
+    context, _ = tree.walk(span.start, (*ids, ids[-1]))[-1]  # a walk does not read its last token
     return context
 
 
-def _pair_nll(reading: Reading, states: Tensor, pairs: Sequence[Pair]) -> list[float]:
-    """Return -log p(token | context) of each pair; `states` are those of all contexts."""
+def _pair_nll(reading: Reading, states: Tensor, pairs: Sequence[ContextToken]) -> list[float]:
+    """Return -log p(token | context) of each pair; `states` are (contexts, H)."""
     contexts = {context: i for i, context in enumerate(dict.fromkeys(c for c, _ in pairs))}
     device = reading.hidden.device
     used = states[torch.tensor(list(contexts), device=device)]
@@ -107,15 +107,15 @@ def _read(reading: Reading, tree: PrefixTree) -> Tensor:
     for first in range(0, len(rows), _AT_ONCE):
         group = rows[first : first + _AT_ONCE]
         hidden = _run(reading, tree, group)  # (R, Q, H)
-        for nodes, found in zip(group, hidden, strict=True):
-            states[nodes] = found[: len(nodes)]
+        for nodes, row in zip(group, hidden, strict=True):
+            states[nodes] = row[: len(nodes)]
     return states
 
 
 def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tensor:
     device = reading.hidden.device
     places = [nodes + nodes[:1] * (max(map(len, rows)) - len(nodes)) for nodes in rows]
-    index = torch.tensor(places)  # (R, Q); a place that is left over repeats the row's first node
+    index = torch.tensor(places)  # (R, Q); an empty place repeats the row's first node
     ids, trunks, depths = (
         torch.tensor(values)[index].to(device) for values in (tree.tokens, tree.trunks, tree.depths)
     )
@@ -126,14 +126,14 @@ def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tenso
         past_key_values=reading.shared(),
         use_cache=True,
         position_ids=trunks + depths,
-        attention_mask=additive(mask, reading.hidden.dtype),
+        attention_mask=additive_mask(mask, reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state
     return hidden
 
 
 def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:
-    """Return who may see what: (R, Q, T + Q) bool; `depth` is that of the deepest node."""
+    """Return which keys each place sees: (R, Q, T + Q) bool; `depth` is the deepest node's."""
     device, length = trunks.device, trunks.shape[1]
     parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows], device=device)
     own = torch.zeros(len(rows), length, length, dtype=torch.bool, device=device)
@@ -146,7 +146,7 @@ def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: in
 
 
 def _parents(tree: PrefixTree, nodes: list[int], length: int) -> list[int]:
-    """Return the place of each place's parent; its own where a branch begins or nothing stands."""
+    """Return each place's parent as a place; itself if it begins a branch or is empty."""
     places = {node: place for place, node in enumerate(nodes)}
     parents = [
         places.get(tree.parents[node] - tree.window, place) for place, node in enumerate(nodes)

@@ -1,8 +1,8 @@
-"""-log p(token) without a (positions, vocabulary) tensor: the tied table is taken in blocks.
+"""-log p(token) without a (positions, vocabulary) tensor: the tied table is used in blocks.
 
-A block of logits stays in the processor's cache from the product to its sum of exponentials, and is
-then overwritten by the next. The normaliser belongs to a position, however many tokens are asked
-of it. N positions, M questions, H width, V + S vocabulary. No gradients.
+A block of logits stays in the processor's cache from the product to its sum of exponentials. Then
+the next block overwrites it. A position's normaliser is computed once, however many tokens are
+scored after it. N positions, M questions, H width, V + S vocabulary. No gradients.
 """
 
 import math
@@ -15,7 +15,7 @@ from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel, P
 
 _ROWS = 1024  # positions at a time
 _CELLS = {"cpu": 1 << 20}  # logits at a time: 4 MiB in float32, within the cache
-_CELLS_ELSEWHERE = 1 << 26  # 256 MiB: a GPU wants few and large products
+_CELLS_ELSEWHERE = 1 << 26  # 256 MiB: few and large products suit a GPU
 
 
 @torch.no_grad()
@@ -26,9 +26,9 @@ def nll(
 
     Args:
         model: f.
-        parameters: θ and what is fixed; on one device.
+        parameters: all of f's, on one device.
         hidden: (N, H) states.
-        rows: (M,) the state that each target is asked of.
+        rows: (M,) the row of `hidden` that predicts each target.
         targets: (M,) token ids.
 
     Returns:
@@ -39,7 +39,7 @@ def nll(
     parts = hidden.chunk(max(1, -(-len(hidden) // _ROWS)))
     normalisers = torch.cat([log_normaliser(part, tables) for part in parts])
     chosen = (hidden[rows] * model.embed(parameters, targets)).sum(-1)
-    return (normalisers[rows] - chosen).clamp(min=0)  # rounding may go below
+    return (normalisers[rows] - chosen).clamp(min=0)  # rounding may give less than 0
 
 
 def log_normaliser(hidden: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
@@ -47,7 +47,7 @@ def log_normaliser(hidden: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
     rows = len(hidden)
     width = max(1, _CELLS.get(hidden.device.type, _CELLS_ELSEWHERE) // max(1, rows))
     space = hidden.new_empty(rows * width)
-    # In bits: on a CPU 2^x is taken three times as fast as e^x, which goes through another library.
+    # In bits: a CPU computes 2^x three times as fast as e^x, which uses another library.
     hidden = hidden / math.log(2)
     maxima, sums = [], []
     for block in (block for table in tables for block in table.split(width)):

@@ -1,8 +1,8 @@
-"""The tree of all that has to be read to score candidates: its trunk is the window itself.
+"""A tree of all contexts that are needed to score candidates. Its trunk is the window itself.
 
-A context is what stands before a token to be scored. Context t < T is the window's tokens 0..t,
-which the reading has; context T + n is node n: one token more after its parent. Candidates that
-begin alike share nodes, and the true reply's lie in the trunk.
+A context is the sequence before a token to be scored. Context t < T is the window's tokens 0..t,
+which the network has read already. Context T + n is node n: its parent's sequence and one token
+more. Candidates that begin alike share nodes. The true reply's contexts are in the trunk.
 """
 
 from collections.abc import Sequence
@@ -10,22 +10,20 @@ from collections.abc import Sequence
 from pipeline.model.sequences.encoding import Window
 
 
-Ids = Sequence[int]
-
-
 class PrefixTree:
-    """Contexts of a window and of candidates for its replies."""
+    """Contexts of a window and of the candidates for its replies."""
 
     def __init__(self, window: Window) -> None:
         self.window = len(window.ids)  # T
-        self.tokens: list[int] = []  # of each node; a parent comes before its children
-        self.parents: list[int] = []  # contexts
-        self.trunks: list[int] = []  # the last token of the window that a node sees
-        self.depths: list[int] = []  # tokens from there to the node
+        # One entry for each node; a parent comes before its children.
+        self.tokens: list[int] = []  # the node's token
+        self.parents: list[int] = []  # the context before that token
+        self.trunks: list[int] = []  # the last token of the window that the node sees
+        self.depths: list[int] = []  # tokens from the trunk to the node
         self._next = {(t, token): t + 1 for t, token in enumerate(window.ids[1:])}
 
-    def walk(self, start: int, ids: Ids) -> list[tuple[int, int]]:
-        """Return the (context, token) pairs of a candidate in place of the reply at `start`."""
+    def walk(self, start: int, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Return (context, token) for each token of a candidate for the reply at `start`."""
         context, pairs = start - 1, []
         for token in ids[:-1]:
             pairs.append((context, token))
@@ -44,7 +42,7 @@ class PrefixTree:
         return context
 
     def branches(self) -> list[list[int]]:
-        """Return the nodes of each branch off the trunk, parents first."""
+        """Return the nodes of each branch that leaves the trunk, parents first."""
         branches: dict[int, list[int]] = {}
         roots: list[int] = []
         for node, parent in enumerate(self.parents):
@@ -54,9 +52,9 @@ class PrefixTree:
 
 
 def fill_rows(branches: Sequence[list[int]], count: int) -> list[list[int]]:
-    """Share out whole branches over at most `count` rows of nearly the same length, none empty.
+    """Distribute whole branches over at most `count` rows of nearly the same length.
 
-    The largest first, each into the row that is shortest: hardly a place stays empty.
+    The largest branch goes first, each into the shortest row. No row is empty, and few places are.
     """
     rows: list[list[int]] = [[] for _ in range(min(count, len(branches)))]
     for branch in sorted(branches, key=len, reverse=True):

@@ -1,8 +1,8 @@
-"""One pass over a window serves everything that is asked about its replies.
+"""One pass over a window: its states, keys and values serve all scores of its replies.
 
-The pass leaves hidden states and every layer's keys and values. A reply's own likelihood, its 20
-candidates (`ranking`) and its continuations (`decoding`) all start from them, so the persona and
-the history are read once per dialogue. T tokens, H width, N scored tokens. No gradients.
+A reply's own likelihood, its 20 candidates (`candidates.py`) and its continuations (`responses.py`)
+all start from that pass. So persona and history are read once per dialogue. T tokens, H width, N
+states, M questions. No gradients.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,10 @@ from pipeline.model.sequences.encoding import ReplySpan, Window
 
 
 class _SharedLayer(DynamicLayer):
-    """One layer's keys and values, put before those of every row of whatever is read next.
+    """One layer's keys and values of the window, shared by all rows of the next pass.
 
-    A `DynamicLayer` would keep what it joins: B rows of T + Q keys for every layer at once.
+    `update` joins them with the new ones and keeps neither. A `DynamicLayer` would keep the joined
+    tensors: B rows of T + Q keys, for every layer at once.
     """
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
@@ -33,7 +34,7 @@ class _SharedLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
-        """Return (B, heads, T + Q, head width) of both; keep neither."""
+        """Return keys and values, each (B, heads, T + Q, head width)."""
         rows = len(key_states)
         keys = torch.cat([self.keys.expand(rows, -1, -1, -1), key_states], dim=-2)
         values = torch.cat([self.values.expand(rows, -1, -1, -1), value_states], dim=-2)
@@ -42,7 +43,7 @@ class _SharedLayer(DynamicLayer):
 
 @dataclass(frozen=True)
 class Reading:
-    """A window as f_θ has read it."""
+    """A window after one pass of f_θ: its states, keys and values."""
 
     model: LanguageModel
     parameters: Parameters
@@ -51,15 +52,15 @@ class Reading:
     layers: list[tuple[Tensor, Tensor]]  # keys and values, each (1, heads, T, head width)
 
     def nll(self, hidden: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
-        """Return -log p(target) after the states `rows` of (N, H): (M,), (M,) -> (M,), nats."""
+        """Return -log p(target) in nats, (M,); `rows` (M,) are the states in `hidden` (N, H)."""
         return normaliser.nll(self.model, self.parameters, hidden, rows, targets)
 
     def shared(self) -> Cache:
-        """Return the keys and values for continuations that are read in one call and not kept."""
+        """Return the keys and values for a single pass: the pass's own keys are not kept."""
         return Cache(layers=[_SharedLayer(*layer) for layer in self.layers])
 
     def cache(self, rows: int) -> DynamicCache:
-        """Return the keys and values for a batch of `rows` continuations; nothing is copied yet."""
+        """Return the keys and values for `rows` growing continuations; nothing is copied yet."""
         expanded = [
             (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
             for keys, values in self.layers
@@ -77,12 +78,11 @@ def read(model: LanguageModel, parameters: Parameters, window: Window) -> Readin
 
 
 def reply_nll(reading: Reading, spans: Sequence[ReplySpan]) -> list[list[float]]:
-    """Return each reply's token NLLs in nats, the closing token's last."""
+    """Return the NLL of each reply's tokens in nats; the closing token's is the last."""
     ids, device = reading.window.ids, reading.hidden.device
     places = [p for span in spans for p in range(span.start, span.end)]
     before = torch.tensor(places, device=device) - 1
     targets = torch.tensor([ids[p] for p in places], device=device)
-    flat = reading.nll(reading.hidden, before, targets).tolist()
     sizes = [span.end - span.start for span in spans]
-    values = iter(flat)
+    values = iter(reading.nll(reading.hidden, before, targets).tolist())
     return [[next(values) for _ in range(size)] for size in sizes]

@@ -1,6 +1,6 @@
-"""Responses: nucleus sampling (App. B, p = 0.92; Holtzman et al. 2019) and greedy, batched.
+"""Generate responses: nucleus sampling (App. B, p = 0.92; Holtzman et al. 2019) and greedy.
 
-All replies of a window are continued together, from the keys and values of one reading. Only text
+All replies of a window are continued together, from the keys and values of one `Reading`. Only text
 and the closing token can be generated. B rows, V' vocabulary with special tokens. No gradients.
 """
 
@@ -12,13 +12,13 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from pipeline.model.inference.reading import Reading
-from pipeline.model.sequences.branches import additive
 from pipeline.model.sequences.encoding import ReplySpan
+from pipeline.model.sequences.masks import additive_mask
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What may be generated: anything but `forbidden`; `closing` ends a response."""
+    """The token that ends a response, and the tokens that a response may not contain."""
 
     closing: int
     forbidden: tuple[int, ...]
@@ -29,8 +29,8 @@ def nucleus(logits: Tensor, top_p: float, uniform: Tensor) -> Tensor:
 
     Args:
         logits: (B, V').
-        top_p: the nucleus's probability; the token that crosses it belongs to it.
-        uniform: (B,) numbers in [0, 1), one per row: the draw is a function of them.
+        top_p: the nucleus's probability. The token that crosses it belongs to the nucleus.
+        uniform: (B,) numbers in [0, 1), one per row; they determine the draw.
 
     Returns:
         (B,) token ids.
@@ -57,15 +57,15 @@ def respond(
 
     Args:
         reading: the window.
-        spans: replies of that window; one that stands there twice is sampled twice, and its greedy
+        spans: replies of that window. A reply that is listed twice is sampled twice; its greedy
             response is computed once.
-        ending: how a response ends, and what it may not hold.
-        top_p: the nucleus.
+        ending: how a response ends, and which tokens it may not contain.
+        top_p: the nucleus's probability.
         temperature: divides the logits of the samples; greedy responses do not depend on it.
-        uniforms: for each reply as many numbers in [0, 1) as a response may have tokens.
+        uniforms: for each of `spans`, one number in [0, 1) per token that a response may have.
 
     Returns:
-        For each of `spans` (sampled ids, greedy ids), without the closing token.
+        For each of `spans`: (sampled ids, greedy ids), without the closing token.
     """
     count, steps = len(spans), len(uniforms[0])
     replies = list(dict.fromkeys(spans))
@@ -96,7 +96,7 @@ def respond(
 def _read_on(
     reading: Reading, cache: DynamicCache, prefix: Tensor, token: Tensor, position: Tensor
 ) -> Tensor:
-    """Read each row's new token after its own prefix and what it generated so far: (B, H)."""
+    """Read each row's new token after its prefix and its earlier tokens; return (B, H)."""
     rows, window = prefix.shape
     own = torch.ones(
         rows, cache.get_seq_length() - window + 1, dtype=torch.bool, device=prefix.device
@@ -107,7 +107,7 @@ def _read_on(
         past_key_values=cache,
         use_cache=True,
         position_ids=position[:, None],
-        attention_mask=additive(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
+        attention_mask=additive_mask(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
     )
     hidden: Tensor = output.last_hidden_state[:, 0]
     return hidden

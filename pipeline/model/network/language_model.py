@@ -1,12 +1,12 @@
-"""f_θ: GPT-2 as a function of its parameters, with the projection only where a reply is predicted.
+"""f_θ: GPT-2 as a function of its parameters, projected on the vocabulary only at the replies.
 
-The network is `transformers`' GPT2Model, called through `torch.func.functional_call`; embedding
-and output projection are ours, because they are one tied matrix in two parts: the V rows of the
-plain vocabulary (`wte.weight`) and the S rows of the special tokens (`special.weight`), a small
-tensor of its own that every variant trains.
+The network is `transformers`' GPT2Model, called through `torch.func.functional_call`. Embedding and
+output projection are ours: they are one tied matrix, kept in two parts. The V rows of the plain
+vocabulary are `wte.weight`. The S rows of the special tokens are `special.weight`, a small tensor
+of its own, which every variant trains.
 
-Several tasks share one pass where all that differs between them is Φ and the special rows: a
-parameter with one dimension more than it was built with is stacked, one value for each task.
+Several tasks can share one pass if they differ in Φ and the special rows alone. Their tensors are
+then stacked: a parameter with one dimension more than at the start has one value for each task.
 
 B sequences, T tokens, H width, R predicted tokens, N tasks.
 """
@@ -24,12 +24,12 @@ from pipeline.errors import ModelError
 from pipeline.model.derivatives.attention import TWICE
 from pipeline.model.derivatives.cross_entropy import tied_nll
 from pipeline.model.derivatives.gelu import Gelu
-from pipeline.model.derivatives.switch import set_twice
+from pipeline.model.derivatives.twice_differentiable import set_twice
 from pipeline.model.network import next_utterance
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.per_thread import PerThread
 from pipeline.model.sequences.batching import Batch
-from pipeline.model.sequences.branches import additive
+from pipeline.model.sequences.masks import additive_mask
 from pipeline.params import NextUtterance
 
 
@@ -39,22 +39,22 @@ Precision = Literal["float32", "bfloat16"]
 
 WTE = "wte.weight"
 SPECIAL = "special.weight"
-ROWS = "wte.rows"  # W[ids], (B, T, H), where they are given apart from the table
-_OWN = (WTE, SPECIAL, HEAD, ROWS)  # what GPT2Model knows nothing of
+ROWS = "wte.rows"  # W[ids], (B, T, H), if given apart from the table
+_OWN = (WTE, SPECIAL, HEAD, ROWS)  # handled here, not by GPT2Model
 
 
 class LanguageModel:
-    """A GPT-2 whose parameters are an argument; any number of threads may call it at once.
+    """A GPT-2 whose parameters are an argument. Any number of threads may call it at once.
 
-    `precision` may be set: that of the losses' matrix products. Parameters, normalisations, softmax
-    and what only reads (`hidden`) stay in the parameters' own.
+    `precision` is that of the losses' matrix products; it may be set. Parameters, normalisations,
+    softmax and `hidden` keep the parameters' own precision.
 
     Args:
-        transformer: a GPT2Model, its adapters inserted; its `wte` holds V + S rows.
-        num_special: S, the last rows of `wte`.
+        transformer: a GPT2Model with its adapters inserted; its `wte` holds V + S rows.
+        num_special: S; the special tokens' rows are the last of `wte`.
         attention: `eager` can be differentiated twice (exact meta-gradients); `sdpa` is faster.
-        objective: next-utterance prediction, where there is any.
-        head: its head at the start.
+        objective: next-utterance prediction; null: none.
+        head: the initial head of next-utterance prediction; null: none.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class LanguageModel:
         return split | {name: value.detach().clone() for name, value in parameters.items()}
 
     def initial_parameters(self) -> dict[str, Tensor]:
-        """Return a copy of the parameters as they were given, under their names here."""
+        """Return a copy of the initial parameters, under the names that f uses."""
         return {name: value.clone() for name, value in self._initial.items()}
 
     @property
@@ -128,11 +128,11 @@ class LanguageModel:
         return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
 
     def row_ids(self, ids: Tensor) -> Tensor:
-        """Return the table's row that is looked up for each id; a special token's is not used."""
+        """Return the row of `wte.weight` for each id; a special token's row is not used."""
         return ids.clamp(max=self.vocab_size - 1)
 
     def rows(self, parameters: Parameters, ids: Tensor) -> Tensor:
-        """Return W[ids], (..., H), of the plain vocabulary; `embed` takes them as `ROWS`, too."""
+        """Return W[ids], (..., H), of the plain vocabulary. `embed` also accepts them as `ROWS`."""
         return F.embedding(self.row_ids(ids), parameters[WTE])
 
     def logits(self, parameters: Parameters, hidden: Tensor) -> Tensor:
@@ -152,12 +152,12 @@ class LanguageModel:
         return torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low)
 
     def _read(self, parameters: Parameters, batch: Batch) -> tuple[Parameters, Tensor]:
-        """Return the parameters as sequences see them, and the states: (B, T, H)."""
+        """Return the parameters, with stacked ones per sequence, and the states: (B, T, H)."""
         if parameters[SPECIAL].ndim == 3:
             parameters = self._of_rows(parameters, batch.tasks)
         options: dict[str, Any] = {}
         if batch.branches is not None:
-            mask = additive(batch.branches.mask, parameters[WTE].dtype)
+            mask = additive_mask(batch.branches.mask, parameters[WTE].dtype)
             options = {"attention_mask": mask, "position_ids": batch.branches.positions}
         return parameters, self.hidden(parameters, batch.ids, **options).last_hidden_state
 
@@ -171,7 +171,7 @@ class LanguageModel:
         return tied_nll(hidden, parameters[WTE], logits, batch.targets)
 
     def _of_rows(self, parameters: Parameters, tasks: Tensor) -> dict[str, Tensor]:
-        """Turn what is stacked by tasks, (N, ...), into one value for each sequence, (B, ...)."""
+        """Turn parameters stacked by task, (N, ...), into one value per sequence, (B, ...)."""
         return {
             name: value[tasks] if value.ndim > self._initial[name].ndim else value
             for name, value in parameters.items()
@@ -180,8 +180,9 @@ class LanguageModel:
     def losses(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Return each task's loss, (N,), in nats.
 
-        NLL over reply and closing tokens, per token. A batch with distractors, of a variant that
-        predicts the next utterance: lm_coef times that, and coef times the head's loss per reply.
+        The loss is the mean NLL of reply and closing tokens. If the variant predicts the next
+        utterance and the batch has distractors, the loss is lm_coef times that mean plus coef times
+        the mean of the head's loss over replies.
         """
         with self._matrix_products(batch):
             parameters, hidden = self._read(parameters, batch)
@@ -196,7 +197,10 @@ class LanguageModel:
 
     @contextmanager
     def attending(self, *, fused: bool) -> Iterator[None]:
-        """Let this thread's passes within use fused attention, which has no second derivative."""
+        """Use torch's fused operations in this thread during the block, if `fused`.
+
+        Fused attention has no second derivative.
+        """
         changes = fused and self.attention == "eager"
         if changes:
             _differentiate(self._transformer, twice=False)
@@ -207,17 +211,16 @@ class LanguageModel:
                 _differentiate(self._transformer, twice=True)
 
     def require_twice_differentiable(self) -> None:
-        """Refuse what has no second derivative, or a wrong one.
+        """Refuse settings whose second derivative is missing or wrong.
 
         Raises:
-            ModelError: the attention is fused, or `transformers`' own checkpointing is on: it
-                recomputes with the module's weights in the place of f's arguments, silently.
+            ModelError: the attention is fused, or `transformers`' own gradient checkpointing is on.
+                That recomputes with the module's weights instead of f's arguments, silently.
         """
         if any(getattr(m, "gradient_checkpointing", False) for m in self._transformer.modules()):
             raise ModelError(
                 "exact meta-gradients are wrong under the network's own gradient checkpointing; "
-                "switch it off and set MAMLVIAPP_RECOMPUTE=1 "
-                "to save memory exactly"
+                "switch it off, and set MAMLVIAPP_RECOMPUTE=1 to save memory exactly"
             )
         if self.attention != "eager":
             raise ModelError(
@@ -232,13 +235,13 @@ def _task_means(values: Tensor, tasks: Tensor, num_tasks: int) -> Tensor:
 
 
 def _fuse_activation(transformer: Any) -> None:
-    """Compute GPT-2's tanh GELU in one operation instead of eight: the same function."""
+    """Replace GPT-2's tanh GELU by the same function in one operation instead of eight."""
     if transformer.config.activation_function == "gelu_new":
         for block in transformer.h:
             block.mlp.act = Gelu()
 
 
 def _differentiate(transformer: Any, *, twice: bool) -> None:
-    """Choose what a gradient's graph is made of: derivatives by hand, or fused operations."""
+    """Choose hand-made derivatives, which can be differentiated twice, or fused operations."""
     transformer.set_attn_implementation(TWICE if twice else "sdpa")
     set_twice(transformer, twice=twice)

@@ -1,8 +1,8 @@
-"""A variant made real: the learner f, and which tensors are θ (Algorithms 1 and 2, lines 1-2).
+"""A variant's learner: f, and which tensors are θ (Algorithm 1 line 1, Algorithm 2 lines 1-2).
 
-The only reader of a variant's axes. Algorithm 1: θ is every parameter. Algorithm 2: θ is Φ, and φ
-is fixed because it is not in θ. The special tokens' rows belong to θ in every variant, as does the
-head of next-utterance prediction where there is one.
+Only this module reads a variant's axes. Algorithm 1: θ is every parameter. Algorithm 2: θ is Φ; φ
+is fixed because it is not in θ. In every variant the special tokens' rows belong to θ, and so does
+the head of next-utterance prediction, if the variant has one.
 """
 
 from collections.abc import Mapping
@@ -30,34 +30,35 @@ THETA_FILE = "theta.safetensors"
 
 @dataclass(frozen=True)
 class Learner:
-    """f, split into what training moves (`theta`) and what it does not (`fixed`)."""
+    """f with its parameters in two parts: `theta`, which training moves, and `fixed`."""
 
     model: LanguageModel
     encoder: Encoder
     theta: dict[str, Tensor]
     fixed: dict[str, Tensor]
-    inner_rates: Mapping[str, float | None] | None = None  # what adapts, learned rates; null: all
+    # The tensors that adapt, each with its learned rate, if any; null: all of θ adapts.
+    inner_rates: Mapping[str, float | None] | None = None
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters live."""
+        """The device that holds the parameters."""
         return self.theta[SPECIAL].device
 
     def parameters(self, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return all of f's parameters with `theta` in the place of θ."""
+        """Return all of f's parameters, with `theta` as θ."""
         return {**self.fixed, **theta}
 
     @property
     def stackable(self) -> bool:
-        """Tasks can share a pass: the tensors that differ between them are Φ and special rows."""
+        """Whether tasks can share a pass. They can if φ is fixed, so that only Φ differs."""
         return WTE in self.fixed
 
     def token_nll(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """NLL of each predicted token, (R,), nats; θ may be stacked, (N, ...)."""
+        """Return the NLL of each predicted token, (R,), nats; θ may be stacked, (N, ...)."""
         return self.model.token_nll(self.parameters(theta), batch)
 
     def losses(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """L_i(f_θ_i) of each of the batch's N tasks, (N,), in nats; θ may be stacked, (N, ...)."""
+        """Return L_i(f_θ_i) of the batch's N tasks, (N,), nats; θ may be stacked, (N, ...)."""
         return self.model.losses(self.parameters(theta), batch)
 
 
@@ -74,10 +75,11 @@ def build_learner(
 
     Args:
         variant: the axes.
-        adapters: Φ's size, where the variant has adapters.
-        base: φ as `load_base` returns it, GPT-2 and tokenizer; it is not used afterwards.
-        seed: draws the random initialisations: Φ's, and all of f's where `init` is random.
-        attention: `eager` where f will be differentiated twice.
+        adapters: Φ's size; read only if the variant has adapters.
+        base: a GPT-2 and its tokenizer, as `load_base` returns them. The learner changes this
+            GPT-2, so the caller must not use it again.
+        seed: draws the random initial values: Φ's, and all of f's if `init` is random.
+        attention: `eager` if f will be differentiated twice, else `sdpa`.
         device: where the parameters go.
     """
     gpt2, tokenizer = base
@@ -117,30 +119,35 @@ def build_learner(
 
 
 def _random_like(transformer: GPT2Model, seed: int) -> GPT2Model:
-    """REINIT: the same architecture, initialised as `transformers` initialises a GPT-2."""
+    """Return a new GPT-2 of the same architecture, initialised by `transformers` (REINIT)."""
     with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
         torch.manual_seed(seed)
         return GPT2Model(transformer.config)
 
 
 def save_theta(theta: Mapping[str, Tensor], folder: Path) -> None:
-    """Write θ into `folder` as safetensors; equal tensors give equal bytes."""
+    """Write θ into `folder` as safetensors. Equal tensors give equal bytes."""
     write_tensors(theta, folder / THETA_FILE)
 
 
 def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
     """Return the learner with the θ that a training run left in `folder`.
 
+    Args:
+        learner: a learner of the same variant; its own θ is not used.
+        folder: `models/VARIANT/seed-SEED`.
+        made_by: the stage that writes the file, with its arguments. The errors name it.
+
     Raises:
-        MissingFileError: there is no θ; `made_by` names the stage that writes it.
-        ModelError: the file is corrupt, or the tensors there are not this learner's.
+        MissingFileError: the folder has no θ.
+        ModelError: the file is corrupt, or its tensors are not this learner's.
     """
     path = folder / THETA_FILE
     if not path.is_file():
         raise MissingFileError(path, made_by)
-    found = read_tensors(path, remedy=f"run stage {made_by} again", device=learner.device)
+    tensors = read_tensors(path, remedy=f"run stage {made_by} again", device=learner.device)
     shapes = {name: tuple(value.shape) for name, value in learner.theta.items()}
-    if {name: tuple(value.shape) for name, value in found.items()} != shapes:
+    if {name: tuple(value.shape) for name, value in tensors.items()} != shapes:
         raise ModelError(f"{path}: other tensors than this variant's; run stage {made_by} again")
-    theta = {name: found[name] for name in learner.theta}
+    theta = {name: tensors[name] for name in learner.theta}
     return replace(learner, theta=theta)

@@ -1,9 +1,9 @@
 """Next-utterance prediction: a head on the state after a candidate's closing token.
 
-`choice` is TransferTransfo's double head (Wolf et al. 2019): one score for each candidate, softmax
-cross-entropy over the candidates of a reply. Its bias is left out: the softmax does not see it.
-`binary` is P² Bot's (Liu et al. 2020): two logits for each candidate, IsNext or not; the true
-reply's cross-entropy and the mean of the distractors' weigh half each.
+`choice` is the second head of TransferTransfo (Wolf et al. 2019): one score for each candidate, and
+a softmax cross-entropy over the candidates of a reply. It has no bias, since a softmax does not see
+it. `binary` is P² Bot's head (Liu et al. 2020): two logits for each candidate, not next and IsNext.
+The true reply's cross-entropy and the mean over its distractors weigh one half each.
 
 B sequences, T tokens, H width, U replies, C candidates, N tasks, L = 1 (choice) or 2 (binary).
 """
@@ -20,11 +20,11 @@ from pipeline.params import NextUtterance
 
 HEAD = "next_utterance.weight"  # (L, H)
 
-_STD = 0.02  # GPT-2's own for matrices, and both systems'
+_STD = 0.02  # standard deviation: GPT-2's for its matrices, and both systems' for their heads
 
 
 def initial_head(objective: NextUtterance, width: int, generator: torch.Generator) -> Tensor:
-    """Return a random head: (L, H)."""
+    """Return a random head (L, H): L = 1 (choice) or 2 (binary), H = `width`."""
     rows = 1 if objective.head == "choice" else 2
     return _STD * torch.randn(rows, width, generator=generator)
 
@@ -32,8 +32,8 @@ def initial_head(objective: NextUtterance, width: int, generator: torch.Generato
 def scores(head: Tensor, states: Tensor) -> Tensor:
     """Score candidates by the states after their closing tokens: (..., H) -> (...).
 
-    The logit of `choice`, log p(IsNext) of `binary`: the higher the better. Equal states have equal
-    scores to the bit, as a matrix product would not grant.
+    The score is the logit of `choice` or log p(IsNext) of `binary`: the higher the better. Equal
+    states have equal scores to the bit; a matrix product would not guarantee that.
     """
     logits = (states[..., None, :] * head).sum(-1)
     if len(head) == 1:
@@ -45,9 +45,9 @@ def losses(parameters: Mapping[str, Tensor], hidden: Tensor, branches: Branches)
     """Return each reply's loss in nats, (U,).
 
     Args:
-        parameters: of which the head is used: (L, H), or one for each sequence: (B, L, H).
-        hidden: (B, T, H).
-        branches: where the candidates end, the true reply first.
+        parameters: f's; only the head is read: (L, H), or (B, L, H) with one per sequence.
+        hidden: states, (B, T, H).
+        branches: the places of the candidates' closing tokens, the true reply first.
     """
     head, rows = parameters[HEAD], branches.rows
     states = hidden[rows[:, None], branches.ends]  # (U, C, H)

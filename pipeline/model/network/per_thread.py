@@ -1,8 +1,8 @@
-"""A network that several threads may run at once.
+"""One copy of a network for each thread, so that several threads may run it at once.
 
-`torch.func.functional_call` puts its arguments into the module for the time of the call, so that
-two threads on one module would read each other's parameters, silently. Here every thread runs a
-copy of its own; the parameters themselves, which nothing changes, are shared.
+`torch.func.functional_call` puts its arguments into the module during the call. Two threads on one
+module would silently read each other's parameters. So every thread runs a copy of its own. The
+copies share the parameters themselves, which nothing changes.
 """
 
 import copy
@@ -12,10 +12,10 @@ from typing import Any
 
 
 class PerThread:
-    """One copy of a module for each thread that asks; the given one is never run.
+    """One copy of a module for each thread that asks. The given module is never run.
 
     Args:
-        pattern: the module; what refers to its parts (hooks) must be copied with it by `deepcopy`.
+        pattern: the module to copy. `deepcopy` must copy its hooks with it.
     """
 
     def __init__(self, pattern: Any) -> None:
@@ -31,5 +31,5 @@ class PerThread:
         return self._copies.module
 
     def changed(self) -> None:
-        """Drop all copies: the pattern is another one now."""
+        """Drop all copies. Call it when the pattern has changed."""
         self._copies = threading.local()

@@ -1,1 +1,5 @@
-"""Φ, what Extra-place adds to φ (Fig. 2): f is unchanged at the start, exactly (Eq. 2)."""
+"""Φ, the parameters that Extra-place adds to φ (Section 3.1, Fig. 2).
+
+Comes in: φ's network. Goes out: the network with Φ inserted, and the names of Φ's tensors. At the
+start Φ leaves f's outputs exactly unchanged (Eq. 2). Read `bottleneck.py`.
+"""

@@ -1,9 +1,9 @@
 """Φ: bottleneck adapters in a GPT-2 (Fig. 2, Eq. 2; Houlsby et al. 2019).
 
-Two per block, after the attention's and the MLP's output projection, each before its residual
-add: h + W_up gelu(W_down h + b_down) + b_up. The up-projection starts at zero, so the model's
-output is unchanged at the start (Eq. 2 holds exactly) while W_up's gradient is not zero. With both
-projections at zero no weight would ever move.
+Each block has two adapters: one after the attention's output projection, one after the MLP's, both
+before the residual add. An adapter computes h + W_up gelu(W_down h + b_down) + b_up. W_up starts at
+zero, so the model's output is unchanged at the start (Eq. 2 holds exactly), and W_up's gradient is
+not zero. If both projections started at zero, no weight would ever move.
 """
 
 from dataclasses import dataclass
@@ -27,29 +27,41 @@ class Adapter(nn.Module):
         self.gelu = Gelu()
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Return hidden + up(gelu(down(hidden))); weights may be one for each sequence."""
+        """Return hidden + up(gelu(down(hidden))).
+
+        Args:
+            hidden: (..., width); (B, T, width) if each sequence has weights of its own.
+        """
         return hidden + _linear(self.gelu(_linear(hidden, self.down)), self.up)
 
     def initialise(self, std: float, generator: torch.Generator) -> None:
-        """W_down ~ N(0, std) cut at two standard deviations; W_up and both biases zero."""
+        """Draw W_down from N(0, std), cut at two standard deviations; zero W_up and both biases."""
         nn.init.trunc_normal_(self.down.weight, 0.0, std, -2 * std, 2 * std, generator=generator)
         for zero in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(zero)
 
 
 def _linear(hidden: Tensor, layer: nn.Linear) -> Tensor:
-    """Apply a layer whose weight is (out, in), or (B, out, in) where sequences have their own."""
+    """Apply a layer; its weight is (out, in), or (B, out, in) with one matrix per sequence."""
     if layer.weight.ndim == 2:
         return F.linear(hidden, layer.weight, layer.bias)
     return torch.baddbmm(layer.bias[:, None], hidden, layer.weight.mT)
 
 
 def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generator) -> list[str]:
-    """Put two adapters into every block of a GPT2Model; return their parameters' names.
+    """Insert two adapters into every block of a GPT2Model, in place.
 
-    The modules are named `h.LAYER.attn.adapter` and `h.LAYER.mlp.adapter`; a forward hook behind
-    each branch's last module applies them, so no name of φ changes and the transformer's own code
-    stays the only GPT-2.
+    The modules are named `h.LAYER.attn.adapter` and `h.LAYER.mlp.adapter`. A forward hook after the
+    last module of attention and MLP applies them. So φ's tensors keep their names, and no GPT-2
+    code is written again here.
+
+    Args:
+        transformer: a GPT2Model.
+        params: size and initial spread.
+        generator: draws the down-projections.
+
+    Returns:
+        The names of Φ's parameters.
     """
     width = transformer.config.hidden_size
     for block in transformer.h:
@@ -66,7 +78,7 @@ def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generat
 
 @dataclass(frozen=True)
 class _Apply:
-    """A hook that is copied with its network: a closure would go on calling the first adapter."""
+    """A hook that `deepcopy` copies with its network. A closure would call the first adapter."""
 
     adapter: Adapter
 

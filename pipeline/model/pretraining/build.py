@@ -1,6 +1,7 @@
-"""The base model φ as a Hugging Face folder: pre-trained here, from a folder, or from the hub.
+"""Build the base model φ: pre-trained here, from a folder, or from the hub.
 
-The special tokens are added here, once: V + 6 rows, the new ones the mean of the others.
+The special tokens are added here, once. The embedding then has V + 6 rows; each of the six is the
+mean of the V rows.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.folder import weight_files, write_gpt2
+from pipeline.model.base.huggingface_folder import weight_files, write_gpt2
 from pipeline.model.base.load import read_folder
 from pipeline.model.base.tokenizer import (
     SPECIAL_TOKENS,
@@ -20,7 +21,7 @@ from pipeline.model.base.tokenizer import (
     load_tokenizer,
     train_tokenizer,
 )
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining import hub
 from pipeline.model.pretraining.heldout import heldout_facts
 from pipeline.model.pretraining.pretrain import (
@@ -29,7 +30,7 @@ from pipeline.model.pretraining.pretrain import (
     pretrain,
     pretraining_checkpoint,
 )
-from pipeline.model.pretraining.text import Part, encode_lines, split_text
+from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 from pipeline.params import Base, Pretrain
 
 
@@ -40,44 +41,44 @@ Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Origin:
-    """φ as found or made, without special tokens, and what is known of it."""
+class SourceModel:
+    """φ as its source gives it, still without special tokens, and the facts about it."""
 
     model: GPT2LMHeadModel
     tokenizer: PreTrainedTokenizerFast
     facts: Facts
-    checkpoint: Checkpoint | None = None  # to be deleted when φ is written
+    checkpoint: Checkpoint | None = None  # of a pre-training; deleted once φ is written
 
 
 def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> Facts:
     """Make φ as `params.source` says and write it to the folder `target`, atomically.
 
     Args:
-        params: where φ comes from, and how it is pre-trained where it is made here.
-        text: what it is pre-trained on; read only where `params.source` is `pretrain`.
-        target: receives config.json, model.safetensors, the tokenizer and base.json.
+        params: where φ comes from, and how to pre-train it if it is made here.
+        text: the file to pre-train on; read only if `params.source` is `pretrain`.
+        target: the new folder; gets config.json, model.safetensors, the tokenizer and base.json.
         advance: called after each step of a pre-training.
 
     Returns:
-        What base.json says: source, revision and SHA-256 of what was loaded, V, number of
-        parameters; of a pre-training: steps, tokens, held-out loss and perplexity.
+        The content of base.json: source, revision and SHA-256 of the weights, V, number of
+        parameters; for a pre-training also steps, tokens, held-out loss (nats) and perplexity.
 
     Raises:
         ModelError, DownloadError, MissingFileError: the source cannot be used.
     """
-    origin = _origin(params, text, advance)
-    facts = origin.facts | _add_special_rows(origin.model, origin.tokenizer)
+    source = _source_model(params, text, advance)
+    facts = source.facts | _add_special_rows(source.model, source.tokenizer)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir()
-        write_gpt2(origin.model, folder)
-        origin.tokenizer.save_pretrained(folder)
+        write_gpt2(source.model, folder)
+        source.tokenizer.save_pretrained(folder)
         artifacts.write_json(folder / FACTS, facts)
-    if origin.checkpoint is not None:
-        origin.checkpoint.delete()
+    if source.checkpoint is not None:
+        source.checkpoint.delete()
     return facts
 
 
-def _origin(params: Base, text: Path, advance: Advance) -> Origin:
+def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     if params.source == PRETRAIN:
         return _pretrained(params, text, advance)
     if hub.is_hub_id(params.source):
@@ -85,18 +86,18 @@ def _origin(params: Base, text: Path, advance: Advance) -> Origin:
         return _loaded(folder, {"source": params.source, "revision": commit})
     folder = Path(params.source).expanduser()
     if not folder.is_dir():
-        raise ModelError(f"base.source {params.source!r}: no such folder, and not a hub id")
+        raise ModelError(f"base.source {params.source!r} is neither a folder nor a hub id")
     return _loaded(folder, {"source": "folder", "revision": None})
 
 
-def _loaded(folder: Path, facts: Facts) -> Origin:
+def _loaded(folder: Path, facts: Facts) -> SourceModel:
     model, tokenizer = read_folder(folder)
     weights = {path.name: artifacts.sha256_of(path) for path in weight_files(folder)}
-    return Origin(model, tokenizer, facts | {"weights_sha256": weights, "pretraining": None})
+    return SourceModel(model, tokenizer, facts | {"weights_sha256": weights, "pretraining": None})
 
 
 def _add_special_rows(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) -> Facts:
-    """Append the special tokens to tokenizer and embedding, unless they are there already."""
+    """Append the special tokens to tokenizer and embedding, unless the source has them already."""
     size = add_special_tokens(tokenizer)
     if model.config.vocab_size == size:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -111,7 +112,7 @@ def _add_special_rows(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast
     }
 
 
-def _pretrained(base: Base, text: Path, advance: Advance) -> Origin:
+def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
     if text.is_file() and not text.stat().st_size:
         raise ModelError(
             f"{text}: empty, but base.source is `pretrain`; set data.pretrain to `synthetic` or a "
@@ -134,10 +135,10 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> Origin:
     }
     facts |= heldout_facts(model, ids, heldout_ids, num_bytes=heldout.num_bytes, params=params)
     sources = {"source": PRETRAIN, "revision": None, "weights_sha256": None}
-    return Origin(model, tokenizer, sources | {"pretraining": facts}, checkpoint)
+    return SourceModel(model, tokenizer, sources | {"pretraining": facts}, checkpoint)
 
 
-def _tokenizer(params: Pretrain, train: Part) -> PreTrainedTokenizerFast:
+def _tokenizer(params: Pretrain, train: TextPart) -> PreTrainedTokenizerFast:
     if params.tokenizer is not None:
         return load_tokenizer(Path(params.tokenizer).expanduser())
     return train_tokenizer((line for _, line in train.lines()), params.vocab_size)

@@ -1,4 +1,4 @@
-"""How well a pre-trained φ predicts text that it has not seen, beside the unigram floor."""
+"""The loss of a pre-trained φ on held-out text, beside a unigram model's loss."""
 
 import math
 from collections.abc import Iterator
@@ -18,11 +18,18 @@ from pipeline.processes.device import best_device
 def heldout_facts(
     model: GPT2LMHeadModel, train: Ids, heldout: Ids, *, num_bytes: int, params: Pretrain
 ) -> dict[str, float]:
-    """Score the `heldout` ids (N,), which stand for `num_bytes` of UTF-8 text.
+    """Score held-out text.
+
+    Args:
+        model: φ.
+        train: ids (M,) of the training text; the unigram model counts them.
+        heldout: ids (N,) of the held-out text.
+        num_bytes: size of the held-out text as UTF-8.
+        params: `base.pretrain`.
 
     Returns:
-        Losses in nats, of `model` per token and per byte and of the unigram model of `train` per
-        token, each with its perplexity, the exponential.
+        Losses in nats: of `model` per token and per byte, of the unigram model per token. Each has
+        its perplexity, the exponential, beside it.
     """
     num_tokens = len(heldout) - 1
     nll = model_nll(model, heldout, params)
@@ -39,10 +46,10 @@ def heldout_facts(
 
 
 def model_nll(model: GPT2LMHeadModel, ids: Ids, params: Pretrain) -> float:
-    """Return the sum over `ids[1:]` in nats.
+    """Return the model's NLL of `ids[1:]`, summed, in nats.
 
     Each token is predicted once, from the tokens before it in its window of `sequence_length`.
-    The first id, the document boundary that every part begins with, is given.
+    The first id is not predicted: it is the document boundary that every part begins with.
     """
     device = best_device()
     model.to(device).eval()
@@ -56,7 +63,7 @@ def model_nll(model: GPT2LMHeadModel, ids: Ids, params: Pretrain) -> float:
 
 
 def unigram_nll(train: Ids, ids: Ids, vocab_size: int) -> float:
-    """Return the sum over `ids[1:]` in nats by token frequencies in `train`, each plus one."""
+    """Return the NLL of `ids[1:]`, summed, in nats, by token counts in `train`, each plus one."""
     counts = np.bincount(train, minlength=vocab_size) + 1
     log_probabilities = np.log(counts / counts.sum())
     return -float(log_probabilities[ids[1:]].sum())

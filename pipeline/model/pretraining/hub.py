@@ -1,4 +1,4 @@
-"""A GPT-2 from the Hugging Face hub, by revision. Only what the base needs is transferred."""
+"""Fetch a GPT-2 from the Hugging Face hub, by revision. Only files that the base needs."""
 
 import errno
 import re
@@ -26,7 +26,7 @@ FILES = (
     "merges.txt",
 )
 
-# The hub's client has an HTTP library of its own; what that raises has this base in common.
+# The hub's client brings its own HTTP library. This is the base class of that library's errors.
 _HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -48,17 +48,18 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         The folder with the files, and the commit that `revision` stands for.
 
     Raises:
-        ModelError: there is no revision given, no such repository or revision, or no access.
+        ModelError: no revision is given, or the repository or revision does not exist, or access to
+            it is refused.
         DownloadError: the hub cannot be reached and the files are not in the cache.
     """
     if revision is None:
         raise ModelError(
-            f"base.source {repository!r} is no folder; a hub id needs base.revision, the commit "
-            "to use, so that the same parameters mean the same model"
+            f"base.source {repository!r} is no folder, so it is a hub id; set base.revision to a "
+            "commit, so that the same parameters always mean the same model"
         )
     where = f"hub model {repository!r}"
     try:
-        found = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+        snapshot = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
     except RevisionNotFoundError as error:
         raise ModelError(f"{where} has no revision {revision!r}; correct base.revision") from error
     except GatedRepoError as error:
@@ -67,12 +68,13 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         raise ModelError(
             f"{where} does not exist or is private; correct base.source, or give a folder"
         ) from error
-    except (_HTTPError, OSError, RuntimeError) as error:  # RuntimeError: of its transfer protocol
+    except (_HTTPError, OSError, RuntimeError) as error:  # RuntimeError: from the transfer protocol
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
         why = (str(error).splitlines() or [""])[0]
         raise DownloadError(
-            f"{where}, revision {revision!r}: not in the cache, and the hub does not deliver it "
+            f"{where}, revision {revision!r}: not in the cache, and the hub did not send it "
             f"({type(error).__name__}: {why}); try again, or give a folder as base.source"
         ) from error
-    return Path(found), Path(found).name
+    folder = Path(snapshot)
+    return folder, folder.name

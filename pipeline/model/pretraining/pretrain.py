@@ -1,6 +1,7 @@
-"""Pre-training of φ: a small GPT-2, the causal language modelling loss on packed windows of text.
+"""Pre-train φ: a small GPT-2 with the causal language modelling loss on packed windows of text.
 
-For real runs φ is a published GPT-2; this makes a base of the same kind where there is none.
+Real runs use a published GPT-2 as φ. This makes a small base of the same kind where no published
+one may be downloaded.
 """
 
 import math
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from pipeline.errors import ModelError, TrainingError
-from pipeline.model.files.checkpoint import (
+from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
     flatten_optimizer,
@@ -36,7 +37,14 @@ _MODEL = "model."
 
 
 def initial_model(params: Pretrain, *, vocab_size: int, end: int, seed: int) -> GPT2LMHeadModel:
-    """Return a GPT-2 of `params`' size, initialised as `transformers` does, without dropout."""
+    """Return a GPT-2 of the size that `params` says, initialised by `transformers`, no dropout.
+
+    Args:
+        params: `base.pretrain`.
+        vocab_size: rows of the embedding.
+        end: the id of `<|endoftext|>`.
+        seed: draws the initial values.
+    """
     config = GPT2Config(
         vocab_size=vocab_size,
         n_positions=params.context,
@@ -63,13 +71,14 @@ def pretrain(
     checkpoint: Checkpoint,
     advance: Advance,
 ) -> None:
-    """Train `model` in place on windows of `ids` (N,) and leave it on the CPU in eval mode.
+    """Train `model` in place on windows of `ids` (N,); it ends on the CPU, in eval mode.
 
-    AdamW, linear warm-up, cosine to a tenth. What is drawn at a step depends on `seed` and the
-    step alone, so an interrupted run that resumes ends with the same parameters.
+    AdamW, linear warm-up, then a cosine to a tenth of the rate. The windows of a step depend on
+    `seed` and the step alone, so a run that is interrupted and resumed ends with the same
+    parameters.
 
     Raises:
-        ModelError: there are fewer tokens than one window holds.
+        ModelError: the text has fewer tokens than one window.
         TrainingError: the loss is not finite.
     """
     if len(ids) <= params.sequence_length:
@@ -96,7 +105,7 @@ def pretrain(
 
 
 def pretraining_checkpoint(params: Pretrain, ids: Ids, *, seed: int) -> Checkpoint:
-    """Return the checkpoint of this pre-training: of its parameters, tokens, seed and code."""
+    """Return this pre-training's checkpoint; its key holds parameters, tokens, seed and code."""
     digest = sha256(np.ascontiguousarray(ids).data).hexdigest()
     return Checkpoint(
         "base", {"params": params.model_dump_json(), "ids": digest, "seed": f"{seed}"}
@@ -104,7 +113,7 @@ def pretraining_checkpoint(params: Pretrain, ids: Ids, *, seed: int) -> Checkpoi
 
 
 def learning_rate(step: int, params: Pretrain) -> float:
-    """Return the rate of step 0, 1, ...: linear warm-up to `lr`, then half a cosine to a tenth."""
+    """Return the rate of a step, from 0: linear warm-up to `lr`, then half a cosine to a tenth."""
     if step < params.warmup_steps:
         return params.lr * (step + 1) / params.warmup_steps
     progress = (step - params.warmup_steps) / max(1, params.steps - params.warmup_steps)
@@ -112,7 +121,7 @@ def learning_rate(step: int, params: Pretrain) -> float:
 
 
 def draw_windows(ids: Ids, params: Pretrain, *, seed: int, step: int) -> Tensor:
-    """Return the step's random windows, one more token than is predicted: (B, T + 1)."""
+    """Return a step's random windows (B, T + 1), int64; T tokens of each are predicted."""
     generator = random.Random(f"{seed}/base/windows/{step}")
     length = params.sequence_length
     starts = [generator.randrange(len(ids) - length) for _ in range(params.batch_size)]
@@ -123,7 +132,7 @@ def draw_windows(ids: Ids, params: Pretrain, *, seed: int, step: int) -> Tensor:
 def window_loss(model: GPT2LMHeadModel, windows: Tensor, reduction: str = "mean") -> Tensor:
     """Return the cross-entropy of `windows[:, 1:]` in nats; `windows` is (B, T + 1).
 
-    In bf16 where the hardware is made for it, a GPU; in float32 elsewhere.
+    The network runs in bfloat16 on a GPU, in float32 elsewhere. The loss is always in float32.
     """
     device = windows.device.type
     with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
@@ -142,7 +151,7 @@ def _step(model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer, windows: Ten
 
 
 def _optimizer(model: GPT2LMHeadModel, params: Pretrain) -> torch.optim.Optimizer:
-    """AdamW with weight decay on matrices only."""
+    """Return AdamW; only matrices decay."""
     matrices = [p for p in model.parameters() if p.dim() >= 2]
     vectors = [p for p in model.parameters() if p.dim() < 2]
     groups = [
@@ -159,14 +168,14 @@ def _save(checkpoint: Checkpoint, model: Any, optimizer: Any, step: int) -> None
 
 
 def _resume(checkpoint: Checkpoint, model: Any, optimizer: Any) -> int:
-    """Put back what was saved last; return the step to go on with."""
-    found = checkpoint.load()
-    if found is None:
+    """Restore the last checkpoint, if there is one; return the step to continue with."""
+    saved = checkpoint.load()
+    if saved is None:
         return 0
-    tensors, state = found
-    saved = strip_prefix(tensors, _MODEL)
+    tensors, state = saved
+    weights = strip_prefix(tensors, _MODEL)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(saved[name])
+            parameter.copy_(weights[name])
     restore_optimizer(optimizer, tensors, state["optimizer"])
     return int(state["step"])

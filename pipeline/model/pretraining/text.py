@@ -1,8 +1,8 @@
 """The text that φ is pre-trained on: documents, the held-out part, token ids.
 
-The format is the one that dialogues have later: every line is a segment with a leading space,
-lines of a document are joined by a newline, documents by `<|endoftext|>` (as in Appendix A's
-ablation without special tokens). The text is read as a stream and may be larger than memory.
+The format is that of dialogues without special tokens (Appendix A's ablation): every line is a
+segment with a leading space, a newline joins the lines of a document, `<|endoftext|>` joins
+documents. The text is read as a stream, so it may be larger than memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,14 +19,14 @@ from pipeline.model.base.tokenizer import END_OF_TEXT
 
 
 Ids = NDArray[np.uint32]
-Line = tuple[bool, str]  # (is the first of its document, the text without surrounding blanks)
+Line = tuple[bool, str]  # (starts a document, text without surrounding blanks)
 
 _LINES_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class Part:
-    """Bytes `start` to `stop` of a text: whole documents."""
+class TextPart:
+    """Bytes `start` to `stop` of a text file: whole documents."""
 
     path: Path
     start: int
@@ -49,16 +49,20 @@ class Part:
                 first = False
 
 
-def split_text(path: Path, holdout: float) -> tuple[Part, Part]:
+def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
     """Split a text into the part to train on and the part held out.
 
-    Documents end at lines `<|endoftext|>`; in a text without such lines, at blank lines. The last
-    whole documents that make up at least `holdout` of the bytes are held out.
+    Documents end at `<|endoftext|>` lines, or at blank lines in a text without such lines. The
+    held-out part is the last whole documents that make up at least `holdout` of the bytes.
+
+    Args:
+        path: the text.
+        holdout: share of the bytes, in (0, 1).
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: it is not UTF-8.
-        ModelError: it is empty or has no document boundary before the held-out part.
+        MissingFileError: the file does not exist.
+        DataError: the text is not UTF-8.
+        ModelError: the text is empty, or no document ends before the held-out part.
     """
     if not path.is_file():
         raise MissingFileError(path, "download")
@@ -69,40 +73,40 @@ def split_text(path: Path, holdout: float) -> tuple[Part, Part]:
             ends[text].append(end)
     boundary = END_OF_TEXT if ends[END_OF_TEXT] else ""
     cut = max((end for end in ends[boundary] if end <= (1 - holdout) * size), default=0)
-    train, heldout = Part(path, 0, cut, boundary), Part(path, cut, size, boundary)
+    train, heldout = TextPart(path, 0, cut, boundary), TextPart(path, cut, size, boundary)
     if not (_has_text(train) and _has_text(heldout)):
         raise ModelError(
             f"{path}: {size} bytes cannot be split into a part to train on and a part held out; "
-            f"several documents are needed, with a blank line or {END_OF_TEXT} between them"
+            f"give several documents, with a blank line or {END_OF_TEXT} between them"
         )
     return train, heldout
 
 
 def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> Ids:
-    """Return the ids of documents, `<|endoftext|>` before each and after the last. Shape (N,)."""
+    """Return the documents' ids (N,), with `<|endoftext|>` before each and after the last."""
     backend = tokenizer.backend_tokenizer
-    backend.encode_special_tokens = True  # their names in a text are text
+    backend.encode_special_tokens = True  # a special token's name in a text is text
     end = tokenizer.eos_token_id
     (newline,) = backend.encode("\n", add_special_tokens=False).ids
     chunks = []
-    rest = iter(lines)
-    while some := list(islice(rest, _LINES_AT_ONCE)):
-        texts = [" " + text for _, text in some]
+    stream = iter(lines)
+    while group := list(islice(stream, _LINES_AT_ONCE)):
+        texts = [" " + text for _, text in group]
         ids: list[int] = []
         encodings = backend.encode_batch_fast(texts, add_special_tokens=False)
-        for (first, _), encoding in zip(some, encodings, strict=True):
+        for (first, _), encoding in zip(group, encodings, strict=True):
             ids.append(end if first else newline)
             ids += encoding.ids
         chunks.append(np.array(ids, dtype=np.uint32))
     return np.concatenate([*chunks, np.array([end], dtype=np.uint32)])
 
 
-def _has_text(part: Part) -> bool:
+def _has_text(part: TextPart) -> bool:
     return next(part.lines(), None) is not None
 
 
 def _read(path: Path, start: int, stop: int) -> Iterator[tuple[int, str]]:
-    """Yield (byte offset after the line, its text without surrounding blanks)."""
+    """Yield each line: (byte offset of its end, text without surrounding blanks)."""
     with path.open("rb") as file:
         position = file.seek(start)
         while position < stop:

@@ -1,8 +1,8 @@
-"""Distractors read in the same pass as their dialogue: branches off the replies' prefixes.
+"""Distractors in the same pass as their dialogue: each is a branch that replaces a reply.
 
-A branch stands behind its window's own tokens. It sees the window up to where its reply begins, and
-itself; its positions go on from there. The window sees no branch, so nothing else changes by them.
-B sequences, T tokens with branches, U replies, C candidates.
+A branch is placed behind its window's own tokens. It sees the window up to the start of its reply,
+and itself. Its positions continue from that start. The window sees no branch, so branches do not
+change anything else. B sequences, T tokens with branches, U replies, C candidates.
 """
 
 from collections.abc import Sequence
@@ -16,25 +16,25 @@ from pipeline.model.sequences.encoding import ReplySpan
 
 @dataclass(frozen=True)
 class Trunk:
-    """A window's replies and, for each, the ids of as many distractors, closing tokens included."""
+    """A window's replies and their distractors: equally many for each reply."""
 
-    length: int  # of the window, as far as it is read
+    length: int  # tokens of the window that the pass reads
     spans: Sequence[ReplySpan]
-    distractors: Sequence[Sequence[tuple[int, ...]]]
+    distractors: Sequence[Sequence[tuple[int, ...]]]  # ids, with the closing token
 
 
 @dataclass(frozen=True)
 class Branches:
-    """Where the branches of a batch stand, and what may be seen from where."""
+    """The places of a batch's branches, and which token sees which."""
 
     positions: Tensor  # (B, T)
-    mask: Tensor  # (B, T, T) bool: a token of the second axis may see one of the third
-    rows: Tensor  # (U,) the sequence of each reply
-    ends: Tensor  # (U, C) where its candidates' closing tokens stand, its own first
+    mask: Tensor  # (B, T, T) bool: true where query (second axis) sees key (third axis)
+    rows: Tensor  # (U,) the sequence that holds each reply
+    ends: Tensor  # (U, C) places of the candidates' closing tokens; first the reply's own
 
 
-def place(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branches:
-    """Lay out a batch of trunks and their branches in sequences of T = `length` places."""
+def lay_out(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branches:
+    """Lay out trunks and their branches: one sequence of T = `length` places for each trunk."""
     positions = torch.arange(length).repeat(len(trunks), 1)
     mask = torch.ones(length, length, dtype=torch.bool).tril().repeat(len(trunks), 1, 1)
     rows, ends = [], []
@@ -57,9 +57,3 @@ def place(trunks: Sequence[Trunk], length: int, device: torch.device) -> Branche
         torch.tensor(rows, device=device),
         torch.tensor(ends, device=device),
     )
-
-
-def additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return (B, Q, K) bool as (B, 1, Q, K): 0 where it is true, the smallest number elsewhere."""
-    zeros = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
-    return zeros.masked_fill(~mask, torch.finfo(dtype).min)[:, None]

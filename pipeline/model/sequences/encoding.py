@@ -2,10 +2,10 @@
 
     <|persona|> s1 s2 ... <|/persona|> <|user|> u1 <|/user|> <|system|> r1 <|/system|> <|user|> ...
 
-Every segment is encoded with a leading space, so that the ids of a text do not depend on what
-stands before it. A reply's loss covers its tokens and its closing token; the opening `<|system|>`
-is given. Encoding a dialogue once, with all replies, is exactly the per-reply loss, since
-attention is causal and every reply sees its whole history.
+Every segment is encoded with a leading space, so its ids do not depend on the segment before it. A
+reply's loss covers its tokens and its closing token; the opening `<|system|>` is given. A dialogue
+is encoded once, with all its replies. That gives exactly the per-reply loss, since attention is
+causal and every reply sees its whole history.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from pipeline.persona.task import SILENCE, Dialogue, Turn
 
 @dataclass(frozen=True)
 class ReplySpan:
-    """Where a reply stands in its window: `ids[start:end]`, the closing token the last of them."""
+    """A reply's place in its window: `ids[start:end]`, whose last id is the closing token."""
 
     turn: int  # index of the turn in the dialogue
     start: int
     end: int
-    distractors: tuple[tuple[int, ...], ...] = ()  # wrong candidates' ids, closing tokens included
+    distractors: tuple[tuple[int, ...], ...] = ()  # wrong candidates' ids, with the closing token
 
 
 @dataclass(frozen=True)
 class Window:
-    """One sequence: persona, then consecutive whole turns; the replies that are scored here."""
+    """One sequence: the persona, then consecutive whole turns. `spans` are the scored replies."""
 
     ids: tuple[int, ...]
     spans: tuple[ReplySpan, ...]
@@ -37,7 +37,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Format:
-    """The ids that mark segments. Either the six special tokens or, without them, newlines."""
+    """The ids that mark segments: the six special tokens or, without them, newlines."""
 
     persona_open: tuple[int, ...]
     sentence_close: tuple[int, ...]
@@ -45,12 +45,16 @@ class Format:
     user_open: tuple[int, ...]
     user_close: tuple[int, ...]
     system_open: tuple[int, ...]
-    start: tuple[int, ...]  # before the first turn where there is no persona text
+    start: tuple[int, ...]  # before the first turn if there is no persona text
     closing: int  # ends a reply; part of its loss
 
 
 def special_format(tokenizer: Any) -> Format:
-    """Return the paper's format: segments "prepended and appended with special tokens"."""
+    """Return the paper's format: segments "prepended and appended with special tokens".
+
+    Raises:
+        ModelError: the tokenizer lacks the special tokens.
+    """
     names = ("persona", "/persona", "user", "/user", "system", "/system")
     ids = tokenizer.convert_tokens_to_ids([f"<|{name}|>" for name in names])
     if None in ids or len(set(ids)) != len(ids):
@@ -60,14 +64,22 @@ def special_format(tokenizer: Any) -> Format:
 
 
 def plain_format(tokenizer: Any) -> Format:
-    """Return Appendix A's ablation: lines; a reply ends with <|endoftext|>, as does the start."""
+    """Return the format of Appendix A's ablation: lines. <|endoftext|> ends start and reply."""
     end = tokenizer.convert_tokens_to_ids("<|endoftext|>")
     newline = tuple(tokenizer.encode("\n", add_special_tokens=False))
     return Format((end,), newline, (), (), newline, (), (end,), end)
 
 
 class Encoder:
-    """Dialogue -> windows of at most `context` tokens."""
+    """Encodes dialogues as windows of at most `context` tokens.
+
+    Args:
+        tokenizer: φ's, with the special tokens.
+        context: most tokens of a window.
+        persona_text: whether windows begin with the persona sentences.
+        special_tokens: the paper's format; false: Appendix A's ablation.
+        distractors: whether reply spans hold their wrong candidates.
+    """
 
     def __init__(
         self,
@@ -79,11 +91,11 @@ class Encoder:
         distractors: bool = False,
     ) -> None:
         self.format = special_format(tokenizer) if special_tokens else plain_format(tokenizer)
-        # A response holds text and ends with the closing token: no other special token.
+        # A response is text and the closing token; it has no other special token.
         self.forbidden = tuple(sorted({*tokenizer.all_special_ids} - {self.format.closing}))
         self.context = context
         self.persona_text = persona_text
-        self.distractors = distractors  # whether windows bring their replies' wrong candidates
+        self.distractors = distractors
         self._tokenizer = tokenizer
         self._cache: dict[str, tuple[int, ...]] = {}
 
@@ -102,10 +114,14 @@ class Encoder:
         return str(text).strip()
 
     def encode(self, dialogue: Dialogue, *, room: int = 0) -> tuple[Window, ...]:
-        """Encode a dialogue; `room` tokens are kept free for whatever replaces a reply.
+        """Encode a dialogue.
 
-        One window if the dialogue fits. Otherwise each reply belongs to the window with its
+        A dialogue that fits is one window. Otherwise each reply belongs to the window with its
         longest history: the persona, then as many whole latest turns as fit.
+
+        Args:
+            dialogue: persona and turns.
+            room: tokens that must fit in the place of any reply, e.g. a generated response.
 
         Raises:
             ModelError: the persona and a single turn exceed the context.
@@ -124,7 +140,7 @@ class Encoder:
                     raise ModelError(
                         f"dialogue {dialogue.dialogue_id}, turn {last}: {length} tokens with its "
                         f"persona, the context holds {self.context}; raise base.pretrain.context, "
-                        "or give a base.source with more"
+                        "or give a base.source with a longer context"
                     )
                 first += 1
             groups.setdefault(first, []).append(last)
@@ -143,11 +159,11 @@ class Encoder:
             return span
         turn, room = dialogue.turns[span.turn], self.context - span.start - 1
         wrong = [self.segment(text) for text in turn.candidates or () if text != turn.reply]
-        closed = ((*ids[:room], self.format.closing) for ids in wrong)  # cut where none would fit
+        closed = ((*ids[:room], self.format.closing) for ids in wrong)  # cut to fit the context
         return replace(span, distractors=tuple(closed))
 
     def persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
-        """Return the ids before the first turn: the persona, or only a start without its text."""
+        """Return the ids before the first turn: the persona, or the start mark without one."""
         if not (self.persona_text and sentences):
             return self.format.start
         ids = self.format.persona_open
@@ -156,7 +172,7 @@ class Encoder:
         return ids + self.format.persona_close
 
     def _turn(self, turn: Turn) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return (what is given before the reply, the reply with its closing token)."""
+        """Return the ids given before the reply, and the reply's ids with its closing token."""
         prefix: tuple[int, ...] = ()
         if turn.partner != SILENCE:
             prefix = self.format.user_open + self.segment(turn.partner) + self.format.user_close

@@ -160,7 +160,7 @@ def test_the_command_says_what_it_did_and_fails_in_one_line(project):
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs/results").glob("*/params.yaml")), ids=str)
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*/params.yaml")), ids=str)
 def test_a_studys_parameters_can_be_put_in_force(path):
     """They are kept up with new keys, so that a study can be run again."""
     found = Settings.load(path).check()

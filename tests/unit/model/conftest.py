@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.model.base.folder import read_gpt2, write_gpt2
+from pipeline.model.base.huggingface_folder import read_gpt2, write_gpt2
 from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
 from tests.support.bases import a_text, base_params, build
 

@@ -7,7 +7,7 @@ from pipeline.learning.p2bot.meetings import Voice, voices
 from pipeline.learning.p2bot.receiver.file import HISTORY, RECORD, TENSORS, ReceiverFile
 from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import write_tensors
 from pipeline.params import ReceiverParams
 from pipeline.persona.task import PersonaTask

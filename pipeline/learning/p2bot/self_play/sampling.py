@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.model.inference.responses import Ending
 from pipeline.model.network.language_model import LanguageModel, Parameters
-from pipeline.model.sequences.branches import additive
+from pipeline.model.sequences.masks import additive_mask
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def continue_all(
             past_key_values=cache,
             use_cache=True,
             position_ids=(lengths + step)[:, None],
-            attention_mask=additive(torch.cat([real, own], -1)[:, None], hidden.dtype),
+            attention_mask=additive_mask(torch.cat([real, own], -1)[:, None], hidden.dtype),
         ).last_hidden_state[:, 0]
     return [_until(row, ending.closing) for row in chosen]
 

@@ -218,9 +218,9 @@ def test_normal_training_has_no_controls(toy):
 
 
 def test_the_budget_is_what_the_committed_run_counted(tmp_path):
-    """The embedded run's own `variant.json` said 6684 and 3341 (docs/results.md)."""
+    """The embedded run's own `variant.json` said 6684 and 3341 (study equal_budget)."""
     meta = meta_budget(
         synthetic("embedded", tmp_path), settings("embedded").view(MetaTrainParams), 0
     )
-    table = (ROOT / "docs/results.md").read_text()
-    assert f"| `in_place` | 120 | {meta.total} | {meta.outer} |" in table
+    table = (ROOT / "studies/equal_budget/README.md").read_text()
+    assert f"| `in_place` | 120 (120) | {meta.outer} | {meta.total} |" in table

@@ -119,7 +119,7 @@ def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypat
     said = capsys.readouterr().out
     assert "same, zero-shot" in said
     assert said.count("zero-shot") == 1
-    assert "other files or splits than these: older, other, part in docs/results/zero_shot" in said
+    assert "than these: older, other, part in studies/convai2/zero_shot" in said
 
 
 def test_an_unknown_split_names_no_other_commands_option(tmp_path):
@@ -203,7 +203,7 @@ def test_tfidf_and_constant_reply_on_the_official_candidates_by_a_second_impleme
 
 
 def test_the_committed_figures_hold_chance_within_the_random_rankers_interval():
-    found = json.loads((ROOT / "docs/results/convai2.json").read_text())
+    found = json.loads((ROOT / "studies/convai2/floors.json").read_text())
     random = found["random"]["hits_at_1"]
     assert random["low"] < 5.0 < random["high"]
     assert found["random"]["expected"] == pytest.approx(5.0, abs=0.01)

@@ -183,7 +183,7 @@ def test_the_command_observes_two_variants_and_prints_and_writes_the_study(tmp_p
     assert "1 predictions files; give two variants', or none" in done.stderr
 
 
-COMMITTED = json.loads((ROOT / "docs/results/simulation.json").read_text())
+COMMITTED = json.loads((ROOT / "studies/simulation/simulation.json").read_text())
 
 
 def promised(table):
@@ -205,7 +205,7 @@ def test_the_committed_study_is_large_enough_and_keeps_what_the_documents_promis
 
 def test_the_committed_study_can_be_repeated():
     """One row, from the committed personas: the same numbers as in the file."""
-    people = json.loads((ROOT / "docs/results/real_part/persona_sums.json").read_text())
+    people = json.loads((ROOT / "studies/simulation/persona_sums.json").read_text())
     (population,) = (p for p in observed(people) if p.name == "hits_at_1")
     study = Study(runs=COMMITTED["runs"], samples=COMMITTED["samples"], seed=COMMITTED["seed"])
     (expected,) = (

@@ -7,7 +7,7 @@ import torch
 from pipeline.learning.data.episodes import EncodedTask
 from pipeline.learning.meta import train
 from pipeline.learning.parallel import over_ranks, ranks
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml
 from tests.conftest import a_dialogue
 from tests.wiring.closure import ROOT

@@ -17,7 +17,7 @@ from pipeline.learning.p2bot.receiver.network import (
 )
 from pipeline.learning.p2bot.receiver.training import margin_loss, sharpness, sparsity
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import write_tensors
 from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel
 from pipeline.params import ReceiverTraining

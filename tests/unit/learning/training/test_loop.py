@@ -9,7 +9,7 @@ from pipeline.errors import TrainingError
 from pipeline.learning.training.cost import Cost
 from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport, adaptation
 from pipeline.learning.training.loop import Schedule, run
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
 
 

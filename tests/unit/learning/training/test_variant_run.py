@@ -10,8 +10,9 @@ from pipeline.learning.training.loop import Progress, Trained
 from pipeline.learning.training.run import Identity, save, start
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.model.variant import load
-from pipeline.model.variant.load import load_variant, read_variant
+from pipeline.model.trained import load
+from pipeline.model.trained.load import load_variant
+from pipeline.model.variant.record import read_variant
 from pipeline.params import Adapters, Settings, TrainParams
 from pipeline.persona.task import PersonaTask
 from tests.conftest import AXES, a_dialogue

@@ -138,7 +138,7 @@ def test_special_tokens_that_are_not_the_last_are_refused(tokenizer):
 
 
 def test_no_tokenizer_files(tmp_path):
-    with pytest.raises(ModelError, match=r"neither tokenizer\.json nor vocab\.json"):
+    with pytest.raises(ModelError, match=r"it needs tokenizer\.json, or vocab\.json"):
         load_tokenizer(tmp_path)
 
 

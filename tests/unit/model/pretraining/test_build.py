@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError
-from pipeline.model.base.folder import read_gpt2, write_gpt2
+from pipeline.model.base.huggingface_folder import read_gpt2, write_gpt2
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
 from pipeline.model.pretraining import build as module
@@ -196,9 +196,9 @@ def test_a_hub_model_is_kept_with_the_commit_found(gpt2, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("./none", "'./none': no such folder"),
-        ("org/gpt2", r"'org/gpt2' is no folder; a hub id needs base\.revision"),
-        ("models/base/old", "no such folder"),
+        ("./none", "'./none' is neither a folder nor a hub id"),
+        ("org/gpt2", r"'org/gpt2' is no folder, so it is a hub id; set base\.revision"),
+        ("models/base/old", "neither a folder nor a hub id"),
     ],
 )
 def test_a_source_that_is_not_there(source, message, text, tmp_path):
@@ -208,7 +208,7 @@ def test_a_source_that_is_not_there(source, message, text, tmp_path):
 
 def test_an_embedding_with_other_rows_than_the_tokenizer_is_refused(gpt2, tmp_path):
     train_tokenizer(a_text().split("\n"), 270).save_pretrained(gpt2)
-    with pytest.raises(ModelError, match="has 280 rows, the tokenizer 270 entries"):
+    with pytest.raises(ModelError, match="has 280 rows and the tokenizer 270 entries"):
         build(base_params("./gpt2"), tmp_path, tmp_path / "base")
 
 

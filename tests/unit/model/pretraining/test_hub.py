@@ -186,7 +186,7 @@ def test_a_failure_of_the_transfer_protocol_is_one_line(monkeypatch):
 
 
 def test_a_hub_id_needs_a_revision():
-    with pytest.raises(ModelError, match=r"'org/gpt2' is no folder.*needs base\.revision"):
+    with pytest.raises(ModelError, match=r"'org/gpt2' is no folder.*set base\.revision"):
         hub.fetch("org/gpt2", None)
 
 

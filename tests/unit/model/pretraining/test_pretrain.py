@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError, TrainingError
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining.pretrain import (
     draw_windows,
     initial_model,

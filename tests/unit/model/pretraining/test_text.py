@@ -4,7 +4,7 @@ import pytest
 from pipeline.errors import DataError, MissingFileError, ModelError
 from pipeline.model.base.tokenizer import END_OF_TEXT, add_special_tokens, train_tokenizer
 from pipeline.model.pretraining import text
-from pipeline.model.pretraining.text import Part, encode_lines, split_text
+from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_the_held_out_part_is_the_last_documents_and_just_large_enough(tmp_path,
 
 @pytest.mark.parametrize("text", ["", "\n\n\n", "a\nb\nc\n", "a\n\n\n", f"a\n{END_OF_TEXT}\n\n"])
 def test_a_text_of_fewer_than_two_documents_is_refused(tmp_path, text):
-    with pytest.raises(ModelError, match="several documents are needed"):
+    with pytest.raises(ModelError, match="give several documents"):
         split_text(_write(tmp_path, text), 0.02)
 
 
@@ -104,4 +104,4 @@ def test_no_lines_are_one_boundary(tokenizer):
 
 def test_a_part_reads_only_its_bytes(tmp_path):
     path = _write(tmp_path, "aa\nbb\ncc\n")
-    assert _lines(Part(path, 3, 6, "")) == [(True, "bb")]
+    assert _lines(TextPart(path, 3, 6, "")) == [(True, "bb")]

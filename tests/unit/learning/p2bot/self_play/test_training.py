@@ -14,7 +14,7 @@ from pipeline.learning.p2bot.self_play.episode import COLUMNS
 from pipeline.learning.p2bot.self_play.judges import Judges
 from pipeline.learning.p2bot.self_play.rewards import Rewards, returns, value_range
 from pipeline.learning.training.history import history_csv
-from pipeline.model.files.checkpoint import Checkpoint
+from pipeline.model.checkpoint.checkpoint import Checkpoint
 from tests.support.self_play import TASKS, leaves, supervised
 
 

@@ -1,0 +1,149 @@
+"""Write a study's folder from a run's, or slim it in place. No torch.
+
+A run's folder holds `params.yaml`, `metrics/`, `models/` and `tuning/`, as the working tree does.
+A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file of each variant in
+`metrics/`, Fig. 3's points in `kshot/`, the validations of each training run in `history/`, and
+what the runs cost in `runs.json`.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
+
+
+ABOUT = "about.md"  # what was asked, in words: a template
+README = "README.md"  # made of it
+RUNS = "runs.json"
+COPIED = {  # of a run: files that are small as they are
+    artifacts.BASE_FACTS: "base.json",
+    artifacts.TASKS_SUMMARY: "summary.json",
+    artifacts.FLOORS: "floors.json",
+}
+MADE = (  # of a study: what this writes
+    *("params.yaml", "metrics", "comparison.json", "kshot", "support", "history", RUNS),
+    *COPIED.values(),
+)
+
+
+def keep(run: Path, study: Path) -> None:
+    """Write what is kept of a finished run into a study's folder.
+
+    The study's other files stay: its `about.md`, its trials.
+
+    Raises:
+        DataError: the run has no `params.yaml`, or nothing was scored.
+    """
+    if not (run / artifacts.PARAMS).is_file():
+        raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
+    params = _Params.of(run)
+    with artifacts.atomic_path(study) as folder:
+        folder.mkdir()
+        _copy(run / artifacts.PARAMS, folder / artifacts.PARAMS)
+        _metrics(run, folder, params)
+        for source, target in COPIED.items():
+            _copy(existing(run / source, run / target), folder / target)
+        _histories(run, folder, params)
+        for path in sorted(study.glob("*")):
+            if path.name not in MADE:
+                _copy_all(path, folder / path.name)
+
+
+@dataclass(frozen=True)
+class _Params:
+    """What of `params.yaml` says which files are the run's own."""
+
+    variants: frozenset[str]
+    seeds: frozenset[int]
+    asked: frozenset[frozenset[str]]  # pairs of variants
+
+    @classmethod
+    def of(cls, run: Path) -> "_Params":
+        text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
+        params = YAML(typ="safe", pure=True).load(text)
+        return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+
+
+def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
+    """Return the pairs of variants that the claims of `params.yaml` are about."""
+    claims = params["compare"].get("claims", [])
+    return frozenset(frozenset((claim["a"], claim["b"])) for claim in claims)
+
+
+def _metrics(run: Path, folder: Path, params: _Params) -> None:
+    details = existing(run / artifacts.DETAILS, run / "metrics")
+    contents = {
+        path.stem: content
+        for path in sorted(details.glob("*.json"))
+        if "headline" in (content := artifacts.read_json(path, made_by="score"))
+        and (details.name == "metrics" or path.stem in params.variants)
+    }
+    if not contents:
+        raise DataError(f"{details}: no variant was scored there; nothing to keep")
+    for name, content in contents.items():
+        artifacts.write_json(folder / "metrics" / f"{name}.json", slim_details(content))
+        _copy(
+            existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
+            folder / "kshot" / f"{name}.csv",
+        )
+        _copy(
+            existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
+            folder / "support" / f"{name}.json",
+        )
+    comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
+    if comparison.is_file():
+        content = artifacts.read_json(comparison, made_by="compare")
+        artifacts.write_json(folder / "comparison.json", slim_comparison(content, params.asked))
+
+
+def existing(wanted: Path, other: Path) -> Path:
+    """Return the run's path where there is one, else the study's."""
+    return wanted if wanted.exists() else other
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file that may be missing; JSON is written in this project's format."""
+    if not source.is_file():
+        return
+    if source.suffix == ".json":
+        artifacts.write_json(target, artifacts.read_json(source, made_by="score"))
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+
+def _copy_all(source: Path, target: Path) -> None:
+    for path in [source, *sorted(source.rglob("*"))]:
+        _copy(path, target / path.relative_to(source))
+
+
+def _histories(run: Path, folder: Path, params: _Params) -> None:
+    """Keep the validations of each training run, and one list of all `variant.json`."""
+    records = []
+    for name, path in _runs(run, params):
+        text = slim_history(path.read_text(encoding="utf-8"))
+        artifacts.write_text(folder / "history" / f"{name}.csv", text)
+        record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
+        if record.is_file():
+            records.append(artifacts.read_json(record, made_by="train"))
+    if records:
+        artifacts.write_json(folder / RUNS, {"runs": records})
+    else:
+        _copy(run / RUNS, folder / RUNS)
+
+
+def _runs(run: Path, params: _Params) -> list[tuple[str, Path]]:
+    """Return every training run's name, `VARIANT-seed-SEED`, and its history."""
+    if not (run / artifacts.MODELS).is_dir():
+        return [(path.stem, path) for path in sorted((run / "history").glob("*.csv"))]
+    names = sorted(params.variants | {artifacts.receiver_dir(0).parent.name})
+    folders = [artifacts.model_dir(name, seed) for name in names for seed in sorted(params.seeds)]
+    files = [run / folder / "history.csv" for folder in folders]
+    return [("-".join(path.parts[-3:-1]), path) for path in files if path.is_file()]

@@ -1,0 +1,167 @@
+"""The documents that are made of kept studies: each study's README, and docs/results.md. No torch.
+
+Templates are Jinja's. A template asks for a number by its study, and the number is read from the
+study's files.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.kept import tables
+from pipeline.evaluation.kept.again import again
+from pipeline.evaluation.kept.keep import ABOUT
+from pipeline.evaluation.kept.quote import Quote
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.kept.wrap import wrapped
+from pipeline.evaluation.report import document
+from pipeline.evaluation.report.rows import in_order
+
+
+TEMPLATE = artifacts.STUDIES / "results.md.j2"
+RESULTS = Path("docs/results.md")
+FRONT = Path("README.md")
+EMBEDDED = "embedded"  # the run whose metrics are the working tree's
+BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def results(root: Path) -> str:
+    """Return docs/results.md."""
+    path = root / TEMPLATE
+    return wrapped(_render(path.read_text(encoding="utf-8"), path, _context(root)))
+
+
+def filled(text: str, origin: Path, root: Path) -> str:
+    """Return a document with the blocks filled that say how they are made.
+
+    A block starts with a comment that holds an expression and ends with a comment that says `end`.
+    """
+    context = _context(root)
+    return BLOCK.sub(
+        lambda block: f"{block[1]}\n{_render(block[2], origin, context)}\n\n{block[3]}", text
+    )
+
+
+def names(root: Path) -> list[str]:
+    """Return the studies that have a README."""
+    return sorted(path.parent.name for path in (root / artifacts.STUDIES).glob(f"*/{ABOUT}"))
+
+
+def readme(root: Path, name: str) -> str:
+    """Return a study's README: what its `about.md` says, then its tables.
+
+    Raises:
+        DataError: there is no `about.md`, or it asks for what the study does not have.
+    """
+    study = study_of(root, name)
+    about = study.folder / ABOUT
+    if not about.is_file():
+        raise DataError(f"{about}: not found; say there what was asked and how to run it again")
+    context = _context(root) | {"this": Quote(study), "again": partial(again, study)}
+    text = wrapped(_render(about.read_text(encoding="utf-8"), about, context)).strip()
+    note = f"Made from this folder's files by `python -m stages.study readme {name}`."
+    return "\n\n".join([text, *_sections(study), note]) + "\n"
+
+
+def _sections(study: Study) -> list[str]:
+    """Return the tables that a study has files for, each below its heading."""
+    tests = study.comparison
+    levels = tables.levels(study) if study.details else ""
+    adapted = document.adaptation(study.details)
+    found = {
+        "## Table 1": [levels, _brackets(study)],
+        "## Adaptation": [adapted, "Nats per token, closing tokens counted." if adapted else ""],
+        "## Ranking": [tables.rankings(study)],
+        "## Training seeds": [document.over_seeds(study.details, [])],
+        "## Questions": [tables.claims(study.asked()) if tests else ""],
+        "## Perplexity by K (Fig. 3)": [tables.kshot(study)],
+        "## What training cost": [tables.costs(study)],
+        "## Trials on valid": [tables.trials(study)],
+    }
+    return [
+        part
+        for heading, parts in found.items()
+        if any(parts)
+        for part in [heading, *_family(study, heading), *parts]
+        if part
+    ]
+
+
+def _brackets(study: Study) -> str:
+    personas = {one.counts.personas for one in study.details.values()}
+    counts = " or ".join(f"{count}" for count in sorted(personas))
+    return f"Brackets are 95 % intervals over {counts} test personas." if personas else ""
+
+
+def _family(study: Study, heading: str) -> list[str]:
+    """Say over how many tests the p-values of the questions are corrected."""
+    if heading != "## Questions" or study.comparison is None:
+        return []
+    kinds = (study.comparison.families, study.comparison.adaptation.families)
+    levels, adaptation = (
+        next((family.tests for name, family in kind.items() if name != "others"), 0)
+        for kind in kinds
+    )
+    more = f" and over {adaptation} tests of adaptation" if adaptation else ""
+    left_out = "Tests by Hits@1 and F1 that tell nothing apart are left out."
+    return [f"Holm's correction is over {levels} tests of levels{more}. {left_out}"]
+
+
+def study_of(root: Path, name: str) -> Study:
+    """Return a study; `embedded` is the working tree's own run."""
+    return Study(name, root if name == EMBEDDED else root / artifacts.STUDIES / name)
+
+
+def _context(root: Path) -> dict[str, Any]:
+    """Return what templates may call."""
+    get = cache(partial(study_of, root))
+
+    def study(name: str) -> Quote:
+        return Quote(get(name))
+
+    def summary(name: str, variants: Sequence[str] | None = None) -> str:
+        found = get(name)
+        return tables.summary(found, in_order(found.details) if variants is None else variants)
+
+    def kshot(name: str, variants: Sequence[str] | None = None) -> str:
+        return tables.kshot(get(name), variants)
+
+    def rankings(name: str, variants: Sequence[str] | None = None) -> str:
+        return tables.rankings(get(name), variants)
+
+    def studies() -> list[tuple[str, str]]:
+        return [(name, _title(get(name).folder / ABOUT)) for name in names(root)]
+
+    def floors(name: str) -> str:
+        return tables.floors(get(name))
+
+    return {
+        "study": study,
+        "studies": studies,
+        "summary": summary,
+        "kshot": kshot,
+        "rankings": rankings,
+        "floors": floors,
+        "paper": tables.paper,
+        "quoted": tables.quoted,
+    }
+
+
+def _title(about: Path) -> str:
+    return about.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def _render(text: str, origin: Path, context: dict[str, Any]) -> str:
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    try:
+        return environment.from_string(text).render(context)
+    except (TemplateError, KeyError, ValueError) as error:
+        raise DataError(f"{origin}: {type(error).__name__}: {error}") from error

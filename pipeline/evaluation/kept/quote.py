@@ -1,0 +1,192 @@
+"""What a document's template may ask a study for, as text. No torch.
+
+Each method reads a committed file, so a document that is rendered again says what the files say.
+"""
+
+from dataclasses import dataclass
+from math import exp
+
+from pipeline.evaluation.kept.study import Study, negative
+from pipeline.evaluation.kept.tables import estimate
+from pipeline.evaluation.report.cost import compact, cost_row
+from pipeline.evaluation.report.document import digits_of
+from pipeline.evaluation.report.inputs import OverSeeds, PairedResult
+from pipeline.evaluation.report.markdown import interval, number, p_value
+from pipeline.evaluation.report.rows import Interval
+
+
+DIGITS = {"ppl": 2, "ppl_without_end": 2, "ppl_per_word": 1, "bits_per_byte": 3}  # others: 1
+
+
+def compare_p(p: float) -> str:
+    """Return `p = 0.012` or `p < 0.001`."""
+    shown = p_value(p)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A paired test in words: over personas, or over personas and training seeds."""
+
+    test: PairedResult
+    over_seeds: OverSeeds | None = None
+
+    @property
+    def _difference(self) -> Interval:
+        return self.test.difference if self.over_seeds is None else self.over_seeds.difference
+
+    @property
+    def difference(self) -> str:
+        """The first minus the second, with its interval."""
+        return interval(self._difference, digits_of(self.test))
+
+    @property
+    def size(self) -> str:
+        """The difference without its sign."""
+        shown = self._difference
+        return interval(negative(shown) if shown.value < 0 else shown, digits_of(self.test))
+
+    @property
+    def holm(self) -> str:
+        """Its p-value after Holm."""
+        return compare_p((self.over_seeds or self.test).p_holm)
+
+    @property
+    def verdict(self) -> str:
+        """What it says of the first."""
+        return (self.over_seeds or self.test).verdict
+
+    @property
+    def sentence(self) -> str:
+        """Difference, p-value and verdict."""
+        return f"{self.difference}, {self.holm}: {self.verdict}"
+
+    @property
+    def seeds(self) -> "Quoted":
+        """The same test over training seeds, too."""
+        if self.test.over_seeds is None:
+            raise ValueError(f"{self.test.a} and {self.test.b} were not tested over seeds")
+        return Quoted(self.test, self.test.over_seeds)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One study's numbers."""
+
+    study: Study
+
+    def score(self, variant: str, metric: str = "ppl", *, seeds: bool = False) -> str:
+        """Return a metric after fine-tuning, with its interval."""
+        return self._metric(self.study.of(variant).metrics, metric, seeds=seeds)
+
+    def before(self, variant: str, metric: str = "ppl") -> str:
+        """Return a metric at K = 0, with its interval."""
+        return self._metric(self.study.of(variant).before_adaptation, metric)
+
+    def point(self, variant: str, metric: str = "ppl") -> str:
+        """Return a metric after fine-tuning, without its interval."""
+        return self.score(variant, metric).split(" [")[0]
+
+    def start(self, variant: str, metric: str = "ppl") -> str:
+        """Return a metric at K = 0, without its interval."""
+        return self.before(variant, metric).split(" [")[0]
+
+    def span(self, metric: str, *variants: str) -> str:
+        """Return the least and the most of a metric over some variants, or over all."""
+        names = variants or tuple(self.study.details)
+        found = [self.study.of(name).metrics.get(metric) for name in names]
+        values = [one.value for one in found if one is not None]
+        digits = DIGITS.get(metric, 1)
+        return f"{number(min(values), digits)} to {number(max(values), digits)}"
+
+    def gain(self, variant: str) -> str:
+        """Return what the person's own dialogues gave, nats per token."""
+        return interval(self.study.of(variant).gain, 3)
+
+    def swap_gain(self, variant: str) -> str:
+        """Return what a stranger's dialogues gave."""
+        return interval(self.study.of(variant).swap_gain, 3)
+
+    def swap_gap(self, variant: str) -> str:
+        """Return how much more the person's own dialogues gave."""
+        return interval(self.study.of(variant).swap_gap, 3)
+
+    def gain_at(self, variant: str, k: int) -> str:
+        """Return the gain by K of the person's dialogues."""
+        shots = self.study.of(variant).k_shot
+        return interval(None if shots is None else shots.gain.get(k), 3)
+
+    def adaptation(self, variant: str) -> str:
+        """Return the verdict on a variant's gain."""
+        return self.study.of(variant).adaptation
+
+    def at_k(self, variant: str, k: int, metric: str = "ppl") -> str:
+        """Return a metric at one K of Fig. 3, without its interval."""
+        (row,) = (row for row in self.study.kshot[variant] if int(row["k"]) == k)
+        return number(float(row[metric]), DIGITS.get(metric, 1))
+
+    def shots(self, variant: str, *ks: int) -> str:
+        """Return perplexity at some K of Fig. 3."""
+        return " / ".join(self.at_k(variant, k) for k in ks)
+
+    def test(self, a: str, b: str, metric: str = "nats_per_token") -> Quoted:
+        """Return a test of the first minus the second."""
+        return Quoted(self.study.test(a, b, metric))
+
+    def tests(self, family: str = "claims") -> int:
+        """Return how many tests of levels were corrected together."""
+        comparison = self.study.comparison
+        return comparison.families[family].tests if comparison else 0
+
+    def operations(self, variant: str) -> str:
+        """Return a training run's operations."""
+        return compact(cost_row(self.study.runs[variant]).operations)
+
+    def times(self, variant: str, other: str) -> str:
+        """Return a variant's operations over another's."""
+        a, b = (cost_row(self.study.runs[name]).operations for name in (variant, other))
+        return number(a / b, 2)
+
+    def replies(self, variant: str) -> str:
+        """Return the replies in any loss of a training run."""
+        return f"{cost_row(self.study.runs[variant]).replies:,.0f}"
+
+    def floor(self, name: str, metric: str) -> str:
+        """Return a score that needs no learning."""
+        found = self.study.floors[name][metric]
+        digits = DIGITS.get(metric, 1)
+        return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
+
+    def trial(self, variant: str, number_of: int = 1) -> str:
+        """Return a trial's nats per token on valid."""
+        row = self.study.trials[variant][number_of - 1]
+        return number(float(row["valid_nats"]), 3)
+
+    def epochs(self, variant: str) -> str:
+        """Return a training run's replies in any loss as a share of the training replies."""
+        replies = self.study.json("summary.json")["splits"]["train"]["replies"]
+        return number(cost_row(self.study.runs[variant]).replies / replies, 2)
+
+    def curve(
+        self, run: str, column: str, digits: int = 2, *, exped: bool = False, since: int = 0
+    ) -> str:
+        """Return a column of a training run's validations: one of them, and the last."""
+        rows = self.study.history(run)
+        ends = [float(rows[place][column]) for place in (since, -1)]
+        return " → ".join(number(exp(end) if exped else end, digits) for end in ends)
+
+    def base(self, key: str, digits: int = 1) -> str:
+        """Return a number of the base's pre-training."""
+        return number(float(self.study.json("base.json")["pretraining"][key]), digits)
+
+    def read(self, file: str, *keys: str, digits: int = 1) -> str:
+        """Return an estimate or a number of another file of the study."""
+        found = self.study.json(file)
+        for key in keys:
+            found = found[key]
+        return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
+
+    def _metric(
+        self, found: dict[str, Interval | None], metric: str, *, seeds: bool = False
+    ) -> str:
+        return interval(found.get(metric), DIGITS.get(metric, 1), crossed=seeds)

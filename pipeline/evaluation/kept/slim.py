@@ -1,0 +1,146 @@
+"""What is kept of a run's files: headline, gains, claims and validations. No torch.
+
+Everything else is made again by running the study's `params.yaml`. Slimming what is slim changes
+nothing.
+"""
+
+import csv
+import io
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+
+from pipeline.evaluation.statistics.bootstrap import Estimate
+from pipeline.evaluation.statistics.verdict import verdict
+
+
+Content = dict[str, Any]
+
+METRICS = (
+    "bits_per_byte",
+    "f1",
+    "greedy_f1",
+    "hits_at_1",
+    "hits_at_1_by_head",
+    "hits_at_1_by_pmi",
+    "mean_rank",
+    "ppl",
+    "ppl_per_word",
+    "ppl_without_end",
+    "response_distinct_2",
+)
+BEFORE = ("f1", "hits_at_1", "hits_at_1_by_head", "hits_at_1_by_pmi", "ppl")  # at K = 0
+ADAPTATION = ("adaptation", "gain", "swap_gain", "swap_gap", "personal_share")
+TEST = (
+    *("a", "b", "metric", "question", "personas", "difference"),
+    *("p", "p_holm", "verdict", "detectable", "over_seeds"),
+)
+COUNTS = ("personas", "records", "seeds")
+DIGITS = 9  # significant
+
+
+def slim_details(details: Mapping[str, Any]) -> Content:
+    """Return the headline, the adaptation and the gains per K of `metrics/details/VARIANT.json`."""
+    kept: Content = {
+        "headline": details["headline"],
+        "counts": {name: details["counts"][name] for name in COUNTS},
+        "metrics": _metrics(details["metrics"], METRICS),
+        "before_adaptation": _metrics(details["before_adaptation"], BEFORE),
+        "k_shot": _k_shot(details.get("k_shot")),
+        **_adaptation(details),
+    }
+    return cast(Content, rounded(kept))
+
+
+def _metrics(found: Mapping[str, Any], names: Sequence[str]) -> Content:
+    return {name: _estimate(found[name]) for name in names if found.get(name) is not None}
+
+
+def _estimate(estimate: Mapping[str, Any]) -> Content:
+    """Leave out an interval over seeds that a single seed does not have."""
+    return {
+        key: value
+        for key, value in estimate.items()
+        if value is not None or not key.startswith("crossed")
+    }
+
+
+def _adaptation(found: Mapping[str, Any]) -> Content:
+    """Return gains and their verdict; of files older than the verdict, today's rules give it."""
+    kept = {name: found.get(name) for name in ADAPTATION}
+    if kept["adaptation"] is None:
+        gain, gap, share = (kept[name] for name in ("gain", "swap_gap", "personal_share"))
+        of = [e and Estimate(e["value"], e["low"], e["high"]) for e in (gain, gap, share)]
+        kept["adaptation"] = verdict(cast(Estimate, of[0]), of[1], of[2])
+    return kept
+
+
+def _k_shot(found: Mapping[str, Any] | None) -> Content | None:
+    """Return by K the gain at the headline epoch, and how far the prompted control is behind.
+
+    Both in nats per token; `prompted` is how many dialogues the prompt held on average.
+    """
+    if not found or "gain" in found:
+        return dict(found) if found else None
+    if "points" not in found:
+        return None
+    points = {k: point for k, point in found["points"].items() if point.get("gain_by_epoch")}
+    controls = found.get("in_context") or {}
+    return {
+        "personas": found.get("personas"),
+        "gain": {k: point["gain_by_epoch"].get(str(point["epoch"])) for k, point in points.items()},
+        "behind_fine_tuning": {k: found["behind_fine_tuning"] for k, found in controls.items()},
+        "prompted": {k: found["mean_k"] for k, found in controls.items()},
+    }
+
+
+def slim_comparison(comparison: Mapping[str, Any], asked: Collection[frozenset[str]]) -> Content:
+    """Return the tests of the claims.
+
+    Args:
+        comparison: `metrics/details/comparison.json`.
+        asked: pairs of variants that count as claims in a file that knows no claims.
+    """
+    tests = comparison["tests"]
+    adaptation = comparison.get("adaptation") or {"tests": [], "families": {}}
+    kept: Content = {
+        "alpha": comparison["alpha"],
+        "families": comparison.get("families") or {"all pairs": {"tests": len(tests)}},
+        "tests": [_test(test) for test in tests if _is_kept(test, asked)],
+        "adaptation": {
+            "families": adaptation["families"],
+            "tests": [_test(test) for test in adaptation["tests"] if _is_kept(test, asked)],
+        },
+    }
+    return cast(Content, rounded(kept))
+
+
+def _is_kept(test: Mapping[str, Any], asked: Collection[frozenset[str]]) -> bool:
+    return test.get("question") is not None or {test["a"], test["b"]} in asked
+
+
+def _test(test: Mapping[str, Any]) -> Content:
+    kept = {name: test.get(name) for name in TEST}
+    return {name: value for name, value in kept.items() if value is not None} | {
+        "question": kept["question"]
+    }
+
+
+def slim_history(history: str) -> str:
+    """Return the rows of a `history.csv` that hold a validation."""
+    rows = list(csv.DictReader(io.StringIO(history)))
+    if not rows:
+        return history
+    kept = io.StringIO()
+    writer = csv.DictWriter(kept, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for row in rows if any(row[name] for name in row if "valid" in name))
+    return kept.getvalue()
+
+
+def rounded(value: object) -> object:
+    """Return the value with every fraction rounded to `DIGITS` significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,224 @@
+"""A kept study, or the working tree's metrics, as objects that documents quote. No torch."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from ruamel.yaml import YAML
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.kept.keep import RUNS, asked, existing
+from pipeline.evaluation.kept.slim import slim_comparison, slim_details
+from pipeline.evaluation.report.inputs import PairedResult
+from pipeline.evaluation.report.parsing import Read, parse
+from pipeline.evaluation.report.rows import Details, Interval
+from pipeline.model.variant.record import VariantFile
+
+
+class Shots(Read):
+    """By K what the person's dialogues gave, and what they give in the prompt."""
+
+    personas: int | None = None
+    gain: Mapping[int, Interval | None] = Field(default_factory=dict)
+    behind_fine_tuning: Mapping[int, Interval] = Field(default_factory=dict)
+    prompted: Mapping[int, float] = Field(
+        default_factory=dict
+    )  # dialogues in the prompt, on average
+
+
+class KeptDetails(Details):
+    """`metrics/VARIANT.json` of a study."""
+
+    k_shot: Shots | None = None
+
+
+class Family(Read):
+    """Tests that were corrected together."""
+
+    tests: int
+
+
+class Tests(Read):
+    """Tests of one kind: of levels, or of adaptation."""
+
+    families: Mapping[str, Family]
+    tests: list[PairedResult]
+
+
+class Comparison(Tests):
+    """`comparison.json` of a study."""
+
+    alpha: float
+    adaptation: Tests
+
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The files of one study.
+
+    Args:
+        name: the folder's name.
+        folder: the study's, or that of the working tree.
+    """
+
+    name: str
+    folder: Path
+
+    @cached_property
+    def details(self) -> dict[str, KeptDetails]:
+        """What was scored, by variant."""
+        folder = existing(self.folder / artifacts.DETAILS, self.folder / "metrics")
+        contents = {path.stem: (path, self._json(path)) for path in sorted(folder.glob("*.json"))}
+        return {
+            name: parse(KeptDetails, slim_details(content), path)
+            for name, (path, content) in contents.items()
+            if "headline" in content
+        }
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The tests of the claims, if there are any."""
+        path = existing(self.folder / artifacts.COMPARISON, self.folder / "comparison.json")
+        if not path.is_file():
+            return None
+        return parse(Comparison, slim_comparison(self._json(path), asked(self.params)), path)
+
+    @cached_property
+    def floors(self) -> dict[str, Any]:
+        """What needs no learning; nothing where it was not measured."""
+        path = existing(self.folder / artifacts.FLOORS, self.folder / "floors.json")
+        return self._json(path) if path.is_file() else {}
+
+    @cached_property
+    def kshot(self) -> dict[str, list[Row]]:
+        """Fig. 3's points by variant."""
+        folder = existing(self.folder / artifacts.KSHOT, self.folder / "kshot")
+        return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+
+    @cached_property
+    def trials(self) -> dict[str, list[Row]]:
+        """The trials of the tuning on valid, by variant."""
+        folder = self.folder / "tuning"
+        return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+
+    @cached_property
+    def runs(self) -> dict[str, list[VariantFile]]:
+        """What each training run was, by variant."""
+        path = self.folder / RUNS
+        found: dict[str, list[VariantFile]] = {}
+        for record in self._json(path)["runs"] if path.is_file() else []:
+            run = parse(VariantFile, record, path)
+            found.setdefault(run.name, []).append(run)
+        return found
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """Its `params.yaml`."""
+        path = self.folder / artifacts.PARAMS
+        if not path.is_file():
+            return {}
+        params: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return params
+
+    def history(self, run: str) -> list[Row]:
+        """Return the validations of a training run, `VARIANT-seed-SEED`."""
+        return read_rows(self.folder / "history" / f"{run}.csv")
+
+    def json(self, file: str) -> dict[str, Any]:
+        """Return another file of the study."""
+        return self._json(self.folder / file)
+
+    def of(self, variant: str) -> KeptDetails:
+        """Return what was scored of a variant.
+
+        Raises:
+            DataError: nothing was.
+        """
+        if variant not in self.details:
+            raise DataError(f"study {self.name} has no variant {variant}")
+        return self.details[variant]
+
+    def test(self, a: str, b: str, metric: str) -> PairedResult:
+        """Return a test of two variants, as `a` minus `b`.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.comparison is not None:
+            for test in [*self.comparison.tests, *self.comparison.adaptation.tests]:
+                if test.metric == metric and (test.a, test.b) == (a, b):
+                    return test
+                if test.metric == metric and (test.b, test.a) == (a, b):
+                    return turned(test)
+        raise DataError(f"study {self.name} has no test of {a} and {b} by {metric}")
+
+    def asked(self) -> list[PairedResult]:
+        """Return the tests with their questions, in the direction of the question.
+
+        A file that is older than claims has none; `params.yaml` says what its pairs were read for.
+        """
+        if self.comparison is None:
+            return []
+        claims = self.params["compare"].get("claims", [])
+        questions = {(claim["a"], claim["b"]): claim["question"] for claim in claims}
+        found = []
+        for test in [*self.comparison.tests, *self.comparison.adaptation.tests]:
+            shown = turned(test) if (test.b, test.a) in questions else test
+            question = questions.get((shown.a, shown.b), test.question)
+            found.append(shown.model_copy(update={"question": question}))
+        return found
+
+    def _json(self, path: Path) -> dict[str, Any]:
+        return artifacts.read_json(path, made_by="score")
+
+
+OPPOSITE = {"better": "worse", "worse": "better", "larger": "smaller", "smaller": "larger"}
+
+
+def turned(test: PairedResult) -> PairedResult:
+    """Return a test as b minus a."""
+    over_seeds = test.over_seeds and test.over_seeds.model_copy(
+        update={
+            "difference": negative(test.over_seeds.difference),
+            "verdict": OPPOSITE.get(test.over_seeds.verdict, test.over_seeds.verdict),
+        }
+    )
+    return test.model_copy(
+        update={
+            "a": test.b,
+            "b": test.a,
+            "difference": negative(test.difference),
+            "verdict": OPPOSITE.get(test.verdict, test.verdict),
+            "over_seeds": over_seeds,
+        }
+    )
+
+
+def negative(interval: Interval) -> Interval:
+    """Return the interval of the number with the other sign."""
+    low, high = interval.low, interval.high
+    return Interval(
+        value=-interval.value,
+        low=None if high is None else -high,
+        high=None if low is None else -low,
+    )
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return a CSV file's rows.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: not found")
+    return [*csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))]

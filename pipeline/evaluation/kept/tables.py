@@ -1,0 +1,192 @@
+"""A study's tables as Markdown, in the headings and digits of the report's. No torch."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.report import document
+from pipeline.evaluation.report.cost import compact, cost_row
+from pipeline.evaluation.report.document import HEADINGS, TESTED, digits_of, tested
+from pipeline.evaluation.report.inputs import PairedResult
+from pipeline.evaluation.report.markdown import NONE, code, given, interval, number, p_value, table
+from pipeline.evaluation.report.published import published, quoted_on
+from pipeline.evaluation.report.rows import HEAD_HITS, METRICS, Interval, floor_rows, in_order
+
+
+DISTINGUISHED = "not distinguishable"
+PMI = "hits_at_1_by_pmi"
+
+
+def levels(study: Study) -> str:
+    """Return Table 1 with floors; beside the paper's where the corpus is not synthetic."""
+    if study.params.get("data", {}).get("source") != "synthetic":
+        return document.levels(study.details, study.floors)
+    rows = [
+        [code(name), *(interval(study.of(name).metrics.get(m), d) for m, d in _digits())]
+        for name in in_order(study.details)
+    ]
+    rows += [
+        [floor.title, *(interval(floor.ours[m], d) for m, d in _digits())]
+        for floor in floor_rows(study.floors)
+    ]
+    return table(["variant", *(title for title, _ in HEADINGS.values())], rows)
+
+
+def floors(study: Study) -> str:
+    """Return the floors as a sentence."""
+    shown = []
+    for floor in floor_rows(study.floors):
+        scores = (
+            f"{HEADINGS[metric][0].split(' ')[0]} {interval(found, HEADINGS[metric][1])}"
+            for metric, found in floor.ours.items()
+            if found is not None
+        )
+        shown.append(f"{floor.title}: {', '.join(scores)}")
+    return f"Floors. {'; '.join(shown)}."
+
+
+def _digits() -> Iterable[tuple[str, int]]:
+    return ((metric, HEADINGS[metric][1]) for metric in METRICS)
+
+
+def summary(study: Study, names: Sequence[str]) -> str:
+    """Return where each variant starts, what it gains, whose gain that is, where it ends."""
+    headings = ("variant", "perplexity at K = 0", "gain", "swap gap", "the gain is")
+    rows = []
+    for name in names:
+        one = study.of(name)
+        before = one.before_adaptation.get("ppl")
+        nats = (interval(x, 3) for x in (one.gain, one.swap_gap))
+        ends = (interval(one.metrics.get(m), d) for m, d in _digits())
+        start = NONE if before is None else number(before.value, 2)
+        rows.append([code(name), start, *nats, one.adaptation, *ends])
+    return table([*headings, *(title for title, _ in HEADINGS.values())], rows)
+
+
+def claims(tests: Sequence[PairedResult]) -> str:
+    """Return the tests that were kept; those by Hits@1 and F1 only where they tell a pair apart."""
+    rows = [
+        [test.question or NONE, *tested(test), *_over_seeds(test)]
+        for test in tests
+        if test.metric not in ("hits_at_1", "f1") or _tells(test)
+    ]
+    crossed = any(test.over_seeds is not None for test in tests)
+    headings = ["question", *TESTED, "over seeds", "p after Holm", "the first is"]
+    return table(*_cut(headings, rows, len(headings) if crossed else 1 + len(TESTED)))
+
+
+def _tells(test: PairedResult) -> bool:
+    crossed = test.over_seeds is not None and test.over_seeds.verdict != DISTINGUISHED
+    return test.verdict != DISTINGUISHED or crossed
+
+
+def _over_seeds(test: PairedResult) -> list[str]:
+    if test.over_seeds is None:
+        return [NONE, NONE, NONE]
+    crossed = test.over_seeds
+    difference = interval(crossed.difference, digits_of(test))
+    return [difference, p_value(crossed.p_holm), crossed.verdict]
+
+
+def _cut(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[list[str], list[list[str]]]:
+    return list(headings[:width]), [list(row[:width]) for row in rows]
+
+
+def kshot(study: Study, names: Sequence[str] | None = None) -> str:
+    """Return perplexity at each K of Fig. 3, on the same replies."""
+    if names is None:
+        names = [name for name in in_order(study.kshot) if len(study.kshot[name]) > 1]
+    if not names:
+        return ""
+    ks = [row["k"] for row in study.kshot[names[0]]]
+    rows = [[code(name), *(_at_k(study, name, k) for k in ks)] for name in names]
+    return table(["variant", *(f"K = {k}" for k in ks)], rows)
+
+
+def _at_k(study: Study, name: str, k: str) -> str:
+    """Return a cell; a variant may have been run with fewer K."""
+    for row in study.kshot[name]:
+        if row["k"] == k:
+            ends = [float(row[end]) if row[end] else None for end in ("ppl_low", "ppl_high")]
+            found = Interval(value=float(row["ppl"]), low=ends[0], high=ends[1])
+            return interval(found, 2)
+    return NONE
+
+
+def costs(study: Study) -> str:
+    """Return what each variant's training cost, where its runs were kept."""
+    headings = ("variant", "steps (kept)", "replies in the loss", "in any loss", "operations")
+    rows = []
+    for name in in_order(study.runs):
+        row = cost_row(study.runs[name])
+        steps = f"{row.steps:.0f} ({row.best_step:.0f})"
+        counts = (f"{row.outer_replies:.0f}", f"{row.replies:.0f}", compact(row.operations))
+        sizes = f"{compact(row.trained_parameters)} of {compact(row.all_parameters)}"
+        rows.append([code(name), steps, *counts, sizes])
+    return table([*headings, "trained parameters"], rows)
+
+
+def rankings(study: Study, names: Sequence[str] | None = None) -> str:
+    """Return Hits@1 by head, by likelihood and by PMI, of the variants that have a head first."""
+    names = [n for n in in_order(study.details) if _has_head(study, n)] if names is None else names
+    rows = []
+    for name in names:
+        one = study.of(name)
+        cells = [
+            interval(part.get(metric), 1)
+            for metric in (HEAD_HITS, "hits_at_1", PMI)
+            for part in (one.before_adaptation, one.metrics)
+        ]
+        rows.append([code(name), *cells])
+    rules = ("head", "likelihood", "PMI")
+    return table(["variant", *(f"{r}{w}" for r in rules for w in (" at K = 0", ""))], rows)
+
+
+def _has_head(study: Study, name: str) -> bool:
+    return study.of(name).metrics.get(HEAD_HITS) is not None
+
+
+def trials(study: Study) -> str:
+    """Return every trial of a search: its point, its score on valid, its cost."""
+    headings = ("variant", "values tried", "nats per token on valid", "best epoch", "chosen")
+    known = ("trial", "valid_nats", "epoch", "chosen", "steps", "best_step", "replies")
+    rows = []
+    for name, row in ((name, row) for name, found in study.trials.items() for row in found):
+        keys = [key for key in row if key not in (*known, "outer_replies", "operations")]
+        point = ", ".join(f"`{key}` {row[key]}" for key in keys)
+        cost = (row["steps"], row["replies"], row["outer_replies"])
+        operations = compact(float(row["operations"]))
+        score = number(float(row["valid_nats"]), 3)
+        chosen = "yes" if row["chosen"] == "true" else ""
+        rows.append([code(name), point, score, row["epoch"], chosen, *cost, operations])
+    return table([*headings, "steps", "in any loss", "in the outer loss", "operations"], rows)
+
+
+def quoted() -> str:
+    """Return what others report on ConvAI2's validation set; none of it is measured here."""
+    headings = ("system", *(title for title, _ in HEADINGS.values()))
+    rows = [
+        [
+            f"quoted: {row.title}",
+            *(given(getattr(row, metric)) for metric in METRICS),
+            row.personas or "not said",
+            "; ".join(part for part in (row.tokenizer, row.ppl and row.ppl_unit) if part)
+            or "not said",
+            row.quoted_from,
+        ]
+        for row in quoted_on("ConvAI2", "valid")
+    ]
+    return table([*headings, "personas", "tokenizer; unit of perplexity", "quoted from"], rows)
+
+
+def paper(variant: str, metric: str) -> str:
+    """Return a number of the paper's Table 1, as printed."""
+    (row,) = (row for row in published() if row.variant == variant)
+    return given(getattr(row, metric))
+
+
+def estimate(found: Any, digits: int) -> str:
+    """Return an estimate of a JSON file."""
+    return interval(Interval.model_validate(found), digits)

@@ -1,0 +1,65 @@
+"""Keep a run as a study, and write what documents say of studies: `python -m stages.study`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.keep import README, keep
+from stages.shell import console
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    KEEP = "keep"
+    README = "readme"
+    RESULTS = "results"
+
+
+def study(
+    action: Annotated[
+        Action,
+        typer.Argument(
+            help="keep: write studies/NAME from a finished run; readme: write its README.md; "
+            "results: write docs/results.md and the tables in README.md."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Argument(help="The study; of readme all if none is given.")
+    ] = None,
+    run: Annotated[
+        Path, typer.Option(help="keep: folder of the run, or of a study to be slimmed again.")
+    ] = Path(),
+) -> None:
+    """Keep what documents cite of a run, and write the documents."""
+    if action is Action.KEEP:
+        if name is None:
+            raise ParamsError("keep: give the study's name")
+        _keep(run, name)
+    elif action is Action.README:
+        for one in [name] if name else pages.names(Path()):
+            _write(artifacts.STUDIES / one / README, pages.readme(Path(), one))
+    else:
+        _write(pages.RESULTS, pages.results(Path()))
+        front = pages.FRONT.read_text(encoding="utf-8")
+        _write(pages.FRONT, pages.filled(front, pages.FRONT, Path()))
+
+
+def _keep(run: Path, name: str) -> None:
+    folder = artifacts.STUDIES / name
+    keep(run, folder)
+    console.out.print(f"{folder}: kept; {folder / 'about.md'} says what was asked")
+
+
+def _write(path: Path, text: str) -> None:
+    artifacts.write_text(path, text)
+    console.out.print(f"{path}: written")
+
+
+if __name__ == "__main__":
+    console.run(study)

@@ -1,0 +1,189 @@
+import pytest
+import torch
+
+from pipeline.errors import ModelError
+from pipeline.model.checkpoint import checkpoint as module
+from pipeline.model.checkpoint.checkpoint import (
+    Checkpoint,
+    add_prefix,
+    flatten_optimizer,
+    restore_optimizer,
+    strip_prefix,
+)
+from pipeline.processes import fingerprint
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return Checkpoint("train-transfer-0", {"params": "{}", "tasks": "ab"})
+
+
+def _optimizers(kind):
+    """Two optimizers over equal parameters, in two groups."""
+    made = []
+    for _ in range(2):
+        generator = torch.Generator().manual_seed(0)
+        matrix = torch.randn(3, 2, generator=generator, requires_grad=True)
+        vector = torch.randn(2, generator=generator, requires_grad=True)
+        groups = [
+            {"params": [matrix], "weight_decay": 0.1},
+            {"params": [vector], "weight_decay": 0.0},
+        ]
+        made.append((kind(groups, lr=0.05, betas=(0.8, 0.95)), [matrix, vector]))
+    return made
+
+
+def _step(optimizer, parameters):
+    optimizer.zero_grad()
+    sum((p**3).sum() for p in parameters).backward()
+    optimizer.step()
+
+
+def test_nothing_saved_is_none(checkpoint):
+    assert checkpoint.load() is None
+
+
+def test_save_then_load_returns_equal_values(checkpoint):
+    tensors = {"b": torch.arange(6).reshape(2, 3), "a": torch.tensor(1.5, dtype=torch.float64)}
+    checkpoint.save(tensors, {"step": 3, "history": [[1, 0.25]], "name": "θ"})
+    found, state = checkpoint.load()
+    assert state == {"step": 3, "history": [[1, 0.25]], "name": "θ"}
+    assert sorted(found) == ["a", "b"]
+    for name, tensor in tensors.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor)
+
+
+def test_shared_and_transposed_tensors_are_saved(checkpoint):
+    base = torch.arange(6.0).reshape(2, 3)
+    checkpoint.save({"w": base, "tied": base, "t": base.T}, {})
+    found, _ = checkpoint.load()
+    assert torch.equal(found["tied"], base)
+    assert torch.equal(found["t"], base.T)
+
+
+def test_a_later_save_replaces_the_earlier(checkpoint):
+    checkpoint.save({"x": torch.zeros(1)}, {"step": 1})
+    checkpoint.save({"y": torch.ones(1)}, {"step": 2})
+    found, state = checkpoint.load()
+    assert (sorted(found), state) == (["y"], {"step": 2})
+    assert list(checkpoint.path.parent.iterdir()) == [checkpoint.path]
+
+
+def test_a_failed_save_keeps_the_earlier(checkpoint, monkeypatch):
+    checkpoint.save({"x": torch.zeros(1)}, {"step": 1})
+
+    def fail(tensors, path, metadata):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "write_tensors", fail)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save({"x": torch.ones(1)}, {"step": 2})
+    assert checkpoint.load()[1] == {"step": 1}
+    assert list(checkpoint.path.parent.iterdir()) == [checkpoint.path]
+
+
+def test_delete_removes_it_and_may_be_repeated(checkpoint):
+    checkpoint.save({}, {"step": 1})
+    checkpoint.delete()
+    checkpoint.delete()
+    assert checkpoint.load() is None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"not safetensors at all"])
+def test_a_damaged_checkpoint_is_named_and_removed(checkpoint, damage):
+    checkpoint.save({"x": torch.zeros(4)}, {"step": 1})
+    checkpoint.path.write_bytes(damage)
+    with pytest.raises(ModelError, match=r"train-transfer-0.*damaged.*run the same command again"):
+        checkpoint.load()
+    assert checkpoint.load() is None
+
+
+def test_a_truncated_checkpoint_is_refused(checkpoint):
+    checkpoint.save({"x": torch.zeros(400)}, {"step": 1})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="damaged"):
+        checkpoint.load()
+
+
+def test_the_name_depends_on_stage_and_every_part(checkpoint):
+    same = Checkpoint("train-transfer-0", {"tasks": "ab", "params": "{}"})
+    assert same.path == checkpoint.path
+    others = [
+        Checkpoint("train-transfer-1", {"params": "{}", "tasks": "ab"}),
+        Checkpoint("train-transfer-0", {"params": "{1}", "tasks": "ab"}),
+        Checkpoint("train-transfer-0", {"params": "{}", "tasks": "abc"}),
+        Checkpoint("train-transfer-0", {"params": "{}", "base": "ab"}),
+    ]
+    assert len({c.path for c in [checkpoint, *others]}) == 5
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "rename"])
+def test_the_fingerprint_depends_on_the_code(tmp_path, monkeypatch, change):
+    for folder in ("pipeline/model", "stages"):
+        (tmp_path / folder).mkdir(parents=True)
+    source = tmp_path / "pipeline/model/gpt2.py"
+    source.write_text("a = 1\n")
+    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
+    before = fingerprint.fingerprint({})
+    if change == "edit":
+        source.write_text("a = 2\n")
+    elif change == "add":
+        (tmp_path / "stages/train.py").write_text("")
+    else:
+        source.rename(source.with_name("gpt.py"))
+    assert fingerprint.fingerprint({}) != before
+
+
+def test_files_that_are_no_code_do_not_count(tmp_path, monkeypatch):
+    (tmp_path / "stages").mkdir()
+    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
+    before = fingerprint.fingerprint({})
+    (tmp_path / "stages/notes.txt").write_text("x")
+    assert fingerprint.fingerprint({}) == before
+
+
+def test_without_dvc_the_working_directory_is_used(monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    assert Checkpoint("base", {}).path.parts[:-1] == (".checkpoints",)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])
+def test_a_restored_optimizer_goes_on_exactly(checkpoint, kind):
+    (first, parameters), (second, copies) = _optimizers(kind)
+    for _ in range(3):
+        _step(first, parameters)
+    first.param_groups[0]["lr"] = 0.01
+    tensors, state = flatten_optimizer(first)
+    checkpoint.save(tensors | {"theta.0": torch.zeros(1)}, {"optimizer": state})
+    found, saved = checkpoint.load()
+    restore_optimizer(second, found, saved["optimizer"])
+    with torch.no_grad():
+        for copy, parameter in zip(copies, parameters, strict=True):
+            copy.copy_(parameter)
+    assert second.param_groups[0]["lr"] == 0.01
+    assert second.param_groups[1]["weight_decay"] == 0.0
+    assert second.param_groups[0]["betas"] == (0.8, 0.95)
+    for _ in range(3):
+        _step(first, parameters)
+        _step(second, copies)
+    for copy, parameter in zip(copies, parameters, strict=True):
+        assert torch.equal(copy, parameter)
+
+
+def test_an_optimizer_of_other_groups_is_refused():
+    (first, parameters), _ = _optimizers(torch.optim.Adam)
+    _step(first, parameters)
+    other = torch.optim.Adam(parameters)
+    with pytest.raises(ModelError, match="another optimizer"):
+        restore_optimizer(other, *flatten_optimizer(first))
+
+
+def test_prefixes():
+    tensors = {"a": torch.zeros(1), "b.c": torch.ones(1)}
+    prefixed = add_prefix(tensors, "theta.")
+    assert sorted(prefixed) == ["theta.a", "theta.b.c"]
+    back = strip_prefix(prefixed | {"other.a": torch.ones(1)}, "theta.")
+    assert back == tensors

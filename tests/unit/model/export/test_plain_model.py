@@ -1,0 +1,109 @@
+"""A trained variant as a Hugging Face folder: the same model to `transformers`, and as a base."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+from pipeline.learning.training.loop import Progress, Trained
+from pipeline.learning.training.run import save
+from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.base.load import load_base
+from pipeline.model.export.plain_model import as_gpt2
+from pipeline.model.pretraining.build import build_base
+from pipeline.model.sequences.batching import collate, whole
+from pipeline.params import Settings
+from stages.commands.export import export
+from tests.conftest import AXES, a_dialogue, tiny_gpt2
+from tests.support.next_utterance import variant
+from tests.unit.learning.training.test_variant_run import identity
+from tests.wiring.closure import ROOT
+
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def trained(make_learner, tokenizer, tmp_path, monkeypatch):
+    """A variant that was trained to other values than its base's."""
+    monkeypatch.chdir(tmp_path)
+    artifacts.BASE.mkdir(parents=True)
+    write_gpt2(tiny_gpt2(tokenizer), artifacts.BASE)
+    tokenizer.save_pretrained(artifacts.BASE)
+    learner = make_learner()
+    generator = torch.Generator().manual_seed(5)
+    moved = {
+        name: value + 0.1 * torch.randn(value.shape, generator=generator)
+        for name, value in learner.theta.items()
+    }
+    save(identity(), learner, Trained(moved, Progress()), {})
+    return learner, moved
+
+
+def test_transformers_gives_the_replies_the_same_loss(trained, tmp_path):
+    learner, moved = trained
+    export("in_place", tmp_path / "out")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
+    (window,) = learner.encoder.encode(a_dialogue())
+    labels = torch.tensor([window.ids])
+    replies = collate(whole((window,)), CPU)
+    expected = learner.model.token_nll(learner.parameters(moved), replies)
+    log_p = model(input_ids=labels).logits[0, :-1].log_softmax(-1)
+    nll = -log_p.gather(-1, labels[0, 1:, None]).squeeze(-1)
+    predicted = [place - 1 for span in window.spans for place in range(span.start, span.end)]
+    torch.testing.assert_close(nll[predicted], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_tokenizer_comes_with_it(trained, tokenizer, tmp_path):
+    export("in_place", tmp_path / "out")
+    text = "i like to read books about old cars ."
+    found = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert found(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert len(found) == len(tokenizer)
+
+
+def test_as_a_base_it_is_taken_as_it_is(trained, tmp_path):
+    """No second set of special tokens, no other value."""
+    _, moved = trained
+    export("in_place", tmp_path / "out")
+    params = Settings.load(ROOT / "params.yaml").check().base
+    params = params.model_copy(update={"source": str(tmp_path / "out")})
+    build_base(params, tmp_path / "none", tmp_path / "base", advance=lambda *_: None)
+    model, _ = load_base(tmp_path / "base")
+    table = torch.cat([moved["wte.weight"], moved["special.weight"]])
+    assert torch.equal(model.transformer.wte.weight, table)
+    assert torch.equal(model.transformer.h[1].mlp.c_fc.weight, moved["h.1.mlp.c_fc.weight"])
+
+
+def test_a_folder_that_is_there_is_left_alone(trained, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ModelError, match="out: there already; name a folder that is not"):
+        export("in_place", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
+    learner = make_learner(variant("choice"))
+    axes = {"name": "headed", "variant": variant("choice")}
+    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    export("headed", tmp_path / "out")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert torch.equal(model.transformer.wpe.weight, learner.theta["wpe.weight"])
+    assert "without its next-utterance head" in capsys.readouterr().out
+
+
+def test_adapters_are_refused_by_name(trained, make_learner, tmp_path):
+    learner = make_learner("extra_place")
+    axes = {"name": "extra_place", "variant": AXES["extra_place"]}
+    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    with pytest.raises(ModelError, match="extra_place: has adapters, which a GPT-2's folder"):
+        export("extra_place", tmp_path / "out")
+
+
+@pytest.mark.parametrize("differing", [{"n_layer": 1}, {"n_embd": 8}])
+def test_another_gpt2_is_refused(make_learner, tokenizer, differing):
+    with pytest.raises(ModelError, match=r"^transformer\..* not those of a GPT-2 of this config"):
+        as_gpt2(make_learner(), tiny_gpt2(tokenizer, **differing))
