@@ -9,9 +9,9 @@ from pipeline.learning.inner.inner_rates import InnerRates, inner_set
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
 from tests.support.episodes import CPU, LR, episodes, several
+from tests.support.patterns import PATTERNS
 
 
-PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
 STEPS = 3
 
 

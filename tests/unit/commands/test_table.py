@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.support.details_builder import FLOORS, content, interval
-from tests.unit.evaluation.report.test_cost import content as a_run
+from tests.support.training_runs import content as a_run
 from tests.wiring.closure import ROOT
 
 

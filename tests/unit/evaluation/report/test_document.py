@@ -17,7 +17,7 @@ from pipeline.evaluation.report.markdown import interval, number, table
 from pipeline.evaluation.report.parsing import parse
 from pipeline.evaluation.report.rows import Details, Interval
 from tests.support.details_builder import content
-from tests.unit.evaluation.report.test_cost import run
+from tests.support.training_runs import run
 from tests.wiring.closure import ROOT
 
 

@@ -18,20 +18,12 @@ from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tf
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, measure, read_split, read_tasks
 from stages.studies.convai2 import convai2
-from tests.unit.evaluation.floors.test_floors import a_task, a_turn
+from tests.support.personachat_text import lines, with_candidates
+from tests.support.ranked_tasks import a_task, a_turn
 from tests.wiring.closure import ROOT
 
 
 BOOTSTRAP = Bootstrap(200, 0)
-
-
-def lines(persona, *turns):
-    said = [f"your persona: {persona}", *("\t".join(turn) for turn in turns)]
-    return "".join(f"{i} {line}\n" for i, line in enumerate(said, start=1))
-
-
-def with_candidates(partner, reply):
-    return partner, reply, "", "|".join([*(f"no {i}" for i in range(19)), reply])
 
 
 def test_candidates_must_be_the_files_own(tmp_path):

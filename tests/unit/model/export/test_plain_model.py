@@ -19,7 +19,7 @@ from pipeline.params import Settings
 from stages.commands.export import export
 from tests.conftest import AXES, a_dialogue, tiny_gpt2
 from tests.support.next_utterance import variant
-from tests.unit.learning.training.test_variant_run import identity
+from tests.support.variant_runs import identity
 from tests.wiring.closure import ROOT
 
 
