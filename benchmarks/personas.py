@@ -29,7 +29,6 @@ PARAMS = Finetune(
     epochs=[0, 1],
     k=[0, 1],
     in_context=False,
-    next_utterance=False,
     max_folds=MaxFolds(valid=None, test=None),
 )
 LEAST_AGREEMENT = 1e-3  # relative, of what adaptation changes
@@ -60,7 +59,7 @@ def fresh_copies(model: GPT2LMHeadModel, those: list[Support]) -> Thetas:
     for number, support in enumerate(those):
         own = copy.deepcopy(model)
         optimizer = torch.optim.SGD(own.parameters(), lr=PARAMS.lr)
-        for update in plan(support, PARAMS, None):
+        for update in plan(support, PARAMS):
             ids, labels = padded(update.pieces)
             optimizer.zero_grad()
             torch.autograd.backward(own(input_ids=ids, labels=labels, use_cache=False).loss)

@@ -1,7 +1,7 @@
 """Every path that stages exchange, once, and atomic reading and writing of records.
 
-Paths are relative to the project's root, where DVC runs every stage. A file or folder appears
-under its own name only when it is complete: writers fill a neighbour `.NAME.partial` and rename.
+Paths are relative to the project's root, where DVC runs every stage. A file or folder gets its own
+name only when it is complete: writers fill `.NAME.partial` beside it and rename that.
 """
 
 import json
@@ -19,7 +19,6 @@ from pipeline.errors import DataError, MissingFileError
 
 PARAMS = Path("params.yaml")
 PRESETS = Path("presets")
-PIPELINE = Path("dvc.yaml")
 RAW = Path("data/raw")
 RAW_SOURCE = RAW / "source.json"
 RAW_ORACLE = RAW / "oracle.json"
@@ -33,6 +32,7 @@ METRICS = Path("metrics")
 DETAILS = METRICS / "details"
 KSHOT = METRICS / "kshot"
 REPORT = Path("report")
+REPORT_KSHOT = REPORT / "kshot.csv"
 PREDICTIONS = Path("predictions")
 FLOORS = DETAILS / "floors.json"
 COMPARISON = DETAILS / "comparison.json"
@@ -59,7 +59,7 @@ def tasks_file(split: str) -> Path:
 
 
 def model_dir(variant: str, seed: int) -> Path:
-    """What one training run of a variant left: θ, `variant.json`, `history.csv`."""
+    """What one training run of a variant writes: θ, `variant.json`, `history.csv`."""
     return MODELS / variant / f"seed-{seed}"
 
 
@@ -69,7 +69,7 @@ def receiver_dir(seed: int) -> Path:
 
 
 def transmitter_dir(variant: str, seed: int) -> Path:
-    """The variant that self-play starts from: the one whose name ends so."""
+    """The variant that self-play starts from: VARIANT_transmitter."""
     return model_dir(f"{variant}_transmitter", seed)
 
 
@@ -89,7 +89,7 @@ def kshot_file(variant: str) -> Path:
 
 
 def details_file(variant: str) -> Path:
-    """Everything else that is known of one variant's scores."""
+    """All other scores of one variant."""
     return DETAILS / f"{variant}.json"
 
 

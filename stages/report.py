@@ -1,5 +1,6 @@
-"""DVC stage `report`: what a sceptical reader needs, in one folder, from what was measured."""
+"""DVC stage `report`: tables, paired tests and figures in one folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import artifacts
@@ -11,7 +12,7 @@ from pipeline.evaluation.report.rows import Details
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import ReportParams, Settings
 from stages.shell import console
-from stages.shell.rows import rows
+from stages.shell.rows import scored_with_files
 
 
 INDEX = "index.md"
@@ -39,11 +40,20 @@ def report() -> None:
                 (folder / file).write_text(svg, encoding="utf-8")
         shown = {heading: list(svgs) for heading, svgs in pictures.items() if svgs}
         (folder / INDEX).write_text(document(found, shown), encoding="utf-8")
+        tables = {name: found.kshot[name] for name in params.scored if name in found.kshot}
+        (folder / artifacts.REPORT_KSHOT.name).write_text(_by_variant(tables), encoding="utf-8")
     console.out.print(f"{artifacts.REPORT / INDEX}: {len(found.details)} variants")
 
 
+def _by_variant(tables: Mapping[str, str]) -> str:
+    """Return all variants' CSV files as one, with a first column `variant`, for DVC's plots."""
+    lines = ["variant," + next(iter(tables.values())).splitlines()[0]]
+    lines += [f"{name},{line}" for name in tables for line in tables[name].splitlines()[1:]]
+    return "\n".join(lines) + "\n"
+
+
 def _findings(params: ReportParams) -> Findings:
-    names = rows(artifacts.KSHOT, ".csv", params.variants, made_by="score VARIANT")
+    names = scored_with_files(artifacts.KSHOT, ".csv", params.scored, made_by="score VARIANT")
     files = {name: artifacts.details_file(name) for name in names}
     contents = {n: artifacts.read_json(f, made_by=f"score {n}") for n, f in files.items()}
     content = artifacts.read_json(artifacts.COMPARISON, made_by="compare")
@@ -76,7 +86,9 @@ def _of_runs(file: str, params: ReportParams) -> list[Path]:
     """Return a file of every training run there is, of the variants and seeds in force."""
     folders = [artifacts.receiver_dir(seed) for seed in params.seeds]
     folders += [
-        artifacts.model_dir(name, seed) for name in params.variants for seed in params.seeds
+        artifacts.model_dir(name, seed)
+        for name in (*params.trained, *params.meta_trained, *params.self_played)
+        for seed in params.seeds
     ]
     return sorted(folder / file for folder in folders if (folder / file).is_file())
 

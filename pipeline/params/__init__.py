@@ -1,30 +1,25 @@
 """The schema of `params.yaml`: one model per section, one view per stage, errors with a path.
 
-DVC tracks the values through `params:` in dvc.yaml, so this package is no code dependency of any
-stage: it must not change a number. Therefore no key has a default here; only a variant's axes do,
-and a test pins those.
+DVC tracks the values through `params:` in dvc.yaml. So no stage depends on this package's code,
+and the code must not change a number: no key has a default here. Only a variant's axes have
+defaults, and a test pins them.
 """
 
-from pipeline.params.sections import (
-    Adapters,
+from pipeline.params.presets import load_preset
+from pipeline.params.sections.data import (
     Base,
-    Claim,
     Data,
-    Finetune,
-    Generate,
-    Loop,
-    MaxFolds,
     MaxPersonas,
-    NextUtterance,
     People,
     Pretrain,
-    ReceiverTraining,
-    SelfPlay,
     Synthetic,
     Tasks,
-    Tune,
-    Variant,
 )
+from pipeline.params.sections.evaluation import Claim, Finetune, Generate, MaxFolds, Tune
+from pipeline.params.sections.p2bot import ReceiverTraining, SelfPlay
+from pipeline.params.sections.section import StageParams
+from pipeline.params.sections.training import Adapters, Loop
+from pipeline.params.sections.variant import NextUtterance, Variant
 from pipeline.params.settings import Settings, read_yaml
 from pipeline.params.views import (
     AllParams,
@@ -37,7 +32,6 @@ from pipeline.params.views import (
     ReportParams,
     ScoreParams,
     SelfPlayParams,
-    StageParams,
     TasksParams,
     TrainParams,
     TuneParams,
@@ -78,5 +72,6 @@ __all__ = [
     "Tune",
     "TuneParams",
     "Variant",
+    "load_preset",
     "read_yaml",
 ]

@@ -1,60 +1,55 @@
-"""How a variant is trained: the list of dvc.yaml that names it, and so the command that does it."""
-
-from typing import Any
+"""Which stage trains a variant: the list of params.yaml that names it."""
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
-from pipeline.params.settings import read_yaml
-
-
-LISTS = {"train": "trained", "meta_train": "meta_trained"}  # by method, the stage's name
-ALL_LISTS = LISTS | {"p2_selfplay": "self_played"}
+from pipeline.params.sections.lists import LISTS, MethodsParams
+from pipeline.params.settings import Settings
 
 
 def method_of(name: str) -> str:
     """Return `train` or `meta_train`.
 
     Raises:
-        ParamsError: the variant stands in none of the lists, in several, or is self-played.
+        ParamsError: the variant stands in no list, or is self-played.
     """
-    found = _methods(name)
-    if found == ["p2_selfplay"]:
-        raise ParamsError(f"{name} is self-played; name a variant of {' or '.join(LISTS.values())}")
-    if len(found) != 1:
+    stages = _lists_with(name)
+    if not stages:
         raise ParamsError(
-            f"{artifacts.PIPELINE}: vars: {name!r} stands in {len(found)} of the lists "
-            f"{' and '.join(LISTS.values())}; put it into the one that says how it is trained"
+            f"{artifacts.PARAMS}: {name!r} stands in none of the lists "
+            f"{', '.join(LISTS.values())}; put it into the one that says how it is trained"
         )
-    return found[0]
+    if stages == ["p2_selfplay"]:
+        raise ParamsError(
+            f"{name} is self-played; name a variant of {LISTS['train']} or {LISTS['meta_train']}"
+        )
+    return stages[0]
 
 
 def made_by(name: str, seed: int) -> str | None:
-    """Return the stage that trains a variant, with its arguments; null where no one list names it.
+    """Return the stage that trains a variant, with its arguments; null where no list names it.
 
-    A folder without dvc.yaml, such as a trial's, has no lists.
+    A folder without params.yaml has no lists.
     """
-    methods = _methods(name) if artifacts.PIPELINE.is_file() else []
-    return f"{methods[0]} {name} {seed}" if len(methods) == 1 else None
+    stages = _lists_with(name) if artifacts.PARAMS.is_file() else []
+    return f"{stages[0]} {name} {seed}" if stages else None
 
 
-def refuse_other_method(method: str, name: str, seed: int) -> None:
-    """Let a stage train no variant that dvc.yaml has another stage train; that would be its row.
+def refuse_other_method(stage: str, name: str, seed: int) -> None:
+    """Refuse to train a variant that another stage trains: both write the same folder.
+
+    A variant in no list may be trained by any stage.
 
     Raises:
-        ParamsError: another list names the variant.
+        ParamsError: the list of another stage names the variant.
     """
     command = made_by(name, seed)
-    if command is not None and command != f"{method} {name} {seed}":
-        own = ALL_LISTS[command.split()[0]]
+    if command is not None and command != f"{stage} {name} {seed}":
+        listed = LISTS[command.split()[0]]
         raise ParamsError(
-            f"{artifacts.PIPELINE}: vars: {name!r} stands in {own}, not in {ALL_LISTS[method]}; "
+            f"{artifacts.PARAMS}: {name!r} stands in {listed}, not in {LISTS[stage]}; "
             f"run `python -m stages.{command}`, or move the name"
         )
 
 
-def _methods(name: str) -> list[str]:
-    """Return the stages whose lists name a variant."""
-    lists: dict[str, Any] = {}
-    for part in read_yaml(artifacts.PIPELINE).get("vars", []):
-        lists |= part if isinstance(part, dict) else {}
-    return [method for method, key in ALL_LISTS.items() if name in lists.get(key, [])]
+def _lists_with(name: str) -> list[str]:
+    return Settings.load().view(MethodsParams).lists_with(name)

@@ -4,7 +4,7 @@ import io
 
 from ruamel.yaml import YAML
 
-from pipeline.params.sections import Variant
+from pipeline.params.sections.variant import Variant
 
 
 def variant_row(name: str, variant: Variant) -> str:

@@ -9,11 +9,17 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
-from pipeline.params.sections import Variant
-from pipeline.params.views import SETTABLE, AllParams, StageParams
+from pipeline.params.moved import advice
+from pipeline.params.sections.section import StageParams
+from pipeline.params.sections.variant import Variant, checked_name
+from pipeline.params.views import SETTABLE, AllParams
 
 
 Params = TypeVar("Params", bound=StageParams)
+Validated = TypeVar("Validated", bound=BaseModel)
+
+_MISSING = "missing; presets/embedded.yaml has it"
+_UNKNOWN = "there is no such parameter"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -23,29 +29,35 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: there is no such file, it is not YAML, or it is no mapping.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        return _mapping(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:
         raise ParamsError(
             f"{path}: not found; run from the project's root, or `python -m stages.preset embedded`"
         ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        first = " ".join(str(error).split())
-        raise ParamsError(f"{path}: not valid YAML: {first}") from error
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 text: {error}") from error
+
+
+def _mapping(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise ParamsError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise ParamsError(f"{path}: a mapping of parameters was expected")
+        raise ParamsError(f"{origin}: a mapping of parameters was expected")
     return values
 
 
 class Settings:
     """params.yaml as read, before a stage takes its view of it."""
 
-    known: ClassVar[frozenset[str]] = frozenset(AllParams.model_fields)
+    known: ClassVar[frozenset[str]] = frozenset(AllParams.read_keys())
 
     def __init__(self, values: dict[str, Any], origin: str) -> None:
-        unknown = sorted(set(values) - self.known)
+        unknown = sorted(map(str, set(values) - self.known))
         if unknown:
-            allowed = ", ".join(sorted(self.known))
-            raise ParamsError(f"{origin}: unknown key {unknown[0]!r}; allowed are {allowed}")
+            allowed = advice(unknown[0]) or f"allowed are {', '.join(sorted(self.known))}"
+            raise ParamsError(f"{origin}: unknown key {unknown[0]!r}; {allowed}")
         self._values = values
         self._origin = origin
 
@@ -63,12 +75,10 @@ class Settings:
         values = self._values
         for key, value in (overrides or {}).items():
             where = f"{self._origin}: set: {key}"
-            values = _replaced(values, key.split("."), value, where)
-            _refuse_idle(key, where)
-        missing = [name for name in schema.model_fields if name not in values]
-        if missing:
-            raise ParamsError(f"{self._origin}: {missing[0]}: missing")
-        return _validated(schema, {k: values[k] for k in schema.model_fields}, self._origin)
+            values = _replaced(values, key, value, where)
+            _refuse_shared(key, where)
+        seen = {key: _value_at(values, key, self._origin) for key in schema.read_keys()}
+        return _validated(schema, seen, self._origin)
 
     def variant(self, name: str) -> Variant:
         """Return the axes of one variant.
@@ -80,6 +90,10 @@ class Settings:
         if not isinstance(variants, dict) or name not in variants:
             names = ", ".join(variants) if isinstance(variants, dict) else "none"
             raise ParamsError(f"{self._origin}: variants: no {name!r}; there are: {names}")
+        try:
+            checked_name(name)
+        except ValueError as error:
+            raise ParamsError(f"{self._origin}: variants: {name!r}: {error}") from error
         return _validated(Variant, variants[name], f"{self._origin}: variants.{name}")
 
     def check(self) -> AllParams:
@@ -97,42 +111,66 @@ class Settings:
         return params
 
 
-def _refuse_idle(key: str, where: str) -> None:
-    """Let no `set` name what is read for all variants together: its row would be another's."""
-    if key.split(".")[0] not in SETTABLE:
+def settings_of(text: str, origin: str) -> Settings:
+    """Return the settings in a text; `origin` names it in errors.
+
+    Raises:
+        ParamsError: it is not YAML or no mapping, or it has unknown top-level keys.
+    """
+    return Settings(_mapping(text, origin), origin)
+
+
+def _value_at(values: dict[str, Any], key: str, origin: str) -> object:
+    """Return the value at a dotted path."""
+    value: object = values
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            raise ParamsError(f"{origin}: {key}: {_MISSING}")
+        value = value[part]
+    return value
+
+
+def _refuse_shared(key: str, where: str) -> None:
+    """Refuse a `set` of what is read for all variants together: it would change other variants."""
+    if not any(key == own or key.startswith(f"{own}.") for own in SETTABLE):
         allowed = ", ".join(sorted(SETTABLE))
         raise ParamsError(
             f"{where}: not read for one variant alone; a `set` may hold keys of {allowed}; "
-            "any other is changed for all variants, outside of `set`"
+            "change any other key for all variants, outside of `set`"
         )
 
 
-def _replaced(values: dict[str, Any], path: list[str], value: object, where: str) -> dict[str, Any]:
+def _replaced(values: dict[str, Any], key: str, value: object, where: str) -> dict[str, Any]:
+    """Return the values with another value at a dotted path; every part of it must exist."""
+    if key.split(".")[0] == "variants":
+        raise ParamsError(f"{where}: a `set` cannot change variants")
+    return _replaced_at(values, key.split("."), value, f"{where}: {advice(key) or _UNKNOWN}")
+
+
+def _replaced_at(node: object, path: list[str], value: object, refusal: str) -> dict[str, Any]:
     head, *rest = path
-    if head not in values or head == "variants":
-        raise ParamsError(f"{where}: there is no such parameter")
-    if not rest:
-        return {**values, head: value}
-    if not isinstance(values[head], dict):
-        raise ParamsError(f"{where}: there is no such parameter")
-    return {**values, head: _replaced(values[head], rest, value, where)}
-
-
-Validated = TypeVar("Validated", bound=BaseModel)
+    if not isinstance(node, dict) or head not in node:
+        raise ParamsError(refusal)
+    return {**node, head: _replaced_at(node[head], rest, value, refusal) if rest else value}
 
 
 def _validated(schema: type[Validated], values: object, origin: str) -> Validated:
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        found = problem["input"]
-        what = f"{where}: " if where else ""
-        if problem["type"] == "missing":
-            raise ParamsError(f"{origin}: {what}missing") from error
-        if problem["type"] == "extra_forbidden":
-            raise ParamsError(f"{origin}: {what}unknown key (value {found!r})") from error
-        shown = "" if isinstance(found, dict) else f", found {found!r}"
-        message = problem["msg"].removeprefix("Value error, ")  # pydantic's, before our own words
-        raise ParamsError(f"{origin}: {what}{message}{shown}") from error
+        raise ParamsError(f"{origin}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Say where the first problem is, what was found and what is allowed."""
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    value = problem["input"]
+    what = f"{key}: " if key else ""
+    if problem["type"] == "missing":
+        return f"{what}{_MISSING}"
+    if problem["type"] == "extra_forbidden":
+        return what + (advice(key) or f"unknown key (value {value!r})")
+    shown = "" if isinstance(value, dict) else f", found {value!r}"
+    message = problem["msg"].removeprefix("Value error, ")  # pydantic's, before our own words
+    return f"{what}{message}{shown}"

@@ -4,30 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.params.sections import (
-    Adapters,
-    Base,
-    Compare,
-    Count,
-    Data,
-    Finetune,
-    Generate,
-    MetaTrain,
-    Natural,
-    Positive,
-    ReceiverTraining,
-    Score,
-    Section,
-    SelfPlay,
-    Tasks,
-    Train,
-    Tune,
-    Variant,
-)
+from pipeline.params.sections.data import Base, Data, Tasks
+from pipeline.params.sections.evaluation import Compare, Finetune, Generate, Score, Tune
+from pipeline.params.sections.lists import MethodsParams, check_lists, check_scored
+from pipeline.params.sections.p2bot import P2Bot, ReceiverTraining, SelfPlay
+from pipeline.params.sections.section import Count, Natural, Positive, StageParams
+from pipeline.params.sections.training import Adapters, MetaTrain, Train
+from pipeline.params.sections.variant import Variant, VariantName
 
 
-class StageParams(Section):
-    """Base of the stages' views: the fields are the keys of params.yaml that the stage reads."""
+Seeds = Annotated[list[Natural], Field(min_length=1)]
 
 
 class DownloadParams(StageParams):
@@ -72,11 +58,11 @@ class MetaTrainParams(StageParams):
     @model_validator(mode="after")
     def _reptile_has_no_outer_loss(self) -> "MetaTrainParams":
         rest = self.meta_train
-        of_outer_loss = (rest.learn_inner_lr, rest.multi_step_loss, rest.support_loss)
+        of_outer_loss = (rest.learn_inner_lr, rest.support_loss)
         if self.meta_gradient == "reptile" and any(of_outer_loss):
             raise ValueError(
                 "meta_gradient reptile has no outer loss, so meta_train.learn_inner_lr must be "
-                "false, meta_train.multi_step_loss and meta_train.support_loss 0"
+                "false and meta_train.support_loss 0"
             )
         return self
 
@@ -84,30 +70,30 @@ class MetaTrainParams(StageParams):
 class ReceiverParams(StageParams):
     """What `p2_receiver` reads."""
 
-    receiver: ReceiverTraining
+    receiver: ReceiverTraining = Field(alias="p2bot.receiver")
 
 
 class SelfPlayParams(StageParams):
     """What `p2_selfplay` reads, besides its variant."""
 
     adapters: Adapters
-    self_play: SelfPlay
+    self_play: SelfPlay = Field(alias="p2bot.self_play")
 
 
 class FinetuneParams(StageParams):
     """What `finetune` reads."""
 
-    seeds: Annotated[list[Natural], Field(min_length=1)]
+    seeds: Seeds
     finetune: Finetune
     generate: Generate
 
 
-# What a variant's `set` may replace, by first part: what is read for that variant alone. Seeds are
-# read so, too, but rows are compared over the same ones.
+# What a variant's `set` may replace: the values that are read for that variant alone. `seeds` is
+# left out, because variants are compared over the same seeds.
 SETTABLE = {
     key
     for view in (TrainParams, MetaTrainParams, SelfPlayParams, FinetuneParams)
-    for key in view.model_fields
+    for key in view.read_keys()
     if key != "seeds"
 }
 
@@ -118,18 +104,27 @@ class ScoreParams(StageParams):
     score: Score
 
 
-class CompareParams(StageParams):
+class Rows(StageParams):
+    """The rows of Table 1, in its order."""
+
+    scored: list[VariantName]
+
+    @model_validator(mode="after")
+    def _rows_are_distinct(self) -> "Rows":
+        check_scored(self.scored)
+        return self
+
+
+class CompareParams(Rows):
     """What `compare` reads."""
 
     compare: Compare
-    variants: dict[str, Variant]
 
 
-class ReportParams(StageParams):
-    """What `report` reads: whose files belong to the rows in force."""
+class ReportParams(Rows, MethodsParams):
+    """What `report` reads: which rows and which training runs are in force."""
 
-    seeds: Annotated[list[Natural], Field(min_length=1)]
-    variants: dict[str, Variant]
+    seeds: Seeds
 
 
 class TuneParams(StageParams):
@@ -144,21 +139,26 @@ class AllParams(
     BaseParams,
     TrainParams,
     MetaTrainParams,
-    ReceiverParams,
-    SelfPlayParams,
     FinetuneParams,
     ScoreParams,
     CompareParams,
+    ReportParams,
     TuneParams,
 ):
     """The whole of params.yaml."""
 
-    variants: dict[str, Variant]
+    variants: dict[VariantName, Variant]
+    p2bot: P2Bot
 
     @model_validator(mode="after")
-    def _names_and_seeds_are_distinct(self) -> "AllParams":
+    def _seeds_are_distinct(self) -> "AllParams":
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be distinct, found {self.seeds}")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_are_of_variants(self) -> "AllParams":
+        check_lists(self, self.scored, self.variants)
         return self
 
     @model_validator(mode="after")

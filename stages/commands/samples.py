@@ -22,13 +22,13 @@ def samples(
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
-    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().variants}
-    there = {name: path for name, path in files.items() if path.is_file()}
-    if not there:
+    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
+    predicted = {name: path for name, path in files.items() if path.is_file()}
+    if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
     said = {
         name: responses(name, artifacts.read_records(path, Prediction, made_by=f"finetune {name}"))
-        for name, path in there.items()
+        for name, path in predicted.items()
     }
     every = list(contexts(tasks))
     shown = chosen(every, said, count=count, seed=seed)

@@ -23,7 +23,7 @@ HEADINGS = {"ppl": ("ppl ↓", 2), "hits_at_1": ("Hits@1 % ↑", 1), "f1": ("F1 
 def table() -> None:
     """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
-    details = _details(list(params.variants))
+    details = _details(params.scored)
     rows = tables.table_1(details)
     if artifacts.FLOORS.is_file():
         rows += tables.floor_rows(artifacts.read_json(artifacts.FLOORS, made_by="floors"))

@@ -1,6 +1,7 @@
-"""Which variants a stage finds files of: those of params.yaml, not what earlier rows left behind.
+"""Which rows of Table 1 have files: only those that `scored` of params.yaml names.
 
-DVC deletes no out of a stage that is gone, so a folder of outs may hold rows of another preset.
+DVC does not delete the outs of a stage that no longer exists. So a folder of outs may also hold
+files of variants of another preset.
 """
 
 from collections.abc import Container
@@ -10,19 +11,21 @@ from pipeline.errors import MissingFileError
 from stages.shell import console
 
 
-def rows(folder: Path, suffix: str, variants: Container[str], *, made_by: str) -> list[str]:
-    """Return the variants whose file is in the folder, by name; say which others are left out.
+def scored_with_files(
+    folder: Path, suffix: str, scored: Container[str], *, made_by: str
+) -> list[str]:
+    """Return the scored variants whose file is in the folder, by name; print which are left out.
 
     Raises:
-        MissingFileError: there is none; `made_by` names the stage that writes them.
+        MissingFileError: no scored variant has a file; `made_by` names the stage that writes it.
     """
-    there = sorted(path.stem for path in folder.glob(f"*{suffix}"))
-    found = [name for name in there if name in variants]
-    if not found:
+    names = sorted(path.stem for path in folder.glob(f"*{suffix}"))
+    own = [name for name in names if name in scored]
+    if not own:
         raise MissingFileError(folder / f"VARIANT{suffix}", made_by)
-    if others := [name for name in there if name not in variants]:
+    if others := [name for name in names if name not in scored]:
         console.out.print(
-            f"{folder}: left out, no key of variants in params.yaml: {', '.join(others)}",
+            f"{folder}: left out, not in scored of params.yaml: {', '.join(others)}",
             soft_wrap=True,
         )
-    return found
+    return own

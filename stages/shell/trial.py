@@ -20,6 +20,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.studies.tuning import Cost, Trial, criterion
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
+from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint
 from stages.shell.console import Terminated
 
@@ -46,8 +47,10 @@ class Run:
         """Return the parameters in force, with this variant alone and the point in its `set`."""
         params = settings.check()
         variant = params.variants[self.name]
-        there = variant.model_copy(update={"set": {**variant.set, **self.point}})
-        return params.model_copy(update={"seeds": [self.seed], "variants": {self.name: there}})
+        at_point = variant.model_copy(update={"set": {**variant.set, **self.point}})
+        lists = {key: [self.name] if s == self.method else [] for s, key in LISTS.items()}
+        own = {"seeds": [self.seed], "variants": {self.name: at_point}, "scored": [self.name]}
+        return params.model_copy(update=lists | own)
 
     def folder(self, params: AllParams) -> Path:
         """Return where the trial runs.

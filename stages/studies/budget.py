@@ -18,8 +18,9 @@ from pipeline.evaluation.controls.budget import (
 )
 from pipeline.model.variant.record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
-from pipeline.params.methods import LISTS, method_of
+from pipeline.params.methods import method_of
 from pipeline.params.row import variant_row
+from pipeline.params.sections.lists import LISTS
 from pipeline.persona.task import PersonaTask
 from stages.shell import console
 
@@ -36,7 +37,10 @@ def budget(
     path = artifacts.tasks_file("train")
     tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
     seen = _seen(name, seed, settings.view(MetaTrainParams, variant.set), tasks)
-    _say(f"Normal training with as many, as variants ({LISTS['train']} and scored of dvc.yaml):")
+    _say(
+        f"Normal training with as many, as variants of {artifacts.PARAMS} "
+        f"(names into {LISTS['train']} and scored):"
+    )
     size = settings.view(TrainParams, control(variant, 1).set).train.batch_size
     wanted = {f"{name}_outer_budget": seen.outer, f"{name}_total_budget": seen.total}
     for other, replies in wanted.items():

@@ -7,7 +7,8 @@ import typer
 from pipeline import artifacts
 from pipeline.evaluation.studies.tuning import Trial, best, grid, trials_csv, tuned
 from pipeline.params import Settings, TuneParams
-from pipeline.params.methods import LISTS, method_of
+from pipeline.params.methods import method_of
+from pipeline.params.sections.lists import LISTS
 from stages.shell import console
 from stages.shell.trial import Run, run
 
@@ -29,7 +30,7 @@ def tune(
     artifacts.write_text(path, trials_csv(trials))
     chosen = best(trials)
     _say(f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a")
-    _say(f"variant (its name into {LISTS[method]} and scored of {artifacts.PIPELINE}):")
+    _say(f"variant of {artifacts.PARAMS} (its name into {LISTS[method]} and scored):")
     _say(f"  {tuned(name, variant, chosen)}")
 
 

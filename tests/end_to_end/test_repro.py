@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.params import read_yaml
 from tests.wiring.closure import ROOT
 
 
-META = {"reinit_maml", "in_place", "extra_place_unfixed", "extra_place"}
-VARIANTS = META | {"reinit", "transfer", "adapters", "transfertransfo", "p2bot", "p2bot_no_nup"}
 TOY = {
     "data.synthetic.people.train": 10,
     "data.synthetic.people.valid": 3,
@@ -31,12 +30,12 @@ TOY = {
     "outer_steps": 6,
     "meta_train.validate_every": 3,
     "meta_train.valid_episodes": 1,
-    "receiver.steps": 4,
-    "receiver.validate_every": 2,
-    "self_play.steps": 3,
-    "self_play.validate_every": 2,
-    "self_play.valid_meetings": 2,
-    "self_play.max_new_tokens": 4,
+    "p2bot.receiver.steps": 4,
+    "p2bot.receiver.validate_every": 2,
+    "p2bot.self_play.steps": 3,
+    "p2bot.self_play.validate_every": 2,
+    "p2bot.self_play.valid_meetings": 2,
+    "p2bot.self_play.max_new_tokens": 4,
     "finetune.epochs": "[0, 1]",
     "finetune.k": "[0, 1, 9]",
     "finetune.max_folds.valid": 1,
@@ -68,6 +67,10 @@ def git(*args: str, cwd: Path) -> str:
 
 def ran(output: str) -> set[str]:
     return set(re.findall(r"^Running stage '([^']+)':$", output, flags=re.MULTILINE))
+
+
+def listed(clone: Path, key: str) -> set[str]:
+    return set(read_yaml(clone / "params.yaml")[key])
 
 
 def by_stage(stages: set[str]) -> dict[str, set[str]]:
@@ -105,7 +108,7 @@ def test_a_second_repro_runs_nothing(clone):
 
 
 def test_every_variant_has_its_three_numbers(clone):
-    for variant in VARIANTS:
+    for variant in listed(clone, "scored"):
         metrics = json.loads((clone / f"metrics/{variant}.json").read_text())
         assert set(metrics) == {"f1", "hits_at_1", "ppl"}
         assert metrics["ppl"] > 1
@@ -116,6 +119,16 @@ def test_the_table_names_every_variant(clone):
     table = run(sys.executable, "-m", "stages.table", cwd=clone)
     for title in ("Transfer", "In-place", "Extra-place", "REINIT"):
         assert title in table
+
+
+def test_fig_3_is_drawn_of_every_row(clone):
+    rows = listed(clone, "scored")
+    plots = json.loads(dvc("plots", "show", "--json", cwd=clone))
+    assert len(plots["data"]) == 3
+    for (plot,) in plots["data"].values():
+        content = json.loads(plot["content"])
+        assert {point["variant"] for point in content["data"]["values"]} == rows
+        assert content["encoding"]["color"]["field"] == "variant"
 
 
 def test_fixed_phi_is_not_in_theta(clone):
@@ -138,21 +151,22 @@ def test_the_same_machine_gives_the_same_bytes(clone):
 
 def test_inner_lr_reruns_the_meta_variants_and_nothing_else(clone):
     """The README's experiment, then `dvc metrics diff` between two branches."""
+    meta = listed(clone, "meta_trained")
     output = dvc("exp", "run", "--name", "try", "-S", "inner_lr=0.01", cwd=clone)
     assert by_stage(ran(output)) == {
-        "meta_train": META,
-        "finetune": META,
-        "score": META,
+        "meta_train": meta,
+        "finetune": meta,
+        "score": meta,
         "compare": {""},
         "report": {""},
     }
     diff = json.loads(dvc("metrics", "diff", "--json", cwd=clone))
-    assert {Path(path).stem for path in diff} == META
+    assert {Path(path).stem for path in diff} == meta
     dvc("exp", "branch", "try", "other-alpha", cwd=clone)
     git("checkout", "-qf", "main", cwd=clone)
     between = json.loads(dvc("metrics", "diff", "--json", "main", "other-alpha", cwd=clone))
     assert between == diff
     assert ran(dvc("repro", cwd=clone)) <= {
-        *(f"score@{variant}" for variant in META),
+        *(f"score@{variant}" for variant in meta),
         "compare",
     }  # all that costs anything comes back from the run cache

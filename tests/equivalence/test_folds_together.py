@@ -28,7 +28,6 @@ def settings(**changes):
         "epochs": [0, 1, 3],
         "k": [0, 1, 2],
         "in_context": False,
-        "next_utterance": False,
         "max_folds": MaxFolds(valid=None, test=2),
     }
     return Finetune(**values | changes)

@@ -1,4 +1,8 @@
-"""Meta-gradients against finite differences and against a plain unrolled reference, in float64."""
+"""Meta-gradients against finite differences and against the plain reference, in float64.
+
+The reference is `pipeline/learning/meta/reference.py`: autograd through all steps. Its loss is here
+a second GPT-2, one reply at a time.
+"""
 
 import copy
 
@@ -10,23 +14,32 @@ from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_optimizers import Sgd
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.validation import validate
+from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, whole
 from tests.conftest import a_dialogue, learner_of
-from tests.support.episodes import CPU, LR, MATRIX, episodes, inner_of, leaves, ours
+from tests.support.episodes import (
+    CPU,
+    LR,
+    MATRIX,
+    episodes,
+    inner_of,
+    leaves,
+    ours,
+    plain_tasks,
+)
+from tests.support.plain_gpt2 import reference_loss
 
 
 def outer_loss(learner, theta, steps):
-    """Plain: differentiate, subtract, evaluate. No graph, no sharing."""
-    total = 0.0
-    for episode in episodes(learner):
-        point = {n: v.detach().clone() for n, v in theta.items()}
-        for _ in range(steps):
-            leaf = {n: v.clone().requires_grad_() for n, v in point.items()}
-            learner.losses(leaf, collate(episode.support, CPU)).sum().backward()
-            point = {n: leaf[n].detach() - LR * leaf[n].grad for n in leaf}
-        total += learner.losses(point, collate(episode.query, CPU)).sum().item()
-    return total / 2
+    """The value alone, for finite differences: no derivative of an inner step enters."""
+    point = {name: value.detach().clone().requires_grad_() for name, value in theta.items()}
+    tasks = plain_tasks(episodes(learner), steps)
+
+    def loss(theta, pieces):
+        return learner.losses(theta, collate(pieces, CPU)).sum()
+
+    return reference.outer_loss(point, tasks, loss, LR, exact=False).item()
 
 
 @pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
@@ -66,6 +79,22 @@ def test_exact_gradient_of_the_tied_table_entry_by_entry(make_learner):
         expected = (values[0] - values[1]) / 2e-5
         assert gradient[name][index].item() == pytest.approx(expected, rel=1e-6)
         assert abs(expected) > 1e-6
+
+
+@pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
+@pytest.mark.parametrize("kind", ["exact", "first_order"])
+def test_gradient_is_the_references(make_learner, name, steps, kind, options):
+    learner = make_learner(name, double=True)
+    gradient, _ = ours(learner, kind, steps, **options)
+    theta = leaves(learner)
+
+    def loss(theta, pieces):
+        return reference_loss(learner, theta, pieces)
+
+    tasks = plain_tasks(episodes(learner), steps)
+    reference.outer_loss(theta, tasks, loss, LR, exact=kind == "exact").backward()
+    for name_, value in theta.items():
+        torch.testing.assert_close(gradient[name_], value.grad, rtol=1e-6, atol=1e-9)
 
 
 def test_exact_and_first_order_differ_and_agree_as_alpha_vanishes(make_learner):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline.learning.training.normal import gradient
+from pipeline.learning.training.supervised import gradient
 from pipeline.model.inference.candidates import rank
 from pipeline.model.inference.reading import read
 from pipeline.model.network import next_utterance
@@ -31,10 +31,10 @@ def test_one_pass_is_one_sequence_for_each_candidate(make_learner, head, place):
         {n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in range(2)
     )
     loss = learner.losses(found, collate(pieces, CPU)).sum()
-    reference = naive(learner, expected, pieces)
-    assert loss.item() == pytest.approx(reference.item(), rel=1e-12)
+    plain = naive(learner, expected, pieces)
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-12)
     loss.backward()
-    reference.backward()
+    plain.backward()
     for name, value in found.items():
         torch.testing.assert_close(value.grad, expected[name].grad, rtol=1e-8, atol=1e-12)
     assert found[HEAD].grad.abs().max() > 1e-4

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.network.next_utterance import HEAD
-from tests.support.episodes import LR, episodes
+from tests.support.episodes import LR, episodes, plain_tasks
 from tests.support.next_utterance import HEADS, distracted, naive, variant
 
 
@@ -42,16 +42,14 @@ def test_meta_gradient_is_the_plain_unrolling_over_separate_sequences(
     learner = make_learner(variant(head, place), double=True)
     drawn = nup_episodes(learner, head)
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    inner = InnerLoop(InnerRates(list(theta), LR), 2, kind, **options)
+    inner = InnerLoop(list(theta), LR, 2, kind, **options)
     report = meta_gradient(learner, theta, drawn, inner)
-    total = torch.zeros((), dtype=torch.float64)
-    for episode in drawn:
-        hat = dict(free)
-        for _ in range(2):
-            loss = naive(learner, hat, episode.support)
-            slopes = torch.autograd.grad(loss, list(hat.values()), create_graph=kind == "exact")
-            hat = {n: v - LR * g for (n, v), g in zip(hat.items(), slopes, strict=True)}
-        total = total + naive(learner, hat, episode.query) / 2
+
+    def loss(theta, pieces):
+        return naive(learner, theta, pieces)
+
+    exact = kind == "exact"
+    total = reference.outer_loss(free, plain_tasks(drawn, 2), loss, LR, exact=exact)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
     for name, value in free.items():
@@ -63,14 +61,12 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    meta_gradient(learner, theta, drawn, InnerLoop(InnerRates([HEAD], LR), 1, "exact"))
-    total = torch.zeros((), dtype=torch.float64)
-    for episode in drawn:
-        loss = naive(learner, free, episode.support)
-        (slope,) = torch.autograd.grad(loss, [free[HEAD]], create_graph=True)
-        hat = free | {HEAD: free[HEAD] - LR * slope}
-        total = total + naive(learner, hat, episode.query) / 2
-    total.backward()
+    meta_gradient(learner, theta, drawn, InnerLoop([HEAD], LR, 1, "exact"))
+
+    def loss(head, pieces):
+        return naive(learner, free | head, pieces)
+
+    reference.outer_loss({HEAD: free[HEAD]}, plain_tasks(drawn, 1), loss, LR).backward()
     for name, value in free.items():
         torch.testing.assert_close(theta[name].grad, value.grad, rtol=1e-6, atol=1e-10)
 
@@ -78,7 +74,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
 def test_exact_meta_gradient_is_the_finite_difference(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
-    inner = InnerLoop(InnerRates(list(learner.theta), LR), 1, "exact")
+    inner = InnerLoop(list(learner.theta), LR, 1, "exact")
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     meta_gradient(learner, theta, drawn, inner)
     generator = torch.Generator().manual_seed(0)

@@ -36,7 +36,7 @@ def test_the_persona_rule_recovers_exactly_the_people(seed, people):
             for i in range(7)
         ]
         Random(seed).shuffle(said)
-        groups = group([persona for _, persona in said], "canonical")
+        groups = group([persona for _, persona in said])
         assert len(groups) == len(persons)
         assert all(len({said[i][0] for i in indices}) == 1 for indices in groups)
 
@@ -47,7 +47,7 @@ def test_the_corpus_has_as_many_personas_as_people(seed, people):
     variants = {}
     for split, text in corpus.texts.items():
         personas = [dialogue.persona for dialogue in parse(text, origin=split)]
-        groups = group(personas, "canonical")
+        groups = group(personas)
         assert len(groups) == getattr(people, split)
         if split != "train":
             assert {len(indices) for indices in groups} == {10}

@@ -43,7 +43,6 @@ CORPORA = st.lists(DIALOGUES, max_size=8).map(lambda drawn: [*drawn, *STRANGERS]
 PARAMS = st.builds(
     Tasks,
     seed=st.integers(0, 9),
-    persona_rule=st.sampled_from(["canonical", "exact_variant"]),
     max_personas=st.just(MaxPersonas(train=None, valid=None, test=None)),
 )
 
@@ -113,7 +112,7 @@ def test_the_rule_is_the_connected_components_of_all_pairs(personas):
         if a == b or len(a & b) >= 3:
             graph.add_edge(one, other)
     expected = {frozenset(component) for component in nx.connected_components(graph)}
-    found = group(personas, "canonical")
+    found = group(personas)
     assert {frozenset(members) for members in found} == expected
     assert len(found) == len(expected)
     assert all(members == sorted(members) for members in found)
@@ -123,9 +122,9 @@ def test_the_rule_is_the_connected_components_of_all_pairs(personas):
 def test_the_rule_does_not_depend_on_order(personas, random):
     order = list(range(len(personas)))
     random.shuffle(order)
-    moved = group([random.sample(personas[i], len(personas[i])) for i in order], "canonical")
+    moved = group([random.sample(personas[i], len(personas[i])) for i in order])
     assert {frozenset(order[i] for i in members) for members in moved} == {
-        frozenset(members) for members in group(personas, "canonical")
+        frozenset(members) for members in group(personas)
     }
 
 
@@ -142,5 +141,5 @@ def test_fewer_personas_are_some_of_the_same_tasks(dialogues, params, limit):
 @given(st.integers(0, 99))
 def test_groups_do_not_depend_on_hash_order(seed):
     personas = [Random(f"{seed}/{i}").sample("abcdefgh", 4) for i in range(12)]
-    found = group(personas, "canonical")
+    found = group(personas)
     assert [members[0] for members in found] == sorted(members[0] for members in found)

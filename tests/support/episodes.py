@@ -7,13 +7,14 @@ import torch
 
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import select, whole
 from tests.conftest import AXES, a_dialogue
 
 
 CPU = torch.device("cpu")
+
+
 LR = 0.05
 
 
@@ -43,7 +44,7 @@ def leaves(learner):
 
 
 def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
-    return InnerLoop(InnerRates(list(learner.theta), lr), steps, kind, **options)
+    return InnerLoop(list(learner.theta), lr, steps, kind, **options)
 
 
 def ours(learner, kind, steps, **options):
@@ -61,3 +62,8 @@ MATRIX = [
     for tasks in ((1, 2) if name == "extra_place" else (1,))
     for parts in [(name, f"{steps}step", "again" if recompute else "kept", f"{tasks}task")]
 ]
+
+
+def plain_tasks(drawn, steps):
+    """Episodes as the reference takes them: a support set for each step, and the query set."""
+    return [([e.supports[step % len(e.supports)] for step in range(steps)], e.query) for e in drawn]

@@ -1,7 +1,7 @@
 """What the tests of self-play share: toy tasks, parameters, normal training beside it."""
 
-from pipeline.learning.data.episodes import encode_tasks, reply_batch
-from pipeline.learning.training import normal
+from pipeline.learning.data.episodes import encode_tasks
+from pipeline.learning.training.supervised import supervised_step
 from pipeline.params import SelfPlay
 from pipeline.persona.task import PersonaTask
 from tests.conftest import a_dialogue
@@ -30,13 +30,7 @@ def first_coordinate(states):
 
 def supervised(game):
     encoded = encode_tasks(TASKS, game.learner.encoder)
-    dialogues = [dialogue for task in encoded for dialogue in task.dialogues]
-
-    def step(theta, number):
-        pieces = reply_batch(dialogues, size=3, seed=0, step=number)
-        return normal.gradient(game.learner, theta, pieces)
-
-    return step
+    return supervised_step(game.learner, encoded, batch_size=3, seed=0)
 
 
 def leaves(game):

@@ -30,7 +30,7 @@ def dialogues(split: str) -> list[ParsedDialogue]:
 @cache
 def personas(split: str) -> list[list[ParsedDialogue]]:
     everything = dialogues(split)
-    groups = group([dialogue.persona for dialogue in everything], "canonical")
+    groups = group([dialogue.persona for dialogue in everything])
     return [[everything[i] for i in indices] for indices in groups]
 
 

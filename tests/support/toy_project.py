@@ -26,7 +26,7 @@ STAGES = {
 
 def toy_params() -> dict[str, Any]:
     """The embedded preset with a few steps, folds and tokens."""
-    params = read_yaml(ROOT / "params.yaml")
+    params = read_yaml(ROOT / "presets/embedded.yaml")
     params |= {"outer_steps": 4, "outer_batch_size": 2}
     params["meta_train"] |= {"validate_every": 2, "valid_episodes": 1}
     params["train"] |= {"steps": 2, "batch_size": 3, "validate_every": 2, "valid_episodes": 1}
@@ -64,9 +64,8 @@ def _with_candidates(dialogue: Dialogue) -> Dialogue:
 
 
 def write_project(folder: Path, tokenizer: Any, params: dict[str, Any]) -> None:
-    """Write parameters, dvc.yaml, training and valid tasks and a base of one layer."""
+    """Write parameters, training and valid tasks and a base of one layer."""
     write_params(folder, params)
-    (folder / artifacts.PIPELINE).write_bytes((ROOT / artifacts.PIPELINE).read_bytes())
     write_tasks(folder, "train", 3)
     write_tasks(folder, "valid", 2)
     base = folder / artifacts.BASE

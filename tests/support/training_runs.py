@@ -9,7 +9,7 @@ from tests.wiring.closure import ROOT
 def content(**values):
     there = {"name": "in_place", "method": "meta_train", "seed": 0, "inner_rates": None}
     there |= {"axes": Variant(init="pretrained").model_dump(), "dialogues": {}, "over_context": {}}
-    there["adapters"] = Settings.load(ROOT / "params.yaml").check().adapters.model_dump()
+    there["adapters"] = Settings.load(ROOT / "presets/embedded.yaml").check().adapters.model_dump()
     there |= {"steps": 120, "best_step": 90, "replies": 6684, "outer_replies": 3341}
     there |= {"tokens": 212_000, "operations": 462 * 10**9}
     there |= {"trained_parameters": 8_900, "all_parameters": 199_000}

@@ -1,12 +1,12 @@
-"""A training run's identity, at toy size."""
+"""A training run, at toy size."""
 
-from pipeline.learning.training.run import Identity
+from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import Adapters, Settings, TrainParams
 from tests.conftest import AXES
 from tests.wiring.closure import ROOT
 
 
-def identity(method="train"):
-    params = Settings.load(ROOT / "params.yaml").view(TrainParams)
+def a_run(method="train"):
+    params = Settings.load(ROOT / "presets/embedded.yaml").view(TrainParams)
     adapters = Adapters(bottleneck=4, init_std=0.3)
-    return Identity(method, "in_place", 0, AXES["in_place"], adapters, params)
+    return VariantRun(method, "in_place", 0, AXES["in_place"], adapters, params)

@@ -12,14 +12,14 @@ from dvc.repo import Repo
 
 from pipeline import artifacts, params
 from pipeline.params import Settings
+from pipeline.params.sections.lists import LISTS
 from tests.wiring.closure import ROOT, UNTRACKED, code_of, is_inside
 
 
-TRANSMITTERS = ["p2bot_transmitter", "p2bot_no_nup_transmitter"]
-TRAINED = ["reinit", "transfer", "adapters", "transfertransfo", *TRANSMITTERS]
-META = ["reinit_maml", "in_place", "extra_place_unfixed", "extra_place"]
-SELF_PLAYED = ["p2bot", "p2bot_no_nup"]
-SCORED_VARIANTS = [*TRAINED[:3], *META, "transfertransfo", *SELF_PLAYED]  # as in Table 1
+PARAMS = params.read_yaml(ROOT / artifacts.PARAMS)  # in force: any preset, any variants
+TRAINED, META, SELF_PLAYED = (PARAMS[key] for key in LISTS.values())
+SCORED, SEEDS = PARAMS["scored"], PARAMS["seeds"]
+METHODS = dict(zip(LISTS, (TRAINED, META, SELF_PLAYED), strict=True))
 
 VIEWS = {
     "download": params.DownloadParams,
@@ -71,35 +71,24 @@ def code(stage: Any) -> set[str]:
 
 
 def test_the_stages_are_these(stages):
-    expected = {"download", "tasks", "base", "floors", "compare", "report", "p2_receiver@0"}
-    expected |= {f"train@{v}-0" for v in TRAINED} | {f"meta_train@{v}-0" for v in META}
-    expected |= {f"p2_selfplay@{v}-0" for v in SELF_PLAYED}
-    expected |= {f"{stage}@{v}" for stage in ("finetune", "score") for v in SCORED_VARIANTS}
+    expected = {"download", "tasks", "base", "floors", "compare", "report"} | RECEIVERS
+    expected |= {f"{m}@{v}-{s}" for m, names in METHODS.items() for v in names for s in SEEDS}
+    expected |= {f"{stage}@{v}" for stage in ("finetune", "score") for v in SCORED}
     assert set(stages) == expected
 
 
-def test_every_variant_has_its_method_and_is_scored():
-    """The lists in dvc.yaml's vars and the mapping in params.yaml are one set of names."""
-    lists = params.read_yaml(ROOT / "dvc.yaml")["vars"][0]
-    assert lists == {
-        "trained": TRAINED,
-        "meta_trained": META,
-        "self_played": SELF_PLAYED,
-        "scored": SCORED_VARIANTS,
-    }
-    for preset in ["params.yaml", *map(str, (ROOT / "presets").glob("*.yaml"))]:
-        variants = params.read_yaml(ROOT / preset)["variants"]
-        assert sorted(variants) == sorted(TRAINED + META + SELF_PLAYED), preset
-        assert [name for name in variants if name not in TRANSMITTERS] == SCORED_VARIANTS, preset
+def test_params_yaml_is_valid():
+    Settings.load(ROOT / artifacts.PARAMS).check()
 
 
-def test_a_self_played_variant_has_the_axes_of_its_transmitter():
-    for preset in ["params.yaml", *map(str, (ROOT / "presets").glob("*.yaml"))]:
-        variants = params.read_yaml(ROOT / preset)["variants"]
-        for name in SELF_PLAYED:
-            transmitter = artifacts.transmitter_dir(name, 0).parent.name
-            assert transmitter in TRAINED
-            assert variants[name] == variants[transmitter], (preset, name)
+def test_dvc_yaml_takes_variants_and_seeds_from_params_yaml():
+    content = params.read_yaml(ROOT / "dvc.yaml")
+    assert set(content) == {"stages", "plots"}
+    lists = {f"${{{key}}}" for key in ("seeds", "scored", *LISTS.values())}
+    matrices = [stage["matrix"] for stage in content["stages"].values() if "matrix" in stage]
+    assert {values for matrix in matrices for values in matrix.values()} == lists
+    plotted = {file for plot in content["plots"] for one in plot.values() for file in one["y"]}
+    assert plotted == {str(artifacts.REPORT_KSHOT)}
 
 
 def test_declared_code_covers_the_import_closure_and_nothing_is_idle(stages):
@@ -123,8 +112,8 @@ def test_no_stage_depends_on_what_cannot_change_a_number(stages):
 def test_declared_params_are_the_fields_of_the_stages_view(stages):
     for name, stage in stages.items():
         view = VIEWS[kind(name)]
-        expected = set(view.model_fields) if view else set()
-        if kind(name) in ("train", "meta_train", "p2_selfplay"):
+        expected = set(view.read_keys()) if view else set()
+        if kind(name) in METHODS:
             expected.add(f"variants.{name.split('@')[1].rsplit('-', 1)[0]}")
         assert declared_params(stage) == expected, name
 
@@ -187,59 +176,57 @@ def group(stage: str, variants: list[str]) -> set[str]:
 
 def behind(*variants: str) -> set[str]:
     """What is behind a model, up to the report."""
-    names = [v for v in variants if v in SCORED_VARIANTS]
-    return group("finetune", names) | group("score", names) | {"compare", "report"}
+    names = [v for v in variants if v in SCORED]
+    tables = {"compare", "report"} if names else {"report"}  # report also reads transmitters' cost
+    return group("finetune", names) | group("score", names) | tables
 
 
 def training(variant: str) -> set[str]:
-    """The stage that makes a variant, and self-play where it starts from that."""
-    stages = {
-        f"{method}@{variant}-0"
-        for method, names in (
-            ("train", TRAINED),
-            ("meta_train", META),
-            ("p2_selfplay", SELF_PLAYED),
-        )
-        if variant in names
-    }
-    if variant in TRANSMITTERS:
-        played = variant.removesuffix("_transmitter")
-        return stages | {f"p2_selfplay@{played}-0"} | behind(played)
-    return stages | behind(variant)
+    """The stages that make a variant, and self-play where it starts from that; what is behind."""
+    stages = {f"{m}@{variant}-{s}" for m, v in METHODS.items() if variant in v for s in SEEDS}
+    played = [p for p in SELF_PLAYED if artifacts.transmitter_dir(p, 0).parent.name == variant]
+    return stages.union(behind(variant) if stages else set(), *map(training, played))
 
 
-FINETUNED = behind(*SCORED_VARIANTS)
-BEHIND_META = set().union(*map(training, META))
-BEHIND_TRAIN = set().union(*map(training, TRAINED))
-BEHIND_SELF_PLAY = set().union(*map(training, SELF_PLAYED))
-TRAININGS = BEHIND_META | BEHIND_TRAIN | BEHIND_SELF_PLAY
-MODELS = TRAININGS | {"p2_receiver@0"}
+def trainings(variants: list[str]) -> set[str]:
+    return set().union(*map(training, variants))
+
+
+RECEIVERS = {f"p2_receiver@{seed}" for seed in SEEDS}
+FINETUNED = behind(*SCORED)
+TRAININGS = trainings(TRAINED + META + SELF_PLAYED)
+MODELS = TRAININGS | RECEIVERS | {"report"}
 
 # Every leaf of params.yaml falls under exactly one of these.
 RERUNS = {
     "seeds": FINETUNED,  # and the training runs of a seed that is new: they are other stages
-    "inner_lr": BEHIND_META,
-    "inner_steps": BEHIND_META,
-    "inner_dialogues": BEHIND_META,
-    "inner_batch_size": BEHIND_META,
-    "outer_lr": BEHIND_META,
-    "outer_batch_size": BEHIND_META,
-    "outer_steps": BEHIND_META,
-    "meta_gradient": BEHIND_META,
+    # Lists: a name that is new has stages of its own, which `test_a_new_row_...` adds.
+    "trained": {"report"},
+    "meta_trained": {"report"},
+    "self_played": {"report"},
+    "scored": {"compare", "report"},
+    "inner_lr": trainings(META),
+    "inner_steps": trainings(META),
+    "inner_dialogues": trainings(META),
+    "inner_batch_size": trainings(META),
+    "outer_lr": trainings(META),
+    "outer_batch_size": trainings(META),
+    "outer_steps": trainings(META),
+    "meta_gradient": trainings(META),
     "data": {"download", "tasks", "base", "floors"} | MODELS,
     "tasks": {"tasks", "floors"} | MODELS,
     "base": {"base", "floors"} | MODELS,
     "adapters": TRAININGS,
-    "train": BEHIND_TRAIN,
-    "meta_train": BEHIND_META,
-    "receiver": {"p2_receiver@0"} | BEHIND_SELF_PLAY,
-    "self_play": BEHIND_SELF_PLAY,
+    "train": trainings(TRAINED),
+    "meta_train": trainings(META),
+    "p2bot.receiver": RECEIVERS | {"report"} | trainings(SELF_PLAYED),
+    "p2bot.self_play": trainings(SELF_PLAYED),
     "finetune": FINETUNED,
     "generate": FINETUNED,
-    "score": group("score", SCORED_VARIANTS) | {"report"},
+    "score": group("score", SCORED) | {"report"},
     "compare": {"compare", "report"},
     "tune": set(),  # a command's, no stage's
-} | {f"variants.{v}": training(v) for v in TRAINED + META + SELF_PLAYED}
+} | {f"variants.{v}": training(v) for v in PARAMS["variants"]}
 
 
 def leaves(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
@@ -250,30 +237,8 @@ def leaves(node: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-@pytest.mark.parametrize("leaf", list(leaves(params.read_yaml(ROOT / "params.yaml"))))
+@pytest.mark.parametrize("leaf", list(leaves(PARAMS)))
 def test_a_parameter_reruns_exactly_what_depends_on_it(repo, leaf):
     expected = [v for key, v in RERUNS.items() if leaf == key or leaf.startswith(f"{key}.")]
     assert len(expected) == 1, leaf
     assert reruns(repo, leaf) == expected[0]
-
-
-def test_params_yaml_is_the_embedded_preset():
-    assert (ROOT / "params.yaml").read_bytes() == (ROOT / "presets/embedded.yaml").read_bytes()
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
-def test_presets_are_valid_and_have_the_same_keys(path):
-    Settings.load(path).check()
-    preset, embedded = (
-        set(leaves({k: v for k, v in params.read_yaml(p).items() if k != "variants"}))
-        for p in (path, ROOT / "params.yaml")
-    )
-    assert preset == embedded
-
-
-def test_every_scored_variant_is_in_fig_3():
-    plots = params.read_yaml(ROOT / "dvc.yaml")["plots"]
-    assert len(plots) == 3
-    for plot in plots:
-        (content,) = plot.values()
-        assert list(content["y"]) == [str(artifacts.kshot_file(v)) for v in SCORED_VARIANTS]

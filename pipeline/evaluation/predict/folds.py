@@ -14,7 +14,7 @@ from pipeline.evaluation.predict.folds_together import Question, likelihoods
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import ReplyScore
-from pipeline.learning.finetuning.adapt import Adapted, finetune
+from pipeline.learning.finetuning.adapt import AdaptedFolds, finetune
 from pipeline.learning.finetuning.plan import Support
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams, Generate
@@ -73,7 +73,7 @@ def _unadapted(learner: Learner, asked: Sequence[Asked], generate: Generate) -> 
 
 
 def _scores(
-    learner: Learner, adapted: Adapted, asked: Sequence[Asked], generate: Generate
+    learner: Learner, adapted: AdaptedFolds, asked: Sequence[Asked], generate: Generate
 ) -> list[list[ReplyScore]]:
     """Return the scores of the folds that have come to an epoch, in their order."""
     found: dict[int, list[ReplyScore]] = {fold: [] for fold in adapted.folds}

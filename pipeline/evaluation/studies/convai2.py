@@ -71,7 +71,7 @@ def read_split(path: Path, split: Split, *, seed: int) -> list[PersonaTask]:
     dialogues = parse_file(path)
     if split != "train":
         _check_candidates(dialogues, path)
-    params = Tasks(seed=seed, persona_rule="canonical", max_personas=EVERYONE)
+    params = Tasks(seed=seed, max_personas=EVERYONE)
     return build_tasks(dialogues, split, params)
 
 

@@ -1,19 +1,18 @@
-"""In which order a fold's support is gone through, and what its updates see."""
+"""A fold's updates in order: which replies each update sees."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.learning.data.distractors import drawn
 from pipeline.learning.data.episodes import generator, num_replies, reply_batch
 from pipeline.model.sequences.batching import Piece, whole
 from pipeline.model.sequences.encoding import Window
-from pipeline.params import Finetune, NextUtterance
+from pipeline.params import Finetune
 
 
 @dataclass(frozen=True)
 class Support:
-    """What one fold is adapted on."""
+    """The support of one fold."""
 
     key: str  # the fold's name; with `params.seed` and the epoch it seeds the dialogues' order
     dialogues: Sequence[tuple[Window, ...]]  # encoded; may be empty
@@ -24,18 +23,14 @@ class Update(NamedTuple):
 
     pieces: list[Piece]
     epoch: int
-    ends: bool  # the epoch, and that epoch was asked for
+    ends: bool  # it ends its epoch, and `finetune.epochs` has that epoch
 
 
-def plan(support: Support, params: Finetune, objective: NextUtterance | None) -> list[Update]:
-    """Return all updates of a fold, in order; none without support.
-
-    With `objective`, where the parameters ask for it, replies have distractors: their own.
-    """
-    attach = drawn(objective if params.next_utterance else None, f"{params.seed}/{support.key}")
+def plan(support: Support, params: Finetune) -> list[Update]:
+    """Return all updates of a fold, in order; none without support."""
     updates: list[Update] = []
     for epoch in range(1, params.epochs[-1] + 1 if support.dialogues else 1):
-        batches = [attach(pieces, epoch) for pieces in _batches(support, params, epoch - 1)]
+        batches = list(_batches(support, params, epoch - 1))
         updates += [Update(pieces, epoch, ends=False) for pieces in batches[:-1]]
         updates.append(Update(batches[-1], epoch, ends=epoch in params.epochs))
     return updates

@@ -19,17 +19,12 @@ def build_tasks(
 
     `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0, before
     `max_personas` is applied. Every reply gets 20 candidates, the corpus's own where it has them;
-    next-utterance prediction learns from those of train, which may be missing. Valid and test are
-    grouped by the canonical rule where `persona_rule` is `kmeans1155`: PAML's clusters are of the
-    training personas alone.
+    next-utterance prediction learns from those of train, which may be missing.
 
     Raises:
         DataError: too few replies to draw distractors from.
     """
-    rule = params.persona_rule
-    if rule == "kmeans1155" and split != "train":
-        rule = "canonical"
-    groups = group([dialogue.persona for dialogue in dialogues], rule)
+    groups = group([dialogue.persona for dialogue in dialogues])
     limit = getattr(params.max_personas, split)
     ranked = _Candidates(dialogues, groups, params.seed, needed=split != "train")
     return [

@@ -9,14 +9,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Literal
 
 
-Rule = Literal["canonical", "exact_variant", "kmeans1155"]
 Variant = frozenset[str]
 
 SHARED = 3  # sentences that make two variants one persona
-PAML_CLUSTERS = 1155
 
 # In this order and once, after apostrophes are blanked: some files have them blanked already ("i m
 # a nurse"), others have "i'm" or "i am".
@@ -51,31 +48,22 @@ def variant_of(persona: Sequence[str]) -> Variant:
     return frozenset(map(normalise_sentence, persona))
 
 
-def group(personas: Sequence[Sequence[str]], rule: Rule) -> list[list[int]]:
-    """Group dialogues by persona.
+def group(personas: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Group dialogues by persona, by the canonical rule.
 
     Args:
         personas: each dialogue's persona sentences, in file order.
-        rule: `canonical`; `exact_variant` (no merging); `kmeans1155` (PAML's, to compare with:
-            half a minute, and it splits a fifth of the personas).
 
     Returns:
         Lists of dialogue indices, each in file order, ordered by their first dialogue.
     """
-    spell = frozenset if rule == "kmeans1155" else variant_of  # PAML takes sentences as written
-    variants = [spell(persona) for persona in personas]
+    variants = [variant_of(persona) for persona in personas]
     distinct = list(dict.fromkeys(variants))
-    label = dict(zip(distinct, _labels(distinct, rule), strict=True))
+    label = dict(zip(distinct, _components(distinct), strict=True))
     members: dict[int, list[int]] = defaultdict(list)
     for index, variant in enumerate(variants):
         members[label[variant]].append(index)
     return list(members.values())
-
-
-def _labels(variants: Sequence[Variant], rule: Rule) -> Sequence[int]:
-    if rule == "exact_variant":
-        return range(len(variants))
-    return _components(variants) if rule == "canonical" else _kmeans(variants)
 
 
 def _components(variants: Sequence[Variant]) -> list[int]:
@@ -100,14 +88,3 @@ def _shared_sentences(variants: Sequence[Variant]) -> Counter[tuple[int, int]]:
         for sentence in sorted(variant):
             having[sentence].append(index)
     return Counter(pair for indices in having.values() for pair in combinations(indices, 2))
-
-
-def _kmeans(variants: Sequence[Variant]) -> list[int]:
-    """PAML's map: K-means on the binary variant × sentence matrix, with its seed and restarts."""
-    from sklearn.cluster import KMeans  # slow to import, and only this rule needs it
-    from sklearn.preprocessing import MultiLabelBinarizer
-
-    matrix = MultiLabelBinarizer(sparse_output=True).fit_transform(variants).astype(float)
-    clusters = min(PAML_CLUSTERS, len(variants))
-    labels: list[int] = KMeans(clusters, random_state=0, n_init=10).fit_predict(matrix).tolist()
-    return labels

@@ -76,7 +76,7 @@ def _personas(tasks: Mapping[Split, Sequence[PersonaTask]]) -> dict[Split, set[o
     """Return which personas each split has, grouped as if all splits were one."""
     owners = [(split, d) for split, those in tasks.items() for t in those for d in t.dialogues]
     found: dict[Split, set[object]] = {split: set() for split in tasks}
-    for persona, members in enumerate(group([d.persona for _, d in owners], "canonical")):
+    for persona, members in enumerate(group([d.persona for _, d in owners])):
         for index in members:
             found[owners[index][0]].add(persona)
     return found

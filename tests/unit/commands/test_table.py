@@ -15,7 +15,7 @@ from tests.wiring.closure import ROOT
 @pytest.fixture
 def run(tmp_path):
     """Run `python -m stages.table` where `in_place` and `transfer` are scored."""
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     folder = tmp_path / "metrics/details"
     folder.mkdir(parents=True)
 

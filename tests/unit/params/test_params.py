@@ -3,14 +3,24 @@
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline import artifacts
 from pipeline.errors import ParamsError
-from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, read_yaml
+from pipeline.params import (
+    MetaTrainParams,
+    ReceiverParams,
+    SelfPlayParams,
+    Settings,
+    TrainParams,
+    Variant,
+    load_preset,
+    read_yaml,
+)
 from tests.wiring.closure import ROOT
 
 
 @pytest.fixture
 def values():
-    return read_yaml(ROOT / "params.yaml")
+    return read_yaml(ROOT / "presets/embedded.yaml")
 
 
 def changed(values, key, value):
@@ -51,12 +61,18 @@ def changed(values, key, value):
                 ("data.source", "x"),
                 ("score.seed", 7),
                 ("seeds", [0]),
-                ("receiver.lr", 0.1),
+                ("p2bot.receiver.lr", 0.1),
+                ("p2bot", {}),
+                ("trained", []),
                 ("tune.seed", 1),
             )
         ),
         ("tune.train", {"score.seed": [0, 1, 2, 3, 4]}, r"set: score.seed: not read for one"),
-        ("variants.in_place.set", {"variants.x": 1}, r"set: variants.x: there is no such"),
+        (
+            "variants.in_place.set",
+            {"variants.x": 1},
+            r"set: variants.x: a `set` cannot change variants",
+        ),
         ("seeds", [0, 0], r"seeds must be distinct, found \[0, 0\]"),
         (
             "compare.claims",
@@ -84,6 +100,26 @@ def test_impossible_values_are_refused_by_name(values, key, value, message):
         changed(values, key, value).check()
 
 
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("receiver", r"'receiver'; is p2bot.receiver now; move it there"),
+        ("self_play", r"'self_play'; is p2bot.self_play now; move it there"),
+        ("tasks.persona_rule", r"tasks.persona_rule: is gone: .*canonical; delete the line"),
+        ("finetune.next_utterance", r"finetune.next_utterance: is gone: .*delete the line"),
+    ],
+)
+def test_a_key_of_an_earlier_version_says_what_to_do(values, key, message):
+    with pytest.raises(ParamsError, match=message):
+        changed(values, key, {}).check()
+
+
+def test_a_set_of_an_earlier_version_says_what_to_do(values):
+    settings = changed(values, "variants.p2bot.set", {"self_play.lr": 0.1})
+    with pytest.raises(ParamsError, match=r"set: self_play.lr: is p2bot.self_play.lr now"):
+        settings.check()
+
+
 def test_an_unknown_key_is_refused_by_every_stage(values):
     with pytest.raises(ParamsError, match=r"unknown key 'iner_lr'; allowed are .*inner_lr"):
         Settings(values | {"iner_lr": 0.1}, "params.yaml")
@@ -91,13 +127,13 @@ def test_an_unknown_key_is_refused_by_every_stage(values):
 
 def test_a_missing_key_is_named(values):
     del values["outer_lr"]
-    with pytest.raises(ParamsError, match=r"params.yaml: outer_lr: missing"):
+    with pytest.raises(ParamsError, match=r"outer_lr: missing; presets/embedded.yaml has it"):
         Settings(values, "params.yaml").view(MetaTrainParams)
 
 
 def test_a_stage_sees_its_own_keys_only(values):
     settings = changed(values, "outer_lr", "broken")
-    assert set(TrainParams.model_fields) == {"adapters", "train"}
+    assert TrainParams.read_keys() == ["adapters", "train"]
     settings.view(TrainParams)  # what it does not read cannot stop it
 
 
@@ -108,6 +144,24 @@ def test_set_replaces_values_for_one_variant(values):
     assert (own.inner_lr, own.adapters.bottleneck) == (0.5, 3)
     other = settings.view(MetaTrainParams, settings.variant("extra_place").set)
     assert other.inner_lr == values["inner_lr"]
+
+
+def test_set_replaces_a_value_of_self_play(values):
+    values["variants"]["p2bot"]["set"] = {"p2bot.self_play.lr": 0.5}
+    settings = Settings(values, "params.yaml")
+    settings.check()
+    own = settings.view(SelfPlayParams, settings.variant("p2bot").set)
+    assert own.self_play.lr == 0.5
+
+
+def test_each_of_p2bots_stages_reads_its_own_section(values):
+    assert ReceiverParams.read_keys() == ["p2bot.receiver"]
+    settings = changed(values, "p2bot.self_play.lr", "broken")
+    assert settings.view(ReceiverParams).receiver.negatives == 1
+    with pytest.raises(ParamsError, match=r"p2bot.self_play.lr: .*valid number, found 'broken'"):
+        settings.view(SelfPlayParams)
+    with pytest.raises(ParamsError, match=r"p2bot.self_play.lr: .*valid number, found 'broken'"):
+        settings.check()
 
 
 def test_what_set_may_not_hold_stops_a_stage_too(values):
@@ -125,7 +179,9 @@ def test_an_unknown_variant_lists_what_there_is(values):
 def test_a_number_as_dvc_writes_it_is_a_number(tmp_path):
     """`-S outer_lr=1e-5` puts `1e-05` into the file, which YAML 1.1 reads as a string."""
     path = tmp_path / "params.yaml"
-    text = (ROOT / "params.yaml").read_text().replace("outer_lr: 0.003", "outer_lr: 1e-05")
+    text = (
+        (ROOT / "presets/embedded.yaml").read_text().replace("outer_lr: 0.003", "outer_lr: 1e-05")
+    )
     path.write_text(text)
     assert Settings.load(path).view(MetaTrainParams).outer_lr == 1e-5
 
@@ -143,9 +199,7 @@ def test_a_missing_file_says_what_to_do(tmp_path):
         Settings.load(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("learn_inner_lr", True), ("multi_step_loss", 3), ("support_loss", 0.5)]
-)
+@pytest.mark.parametrize(("key", "value"), [("learn_inner_lr", True), ("support_loss", 0.5)])
 def test_reptile_has_no_outer_loss_to_change(values, key, value):
     values |= {"meta_gradient": "reptile", "meta_train": values["meta_train"] | {key: value}}
     with pytest.raises(ParamsError, match=rf"reptile has no outer loss, so .*meta_train\.{key}"):
@@ -172,7 +226,7 @@ def test_a_variants_defaults_are_pinned():
 
 
 def test_app_b_is_the_paper_preset():
-    paper = Settings.load(ROOT / "presets/paper.yaml").check()
+    paper = load_preset("paper", ROOT / artifacts.PRESETS).check()
     assert (paper.inner_lr, paper.outer_lr, paper.train.lr) == (0.001, 0.0003, 0.001)
     assert (paper.inner_batch_size, paper.outer_batch_size) == (4, 2)
     assert (paper.train.batch_size, paper.generate.top_p) == (16, 0.92)
@@ -183,7 +237,7 @@ def test_app_b_is_the_paper_preset():
 def test_block_style_survives_a_round_trip():
     """`dvc exp run -S` rewrites flow lists as block lists: params.yaml must hold none."""
     yaml = YAML()
-    text = (ROOT / "params.yaml").read_text()
+    text = (ROOT / "presets/embedded.yaml").read_text()
     lists = [v for v in yaml.load(text).values() if isinstance(v, list)]
     assert lists
     assert not any(value.fa.flow_style() for value in lists)

@@ -27,7 +27,6 @@ PARAMS = FinetuneParams(
         epochs=[0, 1, 3],
         k=[],
         in_context=False,
-        next_utterance=False,
         max_folds=MaxFolds(valid=None, test=1),
     ),
     generate=Generate(seed=0, top_p=0.9, temperature=1.0, samples=1, max_new_tokens=3),
@@ -129,7 +128,7 @@ def test_falls_by_hand():
 def test_the_command_writes_it(learner, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    shutil.copy(ROOT / "presets/embedded.yaml", "params.yaml")
     artifacts.write_records(artifacts.tasks_file("test"), TASKS)
     for folder in (artifacts.model_dir("in_place", 0), artifacts.BASE):
         artifacts.write_text(folder / "x", "x")

@@ -26,7 +26,7 @@ def learner(make_learner):
 
 @pytest.fixture
 def params():
-    return Settings.load(ROOT / "params.yaml").view(FinetuneParams)
+    return Settings.load(ROOT / "presets/embedded.yaml").view(FinetuneParams)
 
 
 def nats(learner, task):
@@ -68,7 +68,7 @@ def project(learner, tmp_path, monkeypatch):
     """A person with two replies in each of the two splits, and a variant to score them by."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
-    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    shutil.copy(ROOT / "presets/embedded.yaml", "params.yaml")
     for split, persona in (("valid", "i fish ."), ("test", "i read books .")):
         text = lines(persona, with_candidates("hi", "i like dogs"), with_candidates("ok", "bye"))
         artifacts.write_text(tmp_path / f"data/{split}_self_original.txt", text)

@@ -35,7 +35,7 @@ def comparison():
 def run(tmp_path):
     """A finished run: the committed metrics, a training run of one seed in force and of another."""
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "presets/embedded.yaml", tmp_path / "params.yaml")
     for seed in (0, 7):
         folder = tmp_path / artifacts.model_dir("in_place", seed)
         artifacts.write_text(folder / "history.csv", HISTORY)
@@ -193,9 +193,9 @@ def test_tests_by_other_metrics_are_shown_where_they_tell_a_pair_apart():
     assert not any("`in_place` – `transfer` | Hits@1" in line for line in shown)
 
 
-def test_how_to_run_again_names_the_rows_by_their_method():
+def test_how_to_run_again_asks_for_the_data_that_are_not_here():
     said = again(study())
-    assert "`meta_trained` `in_place`, `extra_place`, `in_place_support`" in said
+    assert "cp studies/real_cpu_seeds/params.yaml params.yaml\ndvc repro" in said
     assert "give your data for `PATH`" in said
 
 

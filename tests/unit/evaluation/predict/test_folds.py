@@ -17,7 +17,7 @@ from tests.wiring.closure import ROOT
 @pytest.fixture
 def params():
     """One update in all: its loss is that of θ itself, and finite."""
-    params = Settings.load(ROOT / "params.yaml").view(FinetuneParams)
+    params = Settings.load(ROOT / "presets/embedded.yaml").view(FinetuneParams)
     finetune = params.finetune.model_copy(
         update={"optimizer": "sgd", "lr": 1e30, "epochs": [0, 1], "batch_size": None}
     )

@@ -23,7 +23,6 @@ def settings(seed=0, valid=None, test=None, k=(0, 1, 3)):
         epochs=[0, 1],
         k=list(k),
         in_context=False,
-        next_utterance=False,
         max_folds=MaxFolds(valid=valid, test=test),
     )
 

@@ -162,7 +162,6 @@ def a_run(learner, **changes):
             "epochs": [0, 1],
             "k": [0, 1, 2],
             "in_context": True,
-            "next_utterance": False,
             "max_folds": MaxFolds(valid=1, test=1),
         }
         | changes

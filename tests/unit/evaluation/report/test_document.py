@@ -181,7 +181,7 @@ def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
 def project(tmp_path, monkeypatch):
     """The committed metrics, with the least of the rest that the report reads."""
     (tmp_path / "metrics").symlink_to(ROOT / "metrics")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     splits = {split: {"personas": 5} for split in artifacts.SPLITS}
     artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
@@ -237,7 +237,7 @@ def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
 def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
     from stages.report import report
 
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match=r"stages\.score"):
         report()

@@ -51,7 +51,7 @@ def test_every_variant_of_the_presets_has_its_title():
     """But for what P² Bot's self-play starts from."""
     from pipeline.params import read_yaml
 
-    variants = read_yaml(ROOT / "params.yaml")["variants"]
+    variants = read_yaml(ROOT / "presets/embedded.yaml")["variants"]
     assert list(rows.titles()) == [name for name in variants if not name.endswith("_transmitter")]
 
 

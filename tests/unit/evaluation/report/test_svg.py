@@ -8,7 +8,6 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.evaluation.report.svg import Line, Point, line_chart, scale
-from pipeline.evaluation.studies.curves import draw_history, read_curve
 
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
@@ -66,17 +65,3 @@ def test_the_same_values_give_the_same_bytes_and_what_is_not_finite_is_left_out(
     assert len(drawn(chart, "circle")) == 2
     with pytest.raises(DataError, match="no value to draw"):
         line_chart("t", "x", "y", [Line("a", [])])
-
-
-def test_a_history_is_drawn_by_step_without_its_empty_rows(tmp_path):
-    path = tmp_path / "p2bot" / "seed-0" / "history.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text("step,reward,valid_nll\n0,,2.5\n1,0.25,\n2,0.5,2.75\n")
-    assert read_curve(path, "valid_nll").points == [Point(0, 2.5), Point(2, 2.75)]
-    chart = draw_history(path, ["reward", "valid_nll"])
-    assert len(drawn(chart, "circle")) == 4
-    assert "p2bot/seed-0" in labels(chart)
-    with pytest.raises(DataError, match="no column 'loss'; there are: step, reward, valid_nll"):
-        read_curve(path, "loss")
-    with pytest.raises(DataError, match="not found"):
-        read_curve(tmp_path / "no.csv", "loss")

@@ -42,7 +42,7 @@ def records_of(shift):
 @pytest.fixture
 def project(tmp_path):
     """A folder with params and the predictions of two variants."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "presets/embedded.yaml", tmp_path / "params.yaml")
     for name, shift in (("transfer", 0.0), ("in_place", 1.0)):
         path = tmp_path / artifacts.predictions_file(name)
         artifacts.write_records(path, records_of(shift))

@@ -112,7 +112,7 @@ def test_markdown_holds_everything_and_no_mark_of_a_model():
 
 
 def test_the_command_needs_no_torch_and_names_the_stage_that_is_missing(tmp_path):
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     program = (
         "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv.pop(1));"
         "from stages import samples; from stages.shell import console; console.run(samples.samples)"

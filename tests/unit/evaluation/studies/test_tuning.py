@@ -74,7 +74,7 @@ def test_every_trial_is_a_row_those_that_diverged_too():
 
 
 def test_the_printed_line_is_a_variant_of_params_yaml():
-    values = read_yaml(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
     variant = Variant(
         init="pretrained", adapters=True, freeze_base=True, set={"outer_steps": 7, "inner_lr": 9.0}
     )
@@ -113,7 +113,7 @@ def test_every_grid_begins_with_the_values_in_force(preset):
     ],
 )
 def test_impossible_grids_are_refused(key, value, message):
-    values = read_yaml(ROOT / "params.yaml")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
     values["tune"][key] = value
     with pytest.raises(ParamsError, match=message):
         Settings(values, "params.yaml").check()
@@ -122,7 +122,7 @@ def test_impossible_grids_are_refused(key, value, message):
 @pytest.mark.parametrize(("name", "method"), [("transfer", "train"), ("in_place", "meta_train")])
 def test_the_committed_trials_are_those_of_the_embedded_preset(name, method):
     """Every trial at its point of the grid, the lowest chosen, and the documents quote it."""
-    params = Settings.load(ROOT / "params.yaml").check()
+    params = Settings.load(ROOT / "presets/embedded.yaml").check()
     points = grid(getattr(params.tune, method), params.tune.trials)
     with (ROOT / artifacts.tuning_file(name)).open() as file:
         rows = list(csv.DictReader(file))

@@ -28,7 +28,6 @@ def settings(**changes):
         "epochs": [0, 1, 3],
         "k": [0, 1],
         "in_context": False,
-        "next_utterance": False,
         "max_folds": MaxFolds(valid=None, test=None),
     }
     return Finetune(**values | changes)

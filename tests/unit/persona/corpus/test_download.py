@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch) -> Path:
 
 def set_data(**values) -> None:
     yaml = YAML(typ="safe", pure=True)
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = yaml.load((ROOT / "presets/embedded.yaml").read_text(encoding="utf-8"))
     small = {"people": {"train": 2, "valid": 1, "test": 1}, "dialogues": 2, "pretrain_lines": 20}
     params["data"]["synthetic"].update(small)
     params["data"].update(values)

@@ -10,9 +10,9 @@ from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 from pipeline.persona.text import normalise
 
 
-def params(seed=0, rule="canonical", **limits) -> Tasks:
+def params(seed=0, **limits) -> Tasks:
     limits = {"train": None, "valid": None, "test": None} | limits
-    return Tasks(seed=seed, persona_rule=rule, max_personas=MaxPersonas(**limits))
+    return Tasks(seed=seed, max_personas=MaxPersonas(**limits))
 
 
 def corpus(people=6, each=3, turns=4, candidates=False) -> list[ParsedDialogue]:
@@ -127,21 +127,10 @@ def test_the_seed_moves_candidates_and_nothing_else():
     ]
 
 
-def test_the_rule_is_the_one_asked_for():
+def test_variants_of_one_persona_are_one_task():
     given = corpus(people=2, each=2)
     given[2].persona.append("and one more.")  # another variant of person 0
-    sizes = {
-        rule: [len(t.dialogues) for t in build_tasks(given, "train", params(rule=rule))]
-        for rule in ("canonical", "exact_variant", "kmeans1155")
-    }
-    assert sizes == {"canonical": [2, 2], "exact_variant": [1, 2, 1], "kmeans1155": [1, 2, 1]}
-
-
-def test_pamls_clusters_are_of_training_personas_alone():
-    given = corpus(people=6, each=2)
-    given[6].persona.append("and one more.")
-    tasks = build_tasks(given, "test", params(rule="kmeans1155"))
-    assert [len(task.dialogues) for task in tasks] == [2] * 6
+    assert [len(task.dialogues) for task in build_tasks(given, "train", params())] == [2, 2]
 
 
 def test_too_few_others_to_draw_from():

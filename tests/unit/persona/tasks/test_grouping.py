@@ -1,4 +1,4 @@
-"""Rule B.2 and its two alternatives."""
+"""Which dialogues belong to one persona: the canonical rule."""
 
 from random import Random
 
@@ -8,7 +8,6 @@ from pipeline.params import People, Synthetic
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME
 from pipeline.persona.synthetic.people import Person, people_of
-from pipeline.persona.tasks import grouping
 from pipeline.persona.tasks.grouping import group, normalise_sentence
 from pipeline.persona.tasks.parser import parse
 
@@ -51,54 +50,32 @@ def persona(letters: str) -> list[str]:
 
 
 def test_three_shared_sentences_make_one_persona_two_do_not():
-    assert group([persona("abcde"), persona("abcxy")], "canonical") == [[0, 1]]
-    assert group([persona("abcde"), persona("abxyz")], "canonical") == [[0], [1]]
+    assert group([persona("abcde"), persona("abcxy")]) == [[0, 1]]
+    assert group([persona("abcde"), persona("abxyz")]) == [[0], [1]]
 
 
 def test_a_chain_of_variants_is_one_persona():
     chain = [persona("abcde"), persona("vwxyz"), persona("cdefg"), persona("efghi")]
-    assert group(chain, "canonical") == [[0, 2, 3], [1]]
+    assert group(chain) == [[0, 2, 3], [1]]
 
 
 def test_spelling_and_order_do_not_part_a_persona():
     one = ["i'm a nurse.", "i don t swim.", "i can't sing."]
     other = ["I cannot sing", "i am a nurse .", "i do not swim"]
-    assert group([one, other], "canonical") == [[0, 1]]
-    assert group([one, other], "exact_variant") == [[0, 1]]
+    assert group([one, other]) == [[0, 1]]
 
 
 def test_a_sentence_said_twice_counts_once():
-    assert group([persona("aaabb"), persona("abbbx")], "canonical") == [[0], [1]]
+    assert group([persona("aaabb"), persona("abbbx")]) == [[0], [1]]
 
 
 def test_a_short_variant_is_the_same_persona_as_itself():
-    assert group([persona("ab"), persona("xy"), persona("ba")], "canonical") == [[0, 2], [1]]
-
-
-def test_exact_variant_merges_nothing():
-    given = [persona("abcde"), persona("abcd"), persona("edcba")]
-    assert group(given, "exact_variant") == [[0, 2], [1]]
+    assert group([persona("ab"), persona("xy"), persona("ba")]) == [[0, 2], [1]]
 
 
 def test_groups_stand_in_the_order_of_their_first_dialogue():
     given = [persona(text) for text in ("xyz", "abc", "xyzw", "pqr", "cab")]
-    assert group(given, "canonical") == [[0, 2], [1, 4], [3]]
-
-
-def test_kmeans_parts_what_is_far_apart(monkeypatch):
-    monkeypatch.setattr(grouping, "PAML_CLUSTERS", 2)
-    given = [persona(text) for text in ("abcde", "vwxyz", "abcd", "wxyz", "bcde", "vwxy", "abcde")]
-    assert group(given, "kmeans1155") == [[0, 2, 4, 6], [1, 3, 5]]
-
-
-def test_kmeans_takes_sentences_as_written():
-    given = [["i'm old."], ["i am old."], ["i'm old."]]
-    assert group(given, "kmeans1155") == [[0, 2], [1]]
-
-
-def test_kmeans_with_fewer_variants_than_clusters_merges_nothing():
-    given = [persona("abcd"), persona("abce"), persona("abcd")]
-    assert group(given, "kmeans1155") == [[0, 2], [1]]
+    assert group(given) == [[0, 2], [1, 4], [3]]
 
 
 def test_many_personas_take_little_time():
@@ -106,7 +83,7 @@ def test_many_personas_take_little_time():
     random = Random(0)
     own = [[f"i own {i} {j}" for j in range(5)] for i in range(3000)]
     given = [random.sample(sentences, 4) for sentences in own for _ in range(3)]
-    assert len(group(given, "canonical")) == 3000
+    assert len(group(given)) == 3000
 
 
 def owner(sentences: list[str], persons: list[Person]) -> int:
@@ -131,7 +108,7 @@ def test_the_rule_recovers_exactly_the_generated_people():
     for split, persons in people_of(params).persons.items():
         personas = [dialogue.persona for dialogue in parse(corpus.texts[split], origin=split)]
         owners = [owner(sentences, persons) for sentences in personas]
-        groups = group(personas, "canonical")
+        groups = group(personas)
         assert [{owners[i] for i in members} for members in groups] == [
             {person} for person in dict.fromkeys(owners)
         ]

@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch) -> Path:
 
 def set_tasks(**values) -> None:
     yaml = YAML(typ="safe", pure=True)
-    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params = yaml.load((ROOT / "presets/embedded.yaml").read_text(encoding="utf-8"))
     params["tasks"].update(values)
     with Path("params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
@@ -129,7 +129,7 @@ def test_a_known_archive_with_a_dialogue_missing_is_refused(capsys):
         pytest.param(lambda: artifacts.raw_text("test").write_text(""), "empty", id="empty-split"),
         pytest.param(lambda: artifacts.RAW_SOURCE.write_text("{"), "not JSON", id="bad-source"),
         pytest.param(lambda: set_tasks(seed=-1), "tasks.seed", id="negative-seed"),
-        pytest.param(lambda: set_tasks(persona_rule="x"), "tasks.persona_rule", id="bad-rule"),
+        pytest.param(lambda: set_tasks(persona_rule="x"), "tasks.persona_rule", id="gone-key"),
         pytest.param(lambda: set_tasks(max_people=1), "tasks.max_people", id="unknown-key"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.learning.p2bot.receiver.network import Receiver
-from pipeline.learning.p2bot.self_play.episode import Game
+from pipeline.learning.p2bot.self_play.game import Game
 from pipeline.learning.p2bot.self_play.judges import Judges
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.network.language_model import LanguageModel

@@ -8,26 +8,26 @@ import torch
 from pipeline.errors import PipelineError
 from pipeline.learning.data.episodes import encode_tasks, generator
 from pipeline.learning.p2bot.meetings import meeting
-from pipeline.learning.p2bot.self_play import training
+from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.p2bot.self_play.conversations import play
-from pipeline.learning.p2bot.self_play.episode import COLUMNS
+from pipeline.learning.p2bot.self_play.game import COLUMNS
 from pipeline.learning.p2bot.self_play.judges import Judges
 from pipeline.learning.p2bot.self_play.rewards import Rewards, returns, value_range
 from pipeline.learning.training.history import history_csv
+from pipeline.learning.training.loop import Session
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from tests.support.self_play import TASKS, leaves, supervised
 
 
 def run(game, name="self-play", stop_after=None):
-    encoded = encode_tasks(TASKS[:1], game.learner.encoder)
-    validation = training.Validation(game, TASKS, encoded)
+    parts = {"train": TASKS, "valid": TASKS[:1]}
+    encoded = {split: encode_tasks(tasks, game.learner.encoder) for split, tasks in parts.items()}
 
     def on_step(number, _):
         if number == stop_after:
             raise PipelineError("killed")
 
-    checkpoint = Checkpoint(name, {})
-    return training.run(game, validation, supervised(game), checkpoint=checkpoint, on_step=on_step)
+    return train.run(game, TASKS, encoded, Session(Checkpoint(name, {}), on_step))
 
 
 def test_frozen_models_are_bit_identical_after_training(make_game):
@@ -51,7 +51,7 @@ def test_history_has_every_column_and_validation_starts_with_the_transmitter(mak
 
 def test_validation_scales_by_the_transmitters_own_range(make_game):
     game = make_game()
-    validation = training.Validation(game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder))
+    validation = train.Validation(game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder))
     theta = {name: 1.3 * value for name, value in game.learner.theta.items()}
     span, talks = [], []
     for one in (game.learner.theta, theta):

@@ -1,0 +1,22 @@
+"""Keys that earlier versions of params.yaml had, and what to do about each."""
+
+MOVED = {"receiver": "p2bot.receiver", "self_play": "p2bot.self_play"}
+
+REMOVED = {
+    "finetune.next_utterance": "fine-tuning is always by language modelling alone",
+    "meta_train.multi_step_loss": "the outer loss is the query's after the last inner step",
+    "tasks.persona_rule": "the rule is always canonical",
+}
+
+
+def advice(key: str) -> str | None:
+    """Return what to do about a key that an earlier version had; null for any other key.
+
+    >>> advice("self_play.lr")
+    'is p2bot.self_play.lr now; move it there'
+    """
+    for old, new in MOVED.items():
+        if key == old or key.startswith(f"{old}."):
+            return f"is {new}{key.removeprefix(old)} now; move it there"
+    reason = REMOVED.get(key)
+    return reason and f"is gone: {reason}; delete the line"

@@ -1,0 +1,96 @@
+"""Sections of the data stages: `data`, `tasks`, `base`."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pipeline.params.sections.section import Count, Natural, Positive, Section, Sha256
+
+
+def _is_url(source: str | None) -> bool:
+    return source is not None and source.startswith(("http://", "https://"))
+
+
+class People(Section):
+    """How many persons each split of the synthetic corpus has."""
+
+    train: Count
+    valid: Count
+    test: Count
+
+
+class Synthetic(Section):
+    """The synthetic corpus; read when `data.source` or `data.pretrain` is `synthetic`."""
+
+    seed: Natural
+    people: People
+    dialogues: Count  # per valid and test person; training persons have about 8
+    pretrain_lines: Count  # utterances of general text for pre-training the base
+
+
+class Data(Section):
+    """Where the corpus and the pre-training text come from."""
+
+    source: str  # synthetic | personachat | a path | a URL
+    sha256: Sha256 | None
+    pretrain: str | None  # null | synthetic | a path
+    pretrain_sha256: Sha256 | None
+    synthetic: Synthetic
+
+    @model_validator(mode="after")
+    def _url_needs_checksum(self) -> "Data":
+        if _is_url(self.source) and self.sha256 is None:
+            raise ValueError("a URL as data.source needs data.sha256")
+        if _is_url(self.pretrain):
+            raise ValueError("data.pretrain must be null, synthetic or a path, not a URL")
+        return self
+
+
+class MaxPersonas(Section):
+    """How many personas of each split are kept (null: all)."""
+
+    train: Count | None
+    valid: Count | None
+    test: Count | None
+
+
+class Tasks(Section):
+    """From text to persona tasks."""
+
+    seed: Natural
+    max_personas: MaxPersonas
+
+
+class Pretrain(Section):
+    """Pre-training of φ from `data/pretrain.txt`; read when `base.source` is `pretrain`."""
+
+    tokenizer: str | None  # folder with vocab.json and merges.txt; null: train one on the text
+    vocab_size: Count
+    num_layers: Count
+    width: Count
+    num_heads: Count
+    context: Annotated[int, Field(ge=32)]  # tokens
+    sequence_length: Count  # tokens of one packed training sequence
+    batch_size: Count  # sequences
+    steps: Count
+    warmup_steps: Natural
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    holdout: Annotated[float, Field(gt=0, lt=1)]  # share of the text kept for the held-out ppl
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> "Pretrain":
+        if self.width % self.num_heads:
+            raise ValueError(f"width {self.width} is not a multiple of num_heads {self.num_heads}")
+        if self.sequence_length > self.context:
+            raise ValueError("sequence_length is larger than context")
+        return self
+
+
+class Base(Section):
+    """The base model φ."""
+
+    source: str  # pretrain | a hub id | a folder
+    revision: str | None  # needed with a hub id
+    seed: Natural
+    pretrain: Pretrain

@@ -1,0 +1,103 @@
+"""Sections of fine-tuning, scoring and the commands: `finetune` to `compare`, and `tune`."""
+
+from math import prod
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.params.sections.section import Count, Natural, Positive, Section
+
+
+class MaxFolds(Section):
+    """How many dialogues of a persona are held out in turn (null: all)."""
+
+    valid: Count | None
+    test: Count | None
+
+
+class Finetune(Section):
+    """Fine-tuning on an unseen persona, the same for every variant (Section 4.2)."""
+
+    seed: Natural  # of folds, support draws and dialogue order; not the training seed
+    optimizer: Literal["sgd", "adam"]
+    lr: Positive
+    batch_size: Count | None  # replies per update; null: one support dialogue
+    epochs: list[Natural]
+    k: list[Natural]  # support dialogues of Fig. 3; empty: without it
+    in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
+    max_folds: MaxFolds
+
+    @model_validator(mode="after")
+    def _lists_are_increasing(self) -> "Finetune":
+        for name in ("epochs", "k"):
+            values = getattr(self, name)
+            if values != sorted(set(values)):
+                raise ValueError(f"{name} must be an increasing list, found {values}")
+        if self.epochs[:1] != [0] or self.k[:1] not in ([], [0]):
+            raise ValueError(
+                "epochs must start with 0, the score before adaptation, and so must k, or be empty"
+            )
+        return self
+
+
+class Generate(Section):
+    """Decoding (App. B: nucleus sampling)."""
+
+    seed: Natural
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    temperature: Positive  # logits are divided by it before the nucleus is taken
+    samples: Count  # nucleus samples per reply; the first is Table 1's
+    max_new_tokens: Count
+
+
+class Score(Section):
+    """Intervals over personas."""
+
+    seed: Natural
+    bootstrap_samples: Count
+
+
+class Claim(Section):
+    """A question about two variants, asked before there are numbers."""
+
+    a: str
+    b: str
+    question: Annotated[str, Field(min_length=1)]
+
+
+class Compare(Section):
+    """Paired tests between variants."""
+
+    seed: Natural
+    permutations: Count
+    claims: list[Claim]  # a family of tests of its own
+
+    @model_validator(mode="after")
+    def _claims_are_distinct(self) -> "Compare":
+        asked = [{claim.a, claim.b} for claim in self.claims]
+        for number, pair in enumerate(asked):
+            if len(pair) == 1:
+                raise ValueError(f"claims: {pair.pop()!r} cannot be compared with itself")
+            if pair in asked[:number]:
+                raise ValueError(f"claims: two are about {' and '.join(sorted(pair))}")
+        return self
+
+
+Values = Annotated[list[Any], Field(min_length=1)]
+
+
+class Tune(Section):
+    """The grids of `python -m stages.tune`, one for each way of training; no stage reads them."""
+
+    seed: Natural  # training seed of every trial
+    trials: Count  # of every variant, whatever its kind
+    train: dict[str, Values]  # dotted keys of params.yaml, as in a variant's `set`
+    meta_train: dict[str, Values]
+
+    @model_validator(mode="after")
+    def _grids_hold_the_trials(self) -> "Tune":
+        for name in ("train", "meta_train"):
+            size = prod(len(values) for values in getattr(self, name).values())
+            if size < self.trials:
+                raise ValueError(f"{name} has {size} points, for {self.trials} trials")
+        return self

@@ -1,0 +1,57 @@
+"""Sections of the training stages: `adapters`, `train`, `meta_train`."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from pipeline.params.sections.section import Count, Natural, Positive, Section, Weight
+
+
+class Adapters(Section):
+    """Φ: the bottleneck adapters of Fig. 2."""
+
+    bottleneck: Count
+    init_std: Positive  # of the down-projection; the up-projection starts at zero (Eq. 2)
+
+
+class Loop(Section):
+    """What every training loop has besides its method's own numbers."""
+
+    warmup_steps: Natural  # linear warm-up of the learning rate
+    clip: Positive  # largest gradient norm
+    validate_every: Count  # steps
+    patience: Count  # validations without a new best that are borne; the next one stops
+
+
+class DialogueLoop(Loop):
+    """What normal training and meta-training have in common."""
+
+    valid_episodes: Count  # fixed (support, query) draws per valid persona
+    precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
+
+
+class Train(DialogueLoop):
+    """Normal training (Section 4.2): Adam on pooled replies."""
+
+    lr: Positive
+    batch_size: Count  # replies
+    steps: Count
+    probe_lr: Positive  # one SGD step, only for history's adaptation curve; selects nothing
+
+
+class MetaTrain(DialogueLoop):
+    """The rest of meta-training; α, β and their like are top-level keys."""
+
+    inner_optimizer: Literal["sgd", "adam"]  # its state is fresh for every task
+    inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
+    learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
+    support_loss: Weight  # added to the outer loss: the support losses' mean, each before its step
+
+    @model_validator(mode="after")
+    def _learned_rates_are_of_sgd(self) -> "MetaTrain":
+        if self.learn_inner_lr and self.inner_optimizer != "sgd":
+            raise ValueError(
+                f"learn_inner_lr learns the rates of SGD steps, found inner_optimizer "
+                f"{self.inner_optimizer}; set one of them back"
+            )
+        return self
