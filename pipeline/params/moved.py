@@ -18,5 +18,7 @@ def advice(key: str) -> str | None:
     for old, new in MOVED.items():
         if key == old or key.startswith(f"{old}."):
             return f"is {new}{key.removeprefix(old)} now; move it there"
+    if key == "extends":
+        return "is for files of presets/; `python -m stages.preset NAME` writes a whole file"
     reason = REMOVED.get(key)
     return reason and f"is gone: {reason}; delete the line"

@@ -1,5 +1,6 @@
 """Variants' records with a known difference between them, for the tests of comparisons."""
 
+from pipeline.evaluation.comparison.levels import compare_levels
 from tests.support.prediction_builder import full
 
 
@@ -15,6 +16,11 @@ def variant(shift=0.0, *, personas=10, hit=True, **changes):
         )
         for person in range(personas)
     ]
+
+
+def compare(*args, **options):
+    """What the file holds."""
+    return compare_levels(*args, **options).content()
 
 
 def first_of_each(found):

@@ -1,5 +1,8 @@
 """One variant's records at every setting that score reads, with numbers worked out by hand."""
 
+from types import SimpleNamespace
+
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.prediction_builder import a_prediction, full
 
@@ -25,3 +28,11 @@ def records_of(person):
 
 
 RECORDS = [record for person in (0, 1) for record in records_of(person)]
+
+
+def written(records, bootstrap):
+    """What the three files hold."""
+    scores = score_variant(records, bootstrap)
+    return SimpleNamespace(
+        metrics=scores.metrics.content(), kshot=scores.kshot, details=scores.details.content()
+    )

@@ -1,6 +1,6 @@
 """Contents of variant.json, with counts that tests can tell apart."""
 
-from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.schemas.base import parse
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import Settings, Variant
 from tests.wiring.closure import ROOT

@@ -105,6 +105,7 @@ def test_impossible_values_are_refused_by_name(values, key, value, message):
     [
         ("receiver", r"'receiver'; is p2bot.receiver now; move it there"),
         ("self_play", r"'self_play'; is p2bot.self_play now; move it there"),
+        ("extends", r"'extends'; is for files of presets/; `python -m stages.preset NAME`"),
         ("tasks.persona_rule", r"tasks.persona_rule: is gone: .*canonical; delete the line"),
         ("finetune.next_utterance", r"finetune.next_utterance: is gone: .*delete the line"),
     ],

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison.levels import compare
-from pipeline.evaluation.statistics.paired import detectable
+from pipeline.evaluation.comparison.paired import detectable
 from pipeline.params import Claim
-from tests.support.compared_variants import first_of_each, variant
+from tests.support.compared_variants import compare, first_of_each, variant
 from tests.support.prediction_builder import full
 
 

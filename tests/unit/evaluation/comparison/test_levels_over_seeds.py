@@ -3,9 +3,8 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison.levels import compare
 from pipeline.params import Claim
-from tests.support.compared_variants import first_of_each, variant
+from tests.support.compared_variants import compare, first_of_each, variant
 
 
 def test_seeds_are_corrected_within_their_family():

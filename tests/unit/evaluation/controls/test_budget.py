@@ -26,7 +26,7 @@ from pipeline.learning.data.episodes import num_replies as replies_of
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.learning.meta.train import episode_size, inner_loop_of
 from pipeline.model.variant.record import VariantFile
-from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
+from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, load_preset
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.tasks.build import build_tasks
@@ -41,7 +41,7 @@ PERSONAS, DIALOGUES, REPLIES = 955, 8939, 65719  # Persona-chat's training split
 
 
 def settings(preset: str) -> Settings:
-    return Settings.load(ROOT / f"presets/{preset}.yaml")
+    return load_preset(preset, ROOT / "presets")
 
 
 def synthetic(preset: str, folder: Path) -> list[PersonaTask]:

@@ -1,24 +1,25 @@
 """The report: numbers where they belong, every claim answered, no gain sold as personal."""
 
-import re
-import shutil
-import subprocess
-import sys
-import xml.etree.ElementTree as ET
-
 import pytest
 
-from pipeline import artifacts
-from pipeline.errors import MissingFileError
-from pipeline.evaluation.report.document import claims, distinguishable, document, levels, warnings
-from pipeline.evaluation.report.figures import gains
-from pipeline.evaluation.report.inputs import Family, Findings, PairedResult, Shots
-from pipeline.evaluation.report.markdown import interval, number, table
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import Details, Interval
-from tests.support.details_builder import content
+from pipeline.evaluation.report.cells import interval, number
+from pipeline.evaluation.report.document import document, levels, warnings
+from pipeline.evaluation.report.findings import Findings
+from pipeline.evaluation.report.markdown import table
+from pipeline.evaluation.report.paired_tests import claims, distinguishable
+from pipeline.evaluation.schemas.base import Estimate, parse
+from pipeline.evaluation.schemas.comparison import (
+    AdaptationTest,
+    AdaptationTests,
+    Comparison,
+    Families,
+    Family,
+    LevelTest,
+)
+from pipeline.evaluation.schemas.details import Details
+from tests.support.details_builder import content, floors
+from tests.support.report_cells import cells
 from tests.support.training_runs import run
-from tests.wiring.closure import ROOT
 
 
 OTHERS = Family(tests=3, smallest_p_holm=0.0003)
@@ -26,12 +27,6 @@ OTHERS = Family(tests=3, smallest_p_holm=0.0003)
 
 def details(**values):
     return parse(Details, content(**values), "x.json")
-
-
-def cells(text: str, first: str) -> list[str]:
-    """Return the cells of the table row whose first cell is `first`."""
-    (row,) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
-    return [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25, **more):
@@ -45,27 +40,41 @@ def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25
         "p": 0.0001,
         "p_holm": 0.25,
         "verdict": "not distinguishable",
-        "over_seeds": None,
     }
-    return PairedResult.model_validate(values | more)
+    if metric in ("gain", "swap_gap"):
+        return AdaptationTest.model_validate(values | {"detectable": 0.1} | more)
+    power = {"uncorrected": 0.1, "holm_first_step": 0.2}
+    rest = {"d_z": None, "d_z_interval": None, "detectable": power, "over_seeds": None}
+    return LevelTest.model_validate(values | rest | more)
 
 
-def findings(**values):
+def comparison(tests=(), others=OTHERS, adaptation_tests=()):
+    families = Families(claims=Family(tests=0, smallest_p_holm=0.0), others=others)
+    adaptation = AdaptationTests(correction="Holm", families=families, tests=list(adaptation_tests))
+    return Comparison(
+        alpha=0.05,
+        correction="Holm",
+        families=families,
+        intervals="",
+        tests=list(tests),
+        variants=[],
+        adaptation=adaptation,
+    )
+
+
+def findings(*, tests=(), others=OTHERS, adaptation_tests=(), **values):
     defaults = {
         "facts": ["Personas: 16 test."],
         "details": {"transfer": details()},
-        "shots": {},
         "kshot": {},
-        "floors": {"random": {"hits_at_1": 5.0}},
-        "tests": [],
-        "others": OTHERS,
-        "alpha": 0.05,
+        "floors": floors(),
+        "comparison": comparison(tests, others, adaptation_tests),
     }
     return Findings(**(defaults | values))
 
 
 def test_a_level_stands_beside_the_papers_with_its_interval():
-    text = levels({"transfer": details()}, {"unigram": {"ppl": 144.894}})
+    text = levels({"transfer": details()}, floors(unigram={"ppl": 144.894}))
     ours_and_theirs = ["20.00 [19.88, 20.12]", "27.35", "30.0 [29.9, 30.1]", "10.9"]
     assert cells(text, "`transfer`")[1:5] == ours_and_theirs
     assert cells(text, "Unigrams")[1:] == ["144.89", "–", "–", "–", "–", "–"]
@@ -73,9 +82,9 @@ def test_a_level_stands_beside_the_papers_with_its_interval():
 
 def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
     both = {"mine": details(), "in_place": details(), "reinit": details()}
-    rows = [line.split("|")[1].strip() for line in levels(both, {}).splitlines()[2:]]
+    rows = [line.split("|")[1].strip() for line in levels(both, None).splitlines()[2:]]
     assert rows == ["`reinit`", "`in_place`", "`mine`"]
-    assert cells(levels(both, {}), "`mine`")[2::2] == ["–", "–", "–"]
+    assert cells(levels(both, None), "`mine`")[2::2] == ["–", "–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +146,8 @@ def test_seeds_have_a_section_only_where_there_are_several():
     assert "## Training seeds" not in document(findings(), {})
     crossed = {"value": 20.0, "low": 19.0, "high": 21.0, "crossed_low": 15.0, "crossed_high": 25.0}
     over = {
+        "seeds": [0, 1],
+        "p": 0.25,
         "difference": {"value": -0.25, "low": -0.75, "high": 0.25},
         "p_holm": 0.75,
         "verdict": "not distinguishable",
@@ -162,82 +173,6 @@ def test_tests_of_adaptation_have_a_table_of_their_own():
 def test_numbers():
     assert number(-0.0004, 3) == "0.000"
     assert interval(None, 2) == "–"
-    assert interval(Interval(value=1.5, low=None, high=None), 2) == "1.50"
+    assert interval(Estimate(value=1.5, low=None, high=None), 2) == "1.50"
     assert table(["a", "b"], []) == ""
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
-
-
-def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
-    gain = {"value": 0.5, "low": 0.25, "high": 0.75}
-    shots = Shots.model_validate(
-        {"points": {"0": {}, "3": {"gain_by_epoch": {"1": gain, "3": gain}}}, "in_context": None}
-    )
-    pictures = gains(findings(shots={"in_place": shots}))
-    assert list(pictures) == ["gain_k3.svg"]
-    assert len(re.findall("<circle", pictures["gain_k3.svg"])) == 3
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """The committed metrics, with the least of the rest that the report reads."""
-    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    splits = {split: {"personas": 5} for split in artifacts.SPLITS}
-    artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
-    base = {"source": "folder", "num_parameters": 1234, "pretraining": None}
-    artifacts.write_json(artifacts.BASE_FACTS, base)
-    return tmp_path
-
-
-def test_the_committed_metrics_make_the_same_report_twice_without_torch(project):
-    """In a process of its own, where torch cannot be imported."""
-    history = artifacts.model_dir("in_place", 0) / "history.csv"
-    artifacts.write_text(history, "step,outer_loss\n1,2.0\n2,1.0\n")
-    script = (
-        "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv[1])\n"
-        "from stages.report import report; report()"
-    )
-    contents = []
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", script, ROOT], check=True, capture_output=True)
-        contents.append({p.name: p.read_bytes() for p in artifacts.REPORT.iterdir()})
-    assert contents[0] == contents[1]
-    text = contents[0]["index.md"].decode()
-    committed = artifacts.read_json(artifacts.details_file("in_place"), made_by="score")
-    ppl = committed["metrics"]["ppl"]["value"]
-    assert cells(text.partition("## Adaptation")[0], "`in_place`")[1].startswith(f"{ppl:.2f} [")
-    pictures = re.findall(r"\]\((.+\.svg)\)", text)
-    assert "in_place-seed-0-loss.svg" in pictures
-    assert sorted([*pictures, "index.md"]) == sorted(contents[0])
-    for picture in pictures:
-        ET.fromstring(contents[0][picture])
-
-
-def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
-    """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
-    from stages.report import report
-
-    (project / "metrics").unlink()
-    shutil.copytree(ROOT / "metrics", project / "metrics")
-    for folder in (artifacts.KSHOT, artifacts.DETAILS):
-        (there,) = folder.glob("transfer.*")
-        shutil.copy(there, there.with_stem("dropped"))
-    for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
-        path = artifacts.model_dir(name, seed) / "history.csv"
-        artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
-    report()
-    assert "kshot: left out, no key of variants in params.yaml: dropped" in capsys.readouterr().out
-    text = (artifacts.REPORT / "index.md").read_text()
-    assert "dropped" not in text
-    curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
-    assert curves == ["in_place-seed-0-loss.svg", "p2_receiver-seed-0-loss.svg"]
-
-
-def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
-    from stages.report import report
-
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingFileError, match=r"stages\.score"):
-        report()

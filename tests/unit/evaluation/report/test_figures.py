@@ -6,7 +6,10 @@ import re
 
 import pytest
 
-from pipeline.evaluation.report.figures import figure_3, training
+from pipeline.evaluation.report.figures import figure_3, gains, training
+from pipeline.evaluation.schemas.base import parse
+from pipeline.evaluation.schemas.details import Details
+from tests.support.details_builder import content
 from tests.wiring.closure import ROOT
 
 
@@ -34,6 +37,17 @@ def test_figure_3_has_the_points_of_the_csv():
 def test_a_metric_that_no_csv_has_gets_no_picture():
     text = "k,ppl,ppl_low,ppl_high,hits_at_1,hits_at_1_low,hits_at_1_high,f1,f1_low,f1_high\n"
     assert list(figure_3({"a": text + "0,5.0,,,,,,,,\n"})) == ["fig3_ppl.svg"]
+
+
+def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
+    gain = {"value": 0.5, "low": 0.25, "high": 0.75}
+    zero = {"epoch": 0, "metrics": {}}
+    three = {"epoch": 3, "metrics": {}, "change": {}, "gain_by_epoch": {"1": gain, "3": gain}}
+    shots = content()["k_shot"] | {"points": {"0": zero, "3": three}}
+    scored = parse(Details, content() | {"k_shot": shots}, "x.json")
+    pictures = gains({"in_place": scored})
+    assert list(pictures) == ["gain_k3.svg"]
+    assert len(re.findall("<circle", pictures["gain_k3.svg"])) == 3
 
 
 def test_a_training_run_is_drawn_by_what_its_history_has():

@@ -6,12 +6,15 @@ from math import exp
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.evaluation.metrics import all as metrics
 from pipeline.evaluation.report import rows
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import Details, Interval, adaptation_rows, floor_rows, table_1
-from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.report.formats import TABLE_1
+from pipeline.evaluation.report.rows import adaptation_rows, floor_rows, table_1
+from pipeline.evaluation.schemas.base import Estimate, parse
+from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from tests.support.details_builder import FLOORS, content, interval, shown
+from tests.support.details_builder import content, floors, interval, shown
 from tests.support.prediction_builder import full
 from tests.wiring.closure import ROOT
 
@@ -35,9 +38,13 @@ def details(**values):
 
 
 def test_the_papers_table_is_copied_right():
-    found = {row.title: tuple(row.paper[metric] for metric in rows.METRICS) for row in table_1({})}
+    found = {row.title: tuple(row.paper[metric] for metric in TABLE_1) for row in table_1({})}
     assert found == TABLE_1_OF_THE_PAPER
     assert list(found) == list(TABLE_1_OF_THE_PAPER)
+
+
+def test_the_columns_are_table_1s_metrics():
+    assert [metric.name for metric in metrics.TABLE_1] == list(TABLE_1)
 
 
 def test_quoted_systems_say_that_their_setting_differs():
@@ -58,7 +65,7 @@ def test_every_variant_of_the_presets_has_its_title():
 def test_our_scores_stand_beside_the_papers_of_the_same_system():
     rows = {row.title: row for row in table_1({"in_place": details(ppl=interval(9.0))})}
     ours = rows["In-place MAMLviaPP"]
-    assert ours.ours["ppl"] == Interval(value=9.0, low=8.875, high=9.125)
+    assert ours.ours["ppl"] == Estimate(value=9.0, low=8.875, high=9.125)
     assert ours.paper["ppl"] == 14.10
     assert rows["Extra-place MAMLviaPP"].ours == {"ppl": None, "hits_at_1": None, "f1": None}
 
@@ -73,27 +80,29 @@ def test_a_variant_unknown_to_the_paper_stands_under_its_own_name_before_quoted_
 def test_scores_that_were_not_measured_are_no_numbers():
     row = table_1({"transfer": details(hits_at_1=None)})[1]
     assert row.ours["hits_at_1"] is None
-    assert row.ours["f1"] == Interval(value=10.0, low=9.875, high=10.125)
+    assert row.ours["f1"] == Estimate(value=10.0, low=9.875, high=10.125)
 
 
 def test_floors_then_the_oracle_each_in_its_own_column():
-    assert shown(floor_rows(FLOORS)) == [
+    assert shown(floor_rows(floors())) == [
         ("floor", "Random ranking", "hits_at_1", 5.0),
         ("floor", "TF-IDF ranker: persona and partner", "hits_at_1", 25.0),
         ("floor", "TF-IDF ranker: persona", "hits_at_1", 12.5),
+        ("floor", "TF-IDF ranker: partner", "hits_at_1", 7.5),
         ("floor", "Constant reply", "f1", 10.5),
+        ("floor", "Frequent words", "f1", 11.5),
         ("floor", "Unigrams", "ppl", 300.0),
         ("oracle", "The grammar itself", "ppl", 5.25),
     ]
 
 
 def test_real_data_has_no_oracle():
-    assert "oracle" not in {row.kind for row in floor_rows(FLOORS | {"oracle": None})}
+    assert "oracle" not in {row.kind for row in floor_rows(floors(oracle=None))}
 
 
 def test_a_floor_that_is_no_number_is_refused():
-    with pytest.raises(DataError, match=r"Unigrams: a number was expected, found 'many'"):
-        floor_rows({"unigram": {"ppl": "many"}})
+    with pytest.raises(DataError, match=r"floors.json: unigram.ppl: not as its stage writes it"):
+        floors(unigram={"ppl": "many"})
 
 
 def test_who_ends_where_another_starts_is_named():
@@ -144,7 +153,8 @@ def test_what_score_writes_is_what_the_tables_read():
             ("test", "swap"),
         )
     ]
-    found = json.loads(json.dumps(report(records, Bootstrap(samples=20, seed=0)).details))
+    scores = score_variant(records, Bootstrap(samples=20, seed=0))
+    found = json.loads(json.dumps(scores.details.content()))
     (row,) = adaptation_rows({"transfer": parse(Details, found, "x.json")})
     assert (row.epoch, row.gain.value, row.swap_gap.value) == (1, 0.75, 0.0)
     assert row.before.value == pytest.approx(exp(7 / 4))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.evaluation.scoring.adaptation import adaptation
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from tests.support.adaptation_of import adaptation
 from tests.support.prediction_builder import a_prediction
 
 

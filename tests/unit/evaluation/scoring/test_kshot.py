@@ -6,8 +6,7 @@ from math import exp
 
 import pytest
 
-from pipeline.evaluation.scoring.details import report
-from tests.support.scored_records import BOOTSTRAP, RECORDS
+from tests.support.scored_records import BOOTSTRAP, RECORDS, written
 
 
 COLUMNS = "k,ppl,ppl_low,ppl_high,hits_at_1,hits_at_1_low,hits_at_1_high,f1,f1_low,f1_high,personas"
@@ -18,7 +17,7 @@ def rows(found):
 
 
 def test_kshot_takes_k_0_at_epoch_0_and_the_rest_at_the_headline_epoch():
-    found = report(RECORDS, BOOTSTRAP)
+    found = written(RECORDS, BOOTSTRAP)
     assert found.kshot.splitlines()[0] == COLUMNS
     zero, three = rows(found)
     assert (zero["k"], three["k"]) == ("0", "3")
@@ -37,14 +36,14 @@ def test_candidates_and_responses_that_are_null_leave_cells_empty():
         record.model_copy(update=bare) if record.k == 3 and record.epoch == 1 else record
         for record in RECORDS
     ]
-    three = rows(report(records, BOOTSTRAP))[1]
+    three = rows(written(records, BOOTSTRAP))[1]
     assert float(three["ppl"]) == exp(9 / 8)
     assert three["hits_at_1"] == three["hits_at_1_low"] == three["f1"] == three["f1_high"] == ""
 
 
 def test_without_any_k_shot_record_the_table_is_empty():
     records = [record for record in RECORDS if record.protocol != "k_shot"]
-    found = report(records, BOOTSTRAP)
+    found = written(records, BOOTSTRAP)
     assert found.kshot == COLUMNS + "\n"
     assert found.details["k_shot"] == {
         "personas": 0,

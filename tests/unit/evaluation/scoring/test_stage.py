@@ -97,7 +97,7 @@ def test_compare_takes_every_variant_that_has_predictions(project):
     dropped.write_bytes((project / "predictions/transfer.jsonl").read_bytes())
     done = run(project, "-m", "stages.compare")
     assert done.returncode == 0, done.stderr
-    assert "predictions: left out, no key of variants in params.yaml: dropped" in done.stdout
+    assert "predictions: left out, not in scored of params.yaml: dropped" in done.stdout
     found = json.loads((project / "metrics/details/comparison.json").read_text())
     assert found["variants"] == ["in_place", "transfer"]
     assert len(found["tests"]) == 3

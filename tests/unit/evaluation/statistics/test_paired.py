@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from pipeline.evaluation.statistics.paired import effect_size, holm, sign_flip_p
+from pipeline.evaluation.comparison.paired import effect_size, holm, sign_flip_p
 from tests.wiring.closure import ROOT
 
 
@@ -46,7 +46,7 @@ def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
     """Of such a t scipy seeks the interval for ever, deaf to Ctrl-C: in a process of its own."""
     values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
     program = (
-        "import numpy as np; from pipeline.evaluation.statistics.paired import effect_size;"
+        "import numpy as np; from pipeline.evaluation.comparison.paired import effect_size;"
         f"print(effect_size(np.array({values})), effect_size(-np.array({values})))"
     )
     command = [sys.executable, "-c", program]

@@ -183,7 +183,7 @@ def test_what_is_missing_is_named(folder):
     params = tuning_params()
     params["variants"]["nowhere"] = {"init": "pretrained"}
     write_params(folder, params)
-    with pytest.raises(ParamsError, match=r"'nowhere' stands in 0 of the lists"):
+    with pytest.raises(ParamsError, match=r"'nowhere' stands in none of the lists"):
         tune("nowhere")
     (folder / artifacts.tasks_file("valid")).unlink()
     with pytest.raises(MissingFileError, match=r"valid.jsonl: not found; run .*stages.tasks"):

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.errors import ParamsError, TrainingError
 from pipeline.evaluation.studies.tuning import Cost, Trial, best, criterion, grid, trials_csv, tuned
-from pipeline.params import Settings, Variant, read_yaml
+from pipeline.params import Settings, Variant, load_preset, read_yaml
 from pipeline.params.row import variant_row
 from tests.support.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
@@ -92,7 +92,7 @@ def test_the_printed_line_is_a_variant_of_params_yaml():
 @pytest.mark.parametrize("preset", ["embedded", "small", "paper", "real_cpu", "real_gpu"])
 def test_every_grid_begins_with_the_values_in_force(preset):
     """So the first trial is the variant as it is, and what is chosen is no worse on valid."""
-    values = read_yaml(ROOT / f"presets/{preset}.yaml")
+    values = load_preset(preset, ROOT / "presets").check().model_dump()
     for method in ("train", "meta_train"):
         first = grid(values["tune"][method], 1)[0]
         assert "finetune.lr" in first
