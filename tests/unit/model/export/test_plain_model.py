@@ -18,8 +18,8 @@ from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Settings
 from stages.commands.export import export
 from tests.conftest import AXES, a_dialogue, tiny_gpt2
-from tests.equivalence.test_next_utterance import variant
-from tests.unit.learning.training.test_variant_run import a_run
+from tests.support.next_utterance import variant
+from tests.support.variant_runs import a_run
 from tests.wiring.closure import ROOT
 
 
