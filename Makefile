@@ -8,21 +8,25 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test bench lint types layers format clean
+.PHONY: help install repro test mutations bench lint types layers format clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED)  ## make .venv with the pinned packages (once)
 
+# As `dvc repro`, with stages that do not need each other at the same time.
 repro: $(INSTALLED)  ## run what changed on the parameters in force, then show Table 1
-	$(BIN)/dvc repro
+	$(BIN)/python -m stages.repro
 	$(BIN)/python -m stages.table
 
 # Files in their order, not those of many tests first: tests/end_to_end/ is few tests, and longest.
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		-m "not gpu" -rfEs
+
+mutations: $(INSTALLED)  ## break the code on purpose, and name the tests that notice
+	$(BIN)/python -m tests.mutations
 
 bench: $(INSTALLED)  ## measure speed and memory against other ways; wants two idle cores
 	$(BIN)/python -m benchmarks

@@ -9,10 +9,9 @@ from torch import Tensor
 from benchmarks.dialogues import Size, learner
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.meta import maml
 from pipeline.learning.parallel.over_threads import TaskThreads
-from pipeline.learning.training import normal
+from pipeline.learning.training import supervised
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read
 from pipeline.model.network.language_model import SPECIAL, WTE
@@ -23,7 +22,7 @@ from pipeline.processes.device import task_threads
 
 
 class Exact:
-    """The exact meta-step of Algorithm 1 or, with adapters, 2; `options` are those of `Inner`."""
+    """The exact meta-step of Algorithm 1, or 2 with adapters; `options` go to `InnerLoop`."""
 
     def __init__(
         self, size: Size, *, adapters: bool = False, steps: int = 1, **options: Any
@@ -35,8 +34,7 @@ class Exact:
     def meta_step(self, episodes: Sequence[Episode], lr: float) -> None:
         """Leave the meta-gradient in θ's `.grad`."""
         clear(self.learner)
-        rates = InnerRates(list(self.learner.theta), lr)
-        inner = InnerLoop(rates, self._steps, "exact", **self._options)
+        inner = InnerLoop(list(self.learner.theta), lr, self._steps, "exact", **self._options)
         maml.meta_gradient(self.learner, self.learner.theta, episodes, inner, threads=self._threads)
 
     def table_gradient(self) -> Tensor:
@@ -54,14 +52,14 @@ class Plain:
         """Take all dialogues as one batch."""
         clear(self.learner)
         pieces = [piece for e in episodes for piece in [*e.support, *e.query]]
-        normal.gradient(self.learner, self.learner.theta, pieces)
+        supervised.gradient(self.learner, self.learner.theta, pieces)
 
     def one_by_one(self, episodes: Sequence[Episode]) -> None:
         """Take a dialogue at a time, gradients added up."""
         clear(self.learner)
         for episode in episodes:
             for piece in [*episode.support, *episode.query]:
-                normal.gradient(self.learner, self.learner.theta, [piece])
+                supervised.gradient(self.learner, self.learner.theta, [piece])
 
     def one_reply_each(self, episodes: Sequence[Episode]) -> None:
         """Take every reply as an example of its own, otherwise as `one_by_one`."""
@@ -69,7 +67,7 @@ class Plain:
         for episode in episodes:
             for piece in [*episode.support, *episode.query]:
                 examples = [type(piece)(piece.window, (span,)) for span in piece.spans]
-                normal.gradient(self.learner, self.learner.theta, examples)
+                supervised.gradient(self.learner, self.learner.theta, examples)
 
 
 def clear(learner: Learner) -> None:

@@ -33,6 +33,10 @@ class DivergedError(TrainingError):
     exit_code = 3  # so that `tune` can tell a bad rate from a broken run
 
 
+class StageError(PipelineError):
+    """A stage that `make repro` started and that failed, or DVC's refusal to go on."""
+
+
 class MissingFileError(PipelineError):
     """An input that an earlier stage should have written."""
 

@@ -1,9 +1,7 @@
 """DVC stage `compare`: paired tests between all rows of Table 1."""
 
 from pipeline import artifacts
-from pipeline.evaluation.comparison.adaptation import compare_adaptation
-from pipeline.evaluation.comparison.levels import compare as compare_variants
-from pipeline.evaluation.records.headline import headline_records
+from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
@@ -23,11 +21,10 @@ def compare() -> None:
         artifacts.PREDICTIONS, ".jsonl", view.scored, made_by="finetune VARIANT"
     )
     records = {name: _predictions(name) for name in names}
-    headline = {name: headline_records(own) for name, own in records.items()}
-    options = {"permutations": params.permutations, "seed": params.seed}
-    content = compare_variants(headline, params.claims, **options)
-    content["adaptation"] = compare_adaptation(records, params.claims, **options)
-    artifacts.write_json(artifacts.COMPARISON, content)
+    comparison = compare_variants(
+        records, params.claims, permutations=params.permutations, seed=params.seed
+    )
+    artifacts.write_json(artifacts.COMPARISON, comparison.content())
     console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
 
 

@@ -23,12 +23,12 @@ def _oracle() -> Oracle | None:
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
-    found = measure_floors(_tasks("train"), _tasks("test"), tokens, _oracle())
-    artifacts.write_json(artifacts.FLOORS, found)
+    measured = measure_floors(_tasks("train"), _tasks("test"), tokens, _oracle())
+    artifacts.write_json(artifacts.FLOORS, measured.content())
     shown = [
         f"{name} {metric} {value:.4g}"
-        for name, content in found.items()
-        for metric, value in (content or {}).items()
+        for name, floor in measured
+        for metric, value in floor or ()
         if isinstance(value, float)
     ]
     console.out.print(f"{artifacts.FLOORS}: {', '.join(shown)}")

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from pipeline.learning.meta import train
-from pipeline.learning.parallel import over_ranks, ranks
-from pipeline.learning.training.run import Identity, load_tasks, save, start
+from pipeline.learning.meta.over_ranks import SharedCheckpoint
+from pipeline.learning.parallel import ranks
+from pipeline.learning.training.loop import Session
+from pipeline.learning.training.variant_run import VariantRun, load_tasks, save, start
 from pipeline.model.network.language_model import Attention
 from pipeline.params import MetaTrainParams, Settings
 from pipeline.params.methods import refuse_other_method
@@ -23,19 +25,18 @@ def meta_train(
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(MetaTrainParams, variant.set)
-    identity = Identity("meta_train", name, seed, variant, params.adapters, params)
-    place = ranks.here()
+    run = VariantRun("meta_train", name, seed, variant, params.adapters, params)
+    here = ranks.here()
     attention: Attention = "eager" if params.meta_gradient == "exact" else "sdpa"
-    learner = start(identity, attention, params.meta_train.precision)
+    learner = start(run, attention, params.meta_train.precision)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
-    checkpoint = over_ranks.OneWriter(identity.checkpoint(), place)
+    checkpoint = SharedCheckpoint(run.checkpoint(), here)
     title = f"meta_train {name} {seed}"
-    with console.progress(title, params.outer_steps, shown=place.first) as on_step:
-        trained, rates = train.run(
-            learner, params, tasks, seed=seed, checkpoint=checkpoint, on_step=on_step
-        )
-    if place.first:
-        folder = save(identity, learner, trained, tasks, rates)
+    with console.progress(title, params.outer_steps, shown=here.first) as on_step:
+        session = Session(checkpoint, on_step)
+        trained, rates = train.run(learner, params, tasks, here, seed=seed, session=session)
+    if here.first:
+        folder = save(run, learner, trained, tasks, rates)
         console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
     checkpoint.delete()
 

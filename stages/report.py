@@ -6,9 +6,11 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.evaluation.report import figures
 from pipeline.evaluation.report.document import document
-from pipeline.evaluation.report.inputs import Base, Comparison, Findings, ShotDetails, Tasks
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import Details
+from pipeline.evaluation.report.findings import BaseFacts, Findings, TasksSummary, facts
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.schemas.comparison import Comparison
+from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.floors import Floors
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import ReportParams, Settings
 from stages.shell import console
@@ -21,7 +23,7 @@ INDEX = "index.md"
 def report() -> None:
     """Write report/index.md and its pictures: tables, paired tests, Fig. 3, training curves."""
     params = Settings.load().view(ReportParams)
-    found = _findings(params)
+    findings = _findings(params)
     histories = _of_runs("history.csv", params)
     curves = [
         picture
@@ -29,8 +31,8 @@ def report() -> None:
         for picture in figures.training(_run(path), path.read_text(encoding="utf-8")).items()
     ]
     pictures = {
-        "Fig. 3": figures.figure_3(found.kshot),
-        "Gain over epochs": figures.gains(found),
+        "Fig. 3": figures.figure_3(findings.kshot),
+        "Gain over epochs": figures.gains(findings.details),
         "Training": dict(curves),
     }
     with artifacts.atomic_path(artifacts.REPORT) as folder:
@@ -39,10 +41,10 @@ def report() -> None:
             for file, svg in svgs.items():
                 (folder / file).write_text(svg, encoding="utf-8")
         shown = {heading: list(svgs) for heading, svgs in pictures.items() if svgs}
-        (folder / INDEX).write_text(document(found, shown), encoding="utf-8")
-        tables = {name: found.kshot[name] for name in params.scored if name in found.kshot}
+        (folder / INDEX).write_text(document(findings, shown), encoding="utf-8")
+        tables = {name: findings.kshot[name] for name in params.scored if name in findings.kshot}
         (folder / artifacts.REPORT_KSHOT.name).write_text(_by_variant(tables), encoding="utf-8")
-    console.out.print(f"{artifacts.REPORT / INDEX}: {len(found.details)} variants")
+    console.out.print(f"{artifacts.REPORT / INDEX}: {len(findings.details)} variants")
 
 
 def _by_variant(tables: Mapping[str, str]) -> str:
@@ -54,20 +56,15 @@ def _by_variant(tables: Mapping[str, str]) -> str:
 
 def _findings(params: ReportParams) -> Findings:
     names = scored_with_files(artifacts.KSHOT, ".csv", params.scored, made_by="score VARIANT")
-    files = {name: artifacts.details_file(name) for name in names}
-    contents = {n: artifacts.read_json(f, made_by=f"score {n}") for n, f in files.items()}
-    content = artifacts.read_json(artifacts.COMPARISON, made_by="compare")
-    compared = parse(Comparison, content, artifacts.COMPARISON)
     return Findings(
-        facts=_facts(),
-        details={name: parse(Details, contents[name], files[name]) for name in names},
-        shots={n: parse(ShotDetails, contents[n], files[n]).k_shot for n in names},
+        facts=facts(
+            read(artifacts.TASKS_SUMMARY, TasksSummary, made_by="tasks"),
+            read(artifacts.BASE_FACTS, BaseFacts, made_by="base"),
+        ),
+        details={n: read(artifacts.details_file(n), Details, made_by=f"score {n}") for n in names},
         kshot={n: artifacts.kshot_file(n).read_text(encoding="utf-8") for n in names},
-        floors=artifacts.read_json(artifacts.FLOORS, made_by="floors"),
-        tests=compared.tests,
-        others=compared.families.others,
-        alpha=compared.alpha,
-        adaptation_tests=compared.adaptation.tests,
+        floors=read(artifacts.FLOORS, Floors, made_by="floors"),
+        comparison=read(artifacts.COMPARISON, Comparison, made_by="compare"),
         runs=_runs(params),
     )
 
@@ -76,8 +73,7 @@ def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:
     """Return what each variant's training runs cost, those that self-play starts from included."""
     runs: dict[str, list[VariantFile]] = {}
     for path in _of_runs("variant.json", params):
-        content = artifacts.read_json(path, made_by="train")
-        run = parse(VariantFile, content, path)
+        run = read(path, VariantFile, made_by="train")
         runs.setdefault(run.name, []).append(run)
     return runs
 
@@ -96,25 +92,6 @@ def _of_runs(file: str, params: ReportParams) -> list[Path]:
 def _run(path: Path) -> str:
     """Name a training run by its folder: VARIANT-seed-SEED."""
     return "-".join(path.parts[-3:-1])
-
-
-def _facts() -> list[str]:
-    """Say what data and base the numbers are of."""
-    summary = artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks")
-    splits = parse(Tasks, summary, artifacts.TASKS_SUMMARY).splits
-    personas = ", ".join(f"{splits[split].personas} {split}" for split in artifacts.SPLITS)
-    base = parse(
-        Base, artifacts.read_json(artifacts.BASE_FACTS, made_by="base"), artifacts.BASE_FACTS
-    )
-    size = f"φ has {base.num_parameters:,} parameters"
-    if base.pretraining is None:
-        return [f"Personas: {personas}.", f"{size} (source: {base.source})."]
-    return [
-        f"Personas: {personas}.",
-        f"{size} and was pre-trained here on {base.pretraining.tokens:,} tokens; held-out "
-        f"perplexity {base.pretraining.ppl_per_token:.2f} per token, "
-        f"unigrams {base.pretraining.ppl_unigram_per_token:.2f}.",
-    ]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
 from stages.shell import console
@@ -20,11 +20,11 @@ def score(
     records = artifacts.read_records(
         artifacts.predictions_file(variant), Prediction, made_by=f"finetune {variant}"
     )
-    found = report(records, Bootstrap(params.bootstrap_samples, params.seed))
-    artifacts.write_json(artifacts.metrics_file(variant), found.metrics)
-    artifacts.write_text(artifacts.kshot_file(variant), found.kshot)
-    artifacts.write_json(artifacts.details_file(variant), found.details)
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
+    scores = score_variant(records, Bootstrap(params.bootstrap_samples, params.seed))
+    artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
+    artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)
+    artifacts.write_json(artifacts.details_file(variant), scores.details.content())
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.metrics)
     console.out.print(f"{artifacts.metrics_file(variant)}: {shown}")
 
 

@@ -1,6 +1,8 @@
 """Algorithms 1 and 2 and everything they are compared with.
 
-`data/` draws episodes, `gradients/` differentiates a loss once, `inner/` is the inner loop, `meta/`
-the outer loop (read `meta/reference.py` first), `training/` the loop that all training shares,
-`finetuning/` the adaptation at test, `parallel/` threads and ranks, `p2bot/` P² Bot.
+In: encoded persona tasks and a learner (f, θ and what is fixed). Out: trained θ with its history,
+or θ̂ of unseen personas. Read `meta/reference.py` first. `data/` draws episodes, `gradients/`
+differentiates losses, `inner/` is the inner loop, `meta/` the outer loop, `training/` normal
+training and the loop that all training shares, `finetuning/` the adaptation at test, `parallel/`
+threads and ranks, `p2bot/` P² Bot.
 """

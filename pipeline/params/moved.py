@@ -4,6 +4,7 @@ MOVED = {"receiver": "p2bot.receiver", "self_play": "p2bot.self_play"}
 
 REMOVED = {
     "finetune.next_utterance": "fine-tuning is always by language modelling alone",
+    "meta_train.multi_step_loss": "the outer loss is the query's after the last inner step",
     "tasks.persona_rule": "the rule is always canonical",
 }
 

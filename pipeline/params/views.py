@@ -58,11 +58,11 @@ class MetaTrainParams(StageParams):
     @model_validator(mode="after")
     def _reptile_has_no_outer_loss(self) -> "MetaTrainParams":
         rest = self.meta_train
-        of_outer_loss = (rest.learn_inner_lr, rest.multi_step_loss, rest.support_loss)
+        of_outer_loss = (rest.learn_inner_lr, rest.support_loss)
         if self.meta_gradient == "reptile" and any(of_outer_loss):
             raise ValueError(
                 "meta_gradient reptile has no outer loss, so meta_train.learn_inner_lr must be "
-                "false, meta_train.multi_step_loss and meta_train.support_loss 0"
+                "false and meta_train.support_loss 0"
             )
         return self
 

@@ -1,10 +1,8 @@
 """Hardware comes from the machine, never from params.yaml: it is no reason to run again."""
 
-import os
-
 import torch
 
-from pipeline.errors import TrainingError
+from pipeline.processes.cores import count_from_environment, num_workers
 
 
 # Below this size sharing a product among threads costs more than it saves; above it, all cores.
@@ -14,29 +12,6 @@ _SMALL = 1_000_000
 def best_device() -> torch.device:
     """Return the GPU if there is one (`CUDA_VISIBLE_DEVICES=` hides it), else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def num_workers() -> int:
-    """Return how many processes may share work on a CPU; `MAMLVIAPP_WORKERS` overrides.
-
-    Raises:
-        TrainingError: the variable is not a number of processes.
-    """
-    return count_from_environment("MAMLVIAPP_WORKERS") or _cores()
-
-
-def count_from_environment(name: str) -> int | None:
-    """Return a number that the user asks for; null where the variable is not set.
-
-    Raises:
-        TrainingError: it is not a whole number from 1 on.
-    """
-    asked = os.environ.get(name, "")
-    if not asked:
-        return None
-    if not (asked.isdecimal() and int(asked) > 0):
-        raise TrainingError(f"{name}={asked!r}: a whole number from 1 on was expected")
-    return int(asked)
 
 
 def tasks_at_once(device: torch.device) -> int:
@@ -78,13 +53,6 @@ def task_threads(device: torch.device) -> int:
 def recompute() -> bool:
     """Say whether inner steps' graphs are made again rather than kept; `MAMLVIAPP_RECOMPUTE=1`."""
     return bool(count_from_environment("MAMLVIAPP_RECOMPUTE"))
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; not every system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def use_threads(num_parameters: int) -> None:

@@ -5,21 +5,22 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-
-_PROJECT = Path(__file__).parents[2]
-_CODE = ("pipeline", "stages")
+from pipeline.processes.code import PROJECT, code_in_use
 
 
-def fingerprint(parts: Mapping[str, str]) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 over `parts` and the project's code."""
-    text = json.dumps({"code": _code_sha256(_PROJECT), "parts": dict(parts)}, sort_keys=True)
+def fingerprint(parts: Mapping[str, str], project: Path = PROJECT) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 over `parts` and the code that the run uses.
+
+    An edit of other code, a chart's for instance, keeps the name: what an interrupted run has left
+    is found again.
+    """
+    text = json.dumps({"code": _code_sha256(project), "parts": dict(parts)}, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 
 def _code_sha256(project: Path) -> str:
     digest = sha256()
-    files = (file for folder in _CODE for file in (project / folder).rglob("*.py"))
-    for file in sorted(files):
-        digest.update(file.relative_to(project).as_posix().encode() + b"\0")
-        digest.update(sha256(file.read_bytes()).digest())
+    for name in code_in_use(project):
+        digest.update(name.encode() + b"\0")
+        digest.update(sha256((project / name).read_bytes()).digest())
     return digest.hexdigest()

@@ -24,7 +24,8 @@ import torch
 from pydantic import BaseModel
 
 from pipeline.errors import TrainingError
-from pipeline.processes.device import best_device, num_workers
+from pipeline.processes.cores import num_workers
+from pipeline.processes.device import best_device
 from pipeline.processes.journal import Journal
 
 

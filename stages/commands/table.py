@@ -7,17 +7,21 @@ from rich.table import Table
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
+from pipeline.evaluation.report import cells
 from pipeline.evaluation.report import rows as tables
-from pipeline.evaluation.report.cost import CostRow, compact, cost_rows
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import AdaptationRow, Details, HeadRow, Interval, Row
+from pipeline.evaluation.report.cells import compact, published_number
+from pipeline.evaluation.report.cost import CostRow, cost_rows
+from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, TABLE_1
+from pipeline.evaluation.report.rows import AdaptationRow, HeadRow, Table1Row
+from pipeline.evaluation.schemas.base import Estimate, read
+from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.floors import Floors
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import AllParams, Settings
 from stages.shell import console
 
 
 WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers stand below ours
-HEADINGS = {"ppl": ("ppl ↓", 2), "hits_at_1": ("Hits@1 % ↑", 1), "f1": ("F1 % ↑", 2)}  # digits
 
 
 def table() -> None:
@@ -26,7 +30,7 @@ def table() -> None:
     details = _details(params.scored)
     rows = tables.table_1(details)
     if artifacts.FLOORS.is_file():
-        rows += tables.floor_rows(artifacts.read_json(artifacts.FLOORS, made_by="floors"))
+        rows += tables.floor_rows(read(artifacts.FLOORS, Floors, made_by="floors"))
     if not console.out.is_terminal:
         console.out.width = WIDE
     console.out.print(_table_1(rows))
@@ -46,18 +50,15 @@ def table() -> None:
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:
     files = {name: artifacts.details_file(name) for name in variants}
-    found = {name: path for name, path in files.items() if path.is_file()}
-    if not found:
+    scored = {name: path for name, path in files.items() if path.is_file()}
+    if not scored:
         raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
-    return {
-        name: parse(Details, artifacts.read_json(path, made_by=f"score {name}"), path)
-        for name, path in found.items()
-    }
+    return {name: read(path, Details, made_by=f"score {name}") for name, path in scored.items()}
 
 
-def _table_1(rows: Sequence[Row]) -> Table:
+def _table_1(rows: Sequence[Table1Row]) -> Table:
     papers = ["paper"] if _is_wide() else []
-    headings = [text for name, _ in HEADINGS.values() for text in (name, *papers)]
+    headings = [text for metric in TABLE_1 for text in (FORMATS[metric].heading, *papers)]
     shown = _new(
         "Table 1: ours with 95 % intervals over personas, beside the paper's numbers", headings
     )
@@ -67,29 +68,33 @@ def _table_1(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def _scores(row: Row) -> list[str]:
-    cells = []
-    for metric, (_, digits) in HEADINGS.items():
-        ours, paper = _interval(row.ours[metric], digits), _number(row.paper[metric], digits)
+def _scores(row: Table1Row) -> list[str]:
+    texts = []
+    for metric in TABLE_1:
+        digits = FORMATS[metric].digits
+        ours, paper = _interval(row.ours[metric], digits), published_number(row.paper[metric])
         if _is_wide():
-            cells += [ours, paper]
+            texts += [ours, paper]
         else:
-            cells.append(ours if row.paper[metric] is None else f"{ours}\npaper {paper}")
-    return cells
+            texts.append(ours if row.paper[metric] is None else f"{ours}\npaper {paper}")
+    return texts
 
 
 def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
-    headings = ["ppl at K=0 ↓", "gain ↑", "swap gain", "swap gap ↑"]
+    space = " " if _is_wide() else "\n"
+    nats_headings = (FORMATS[name].heading for name in ("gain", "swap_gain", "swap_gap"))
     shown = _new(
         "Adaptation: gain by own (gain) or a stranger's (swap gain) dialogues, nats per token",
-        headings,
+        [f"{FORMATS['ppl'].name}{space}at K=0 ↓", *nats_headings],
     )
     for row in rows:
-        nats = [_interval(value, 3) for value in (row.gain, row.swap_gain, row.swap_gap)]
+        nats = [_interval(value, NATS_DIGITS) for value in (row.gain, row.swap_gain, row.swap_gap)]
         about = f"epoch {row.epoch}: {row.adaptation}"
         if row.ahead is not None:
             about += f"; ends no better than {row.ahead} is at K=0"
-        shown.add_row(f"{row.title}\n  {about}", _interval(row.before, 2), *nats)
+        shown.add_row(
+            f"{row.title}\n  {about}", _interval(row.before, FORMATS["ppl"].digits), *nats
+        )
     return shown
 
 
@@ -99,18 +104,15 @@ def _heads(rows: Sequence[HeadRow]) -> Table:
         ["head at K=0", "head", "likelihood at K=0", "likelihood"],
     )
     for row in rows:
-        cells = (*row.by_head, *row.by_likelihood)
-        shown.add_row(row.title, *(_interval(cell, 1) for cell in cells))
+        rankings = (*row.by_head, *row.by_likelihood)
+        digits = FORMATS[HEAD_HITS].digits
+        shown.add_row(row.title, *(_interval(estimate, digits) for estimate in rankings))
     return shown
 
 
 def _runs(variant: str, seeds: Sequence[int]) -> list[VariantFile]:
     paths = [artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds]
-    return [
-        parse(VariantFile, artifacts.read_json(path, made_by=f"train {variant}"), path)
-        for path in paths
-        if path.is_file()
-    ]
+    return [read(path, VariantFile, made_by=f"train {variant}") for path in paths if path.is_file()]
 
 
 def _costs(rows: Sequence[CostRow]) -> Table:
@@ -126,7 +128,7 @@ def _costs(rows: Sequence[CostRow]) -> Table:
             row.title,
             f"{row.steps:.0f}{line}({row.best_step:.0f})",
             f"{row.outer_replies:.0f}{line}/ {row.replies:.0f}",
-            *(compact(number) for number in (row.tokens, row.operations)),
+            *(compact(count) for count in (row.tokens, row.operations)),
             f"{compact(row.trained_parameters)}{line}/ {compact(row.all_parameters)}",
         )
     return shown
@@ -145,18 +147,9 @@ def _is_wide() -> bool:
     return console.out.width >= WIDE
 
 
-def _interval(estimate: Interval | None, digits: int) -> str:
-    if estimate is None:
-        return "–"
-    value = _number(estimate.value, digits)
-    if estimate.low is None or estimate.high is None:
-        return value
+def _interval(estimate: Estimate | None, digits: int) -> str:
     space = " " if _is_wide() else "\n"
-    return f"{value}{space}({_number(estimate.low, digits)}, {_number(estimate.high, digits)})"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return cells.interval(estimate, digits, brackets="()", space=space)
 
 
 def _comparability(params: AllParams) -> str:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.learning.p2bot.receiver import record, training
+from pipeline.learning.p2bot.receiver import files, train
 from pipeline.learning.p2bot.receiver.network import build_receiver
+from pipeline.learning.training.loop import Session
 from pipeline.model.base.load import load_base
 from pipeline.params import ReceiverParams, Settings
 from pipeline.processes.device import best_device, use_threads
@@ -16,19 +17,18 @@ from stages.shell import console
 def p2_receiver(seed: Annotated[int, typer.Argument(help="Training seed.")]) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)
-    voices = record.load_voices()
+    voices = files.load_voices()
     receiver = build_receiver(load_base(artifacts.BASE), best_device())
     use_threads(sum(value.numel() for value in receiver.theta.values()))
-    checkpoint = record.checkpoint_of(params, seed)
+    checkpoint = files.checkpoint_of(params, seed)
     with console.progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
-        trained = training.run(
-            receiver, params.receiver, voices, seed=seed, checkpoint=checkpoint, on_step=on_step
-        )
-    folder = record.save(trained, voices, seed)
+        session = Session(checkpoint, on_step)
+        trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
+    folder = files.save(trained, voices, seed)
     checkpoint.delete()
     best = trained.progress
     console.out.print(
-        f"{folder}: best at step {best.best_step}, valid Hits@1 {-best.best_value:.1f} %"
+        f"{folder}: best at step {best.best_step}, valid Hits@1 {best.best_value:.1f} %"
     )
 
 

@@ -5,19 +5,15 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.learning.data import distractors
-from pipeline.learning.data.episodes import encode_tasks, reply_batch
-from pipeline.learning.p2bot.receiver.file import load_receiver
-from pipeline.learning.p2bot.self_play import training
-from pipeline.learning.p2bot.self_play.episode import Game
-from pipeline.learning.p2bot.self_play.judges import Judges, head_of
-from pipeline.learning.training import normal
-from pipeline.learning.training.run import Identity, save, start
+from pipeline.learning.data.episodes import encode_tasks
+from pipeline.learning.p2bot.receiver.files import load_receiver
+from pipeline.learning.p2bot.self_play import train
+from pipeline.learning.training.loop import Session
+from pipeline.learning.training.variant_run import VariantRun, read_tasks, save, start
 from pipeline.model.base.load import load_base
 from pipeline.model.network.learner import load_theta
 from pipeline.params import SelfPlayParams, Settings
 from pipeline.params.methods import refuse_other_method
-from pipeline.persona.task import PersonaTask
 from stages.shell import console
 
 
@@ -30,39 +26,23 @@ def p2_selfplay(
     settings = Settings.load()
     variant = settings.variant(name)
     params = settings.view(SelfPlayParams, variant.set)
-    folders = (artifacts.transmitter_dir(name, seed), artifacts.receiver_dir(seed))
-    identity = Identity("p2_selfplay", name, seed, variant, params.adapters, params, folders)
-    learner = start(identity, "sdpa", "float32")
-    learner = load_theta(learner, folders[0], made_by=f"train {folders[0].parent.name} {seed}")
-    receiver = load_receiver(folders[1], load_base(artifacts.BASE), learner.device)
-    tasks = {
-        split: artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
-        for split in ("train", "valid")
-    }
-    encoded = {split: encode_tasks(those, learner.encoder) for split, those in tasks.items()}
-    dialogues = [dialogue for task in encoded["train"] for dialogue in task.dialogues]
-    attach = distractors.drawn(variant.next_utterance, seed)
-    judges = Judges(learner, receiver, head_of(learner), params.self_play)
-    game = Game(learner, judges, tasks["train"], params.self_play, seed)
-    checkpoint = identity.checkpoint()
-    size = params.self_play.supervised_batch_size
+    transmitter, judge = artifacts.transmitter_dir(name, seed), artifacts.receiver_dir(seed)
+    inputs = (transmitter, judge)
+    run = VariantRun("p2_selfplay", name, seed, variant, params.adapters, params, inputs)
+    learner = start(run, "sdpa", "float32")
+    learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")
+    receiver = load_receiver(judge, load_base(artifacts.BASE), learner.device)
+    tasks = {split: read_tasks(split) for split in ("train", "valid")}
+    encoded = {split: encode_tasks(tasks[split], learner.encoder) for split in tasks}
+    game = train.game_of(learner, receiver, tasks["train"], params.self_play, seed)
+    checkpoint = run.checkpoint()
     with console.progress(f"p2_selfplay {name} {seed}", params.self_play.steps) as on_step:
-        trained = training.run(
-            game,
-            training.Validation(game, tasks["valid"], encoded["valid"]),
-            lambda theta, step: normal.gradient(
-                learner,
-                theta,
-                attach(reply_batch(dialogues, size=size, seed=seed, step=step), step),
-            ),
-            checkpoint=checkpoint,
-            on_step=on_step,
-        )
-    folder = save(identity, learner, trained, encoded)
+        trained = train.run(game, tasks["valid"], encoded, Session(checkpoint, on_step))
+    folder = save(run, learner, trained, encoded)
     checkpoint.delete()
     best = trained.progress
     console.out.print(
-        f"{folder}: best at step {best.best_step}, valid reward {-best.best_value:.4f}"
+        f"{folder}: best at step {best.best_step}, valid reward {best.best_value:.4f}"
     )
 
 

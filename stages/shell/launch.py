@@ -20,7 +20,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.parallel.ranks import Ranks, joined
-from pipeline.processes.device import best_device, count_from_environment, num_workers
+from pipeline.processes.cores import count_from_environment, num_workers
+from pipeline.processes.device import best_device
 from stages.shell.console import Terminated
 
 

@@ -2,31 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
+from pipeline.evaluation.report.cells import interval, published_number
+from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.published import Published, quoted_on
+from pipeline.evaluation.report.rows import FLOOR_TITLES
+from pipeline.evaluation.schemas.base import Estimate, Estimates, read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
+from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
 from stages.shell import console
 
 
 SEED = 0
 SAMPLES = 10_000  # bootstrap draws over personas
 WIDE = 134  # columns, where the output is no terminal
-FLOORS = {
-    "random": "Random ranker",
-    "tfidf": "TF-IDF ranker: persona and partner",
-    "tfidf_persona": "TF-IDF ranker: persona",
-    "tfidf_partner": "TF-IDF ranker: partner",
-    "constant_reply": "Constant reply",
-    "frequent_words": "Frequent words",
-}
-METRICS = ("ppl", "hits_at_1", "f1")
+FLOORS = ("random", "tfidf", "tfidf_persona", "tfidf_partner", "constant_reply", "frequent_words")
 DECODED = {"ppl": "ppl", "hits_at_1": "hits_at_1", "f1": "greedy_f1"}  # as the others decode
 
 
@@ -44,25 +41,24 @@ def convai2(
     out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
-    of_valid = [*(valid or VALIDATION)]
-    train, evaluated = (read_tasks(path, those, seed=SEED) for those in (["train"], of_valid))
-    found = measure(train, evaluated, Bootstrap(SAMPLES, SEED))
+    splits = [*(valid or VALIDATION)]
+    train, evaluated = (read_tasks(path, names, seed=SEED) for names in (["train"], splits))
     sha256 = artifacts.sha256_of(path)
-    artifacts.write_json(out, {"sha256": sha256, **found})
+    floors = measure(train, evaluated, Bootstrap(SAMPLES, SEED), sha256=sha256)
+    artifacts.write_json(out, floors.content())
     if not console.out.is_terminal:
         console.out.width = WIDE
-    console.out.print(_table(found, _zero_shot(sha256, of_valid)))
-    console.out.print(f"{out}: {found['counts']}")
+    console.out.print(_table(floors, _zero_shot(sha256, splits)))
+    console.out.print(f"{out}: {floors.counts.personas} personas, {floors.counts.replies} replies")
 
 
-def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Mapping[str, object]]:
-    """Return what `stages.zero_shot` measured on the same personas; say which files it did not."""
-    scores, others = {}, []
+def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Estimates]:
+    """Return what `stages.zero_shot` measured on the same personas; name the files of others."""
+    metrics, others = {}, []
     for path in sorted(ZERO_SHOT.glob("*.json")):
-        content = artifacts.read_json(path, made_by=f"zero_shot {path.stem}")
-        its_splits = cast(Sequence[str], content.get("splits", []))
-        if content.get("sha256") == sha256 and sorted(its_splits) == sorted(splits):
-            scores[path.stem] = cast(Mapping[str, object], content["metrics"])
+        scores = read(path, ZeroShotScores, made_by=f"zero_shot {path.stem}")
+        if scores.sha256 == sha256 and sorted(scores.splits) == sorted(splits):
+            metrics[path.stem] = scores.metrics
         else:
             others.append(path.stem)
     if others:
@@ -71,10 +67,10 @@ def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Mapping[str, obj
             f"{ZERO_SHOT}; `python -m stages.zero_shot` scores them again.",
             soft_wrap=True,
         )
-    return scores
+    return metrics
 
 
-def _table(found: Mapping[str, object], zero_shot: Mapping[str, Mapping[str, object]]) -> Table:
+def _table(floors: Convai2Floors, zero_shot: Mapping[str, Estimates]) -> Table:
     shown = Table(
         title="ConvAI2's validation set: measured here, with 95 % intervals over personas; quoted",
         title_justify="left",
@@ -82,36 +78,26 @@ def _table(found: Mapping[str, object], zero_shot: Mapping[str, Mapping[str, obj
         pad_edge=False,
     )
     shown.add_column("system", no_wrap=True)
-    for heading in ("ppl ↓", "Hits@1 % ↑", "F1 % ↑", "personas, tokenizer, unit of ppl"):
+    headings = (FORMATS[metric].heading for metric in TABLE_1)
+    for heading in (*headings, "personas, tokenizer, unit of perplexity"):
         shown.add_column(heading)
-    for name, title in FLOORS.items():
-        scores = cast(Mapping[str, object], found[name])
-        shown.add_row(
-            title, *(_measured(scores.get(metric)) for metric in METRICS), "measured here"
-        )
+    for name in FLOORS:
+        floor = getattr(floors, name)
+        values = (_measured(getattr(floor, metric, None), metric) for metric in TABLE_1)
+        shown.add_row(FLOOR_TITLES[name], *values, "measured here")
     shown.add_section()
-    for name, scores in zero_shot.items():
-        measured = (_measured(scores.get(metric)) for metric in DECODED.values())
-        shown.add_row(f"{name}, zero-shot", *measured, "per token, closing token counted")
+    for name, metrics in zero_shot.items():
+        values = (_measured(metrics.get(DECODED[metric]), metric) for metric in TABLE_1)
+        shown.add_row(f"{name}, zero-shot", *values, "per token, closing token counted")
     shown.add_section()
     for row in quoted_on("ConvAI2", "valid"):
-        shown.add_row(
-            f"quoted: {row.title}", *(_quoted(row, metric) for metric in METRICS), _how(row)
-        )
+        values = (published_number(getattr(row, metric)) for metric in TABLE_1)
+        shown.add_row(f"quoted: {row.title}", *values, _how(row))
     return shown
 
 
-def _measured(score: object) -> str:
-    if not isinstance(score, Mapping):
-        return "–"
-    low, high = score["low"], score["high"]
-    interval = "" if low is None else f" ({low:.2f}, {high:.2f})"
-    return f"{score['value']:.2f}{interval}"
-
-
-def _quoted(row: Published, metric: str) -> str:
-    value = getattr(row, metric)
-    return "–" if value is None else str(value)
+def _measured(estimate: Estimate | None, metric: str) -> str:
+    return interval(estimate, FORMATS[metric].digits, brackets="()")
 
 
 def _how(row: Published) -> str:

@@ -14,7 +14,9 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.population import observe, observed, skewed
+from pipeline.evaluation.studies.schemas import PersonaSums
 from pipeline.evaluation.studies.simulation import Cell, Row, Study, cells, tabulate
 from stages.shell import console
 
@@ -42,12 +44,12 @@ def simulate(
 ) -> None:
     """Draw experiments from personas with a known truth; score and compare them."""
     if predictions:
-        artifacts.write_json(population, _observe(predictions))
-    people = artifacts.read_json(population, made_by="simulate A.jsonl B.jsonl")
+        artifacts.write_json(population, _observe(predictions).model_dump(mode="json"))
+    people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
     study = Study(runs=runs)
     planned = cells(observed(people), skewed(), study)
     found = tabulate(planned, _rows(planned, study), study)
-    artifacts.write_json(out, {"variants": people["variants"], **found})
+    artifacts.write_json(out, {"variants": people.variants, **found})
     if not console.out.is_terminal:
         console.out.width = WIDE
     for name, title in TITLES.items():
@@ -55,7 +57,7 @@ def simulate(
     console.out.print(f"{out}: {runs} runs per row")
 
 
-def _observe(predictions: Sequence[Path]) -> dict[str, object]:
+def _observe(predictions: Sequence[Path]) -> PersonaSums:
     if len(predictions) != 2:
         raise DataError(f"{len(predictions)} predictions files; give two variants', or none")
     made_by = "finetune VARIANT"

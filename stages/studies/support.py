@@ -53,8 +53,8 @@ def support(
     with console.progress(f"{variant} on its support", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)
     target = artifacts.support_file(variant)
-    found = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
-    artifacts.write_json(target, {"seeds": params.seeds, **found})
+    fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
+    artifacts.write_json(target, fit.content())
     journal.delete()
     console.out.print(f"{target}: {len(records)} records")
 

@@ -19,6 +19,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_tasks
+from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
 from pipeline.model.trained.load import load_variant
 from pipeline.model.variant.record import read_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
@@ -73,13 +74,17 @@ def zero_shot(
     console.note(journal.complaint)
     with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)
-    found = Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records)
     target = _target(variant, splits)
-    counts = {"personas": len(tasks), "replies": len(records)}
-    content = {"sha256": artifacts.sha256_of(path), "splits": splits, "seed": seed}
-    artifacts.write_json(target, {**content, "counts": counts, "metrics": found})
+    scores = ZeroShotScores(
+        sha256=artifacts.sha256_of(path),
+        splits=splits,
+        seed=seed,
+        counts=ZeroShotCounts(personas=len(tasks), replies=len(records)),
+        metrics=Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records),
+    )
+    artifacts.write_json(target, scores.content())
     journal.delete()
-    console.out.print(f"{target}: {counts}")
+    console.out.print(f"{target}: {len(tasks)} personas, {len(records)} replies")
 
 
 def _splits(asked: Sequence[str]) -> list[str]:

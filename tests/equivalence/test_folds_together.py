@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.evaluation.predict.folds_together import Question, likelihoods
+from pipeline.evaluation.predict.folds_together import Question, score_together
 from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.adapt import finetune
@@ -192,7 +192,7 @@ def test_each_window_is_read_by_its_own_theta(make_learner):
         Question(0, a_dialogue(1, turns=14)),
         Question(1, a_dialogue(3)),
     ]
-    found = likelihoods(learner, stacked, questions, generate, at_once=3)
+    found = score_together(learner, stacked, questions, generate, at_once=3)
     for (place, dialogue), scores in zip(questions, found, strict=True):
         expected = score_dialogue(learner, thetas[place], dialogue, generate, full=False)
         assert [(s.turn, s.windows) for s in scores] == [(s.turn, s.windows) for s in expected]

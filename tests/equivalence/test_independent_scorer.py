@@ -20,7 +20,7 @@ from pipeline.evaluation.metrics.all import ALL
 from pipeline.evaluation.metrics.bleu import SIGNATURE, bleu_of
 from pipeline.evaluation.metrics.diversity import DIVERSITY
 from pipeline.evaluation.metrics.generation import bleu, bleu_counts, word_f1
-from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.persona.text import normalise, words
 from tests.support import independent_scorer
@@ -169,10 +169,10 @@ def test_the_second_scorer_as_a_command(tmp_path):
         check=True,
     )
     second = json.loads(done.stdout)
-    details = report(lines, Bootstrap(20, 0)).details
+    details = score_variant(lines, Bootstrap(20, 0)).details.content()
     first = {name: value["value"] for name, value in details["metrics"].items()}
     assert first == pytest.approx(second, abs=1e-9)
-    table_1 = report(lines, Bootstrap(20, 0)).metrics
+    table_1 = score_variant(lines, Bootstrap(20, 0)).metrics.content()
     assert table_1 == pytest.approx({name: second[name] for name in table_1}, abs=1e-9)
 
 

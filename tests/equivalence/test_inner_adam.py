@@ -6,9 +6,8 @@ import torch
 from pipeline.learning.finetuning.adapt import finetune
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.inner.adapt import adapt
-from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.inner.inner_optimizers import Adam
-from pipeline.learning.inner.inner_rates import InnerRates, inner_set
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, whole
@@ -44,23 +43,22 @@ def direction_of(history):
     return first / (1 - BETA_1**count) / (root + EPSILON)
 
 
-def unrolled(learner, drawn, theta, rates, weights, *, exact, support_loss):
+def unrolled(learner, drawn, theta, rates, *, exact, support_loss):
     """The outer loss by autograd alone."""
     total = torch.zeros((), dtype=torch.float64)
     for episode in drawn:
         hat, history = dict(theta), []
-        for turn, weight in enumerate(weights):
+        for turn in range(STEPS):
             support = episode.supports[turn % len(episode.supports)]
             loss = learner.losses(hat, collate(support, CPU)).sum()
             moving = [hat[n] for n in rates]
             history.append(torch.autograd.grad(loss, moving, retain_graph=True, create_graph=exact))
-            total = total + support_loss / len(weights) * loss / len(drawn)
+            total = total + support_loss / STEPS * loss / len(drawn)
             so_far = zip(rates, zip(*history, strict=True), strict=True)
             steps = {n: rates[n] * direction_of(gradients) for n, gradients in so_far}
             hat = {n: v - steps[n] if n in steps else v for n, v in hat.items()}
-            if weight:
-                query = collate(episode.query, CPU)
-                total = total + weight * learner.losses(hat, query).sum() / len(drawn)
+        query = collate(episode.query, CPU)
+        total = total + learner.losses(hat, query).sum() / len(drawn)
     return total
 
 
@@ -99,37 +97,34 @@ def test_fine_tuning_takes_the_same_steps(make_learner):
 @pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
 @pytest.mark.parametrize("learned", [False, True])
-@pytest.mark.parametrize(("anneal", "support_loss"), [(0, 0.0), (8, 0.7)])
+@pytest.mark.parametrize("support_loss", [0.0, 0.7])
 @pytest.mark.parametrize("moving", PATTERNS)
 @pytest.mark.parametrize(("name", "draw"), [("in_place", episodes), ("extra_place", several)])
 def test_way_back_is_the_plain_unrolling(
-    make_learner, name, draw, moving, anneal, support_loss, learned, kind, recompute
+    make_learner, name, draw, moving, support_loss, learned, kind, recompute
 ):
     """With learned rates they differ from tensor to tensor."""
     learner = make_learner(name, double=True)
     drawn = draw(learner)
     theta = leaves(learner)
     moves = inner_set(theta, PATTERNS[moving])
-    rates = InnerRates(moves, ALPHA, learned)
-    start = rates.start(theta)
-    for number, n in enumerate(n for n in start if n not in theta):
-        start[n] = start[n] - 0.1 * number
-    outer = {n: v.detach().requires_grad_() for n, v in start.items()}
-    options = {"anneal": anneal, "recompute": recompute, "support_loss": support_loss}
-    inner = InnerLoop(rates, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
-    report = meta_gradient(learner, outer, drawn, inner, step=2)
+    options = {"recompute": recompute, "support_loss": support_loss}
+    inner = InnerLoop(moves, ALPHA, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
+    start = inner.start_of_log_rates(theta) if learned else {}
+    different = {n: value - 0.1 * number for number, (n, value) in enumerate(start.items())}
+    log_rates, logs = ({n: v.clone().requires_grad_() for n, v in different.items()} for _ in "ab")
+    report = meta_gradient(learner, theta, drawn, inner, log_rates=log_rates)
 
-    free, logs = rates.split({n: v.detach().clone().requires_grad_() for n, v in outer.items()})
+    free = leaves(learner)
     values = {n: logs[n].exp() if learned else ALPHA for n in moves}
     way = {"exact": kind == "exact", "support_loss": support_loss}
-    total = unrolled(learner, drawn, free, values, inner.weights(2), **way)
+    total = unrolled(learner, drawn, free, values, **way)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
-    found, found_logs = rates.split(outer)
     for n, value in free.items():
-        torch.testing.assert_close(found[n].grad, value.grad, rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(theta[n].grad, value.grad, rtol=1e-6, atol=1e-8)
     for n, value in logs.items():
-        torch.testing.assert_close(found_logs[n].grad, value.grad, rtol=1e-6, atol=1e-10)
+        torch.testing.assert_close(log_rates[n].grad, value.grad, rtol=1e-6, atol=1e-10)
 
 
 def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
@@ -139,7 +134,7 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
     norms = {}
     for kind in ("exact", "first_order"):
         theta = {n: v.clone().requires_grad_() for n, v in start.items()}
-        inner = InnerLoop(InnerRates(list(theta), ALPHA), 1, kind, optimizer="adam")
+        inner = InnerLoop(list(theta), ALPHA, 1, kind, optimizer="adam")
         meta_gradient(learner, theta, episodes(learner), inner)
         norms[kind] = torch.cat([v.grad.flatten() for v in theta.values()]).norm().item()
     assert norms["exact"] > 1000 * norms["first_order"]
@@ -148,12 +143,12 @@ def test_exact_is_huge_where_a_gradient_vanishes(make_learner):
 def test_reptile_is_the_way_that_adam_went(make_learner):
     learner = make_learner(double=True)
     theta = leaves(learner)
-    inner = InnerLoop(InnerRates(list(theta), ALPHA), 2, "reptile", optimizer="adam")
+    inner = InnerLoop(list(theta), ALPHA, 2, "reptile", optimizer="adam")
     (episode, *_) = episodes(learner)
     meta_gradient(learner, theta, [episode], inner)
     pieces = (episode.support, episode.support, episode.query)
     end = by_torch(learner, [collate(piece, CPU) for piece in pieces])
     for name, value in end.items():
         expected = (learner.theta[name] - value.detach()) / ALPHA
-        # Where a gradient is 0 but for rounding, 1e-16, Adam's slope 1/ε makes 1e-8 of it.
+        # The gradient of the keys' biases is 0 but for rounding, which Adam divides by ε = 1e-8.
         torch.testing.assert_close(theta[name].grad, expected, rtol=1e-8, atol=1e-7)

@@ -1,4 +1,8 @@
-"""Meta-gradients against finite differences and against a plain unrolled reference, in float64."""
+"""Meta-gradients against finite differences and against the plain reference, in float64.
+
+The reference is `pipeline/learning/meta/reference.py`: autograd through all steps. Its loss is here
+a second GPT-2, one reply at a time.
+"""
 
 import copy
 from dataclasses import replace
@@ -12,9 +16,9 @@ from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_optimizers import Sgd
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.validation import validate
+from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, select, whole
 from tests.conftest import AXES, a_dialogue, learner_of
@@ -50,7 +54,7 @@ def leaves(learner):
 
 
 def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
-    return InnerLoop(InnerRates(list(learner.theta), lr), steps, kind, **options)
+    return InnerLoop(list(learner.theta), lr, steps, kind, **options)
 
 
 def ours(learner, kind, steps, **options):
@@ -70,17 +74,20 @@ MATRIX = [
 ]
 
 
+def plain_tasks(drawn, steps):
+    """Episodes as the reference takes them: a support set for each step, and the query set."""
+    return [([e.supports[step % len(e.supports)] for step in range(steps)], e.query) for e in drawn]
+
+
 def outer_loss(learner, theta, steps):
-    """Plain: differentiate, subtract, evaluate. No graph, no sharing."""
-    total = 0.0
-    for episode in episodes(learner):
-        point = {n: v.detach().clone() for n, v in theta.items()}
-        for _ in range(steps):
-            leaf = {n: v.clone().requires_grad_() for n, v in point.items()}
-            learner.losses(leaf, collate(episode.support, CPU)).sum().backward()
-            point = {n: leaf[n].detach() - LR * leaf[n].grad for n in leaf}
-        total += learner.losses(point, collate(episode.query, CPU)).sum().item()
-    return total / 2
+    """The value alone, for finite differences: no derivative of an inner step enters."""
+    point = {name: value.detach().clone().requires_grad_() for name, value in theta.items()}
+    tasks = plain_tasks(episodes(learner), steps)
+
+    def loss(theta, pieces):
+        return learner.losses(theta, collate(pieces, CPU)).sum()
+
+    return reference.outer_loss(point, tasks, loss, LR, exact=False).item()
 
 
 @pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
@@ -175,19 +182,16 @@ def reference_loss(learner, theta, pieces):
 
 @pytest.mark.parametrize(("name", "steps", "options"), MATRIX)
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
-def test_gradient_is_the_plain_unrolled_reference(make_learner, name, steps, kind, options):
+def test_gradient_is_the_references(make_learner, name, steps, kind, options):
     learner = make_learner(name, double=True)
     gradient, _ = ours(learner, kind, steps, **options)
     theta = leaves(learner)
-    total = torch.zeros((), dtype=torch.float64)
-    for episode in episodes(learner):
-        hat = dict(theta)
-        for _ in range(steps):
-            loss = reference_loss(learner, hat, episode.support)
-            grads = torch.autograd.grad(loss, list(hat.values()), create_graph=kind == "exact")
-            hat = {n: v - LR * g for (n, v), g in zip(hat.items(), grads, strict=True)}
-        total = total + reference_loss(learner, hat, episode.query) / 2
-    total.backward()
+
+    def loss(theta, pieces):
+        return reference_loss(learner, theta, pieces)
+
+    tasks = plain_tasks(episodes(learner), steps)
+    reference.outer_loss(theta, tasks, loss, LR, exact=kind == "exact").backward()
     for name_, value in theta.items():
         torch.testing.assert_close(gradient[name_], value.grad, rtol=1e-6, atol=1e-9)
 

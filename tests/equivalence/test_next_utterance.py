@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
+from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
-from pipeline.learning.training.normal import gradient
+from pipeline.learning.training.supervised import gradient
 from pipeline.model.inference.candidates import rank
 from pipeline.model.inference.reading import read
 from pipeline.model.network import next_utterance
@@ -18,7 +18,7 @@ from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.sequences.batching import collate, collate_tasks, whole
 from pipeline.params import NextUtterance, Variant
 from tests.conftest import LINES, a_dialogue
-from tests.equivalence.test_maml import CPU, LR, episodes
+from tests.equivalence.test_maml import CPU, LR, episodes, plain_tasks
 
 
 HEADS = {"choice": 3, "binary": 2}
@@ -94,10 +94,10 @@ def test_one_pass_is_one_sequence_for_each_candidate(make_learner, head, place):
         {n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in range(2)
     )
     loss = learner.losses(found, collate(pieces, CPU)).sum()
-    reference = naive(learner, expected, pieces)
-    assert loss.item() == pytest.approx(reference.item(), rel=1e-12)
+    plain = naive(learner, expected, pieces)
+    assert loss.item() == pytest.approx(plain.item(), rel=1e-12)
     loss.backward()
-    reference.backward()
+    plain.backward()
     for name, value in found.items():
         torch.testing.assert_close(value.grad, expected[name].grad, rtol=1e-8, atol=1e-12)
     assert found[HEAD].grad.abs().max() > 1e-4
@@ -166,16 +166,14 @@ def test_meta_gradient_is_the_plain_unrolling_over_separate_sequences(
     learner = make_learner(variant(head, place), double=True)
     drawn = nup_episodes(learner, head)
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    inner = InnerLoop(InnerRates(list(theta), LR), 2, kind, **options)
+    inner = InnerLoop(list(theta), LR, 2, kind, **options)
     report = meta_gradient(learner, theta, drawn, inner)
-    total = torch.zeros((), dtype=torch.float64)
-    for episode in drawn:
-        hat = dict(free)
-        for _ in range(2):
-            loss = naive(learner, hat, episode.support)
-            slopes = torch.autograd.grad(loss, list(hat.values()), create_graph=kind == "exact")
-            hat = {n: v - LR * g for (n, v), g in zip(hat.items(), slopes, strict=True)}
-        total = total + naive(learner, hat, episode.query) / 2
+
+    def loss(theta, pieces):
+        return naive(learner, theta, pieces)
+
+    exact = kind == "exact"
+    total = reference.outer_loss(free, plain_tasks(drawn, 2), loss, LR, exact=exact)
     total.backward()
     assert report.outer_loss == pytest.approx(total.item(), rel=1e-10)
     for name, value in free.items():
@@ -187,14 +185,12 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    meta_gradient(learner, theta, drawn, InnerLoop(InnerRates([HEAD], LR), 1, "exact"))
-    total = torch.zeros((), dtype=torch.float64)
-    for episode in drawn:
-        loss = naive(learner, free, episode.support)
-        (slope,) = torch.autograd.grad(loss, [free[HEAD]], create_graph=True)
-        hat = free | {HEAD: free[HEAD] - LR * slope}
-        total = total + naive(learner, hat, episode.query) / 2
-    total.backward()
+    meta_gradient(learner, theta, drawn, InnerLoop([HEAD], LR, 1, "exact"))
+
+    def loss(head, pieces):
+        return naive(learner, free | head, pieces)
+
+    reference.outer_loss({HEAD: free[HEAD]}, plain_tasks(drawn, 1), loss, LR).backward()
     for name, value in free.items():
         torch.testing.assert_close(theta[name].grad, value.grad, rtol=1e-6, atol=1e-10)
 
@@ -202,7 +198,7 @@ def test_a_head_that_moves_alone_is_the_plain_unrolling(make_learner):
 def test_exact_meta_gradient_is_the_finite_difference(make_learner):
     learner = make_learner(variant("choice"), double=True)
     drawn = nup_episodes(learner, "choice")
-    inner = InnerLoop(InnerRates(list(learner.theta), LR), 1, "exact")
+    inner = InnerLoop(list(learner.theta), LR, 1, "exact")
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     meta_gradient(learner, theta, drawn, inner)
     generator = torch.Generator().manual_seed(0)

@@ -13,13 +13,13 @@ from pipeline.learning.data.episodes import (
     training_episodes,
     validation_episodes,
 )
-from pipeline.learning.inner import validation
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
-from pipeline.learning.meta import maml
-from pipeline.learning.parallel import over_ranks, ranks
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.meta import maml, over_ranks
+from pipeline.learning.parallel import ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
+from pipeline.learning.training.learned import Learned
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
@@ -45,19 +45,21 @@ def train(variant, steps, *, name, tasks=TASKS):
         for i in range(tasks)
     ]
     valid = validation_episodes(people, EpisodeSize(1, None, None), draws=1)
-    inner = InnerLoop(InnerRates(list(learner.theta), 0.05), 1, KINDS[variant])
+    inner = InnerLoop(list(learner.theta), 0.05, 1, KINDS[variant])
 
-    def gradient(theta, episodes):
-        return maml.meta_gradient(learner, theta, episodes, inner)
+    def gradient(learned, episodes):
+        return maml.meta_gradient(learner, learned.theta, episodes, inner)
 
-    def step(theta, number):
+    def step(learned, number):
         episodes = training_episodes(people, tasks, EpisodeSize(1, 1, 1), seed=0, step=number)
-        return over_ranks.step(place, theta, episodes, lambda mine: gradient(theta, mine))
+        return over_ranks.step(
+            place, learned.tensors(), episodes, lambda mine: gradient(learned, mine)
+        )
 
-    def validate(theta):
+    def losses(learned):
         return adaptation(
             over_ranks.validate(
-                place, valid, lambda mine: validation.validate(learner, theta, mine, inner)
+                place, valid, lambda mine: validate(learner, learned.theta, mine, inner)
             )
         )
 
@@ -68,12 +70,11 @@ def train(variant, steps, *, name, tasks=TASKS):
         patience=9,
     )
     trained = loop.run(
-        learner.theta,
+        Learned(learner.theta),
         step,
-        validate,
-        loop.Schedule(0.001, steps, rest, "valid_adapted_loss"),
-        checkpoint=over_ranks.OneWriter(Checkpoint(name, {}), place),
-        on_step=lambda *_: None,
+        losses,
+        loop.Schedule(0.001, steps, rest, loop.Criterion("valid_adapted_loss", "lowest")),
+        loop.Session(over_ranks.SharedCheckpoint(Checkpoint(name, {}), place), lambda *_: None),
     )
     stem = f"{name}-{steps}-rank-{place.rank}-of-{place.size}"
     save_file(trained.theta, f"{stem}.safetensors")

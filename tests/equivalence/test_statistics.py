@@ -10,15 +10,15 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from scipy.stats import nct, permutation_test, skew, ttest_1samp
 from scipy.stats import t as student
 
-from pipeline.evaluation.records.metric import exp_ratio, nats_per_token, ratio
-from pipeline.evaluation.statistics import percentiles
-from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.statistics.paired import (
+from pipeline.evaluation.comparison.paired import (
     detectable_effect_size,
     effect_size,
     holm,
     sign_flip_p,
 )
+from pipeline.evaluation.records.metric import exp_ratio, nats_per_token, ratio
+from pipeline.evaluation.statistics import percentiles
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.seeds import bounds_of_sums, components, pseudo_values
 from tests.support.prediction_builder import a_prediction
 

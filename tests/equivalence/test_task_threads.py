@@ -9,7 +9,6 @@ import torch
 from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.learning.parallel.over_threads import ALONE, TaskThreads
@@ -39,7 +38,7 @@ def one_thread_in_torch():
 
 def found(learner, kind, threads):
     theta = {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
-    inner = InnerLoop(InnerRates(list(theta), 0.05), 2, kind)
+    inner = InnerLoop(list(theta), 0.05, 2, kind)
     report = meta_gradient(learner, theta, episodes(learner), inner, threads=threads)
     losses = validate(learner, theta, episodes(learner), inner, threads=threads)
     return {name: value.grad for name, value in theta.items()}, report, losses

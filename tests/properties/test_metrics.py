@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.evaluation.comparison.paired import holm, sign_flip_p
 from pipeline.evaluation.metrics import all as metrics
 from pipeline.evaluation.metrics import ranking
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
-from pipeline.evaluation.statistics.paired import holm, sign_flip_p
 from pipeline.persona.text import normalise
 from tests.support.prediction_builder import a_prediction, ranked
 
@@ -88,7 +88,7 @@ def test_the_place_of_a_candidate_changes_nothing(record, random):
             )
         )
     )
-    for metric in (m for m in ranking.CANDIDATES if m.needs == "candidate_nll"):
+    for metric in (m for m in ranking.RANKING if m.needs == "candidate_nll"):
         assert metric([moved]) == metric([record])
 
 

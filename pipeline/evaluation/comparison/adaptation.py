@@ -1,39 +1,53 @@
-"""Paired tests of adaptation itself: who gains more, and more that is personal? No torch.
+"""Paired tests of adaptation itself: whose gain is larger, and whose personal part? No torch.
 
-A level says where a variant ends; this says what fine-tuning on the person's dialogues did for it.
-Per persona one value: the gain, or the swap gap, of its replies of all training seeds, in nats per
-token (`adaptation.py`), at the variant's own headline epoch. Sign flips and Holm as in
-`comparison.py`, in two families of their own: claims and other pairs, by both quantities. About the
-trained models.
+A level says where a variant ends. These tests say what fine-tuning on the person's dialogues did
+for it. Per persona there is one value: the gain, or the swap gap, of its replies of all training
+seeds, in nats per token (`scoring/adaptation.py`), at the variant's own headline epoch. Sign flips
+and Holm are those of `levels.py`, in two families of their own: claims and other pairs, each by
+both quantities. The tests are about the trained models.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from pipeline.artifacts import Content
 from pipeline.evaluation.comparison.families import Pair, corrected, describe, pairs
 from pipeline.evaluation.comparison.levels import ALPHA
+from pipeline.evaluation.comparison.paired import detectable, sign_flip_p
 from pipeline.evaluation.records.headline import headline_epoch, select
-from pipeline.evaluation.records.metric import nats_per_token
+from pipeline.evaluation.records.metric import Array, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.comparison import (
+    NOT_DISTINGUISHABLE,
+    AdaptationTest,
+    AdaptationTests,
+    AdaptationVerdict,
+)
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.statistics.paired import detectable, sign_flip_p
 from pipeline.evaluation.statistics.persona_values import Values, common, minus, per_persona
 from pipeline.params import Claim
 
 
-Quantities = Mapping[str, Values]  # gain, and swap_gap where it was run
+Quantity = Literal["gain", "swap_gap"]
+Quantities = Mapping[Quantity, Values]  # gain; swap_gap too where the swap was run
+
+QUANTITIES: tuple[Quantity, ...] = ("gain", "swap_gap")
 
 
 @dataclass(frozen=True)
-class _Test:
-    """Variant `a` against variant `b` by one quantity."""
+class _Difference:
+    """Variant `a` minus variant `b` by one quantity."""
 
-    quantity: str
+    quantity: Quantity
     pair: Pair
-    difference: Values  # of each persona that both have
+    by_persona: Values  # of each persona that both have, nats per token
+
+    @property
+    def values(self) -> Array:
+        """The differences, (p,), in the order of the personas' names."""
+        return np.array([self.by_persona[persona] for persona in sorted(self.by_persona)])
 
 
 def compare_adaptation(
@@ -42,35 +56,42 @@ def compare_adaptation(
     *,
     permutations: int,
     seed: int,
-) -> Content:
+) -> AdaptationTests:
     """Test every pair of variants that fine-tuned at all (headline epoch over 0).
 
     Args:
         records: each variant's predictions, all of them.
         claims: pairs that are a family of their own.
-        permutations: sign flips and bootstrap draws, as in `comparison.compare`.
+        permutations: sign flips and bootstrap samples, as in `compare_levels`.
         seed: of both.
     """
     bootstrap = Bootstrap(permutations, seed)
-    found = {name: quantities(those) for name, those in records.items()}
-    tests = [
-        _Test(quantity, pair, _difference(found[pair.a][quantity], found[pair.b][quantity]))
-        for pair in pairs(found, claims)
-        for quantity in ("gain", "swap_gap")
-        if quantity in found[pair.a] and quantity in found[pair.b]
-    ]
-    tests = [test for test in tests if test.difference]
-    tested = [test.pair for test in tests]
-    personas = [len(test.difference) for test in tests]
-    p_values = [_p(test, bootstrap) for test in tests]
-    return {
-        "correction": "Holm within each family of these tests",
-        "families": describe(tested, personas, permutations=permutations),
-        "tests": [
-            _as_dict(test, p, p_holm, bootstrap)
-            for test, p, p_holm in zip(tests, p_values, corrected(p_values, tested), strict=True)
+    differences = _differences(records, claims)
+    tested = [difference.pair for difference in differences]
+    personas = [len(difference.by_persona) for difference in differences]
+    p_values = [_p(difference, bootstrap) for difference in differences]
+    corrected_p = corrected(p_values, tested)
+    return AdaptationTests(
+        correction="Holm within each family of these tests",
+        families=describe(tested, personas, permutations=permutations),
+        tests=[
+            _test(difference, p, p_holm, bootstrap)
+            for difference, p, p_holm in zip(differences, p_values, corrected_p, strict=True)
         ],
-    }
+    )
+
+
+def _differences(
+    records: Mapping[str, Sequence[Prediction]], claims: Sequence[Claim]
+) -> list[_Difference]:
+    """Return the difference of each pair by each quantity that both have for some persona."""
+    by_variant = {name: quantities(predictions) for name, predictions in records.items()}
+    differences = [
+        _Difference(quantity, pair, _minus(by_variant[pair.a], by_variant[pair.b], quantity))
+        for pair in pairs(by_variant, claims)
+        for quantity in QUANTITIES
+    ]
+    return [difference for difference in differences if difference.by_persona]
 
 
 def quantities(records: Sequence[Prediction]) -> Quantities:
@@ -81,40 +102,37 @@ def quantities(records: Sequence[Prediction]) -> Quantities:
     before = select(records, "test", "leave_one_out", epoch=0)
     after = select(records, "test", "leave_one_out", epoch=epoch)
     swapped = select(records, "test", "swap", epoch=epoch)
-    start, own = (per_persona(nats_per_token, those) for those in common(before, after))
-    found = {"gain": minus(start, own)}
+    start, own = (per_persona(nats_per_token, setting) for setting in common(before, after))
+    values: dict[Quantity, Values] = {"gain": minus(start, own)}
     if swapped:
-        own, stranger = (per_persona(nats_per_token, those) for those in common(after, swapped))
-        found["swap_gap"] = minus(stranger, own)
-    return found
+        own, stranger = (per_persona(nats_per_token, setting) for setting in common(after, swapped))
+        values["swap_gap"] = minus(stranger, own)
+    return values
 
 
-def _difference(values: Values, others: Values) -> dict[str, float]:
+def _minus(a: Quantities, b: Quantities, quantity: Quantity) -> Values:
+    values, others = a.get(quantity, {}), b.get(quantity, {})
     return {persona: values[persona] - others[persona] for persona in values if persona in others}
 
 
-def _p(test: _Test, bootstrap: Bootstrap) -> float:
-    return sign_flip_p(_array(test), permutations=bootstrap.samples, seed=bootstrap.seed)
+def _p(difference: _Difference, bootstrap: Bootstrap) -> float:
+    return sign_flip_p(difference.values, permutations=bootstrap.samples, seed=bootstrap.seed)
 
 
-def _array(test: _Test) -> np.ndarray:
-    return np.array([test.difference[persona] for persona in sorted(test.difference)])
-
-
-def _as_dict(test: _Test, p: float, p_holm: float, bootstrap: Bootstrap) -> Content:
-    mean = bootstrap.mean(test.difference, f"difference in {test.quantity}")
-    verdict = "not distinguishable"
+def _test(difference: _Difference, p: float, p_holm: float, bootstrap: Bootstrap) -> AdaptationTest:
+    mean = bootstrap.mean(difference.by_persona, f"difference in {difference.quantity}")
+    verdict: AdaptationVerdict = NOT_DISTINGUISHABLE
     if p_holm < ALPHA:
         verdict = "larger" if mean.value > 0 else "smaller"
-    return {
-        "metric": test.quantity,
-        "a": test.pair.a,
-        "b": test.pair.b,
-        "question": test.pair.question,
-        "personas": len(test.difference),
-        "difference": mean.as_dict(),
-        "detectable": detectable(_array(test), ALPHA, permutations=bootstrap.samples),
-        "p": p,
-        "p_holm": p_holm,
-        "verdict": verdict,
-    }
+    return AdaptationTest(
+        metric=difference.quantity,
+        a=difference.pair.a,
+        b=difference.pair.b,
+        question=difference.pair.question,
+        personas=len(difference.by_persona),
+        difference=mean,
+        detectable=detectable(difference.values, ALPHA, permutations=bootstrap.samples),
+        p=p,
+        p_holm=p_holm,
+        verdict=verdict,
+    )

@@ -1,20 +1,23 @@
 """Which pairs of variants are tested, in which order, in which family of tests. No torch.
 
-Claims (`compare.claims`) are questions that stood before the numbers did: they are one family, and
-a further row in params.yaml takes no power from them. Every other pair is in a second family, of
-what nobody asked. Holm's correction holds the error rate of each.
+Claims (`compare.claims`) are questions that are asked before there are numbers. They are one
+family, and a further variant in params.yaml takes no power from them. All other pairs are a second
+family, of what nobody asked. Holm's correction holds the error rate of each family.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
-from pipeline.artifacts import Content
-from pipeline.evaluation.statistics.paired import holm, smallest_p
+from pipeline.evaluation.comparison.paired import holm, smallest_p
+from pipeline.evaluation.schemas.comparison import Families, Family
 from pipeline.params import Claim
 
 
-FAMILIES = {"claims": True, "others": False}  # by whether their pairs were claimed
+FamilyName = Literal["claims", "others"]
+
+FAMILIES: tuple[FamilyName, ...] = ("claims", "others")
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,9 @@ class Pair:
     question: str | None  # of the claim about it
 
     @property
-    def claimed(self) -> bool:
-        """Tell whether it was asked in advance."""
-        return self.question is not None
+    def family(self) -> FamilyName:
+        """The family of its tests."""
+        return "others" if self.question is None else "claims"
 
 
 def pairs(names: Collection[str], claims: Sequence[Claim]) -> list[Pair]:
@@ -45,22 +48,20 @@ def pairs(names: Collection[str], claims: Sequence[Claim]) -> list[Pair]:
 def corrected(p_values: Sequence[float], tested: Sequence[Pair]) -> list[float]:
     """Return each test's p-value by Holm within its family; `tested` are the tests' pairs."""
     adjusted = list(p_values)
-    for claimed in FAMILIES.values():
-        members = [i for i, pair in enumerate(tested) if pair.claimed == claimed]
+    for family in FAMILIES:
+        members = [i for i, pair in enumerate(tested) if pair.family == family]
         for i, p in zip(members, holm([p_values[i] for i in members]), strict=True):
             adjusted[i] = p
     return adjusted
 
 
-def sizes(tested: Sequence[Pair]) -> dict[str, int]:
+def sizes(tested: Sequence[Pair]) -> dict[FamilyName, int]:
     """Return how many tests each family has."""
-    return {
-        name: sum(pair.claimed == claimed for pair in tested) for name, claimed in FAMILIES.items()
-    }
+    return {family: sum(pair.family == family for pair in tested) for family in FAMILIES}
 
 
-def describe(tested: Sequence[Pair], personas: Sequence[int], *, permutations: int) -> Content:
-    """Return each family's size, and what its smallest p-value can be after Holm.
+def describe(tested: Sequence[Pair], personas: Sequence[int], *, permutations: int) -> Families:
+    """Return each family's size, and the smallest p-value that it can have after Holm.
 
     Args:
         tested: the tests' pairs.
@@ -68,7 +69,8 @@ def describe(tested: Sequence[Pair], personas: Sequence[int], *, permutations: i
         permutations: as in `sign_flip_p`.
     """
     smallest = smallest_p(max(personas, default=0), permutations)
-    return {
-        name: {"tests": size, "smallest_p_holm": min(1.0, size * smallest)}
-        for name, size in sizes(tested).items()
-    }
+    claims, others = (
+        Family(tests=size, smallest_p_holm=min(1.0, size * smallest))
+        for size in sizes(tested).values()
+    )
+    return Families(claims=claims, others=others)

@@ -1,8 +1,8 @@
-"""How many replies a way of training sees: counted on its own draws, before anything is trained.
+"""How many replies a way of training sees, counted on its own draws before it is trained.
 
-Normal training and meta-training draw in different units, replies and dialogues. A control that
-has seen as many replies as meta-training needs a number of steps, and this is where it comes from.
-Whole batches cannot always be exact: a control sees up to one batch too many, never too few.
+Normal training draws replies, meta-training dialogues. So a control that is to see as many replies
+as meta-training needs another number of steps, which is computed here. Batches are whole, so a
+control sees up to one batch of replies too many, never too few.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _OF_CONTROLS = {*TrainParams.model_fields, *FinetuneParams.model_fields}
 
 @dataclass(frozen=True)
 class Budget:
-    """Replies, repetitions counted, as `replies` and `outer_replies` of `variant.json`."""
+    """Replies with repetitions, as `replies` and `outer_replies` of `variant.json`."""
 
     total: int  # in any loss, inner or outer
     outer: int  # in the loss that moves θ
@@ -43,17 +43,19 @@ def meta_budget(tasks: Sequence[PersonaTask], params: MetaTrainParams, seed: int
 
 
 def normal_budget(replies: int, *, batch_size: int, steps: int) -> Budget:
-    """Return what normal training sees; `replies` is one epoch, whose last batch may be smaller."""
+    """Return what normal training sees; an epoch has `replies`, its last batch may be smaller."""
     epochs, rest = divmod(steps, -(-replies // batch_size))
     seen = epochs * replies + min(rest * batch_size, replies)
     return Budget(total=seen, outer=seen)
 
 
 def steps_for(budget: int, replies: int, *, batch_size: int) -> int:
-    """Return normal training's fewest steps that see `budget` replies: too many by under a batch.
+    """Return the fewest steps of normal training that see at least `budget` replies.
+
+    They see less than one batch too many.
 
     Raises:
-        TrainingError: there are no replies to train on.
+        TrainingError: split train has no replies.
     """
     if replies == 0:
         raise TrainingError("split train holds no replies; check data/tasks/summary.json")
@@ -62,25 +64,25 @@ def steps_for(budget: int, replies: int, *, batch_size: int) -> int:
 
 
 def recorded(run: VariantFile) -> Budget:
-    """Return what a finished run saw, as it counted itself."""
+    """Return what a finished run saw, as its own record counts."""
     return Budget(total=run.replies, outer=run.outer_replies)
 
 
 def control(variant: Variant, steps: int) -> Variant:
     """Return the variant's axes for normal training of so many steps, without early stopping.
 
-    Of its `set` there stays what normal training and what is behind it read.
+    Of the variant's `set` only the keys stay that normal training or fine-tuning reads.
     """
     kept = {key: value for key, value in variant.set.items() if key.split(".")[0] in _OF_CONTROLS}
-    there = {**kept, "train.steps": steps, "train.patience": steps}
-    return variant.model_copy(update={"set": there})
+    values = {**kept, "train.steps": steps, "train.patience": steps}
+    return variant.model_copy(update={"set": values})
 
 
 def check_control(run: VariantFile, wanted: int, *, batch_size: int) -> int:
-    """Return how many replies more than `wanted` a control's run had in its loss.
+    """Return by how many replies a control's run exceeds `wanted` in its loss.
 
     Raises:
-        TrainingError: it is no run of normal training, or not of equal budget.
+        TrainingError: the run is not of normal training, or not of equal budget.
     """
     surplus = run.outer_replies - wanted
     if run.method != "train" or not 0 <= surplus < batch_size:
@@ -102,7 +104,7 @@ def _counted(task: PersonaTask) -> EncodedTask:
 
 
 def _window(dialogue: Dialogue) -> tuple[Window, ...]:
-    """Return a dialogue without its text: draws know of its number of replies alone."""
+    """Return a dialogue without its text: draws depend only on its number of replies."""
     spans = tuple(ReplySpan(turn, 0, 0) for turn in range(len(dialogue.turns)))
     return (Window((), spans),)
 

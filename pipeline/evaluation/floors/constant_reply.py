@@ -1,7 +1,8 @@
-"""F1 of saying the same to everybody: the floor that a generator's F1 must be read against.
+"""F1 of one reply that is said to everybody: the floor below a generator's F1. No torch.
 
-Both replies are chosen on train alone. Word F1 is a bag overlap, so with one binary feature for
-each n-th occurrence of a word (the second "i" is a feature of its own) it is a dot product.
+Both constant replies are chosen on train alone. Word F1 is an overlap of bags. So it is a dot
+product if each n-th occurrence of a word is one binary feature (the second "i" is a feature of its
+own).
 
 Dimensions: r, train replies; f, features; m, replies tried.
 """
@@ -31,8 +32,8 @@ def mean_f1(constant: str, replies: Sequence[str]) -> float:
 def best_reply(train_replies: Sequence[str]) -> str:
     """Return the train reply with the highest mean word F1 against all train replies.
 
-    Tried are the NUM_TRIED whose words are the most frequent for their length; of equal ones the
-    first in the file wins.
+    Only NUM_TRIED replies are tried: those whose words are the most frequent for their length. Of
+    equal replies the first in the file is returned.
     """
     features, lengths = _bags(train_replies)[1:]
     share = np.asarray(features.mean(axis=0)).ravel()
@@ -45,9 +46,9 @@ def best_reply(train_replies: Sequence[str]) -> str:
 
 
 def frequent_words(train_replies: Sequence[str]) -> str:
-    """Return the most frequent words of train, as many as give the highest mean word F1 there.
+    """Return the most frequent words of train, as many as give the highest mean word F1 on train.
 
-    It is no sentence; ConvAI2's report shows how well such a "reply" does.
+    They are no sentence; ConvAI2's report shows how high such a "reply" scores.
     """
     names, features, lengths = _bags(train_replies)
     order = np.argsort(-np.asarray(features.sum(axis=0)).ravel(), kind="stable")[:MAX_WORDS]
@@ -63,7 +64,7 @@ def _mean_f1(overlap: Any, lengths: Array, length: float) -> float:
 
 
 def _bags(replies: Sequence[str]) -> tuple[Sequence[str], Any, Array]:
-    """Return feature names (f), the binary matrix (r, f), words of each reply (r,)."""
+    """Return feature names, (f,), the binary matrix, (r, f), and each reply's words, (r,)."""
     vectorizer = CountVectorizer(analyzer=_occurrences, dtype=np.float64)
     features = vectorizer.fit_transform(replies)
     return (

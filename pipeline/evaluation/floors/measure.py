@@ -1,8 +1,8 @@
 """What needs no learning of ours, on the test replies: floors below the variants, and an oracle.
 
-Hits@1 of a random ranker and of TF-IDF, F1 of two constant replies, perplexity of unigrams; for
-the synthetic corpus the grammar's own perplexity. All test replies count, not only the held-out
-dialogues of leave-one-out.
+Floors are Hits@1 of a random ranker and of TF-IDF, F1 of two constant replies, and perplexity of
+unigrams. The oracle is the synthetic grammar's own perplexity. All test replies count, not only
+the held-out dialogues of leave-one-out.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words, mean_f1
 from pipeline.evaluation.floors.rankers import random_hits_at_1, tfidf_hits_at_1
 from pipeline.evaluation.floors.unigram import Oracle, ReplyTokens, oracle_ppl, unigram_ppl
+from pipeline.evaluation.schemas.floors import (
+    FloorCounts,
+    Floors,
+    LikelihoodFloor,
+    RankerFloor,
+    ReplyFloor,
+)
 from pipeline.persona.task import PersonaTask
-
-
-Content = dict[str, dict[str, object] | None]
 
 
 def measure_floors(
@@ -21,26 +25,28 @@ def measure_floors(
     test: Sequence[PersonaTask],
     tokens: ReplyTokens,
     oracle: Oracle | None,
-) -> Content:
-    """Return each floor as {metric: value}, and the oracle's perplexity or null.
+) -> Floors:
+    """Return every floor, and the oracle's perplexity or null.
 
     Raises:
         DataError: test replies without candidates, or an oracle for other dialogues.
     """
-    said, replies = (_replies(tasks) for tasks in (train, test))
+    train_replies, replies = (_replies(tasks) for tasks in (train, test))
     ids = tokens.encode(replies)
-    content: Content = {
-        "counts": {"personas": len(test), "replies": len(replies)},
-        "random": {"hits_at_1": random_hits_at_1(test)},
-        "unigram": {"ppl": unigram_ppl(tokens.encode(said), ids, tokens.vocabulary)},
-        "oracle": None if oracle is None else {"ppl": oracle_ppl(test, ids, oracle)},
-    }
-    for name, value in tfidf_hits_at_1(train, test).items():
-        content[name] = {"hits_at_1": value}
-    for name, choose in {"constant_reply": best_reply, "frequent_words": frequent_words}.items():
-        reply = choose(said)
-        content[name] = {"f1": mean_f1(reply, replies), "reply": reply}
-    return content
+    unigram = unigram_ppl(tokens.encode(train_replies), ids, tokens.vocabulary)
+    tfidf = tfidf_hits_at_1(train, test)
+    constant, frequent = best_reply(train_replies), frequent_words(train_replies)
+    return Floors(
+        counts=FloorCounts(personas=len(test), replies=len(replies)),
+        random=RankerFloor(hits_at_1=random_hits_at_1(test)),
+        tfidf=RankerFloor(hits_at_1=tfidf["tfidf"]),
+        tfidf_persona=RankerFloor(hits_at_1=tfidf["tfidf_persona"]),
+        tfidf_partner=RankerFloor(hits_at_1=tfidf["tfidf_partner"]),
+        constant_reply=ReplyFloor(f1=mean_f1(constant, replies), reply=constant),
+        frequent_words=ReplyFloor(f1=mean_f1(frequent, replies), reply=frequent),
+        unigram=LikelihoodFloor(ppl=unigram),
+        oracle=None if oracle is None else LikelihoodFloor(ppl=oracle_ppl(test, ids, oracle)),
+    )
 
 
 def _replies(tasks: Sequence[PersonaTask]) -> list[str]:

@@ -1,6 +1,6 @@
-"""Hits@1 without a language model: a random ranker and TF-IDF.
+"""Hits@1 without a language model: a random ranker and TF-IDF. No torch.
 
-The rule is that of the variants: a hit needs every best candidate to equal the gold reply.
+The rule for a hit is the same as for the variants: every best candidate must equal the gold reply.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from pipeline.persona.task import Dialogue, PersonaTask, Turn
 from pipeline.persona.text import normalise
 
 
-Ranked = tuple[Dialogue, Turn, list[str], list[bool]]
+WithCandidates = tuple[Dialogue, Turn, list[str], list[bool]]  # candidates, which are gold
 
 QUERIES: dict[str, Callable[[Dialogue, Turn], str]] = {
     "tfidf": lambda dialogue, turn: " ".join([*dialogue.persona, turn.partner]),
@@ -25,8 +25,8 @@ QUERIES: dict[str, Callable[[Dialogue, Turn], str]] = {
 }
 
 
-def _ranked(tasks: Sequence[PersonaTask]) -> Iterator[Ranked]:
-    """Yield each turn with its candidates and which of them equal the gold."""
+def _with_candidates(tasks: Sequence[PersonaTask]) -> Iterator[WithCandidates]:
+    """Yield each turn with its candidates, and which of them equal the gold reply."""
     for dialogue, turn in _turns(tasks):
         if turn.candidates is None:
             raise DataError(
@@ -47,27 +47,28 @@ def _turns(tasks: Sequence[PersonaTask]) -> Iterator[tuple[Dialogue, Turn]]:
 def random_hits_at_1(tasks: Sequence[PersonaTask]) -> float:
     """Return the expected percentage of hits of a ranker that scores each string at random.
 
-    Identical strings share one score, as everywhere; so it is exact: the share of the distinct
-    candidates that equal the gold after normalisation. 5 for 20 distinct ones.
+    Identical strings share one score, as everywhere. So the expectation is exact: it is the share
+    of the distinct candidates that equal the gold after normalisation, 5 % for 20 distinct
+    candidates.
 
     Raises:
         DataError: a reply has no candidates.
     """
     chances = []
-    for _, _, candidates, is_gold in _ranked(tasks):
+    for _, _, candidates, is_gold in _with_candidates(tasks):
         distinct = dict(zip(candidates, is_gold, strict=True))
         chances.append(sum(distinct.values()) / len(distinct))
     return 100 * fsum(chances) / len(chances)
 
 
 def random_hits(tasks: Sequence[PersonaTask], seed: int) -> list[bool]:
-    """Return, for each reply, whether a ranker hits that scores each string at random.
+    """Return for each reply whether a ranker that scores each string at random has a hit.
 
     Raises:
         DataError: a reply has no candidates.
     """
     hits = []
-    for number, (_, _, candidates, is_gold) in enumerate(_ranked(tasks)):
+    for number, (_, _, candidates, is_gold) in enumerate(_with_candidates(tasks)):
         random = Random(f"{seed}/random ranker/{number}")
         score = {text: random.random() for text in dict.fromkeys(candidates)}
         hits.append(is_best([score[text] for text in candidates], is_gold))
@@ -84,10 +85,10 @@ def tfidf_hits_at_1(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -
 
 
 def tfidf_hits(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dict[str, list[bool]]:
-    """Return each reply's hit by the cosine between each of QUERIES and the candidates.
+    """Return for each of QUERIES whether each reply has a hit by cosine to the candidates.
 
-    Words after `normalise`; document frequencies of train's utterances and persona sentences;
-    1 + log of a word's count. A tie is no hit, as everywhere.
+    Words are those after `normalise`. Document frequencies are of train's utterances and persona
+    sentences. A word's weight has 1 + log of its count. A tie is no hit, as everywhere.
 
     Raises:
         DataError: a reply has no candidates.
@@ -95,16 +96,18 @@ def tfidf_hits(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dic
     documents = [text for _, turn in _turns(train) for text in (turn.partner, turn.reply)]
     documents += [line for task in train for d in task.dialogues for line in d.persona]
     vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True).fit(documents)
-    rows = list(_ranked(test))
-    candidates = vectorizer.transform([text for row in rows for text in row[2]])
-    owner = np.repeat(np.arange(len(rows)), [len(row[2]) for row in rows])
-    ends = np.cumsum([len(row[2]) for row in rows])[:-1]
+    replies = list(_with_candidates(test))
+    candidates = vectorizer.transform([text for reply in replies for text in reply[2]])
+    owner = np.repeat(np.arange(len(replies)), [len(reply[2]) for reply in replies])
+    ends = np.cumsum([len(reply[2]) for reply in replies])[:-1]
     hits = {}
     for name, query in QUERIES.items():
-        queries = vectorizer.transform([query(dialogue, turn) for dialogue, turn, _, _ in rows])
+        queries = vectorizer.transform([query(dialogue, turn) for dialogue, turn, *_ in replies])
         cosines = np.asarray(candidates.multiply(queries[owner]).sum(axis=1)).ravel()
-        split = np.split(-cosines, ends)
-        hits[name] = [is_best(own.tolist(), row[3]) for own, row in zip(split, rows, strict=True)]
+        scores = np.split(-cosines, ends)
+        hits[name] = [
+            is_best(own.tolist(), reply[3]) for own, reply in zip(scores, replies, strict=True)
+        ]
     return hits
 
 

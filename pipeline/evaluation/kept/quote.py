@@ -6,16 +6,13 @@ Each method reads a committed file, so a document that is rendered again says wh
 from dataclasses import dataclass
 from math import exp
 
-from pipeline.evaluation.kept.study import Study, negative
+from pipeline.evaluation.kept.study import KeptTest, Study, negative
 from pipeline.evaluation.kept.tables import estimate
-from pipeline.evaluation.report.cost import compact, cost_row
-from pipeline.evaluation.report.document import digits_of
-from pipeline.evaluation.report.inputs import OverSeeds, PairedResult
-from pipeline.evaluation.report.markdown import interval, number, p_value
-from pipeline.evaluation.report.rows import Interval
-
-
-DIGITS = {"ppl": 2, "ppl_without_end": 2, "ppl_per_word": 1, "bits_per_byte": 3}  # others: 1
+from pipeline.evaluation.report.cells import compact, interval, number, p_value
+from pipeline.evaluation.report.cost import cost_row
+from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.comparison import OverSeeds
 
 
 def compare_p(p: float) -> str:
@@ -28,23 +25,23 @@ def compare_p(p: float) -> str:
 class Quoted:
     """A paired test in words: over personas, or over personas and training seeds."""
 
-    test: PairedResult
+    test: KeptTest
     over_seeds: OverSeeds | None = None
 
     @property
-    def _difference(self) -> Interval:
+    def _difference(self) -> Estimate:
         return self.test.difference if self.over_seeds is None else self.over_seeds.difference
 
     @property
     def difference(self) -> str:
         """The first minus the second, with its interval."""
-        return interval(self._difference, digits_of(self.test))
+        return interval(self._difference, digits_of(self.test.metric))
 
     @property
     def size(self) -> str:
         """The difference without its sign."""
         shown = self._difference
-        return interval(negative(shown) if shown.value < 0 else shown, digits_of(self.test))
+        return interval(negative(shown) if shown.value < 0 else shown, digits_of(self.test.metric))
 
     @property
     def holm(self) -> str:
@@ -96,25 +93,25 @@ class Quote:
         names = variants or tuple(self.study.details)
         found = [self.study.of(name).metrics.get(metric) for name in names]
         values = [one.value for one in found if one is not None]
-        digits = DIGITS.get(metric, 1)
+        digits = digits_of(metric)
         return f"{number(min(values), digits)} to {number(max(values), digits)}"
 
     def gain(self, variant: str) -> str:
         """Return what the person's own dialogues gave, nats per token."""
-        return interval(self.study.of(variant).gain, 3)
+        return interval(self.study.of(variant).gain, NATS_DIGITS)
 
     def swap_gain(self, variant: str) -> str:
         """Return what a stranger's dialogues gave."""
-        return interval(self.study.of(variant).swap_gain, 3)
+        return interval(self.study.of(variant).swap_gain, NATS_DIGITS)
 
     def swap_gap(self, variant: str) -> str:
         """Return how much more the person's own dialogues gave."""
-        return interval(self.study.of(variant).swap_gap, 3)
+        return interval(self.study.of(variant).swap_gap, NATS_DIGITS)
 
     def gain_at(self, variant: str, k: int) -> str:
         """Return the gain by K of the person's dialogues."""
         shots = self.study.of(variant).k_shot
-        return interval(None if shots is None else shots.gain.get(k), 3)
+        return interval(None if shots is None else shots.gain.get(k), NATS_DIGITS)
 
     def adaptation(self, variant: str) -> str:
         """Return the verdict on a variant's gain."""
@@ -123,7 +120,7 @@ class Quote:
     def at_k(self, variant: str, k: int, metric: str = "ppl") -> str:
         """Return a metric at one K of Fig. 3, without its interval."""
         (row,) = (row for row in self.study.kshot[variant] if int(row["k"]) == k)
-        return number(float(row[metric]), DIGITS.get(metric, 1))
+        return number(float(row[metric]), digits_of(metric))
 
     def shots(self, variant: str, *ks: int) -> str:
         """Return perplexity at some K of Fig. 3."""
@@ -154,7 +151,7 @@ class Quote:
     def floor(self, name: str, metric: str) -> str:
         """Return a score that needs no learning."""
         found = self.study.floors[name][metric]
-        digits = DIGITS.get(metric, 1)
+        digits = digits_of(metric)
         return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
 
     def trial(self, variant: str, number_of: int = 1) -> str:
@@ -187,6 +184,6 @@ class Quote:
         return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
 
     def _metric(
-        self, found: dict[str, Interval | None], metric: str, *, seeds: bool = False
+        self, found: dict[str, Estimate | None], metric: str, *, seeds: bool = False
     ) -> str:
-        return interval(found.get(metric), DIGITS.get(metric, 1), crossed=seeds)
+        return interval(found.get(metric), digits_of(metric), crossed=seeds)

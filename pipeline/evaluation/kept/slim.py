@@ -9,8 +9,8 @@ import io
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
-from pipeline.evaluation.statistics.bootstrap import Estimate
-from pipeline.evaluation.statistics.verdict import verdict
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.scoring.verdict import verdict
 
 
 Content = dict[str, Any]
@@ -69,7 +69,7 @@ def _adaptation(found: Mapping[str, Any]) -> Content:
     kept = {name: found.get(name) for name in ADAPTATION}
     if kept["adaptation"] is None:
         gain, gap, share = (kept[name] for name in ("gain", "swap_gap", "personal_share"))
-        of = [e and Estimate(e["value"], e["low"], e["high"]) for e in (gain, gap, share)]
+        of = [e and Estimate.model_validate(e) for e in (gain, gap, share)]
         kept["adaptation"] = verdict(cast(Estimate, of[0]), of[1], of[2])
     return kept
 

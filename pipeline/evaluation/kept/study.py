@@ -8,47 +8,56 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.keep import RUNS, asked, existing
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details
-from pipeline.evaluation.report.inputs import PairedResult
-from pipeline.evaluation.report.parsing import Read, parse
-from pipeline.evaluation.report.rows import Details, Interval
+from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
+from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
+from pipeline.evaluation.schemas.details import Scores
+from pipeline.evaluation.schemas.floors import Floors
 from pipeline.model.variant.record import VariantFile
 
 
-class Shots(Read):
+class Shots(Excerpt):
     """By K what the person's dialogues gave, and what they give in the prompt."""
 
     personas: int | None = None
-    gain: Mapping[int, Interval | None] = Field(default_factory=dict)
-    behind_fine_tuning: Mapping[int, Interval] = Field(default_factory=dict)
+    gain: Mapping[int, Estimate | None] = Field(default_factory=dict)
+    behind_fine_tuning: Mapping[int, Estimate] = Field(default_factory=dict)
     prompted: Mapping[int, float] = Field(
         default_factory=dict
     )  # dialogues in the prompt, on average
 
 
-class KeptDetails(Details):
+class KeptDetails(Scores):
     """`metrics/VARIANT.json` of a study."""
 
     k_shot: Shots | None = None
 
 
-class Family(Read):
+class Family(Excerpt):
     """Tests that were corrected together."""
 
     tests: int
 
 
-class Tests(Read):
+class KeptTest(PairedTest):
+    """A paired test, of levels or of adaptation; what it could have detected is not read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    over_seeds: OverSeeds | None = None
+
+
+class Tests(Excerpt):
     """Tests of one kind: of levels, or of adaptation."""
 
     families: Mapping[str, Family]
-    tests: list[PairedResult]
+    tests: list[KeptTest]
 
 
 class Comparison(Tests):
@@ -94,9 +103,17 @@ class Study:
 
     @cached_property
     def floors(self) -> dict[str, Any]:
-        """What needs no learning; nothing where it was not measured."""
-        path = existing(self.folder / artifacts.FLOORS, self.folder / "floors.json")
-        return self._json(path) if path.is_file() else {}
+        """What needs no learning, as the file holds it; empty where it was not measured."""
+        return self._json(self._floors_file) if self._floors_file.is_file() else {}
+
+    @property
+    def table_1_floors(self) -> Floors | None:
+        """The floors below Table 1; None where they were not measured."""
+        return parse(Floors, self.floors, self._floors_file) if self.floors else None
+
+    @property
+    def _floors_file(self) -> Path:
+        return existing(self.folder / artifacts.FLOORS, self.folder / "floors.json")
 
     @cached_property
     def kshot(self) -> dict[str, list[Row]]:
@@ -147,7 +164,7 @@ class Study:
             raise DataError(f"study {self.name} has no variant {variant}")
         return self.details[variant]
 
-    def test(self, a: str, b: str, metric: str) -> PairedResult:
+    def test(self, a: str, b: str, metric: str) -> KeptTest:
         """Return a test of two variants, as `a` minus `b`.
 
         Raises:
@@ -161,7 +178,7 @@ class Study:
                     return turned(test)
         raise DataError(f"study {self.name} has no test of {a} and {b} by {metric}")
 
-    def asked(self) -> list[PairedResult]:
+    def asked(self) -> list[KeptTest]:
         """Return the tests with their questions, in the direction of the question.
 
         A file that is older than claims has none; `params.yaml` says what its pairs were read for.
@@ -184,7 +201,7 @@ class Study:
 OPPOSITE = {"better": "worse", "worse": "better", "larger": "smaller", "smaller": "larger"}
 
 
-def turned(test: PairedResult) -> PairedResult:
+def turned(test: KeptTest) -> KeptTest:
     """Return a test as b minus a."""
     over_seeds = test.over_seeds and test.over_seeds.model_copy(
         update={
@@ -203,11 +220,11 @@ def turned(test: PairedResult) -> PairedResult:
     )
 
 
-def negative(interval: Interval) -> Interval:
-    """Return the interval of the number with the other sign."""
-    low, high = interval.low, interval.high
-    return Interval(
-        value=-interval.value,
+def negative(estimate: Estimate) -> Estimate:
+    """Return the estimate of the number with the other sign, without bounds over seeds."""
+    low, high = estimate.low, estimate.high
+    return Estimate(
+        value=-estimate.value,
         low=None if high is None else -high,
         high=None if low is None else -low,
     )

@@ -3,50 +3,68 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.kept.study import KeptTest, Study
 from pipeline.evaluation.report import document
-from pipeline.evaluation.report.cost import compact, cost_row
-from pipeline.evaluation.report.document import HEADINGS, TESTED, digits_of, tested
-from pipeline.evaluation.report.inputs import PairedResult
-from pipeline.evaluation.report.markdown import NONE, code, given, interval, number, p_value, table
+from pipeline.evaluation.report.cells import (
+    NONE,
+    compact,
+    interval,
+    number,
+    p_value,
+    published_number,
+)
+from pipeline.evaluation.report.cost import cost_row
+from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, TABLE_1, digits_of
+from pipeline.evaluation.report.markdown import code, table
+from pipeline.evaluation.report.paired_tests import HEADINGS, test_cells
 from pipeline.evaluation.report.published import published, quoted_on
-from pipeline.evaluation.report.rows import HEAD_HITS, METRICS, Interval, floor_rows, in_order
+from pipeline.evaluation.report.rows import Table1Row, floor_rows, in_order
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.comparison import NOT_DISTINGUISHABLE
 
 
-DISTINGUISHED = "not distinguishable"
 PMI = "hits_at_1_by_pmi"
 
 
 def levels(study: Study) -> str:
     """Return Table 1 with floors; beside the paper's where the corpus is not synthetic."""
     if study.params.get("data", {}).get("source") != "synthetic":
-        return document.levels(study.details, study.floors)
+        return document.levels(study.details, study.table_1_floors)
     rows = [
         [code(name), *(interval(study.of(name).metrics.get(m), d) for m, d in _digits())]
         for name in in_order(study.details)
     ]
     rows += [
         [floor.title, *(interval(floor.ours[m], d) for m, d in _digits())]
-        for floor in floor_rows(study.floors)
+        for floor in _floor_rows(study)
     ]
-    return table(["variant", *(title for title, _ in HEADINGS.values())], rows)
+    return table(["variant", *_headings()], rows)
 
 
 def floors(study: Study) -> str:
     """Return the floors as a sentence."""
     shown = []
-    for floor in floor_rows(study.floors):
+    for floor in _floor_rows(study):
         scores = (
-            f"{HEADINGS[metric][0].split(' ')[0]} {interval(found, HEADINGS[metric][1])}"
-            for metric, found in floor.ours.items()
-            if found is not None
+            f"{FORMATS[metric].name} {interval(score, digits_of(metric))}"
+            for metric, score in floor.ours.items()
+            if score is not None
         )
         shown.append(f"{floor.title}: {', '.join(scores)}")
     return f"Floors. {'; '.join(shown)}."
 
 
+def _floor_rows(study: Study) -> list[Table1Row]:
+    floors = study.table_1_floors
+    return [] if floors is None else floor_rows(floors)
+
+
 def _digits() -> Iterable[tuple[str, int]]:
-    return ((metric, HEADINGS[metric][1]) for metric in METRICS)
+    return ((metric, digits_of(metric)) for metric in TABLE_1)
+
+
+def _headings() -> Iterable[str]:
+    return (FORMATS[metric].heading for metric in TABLE_1)
 
 
 def summary(study: Study, names: Sequence[str]) -> str:
@@ -56,35 +74,35 @@ def summary(study: Study, names: Sequence[str]) -> str:
     for name in names:
         one = study.of(name)
         before = one.before_adaptation.get("ppl")
-        nats = (interval(x, 3) for x in (one.gain, one.swap_gap))
+        nats = (interval(x, NATS_DIGITS) for x in (one.gain, one.swap_gap))
         ends = (interval(one.metrics.get(m), d) for m, d in _digits())
         start = NONE if before is None else number(before.value, 2)
         rows.append([code(name), start, *nats, one.adaptation, *ends])
-    return table([*headings, *(title for title, _ in HEADINGS.values())], rows)
+    return table([*headings, *_headings()], rows)
 
 
-def claims(tests: Sequence[PairedResult]) -> str:
+def claims(tests: Sequence[KeptTest]) -> str:
     """Return the tests that were kept; those by Hits@1 and F1 only where they tell a pair apart."""
     rows = [
-        [test.question or NONE, *tested(test), *_over_seeds(test)]
+        [test.question or NONE, *test_cells(test), *_over_seeds(test)]
         for test in tests
         if test.metric not in ("hits_at_1", "f1") or _tells(test)
     ]
     crossed = any(test.over_seeds is not None for test in tests)
-    headings = ["question", *TESTED, "over seeds", "p after Holm", "the first is"]
-    return table(*_cut(headings, rows, len(headings) if crossed else 1 + len(TESTED)))
+    headings = ["question", *HEADINGS, "over seeds", "p after Holm", "the first is"]
+    return table(*_cut(headings, rows, len(headings) if crossed else 1 + len(HEADINGS)))
 
 
-def _tells(test: PairedResult) -> bool:
-    crossed = test.over_seeds is not None and test.over_seeds.verdict != DISTINGUISHED
-    return test.verdict != DISTINGUISHED or crossed
+def _tells(test: KeptTest) -> bool:
+    crossed = test.over_seeds is not None and test.over_seeds.verdict != NOT_DISTINGUISHABLE
+    return test.verdict != NOT_DISTINGUISHABLE or crossed
 
 
-def _over_seeds(test: PairedResult) -> list[str]:
+def _over_seeds(test: KeptTest) -> list[str]:
     if test.over_seeds is None:
         return [NONE, NONE, NONE]
     crossed = test.over_seeds
-    difference = interval(crossed.difference, digits_of(test))
+    difference = interval(crossed.difference, digits_of(test.metric))
     return [difference, p_value(crossed.p_holm), crossed.verdict]
 
 
@@ -110,8 +128,8 @@ def _at_k(study: Study, name: str, k: str) -> str:
     for row in study.kshot[name]:
         if row["k"] == k:
             ends = [float(row[end]) if row[end] else None for end in ("ppl_low", "ppl_high")]
-            found = Interval(value=float(row["ppl"]), low=ends[0], high=ends[1])
-            return interval(found, 2)
+            found = Estimate(value=float(row["ppl"]), low=ends[0], high=ends[1])
+            return interval(found, digits_of("ppl"))
     return NONE
 
 
@@ -166,11 +184,11 @@ def trials(study: Study) -> str:
 
 def quoted() -> str:
     """Return what others report on ConvAI2's validation set; none of it is measured here."""
-    headings = ("system", *(title for title, _ in HEADINGS.values()))
+    headings = ("system", *_headings())
     rows = [
         [
             f"quoted: {row.title}",
-            *(given(getattr(row, metric)) for metric in METRICS),
+            *(published_number(getattr(row, metric)) for metric in TABLE_1),
             row.personas or "not said",
             "; ".join(part for part in (row.tokenizer, row.ppl and row.ppl_unit) if part)
             or "not said",
@@ -184,9 +202,9 @@ def quoted() -> str:
 def paper(variant: str, metric: str) -> str:
     """Return a number of the paper's Table 1, as printed."""
     (row,) = (row for row in published() if row.variant == variant)
-    return given(getattr(row, metric))
+    return published_number(getattr(row, metric))
 
 
 def estimate(found: Any, digits: int) -> str:
     """Return an estimate of a JSON file."""
-    return interval(Interval.model_validate(found), digits)
+    return interval(Estimate.model_validate(found), digits)

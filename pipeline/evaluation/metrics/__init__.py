@@ -1,4 +1,5 @@
-"""Perplexity, Hits@1, F1 and the rest, each a function of records (Section 4.1). No torch.
+"""Perplexity, Hits@1, F1 and the other metrics of Section 4.1. No torch.
 
-Read `all.py` first; docs/metrics.md defines each.
+In: Prediction records of one setting. Out: a number per metric. Read `all.py` first: it lists every
+metric. docs/metrics.md defines them.
 """

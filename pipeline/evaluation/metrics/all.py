@@ -1,13 +1,13 @@
-"""Which metrics there are: Table 1's three, and all. No torch.
+"""The lists of metrics: Table 1's three, and all. No torch.
 
-Each is defined, and says what it counts, in `likelihood`, `candidates` or `responses`; `diversity`
-has what is no function of sums.
+`likelihood`, `ranking` and `generation` define them and say what they count. `diversity` has
+distinct-n, which is no function of sums.
 """
 
-from pipeline.evaluation.metrics.generation import RESPONSES, f1, greedy_f1
+from pipeline.evaluation.metrics.generation import GENERATION, f1, greedy_f1
 from pipeline.evaluation.metrics.likelihood import LIKELIHOOD, bits_per_byte, ppl, ppl_per_word
 from pipeline.evaluation.metrics.ranking import (
-    CANDIDATES,
+    RANKING,
     candidates_cleaned_away,
     hits_at_1,
     hits_at_1_by_head,
@@ -31,4 +31,4 @@ __all__ = [
 ]
 
 TABLE_1 = (ppl, hits_at_1, f1)
-ALL = (*LIKELIHOOD, *CANDIDATES, candidates_cleaned_away, *RESPONSES)
+ALL = (*LIKELIHOOD, *RANKING, candidates_cleaned_away, *GENERATION)

@@ -1,7 +1,7 @@
 """Corpus BLEU, by sacrebleu. No torch.
 
-sacrebleu tokenises and counts; BLEU of any set of replies is then a function of sums over them, so
-that personas can be resampled without reading a text again.
+sacrebleu tokenises and counts. BLEU of a set of replies is then a function of sums over the
+replies, so personas are resampled without reading a text again.
 
 Sums, c = 10: matched n-grams for n = 1 to 4, n-grams of the responses for n = 1 to 4, words of the
 responses, words of the references.
@@ -21,30 +21,31 @@ _ORDERS = 4
 
 @lru_cache(maxsize=1)
 def _scorer() -> Any:
-    """Return sacrebleu's default BLEU; imported late, since not everything that scores needs it."""
+    """Return sacrebleu's default BLEU; it is imported late, since few commands need it."""
     from sacrebleu.metrics.bleu import BLEU
 
     return BLEU()
 
 
 def bleu_counts(response: str, reference: str) -> tuple[float, ...]:
-    """Return what one response adds to the sums: an empty one only its reference's words."""
-    found = _scorer().corpus_score([response], [[reference]])
-    return (*found.counts, *found.totals, found.sys_len, found.ref_len)
+    """Return what one response adds to the sums; an empty one adds only its reference's words."""
+    score = _scorer().corpus_score([response], [[reference]])
+    return (*score.counts, *score.totals, score.sys_len, score.ref_len)
 
 
 def bleu_of(sums: Array) -> Array:
     """Return BLEU from 0 to 100, (..., 10) to (...), smoothed as sacrebleu's default.
 
-    The i-th order without a match counts as 2^-i matches; 0 where no word matches or some order
-    has no n-gram at all. Responses shorter in all than the references are penalised.
+    The i-th order without a match counts as 2^-i matches. BLEU is 0 where no word matches, or where
+    some order has no n-gram at all. It is lowered if the responses are shorter in all than the
+    references.
     """
     matched, total = sums[..., :_ORDERS], sums[..., _ORDERS : 2 * _ORDERS]
-    said, asked = sums[..., -2], sums[..., -1]
-    none = matched == 0
-    smoothed = np.where(none, 0.5 ** np.cumsum(none, axis=-1), matched)
+    response_words, reference_words = sums[..., -2], sums[..., -1]
+    unmatched = matched == 0
+    smoothed = np.where(unmatched, 0.5 ** np.cumsum(unmatched, axis=-1), matched)
     with np.errstate(divide="ignore", invalid="ignore"):
         precision = np.exp(np.log(smoothed / total).mean(axis=-1))
-        brevity = np.exp(np.minimum(0.0, 1 - asked / said))
+        brevity = np.exp(np.minimum(0.0, 1 - reference_words / response_words))
         score = 100 * brevity * precision
-    return np.where(total.all(axis=-1) & ~none.all(axis=-1), score, 0.0)
+    return np.where(total.all(axis=-1) & ~unmatched.all(axis=-1), score, 0.0)

@@ -1,10 +1,10 @@
 """distinct-1 and distinct-2 (Li et al. 2016): different n-grams over all n-grams. No torch.
 
-How many n-grams differ depends on the whole set of texts and falls with its size, so it is no
-function of sums over replies, and drawing personas with replacement would only repeat their
-n-grams. It therefore has no interval here. For the same reason training seeds are not pooled: each
-seed's texts are counted alone, then the mean over seeds is taken. Compare only where the number of
-replies is the same.
+How many n-grams differ depends on the whole set of texts and falls with its size. So distinct-n is
+no function of sums over replies, and drawing personas with replacement would only repeat their
+n-grams: distinct-n has no interval here. For the same reason training seeds are not pooled: each
+seed's texts are counted alone, then the mean over seeds is taken. Compare distinct-n only where the
+number of replies is the same.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +17,12 @@ from pipeline.persona.text import words
 
 
 def distinct(texts: Iterable[str], n: int) -> float:
-    """Return the share of different n-grams among all, from 0 to 1; 0 if there is none.
+    """Return the share of different n-grams among all n-grams, from 0 to 1; 0 without any n-gram.
 
-    Words by ParlAI's split rule; n-grams do not cross texts; all texts are pooled.
+    Words are split by ParlAI's rule. An n-gram lies within one text. All texts are pooled.
     """
-    found = [gram for text in texts for gram in _ngrams(words(text), n)]
-    return len(set(found)) / len(found) if found else 0.0
+    ngrams = [ngram for text in texts for ngram in _ngrams(words(text), n)]
+    return len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
 def _ngrams(said: Sequence[str], n: int) -> list[tuple[str, ...]]:
@@ -38,11 +38,11 @@ class Diversity:
 
     @property
     def name(self) -> str:
-        """As it is called in the details."""
+        """The metric's name in the details."""
         return f"{self.field}_distinct_{self.n}"
 
     def __call__(self, records: Sequence[Prediction]) -> float | None:
-        """Return 100 times distinct-n, the mean over seeds; null where a text is."""
+        """Return 100 times distinct-n, the mean over seeds; null if a text is null."""
         by_seed: dict[int, list[str]] = {}
         for record in records:
             text = getattr(record, self.field)

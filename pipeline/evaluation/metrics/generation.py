@@ -1,9 +1,9 @@
 """Metrics of generated text: the nucleus sample (`response`) and the greedy response. No torch.
 
-Two ways to split a text, both ParlAI's: F1 and emptiness see the words that `normalise` leaves
-(no case, punctuation or articles), length, repetition and diversity the `words` of the split rule
-(lower case, . , ; : ! ? are words). BLEU has sacrebleu's own split. Nothing is cut or corrected
-before, an empty response is a response.
+ParlAI splits a text in two ways. F1 and emptiness use the words that `normalise` leaves (no case,
+punctuation or articles). Length, repetition and diversity use the `words` of the split rule (lower
+case; . , ; : ! ? are words). BLEU has sacrebleu's own split. No text is cut or corrected before,
+and an empty response is a response.
 """
 
 from collections import Counter
@@ -25,8 +25,8 @@ Field = Literal["response", "greedy"]
 def word_f1(response: str, reference: str) -> float:
     """Return ParlAI's word F1, from 0 to 1 (Section 4.1).
 
-    Words after `normalise` count as often as they occur; 0 where no word is shared, so also for
-    an empty response or reference.
+    A word after `normalise` counts as often as it occurs. F1 is 0 where no word is shared, so also
+    for an empty response or reference.
 
     >>> word_f1("the cat and a dog", "A dog , a dog !")
     0.4
@@ -37,18 +37,17 @@ def word_f1(response: str, reference: str) -> float:
 
 
 def repeated_bigrams(response: str) -> float:
-    """Return the share of a response's word bigrams that stood in it before; 0 without a bigram.
+    """Return the share of word bigrams that repeat an earlier one; 0 without a bigram.
 
     >>> repeated_bigrams("i am what i am")
     0.25
     """
-    said = words(response)
-    bigrams = list(pairwise(said))
+    bigrams = list(pairwise(words(response)))
     return 1 - len(set(bigrams)) / len(bigrams) if bigrams else 0.0
 
 
 def samples(record: Prediction) -> list[str]:
-    """Return a reply's nucleus samples, the one that Table 1 scores first."""
+    """Return a reply's nucleus samples; the first is the one that Table 1 scores."""
     return [record.response or "", *(record.responses or ())]
 
 
@@ -87,7 +86,7 @@ def _mean_f1(record: Prediction) -> tuple[float, float]:
 
 
 f1 = _f1("response", "f1")
-"""100 times the mean word F1 of the nucleus sample against the real reply; empty ones are 0."""
+"""100 times the mean word F1 of the nucleus sample against the real reply; empty samples are 0."""
 
 greedy_f1 = _f1("greedy", "greedy_f1")
 """The same for the greedy response."""
@@ -98,7 +97,7 @@ samples_f1 = Metric("samples_f1", _mean_f1, percent, "higher", "response")
 bleu = _bleu("response", "bleu")
 """Corpus BLEU of the nucleus samples, from 0 to 100: one reference each, sacrebleu's default.
 
-n-grams are pooled over replies before precisions are taken; it is no mean of sentences' BLEU.
+n-grams are pooled over replies before precisions are taken: it is no mean over sentences.
 """
 
 greedy_bleu = _bleu("greedy", "greedy_bleu")
@@ -108,12 +107,12 @@ response_words = _of("response", "words", lambda text: len(words(text)), ratio, 
 """Mean length of the nucleus sample in words of the split rule."""
 
 response_empty = _of("response", "empty", lambda text: not normalise(text), percent, "lower")
-"""Percent of nucleus samples of which `normalise` leaves no word: "!?" and "the" are empty, too."""
+"""Percent of nucleus samples of which `normalise` leaves no word, as of "!?" and "the"."""
 
 response_repetition = _of("response", "repetition", repeated_bigrams, percent, "lower")
 """100 times the mean share of word bigrams that repeat one of the same response.
 
-What is repeated of the history or of other responses is not counted.
+Repetitions of the history or of other responses are not counted.
 """
 
 greedy_words = _of("greedy", "words", lambda text: len(words(text)), ratio, "higher")
@@ -126,24 +125,24 @@ greedy_repetition = _of("greedy", "repetition", repeated_bigrams, percent, "lowe
 """100 times the mean share of word bigrams that repeat one of the same greedy response."""
 
 reference_words = Metric("reference_words", lambda r: (r.num_words, 1), ratio, "higher")
-"""Mean length of the real replies, which the other lengths are to be read against."""
+"""Mean length of the real replies, to compare the other lengths with."""
 
 
 def f1_by_sample(records: Sequence[Prediction]) -> list[float] | None:
-    """Return 100 times the mean word F1 of each sample seed, Table 1's first; null without any.
+    """Return 100 times the mean word F1 of each nucleus sample, Table 1's first; null without any.
 
     Raises:
         DataError: some replies have more samples than others.
     """
     if not f1.is_defined(records):
         return None
-    rows = [[word_f1(drawn, r.reference) for drawn in samples(r)] for r in records]
-    if len({len(row) for row in rows}) > 1:
+    scores = [[word_f1(sample, r.reference) for sample in samples(r)] for r in records]
+    if len({len(of_reply) for of_reply in scores}) > 1:
         raise DataError("replies differ in their number of samples; run stage finetune again")
-    return [100 * fsum(column) / len(rows) for column in zip(*rows, strict=True)]
+    return [100 * fsum(of_sample) / len(scores) for of_sample in zip(*scores, strict=True)]
 
 
-RESPONSES = (
+GENERATION = (
     f1,
     greedy_f1,
     samples_f1,

@@ -1,9 +1,10 @@
 """Likelihood metrics (Section 4.1): three perplexities and bits per byte. No torch.
 
-All stand on `nll`, the nats of the real reply's tokens given persona and history; they differ in
-whether the closing token counts and in what is divided by. None counts the opening mark, which is
-given, or anything of persona and history. Replies are pooled: nats and units are summed over all
-replies before the division, so long replies weigh more (`estimates.py` has the macro averages).
+All of them use `nll`, the nats of the real reply's tokens given persona and history. They differ in
+whether the closing token counts, and in the unit that nats are divided by. None of them counts the
+opening mark, persona or history, which are given. Replies are pooled: nats and units are summed
+over all replies before the division, so long replies weigh more (`scoring/estimates.py` has the
+macro averages).
 """
 
 from math import log
@@ -30,16 +31,16 @@ ppl_without_end = Metric("ppl_without_end", lambda r: (r.nll, r.num_tokens), exp
 ppl_per_word = Metric("ppl_per_word", lambda r: (r.nll, r.num_words), exp_ratio, "lower")
 """exp of the reply tokens' nats per word by ParlAI's split rule (`pipeline.persona.text.words`).
 
-The closing token counts on neither side, a punctuation mark of the rule is a word. Comparable
-across tokenizers. An upper bound of a word model's perplexity: other ways to spell the same words
-in tokens are left out.
+The closing token counts on neither side. A punctuation mark of the rule is a word. The metric is
+comparable across tokenizers. It is an upper bound of a word model's perplexity, since other ways to
+spell the same words in tokens are left out.
 """
 
 bits_per_byte = Metric("bits_per_byte", _bytes, _bits, "lower")
 """Bits of the reply's tokens over the bytes of the reply as UTF-8: comparable across tokenizers.
 
-The closing token counts on neither side. The blank in front of a reply, which belongs to its first
-token, is no byte of it.
+The closing token counts on neither side. The blank in front of a reply belongs to the first token,
+but it is not counted as a byte.
 """
 
 LIKELIHOOD = (ppl, ppl_without_end, ppl_per_word, bits_per_byte)

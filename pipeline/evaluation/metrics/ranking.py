@@ -1,13 +1,13 @@
 """Ranking metrics over a reply's 20 candidates (Section 4.1's Hits@1). No torch.
 
 Scores are nats, the lower the better. A candidate that equals the gold reply after `normalise`
-(`candidate_equals_gold`) is gold as well: golds do not compete with each other, the best of them
-counts. A tie with another candidate is never a success; `mean_rank` alone counts it half. Other
-candidates compete once for each place they have in the list, duplicates too. The closing token of
-a candidate is never counted.
+(`candidate_equals_gold`) is gold as well. Golds do not compete with each other: the best of them
+counts. A tie with another candidate is never a success; only `mean_rank` counts it half. A
+candidate that is in the list twice competes twice. The closing token of a candidate is never
+counted.
 
-The `_clean` metrics leave out of the list what the persona said in its support dialogues
-(`candidate_in_support`): fine-tuning raises exactly those, and they are not wrong. The gold stays,
+The `_clean` metrics leave out the candidates that the persona said in its support dialogues
+(`candidate_in_support`): fine-tuning raises exactly these, and they are not wrong. The gold stays,
 also where the persona said the same before.
 """
 
@@ -26,7 +26,7 @@ IsGold = Sequence[bool]
 
 
 def is_best(scores: Scores, is_gold: IsGold) -> bool:
-    """Say whether every candidate with the lowest score is the gold reply: a tie is no hit."""
+    """Return whether every candidate with the lowest score is gold; so a tie is no hit."""
     lowest = min(scores)
     return all(gold for score, gold in zip(scores, is_gold, strict=True) if score == lowest)
 
@@ -34,8 +34,8 @@ def is_best(scores: Scores, is_gold: IsGold) -> bool:
 def rank_of_gold(scores: Scores, is_gold: IsGold, tie: float = 0.5) -> float:
     """Return the rank, from 1, of the best gold candidate among those that are not gold.
 
-    `tie` is how much each tied candidate adds: 1 for the worst rank that breaking ties can give,
-    0.5 for the mean over all ways to break them.
+    Each candidate that is level with it adds `tie`: 1 gives the worst rank over all ways to break
+    ties, 0.5 the mean rank.
     """
     best = min(score for score, gold in zip(scores, is_gold, strict=True) if gold)
     others = [score for score, gold in zip(scores, is_gold, strict=True) if not gold]
@@ -64,14 +64,14 @@ def by_sum(record: Prediction) -> list[float]:
 def by_pmi(record: Prediction) -> list[float]:
     """Return minus each candidate's pointwise mutual information with persona and history, nats.
 
-    Nats given persona and history minus nats without both, by the same adapted model.
+    That is nats given persona and history minus nats without both, by the same adapted model.
     """
     pairs = zip(by_sum(record), record.candidate_nll_unconditional or (), strict=True)
     return [given - alone for given, alone in pairs]
 
 
 def by_head(record: Prediction) -> list[float]:
-    """Return minus each candidate's score by the head that the variant ranks with."""
+    """Return minus each candidate's score by the variant's ranking head."""
     return [-score for score in record.candidate_head or ()]
 
 
@@ -82,8 +82,8 @@ _NEEDS: dict[object, Needs] = {
 
 
 @dataclass(frozen=True)
-class _Ranking:
-    """A metric of the candidates' order, still without its list."""
+class _RankMetric:
+    """A metric of the candidates' order, before it is decided which candidates are in the list."""
 
     name: str
     score: Callable[[Prediction], list[float]]
@@ -116,55 +116,57 @@ def _list(record: Prediction, scores: list[float], clean: bool) -> tuple[Scores,
     is_gold = record.candidate_equals_gold or []
     if not clean:
         return scores, is_gold
-    said = record.candidate_in_support or []
-    rows = zip(scores, is_gold, said, strict=True)
-    kept = [(score, gold) for score, gold, before in rows if gold or not before]
+    in_support = record.candidate_in_support or []
+    candidates = zip(scores, is_gold, in_support, strict=True)
+    kept = [(score, gold) for score, gold, said_before in candidates if gold or not said_before]
     return [score for score, _ in kept], [gold for _, gold in kept]
 
 
-_RANKINGS = (
-    _Ranking("hits_at_1", by_mean, is_best),
-    _Ranking("hits_at_1_by_sum", by_sum, is_best),
-    _Ranking("hits_at_1_by_pmi", by_pmi, is_best),
-    _Ranking("hits_at_5", by_mean, _in_first_5),
-    _Ranking("mrr", by_mean, _reciprocal_rank, ratio),
-    _Ranking("mean_rank", by_mean, rank_of_gold, ratio, "lower"),
+_BY_LIKELIHOOD = (
+    _RankMetric("hits_at_1", by_mean, is_best),
+    _RankMetric("hits_at_1_by_sum", by_sum, is_best),
+    _RankMetric("hits_at_1_by_pmi", by_pmi, is_best),
+    _RankMetric("hits_at_5", by_mean, _in_first_5),
+    _RankMetric("mrr", by_mean, _reciprocal_rank, ratio),
+    _RankMetric("mean_rank", by_mean, rank_of_gold, ratio, "lower"),
 )
 _BY_HEAD = (
-    _Ranking("hits_at_1_by_head", by_head, is_best),
-    _Ranking("hits_at_5_by_head", by_head, _in_first_5),
-    _Ranking("mrr_by_head", by_head, _reciprocal_rank, ratio),
-    _Ranking("mean_rank_by_head", by_head, rank_of_gold, ratio, "lower"),
+    _RankMetric("hits_at_1_by_head", by_head, is_best),
+    _RankMetric("hits_at_5_by_head", by_head, _in_first_5),
+    _RankMetric("mrr_by_head", by_head, _reciprocal_rank, ratio),
+    _RankMetric("mean_rank_by_head", by_head, rank_of_gold, ratio, "lower"),
 )
 
 hits_at_1, hits_at_1_by_sum, hits_at_1_by_pmi, hits_at_5, mrr, mean_rank = (
-    ranking.on(clean=False) for ranking in _RANKINGS
+    metric.on(clean=False) for metric in _BY_LIKELIHOOD
 )
 hits_at_1_by_head = _BY_HEAD[0].on(clean=False)
 """On the whole list:
 
 - hits_at_1: percent of replies where all candidates with the lowest nats per token are gold.
 - hits_at_1_by_sum: the same by nats, which favours short candidates.
-- hits_at_1_by_pmi: the same by pointwise mutual information, which favours what is unlikely alone.
+- hits_at_1_by_pmi: the same by pointwise mutual information, which favours candidates that are
+  unlikely without context.
 - hits_at_5: percent of replies with fewer than five other candidates at or below the best gold's
   nats per token.
 - mrr: mean of 1 / (1 + other candidates at or below the best gold's nats per token), from 0 to 1.
-- mean_rank: mean of 1 + other candidates below + half of those level; chance is 10.5 of 20
-  distinct candidates.
+- mean_rank: mean of 1 + other candidates below + half of the other candidates that are level;
+  chance is 10.5 of 20 distinct candidates.
 
-`..._by_head` are the same by the score of next-utterance prediction's head, where there is one.
+`..._by_head` are the same by the score of the head of next-utterance prediction, if the variant has
+one.
 """
 
-CANDIDATES = tuple(r.on(clean=clean) for clean in (False, True) for r in (*_RANKINGS, *_BY_HEAD))
+RANKING = tuple(r.on(clean=clean) for clean in (False, True) for r in (*_BY_LIKELIHOOD, *_BY_HEAD))
 
 
 def cleaned_away(record: Prediction) -> int:
-    """Return how many candidates the cleaned list lacks."""
+    """Return how many candidates the cleaned list leaves out."""
     pairs = zip(record.candidate_in_support or (), record.candidate_equals_gold or (), strict=True)
-    return sum(said and not gold for said, gold in pairs)
+    return sum(in_support and not gold for in_support, gold in pairs)
 
 
 candidates_cleaned_away = Metric(
     "candidates_cleaned_away", lambda r: (cleaned_away(r), 1), ratio, "lower", "candidate_nll"
 )
-"""Mean number of candidates per reply that the cleaned lists lack."""
+"""Mean number of candidates per reply that the cleaned list leaves out."""

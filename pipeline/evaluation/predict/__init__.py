@@ -1,4 +1,6 @@
-"""Stage `finetune`: adapt to each unseen persona, then score and answer its other replies.
+"""Stage `finetune`: adapt to each unseen persona, then score and answer its query replies.
 
-Read `persona.py` first. `protocols.py` says what is support and what is query.
+In: a trained variant and the valid and test tasks. Out: Prediction records. Read `persona.py`
+first: it has all that is predicted for one persona. `protocols.py` says which dialogues are support
+and which are query, `folds.py` adapts, `replies.py` asks the model.
 """

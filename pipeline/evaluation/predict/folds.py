@@ -1,7 +1,7 @@
-"""Folds of many personas: adapted, and asked for their query replies at every epoch.
+"""Folds of many personas: adapt to each support, and score its query replies at every epoch.
 
-Folds of one persona share the unadapted scores; nothing else passes between folds, so they may be
-adapted in any order and any number at once.
+Folds of one persona share the unadapted scores. Nothing else passes between folds, so they are
+adapted in any order, and any number of them at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,97 +10,106 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from pipeline.errors import DivergedError
-from pipeline.evaluation.predict.folds_together import Question, likelihoods
+from pipeline.evaluation.predict.folds_together import Question, score_together
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
-from pipeline.evaluation.predict.reply_score import ReplyScore
-from pipeline.learning.finetuning.adapt import Adapted, finetune
+from pipeline.evaluation.predict.reply_score import ReplyScore, prediction
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.learning.finetuning.adapt import AdaptedFolds, finetune
 from pipeline.learning.finetuning.plan import Support
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams, Generate
 from pipeline.persona.task import Dialogue, PersonaTask
 
 
-Answer = list[tuple[int, list[ReplyScore]]]  # by epoch: the replies of a fold's query dialogues
+EpochScores = list[tuple[int, list[ReplyScore]]]  # (epoch, scores of a fold's query replies)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A persona's fold, and the epochs at which candidates and responses are asked for, too."""
+class FoldJob:
+    """A persona's fold, and the epochs at which candidates and responses are scored too."""
 
     task: PersonaTask
     fold: Fold
     full: frozenset[int] = frozenset()
 
+    def predictions(self, scores_by_epoch: EpochScores, *, seed: int) -> list[Prediction]:
+        """Return the records of the fold's scores; `seed` is the model's training seed."""
+        return [
+            prediction(score, self.fold, split=self.task.split, seed=seed, epoch=epoch)
+            for epoch, scores in scores_by_epoch
+            for score in scores
+        ]
 
-def answer(
-    learner: Learner, asked: Sequence[Asked], params: FinetuneParams, *, at_once: int
-) -> list[Answer]:
+
+def score_folds(
+    learner: Learner, jobs: Sequence[FoldJob], params: FinetuneParams, *, at_once: int
+) -> list[EpochScores]:
     """Return each fold's scores; equal up to rounding whatever `at_once` is.
 
     Args:
         learner: f and θ.
-        asked: the folds.
+        jobs: the folds.
         params: how to adapt, what to generate.
-        at_once: folds that share passes.
+        at_once: number of folds that share passes.
 
     Raises:
         DivergedError: a loss, or a score of a query reply, is not finite.
     """
-    answers = _unadapted(learner, asked, params.generate)
+    scores_of_folds = _unadapted(learner, jobs, params.generate)
     encode = learner.encoder.encode
-    supports = [Support(a.fold.key, [encode(d) for d in a.fold.support]) for a in asked]
+    supports = [Support(job.fold.key, [encode(d) for d in job.fold.support]) for job in jobs]
     for adapted in finetune(learner, supports, params.finetune, at_once=at_once):
-        scores = _scores(learner, adapted, asked, params.generate)
-        for fold, found in zip(adapted.folds, scores, strict=True):
-            answers[fold].append((adapted.epoch, found))
-    return [sorted(those, key=itemgetter(0)) for those in answers]
+        at_epoch = _scores(learner, adapted, jobs, params.generate)
+        for fold, scores in zip(adapted.folds, at_epoch, strict=True):
+            scores_of_folds[fold].append((adapted.epoch, scores))
+    return [sorted(by_epoch, key=itemgetter(0)) for by_epoch in scores_of_folds]
 
 
-def _unadapted(learner: Learner, asked: Sequence[Asked], generate: Generate) -> list[Answer]:
-    """Return what θ itself says, epoch 0; a persona's dialogue is read once."""
+def _unadapted(learner: Learner, jobs: Sequence[FoldJob], generate: Generate) -> list[EpochScores]:
+    """Return the scores by θ itself, epoch 0; a persona's dialogue is read once."""
     known: dict[tuple[str, str], list[ReplyScore]] = {}
 
-    def score(one: Asked, dialogue: Dialogue) -> list[ReplyScore]:
-        key = (one.task.task_id, dialogue.dialogue_id)
+    def score(job: FoldJob, dialogue: Dialogue) -> list[ReplyScore]:
+        key = (job.task.task_id, dialogue.dialogue_id)
         if key not in known:
-            full = 0 in one.full
-            with _named(f"{one.task.task_id}, epoch 0"):
+            full = 0 in job.full
+            with _named(f"{job.task.task_id}, epoch 0"):
                 known[key] = score_dialogue(learner, learner.theta, dialogue, generate, full=full)
         return known[key]
 
-    return [[(0, [s for d in one.fold.query for s in score(one, d)])] for one in asked]
+    return [[(0, [s for dialogue in job.fold.query for s in score(job, dialogue)])] for job in jobs]
 
 
 def _scores(
-    learner: Learner, adapted: Adapted, asked: Sequence[Asked], generate: Generate
+    learner: Learner, adapted: AdaptedFolds, jobs: Sequence[FoldJob], generate: Generate
 ) -> list[list[ReplyScore]]:
-    """Return the scores of the folds that have come to an epoch, in their order."""
-    found: dict[int, list[ReplyScore]] = {fold: [] for fold in adapted.folds}
+    """Return the scores of the folds that have reached an epoch, in their order."""
+    scores: dict[int, list[ReplyScore]] = {fold: [] for fold in adapted.folds}
     together: list[tuple[int, Question]] = []
     for place, (fold, theta) in enumerate(adapted.of_each()):
-        one = asked[fold]
-        full = adapted.epoch in one.full
+        job = jobs[fold]
+        full = adapted.epoch in job.full
         if len(adapted.folds) > 1 and not full:
-            together += [(fold, Question(place, dialogue)) for dialogue in one.fold.query]
+            together += [(fold, Question(place, dialogue)) for dialogue in job.fold.query]
             continue
-        with _named(f"{one.fold.key}, epoch {adapted.epoch}"):
-            for dialogue in one.fold.query:
-                found[fold] += score_dialogue(learner, theta, dialogue, generate, full=full)
+        with _named(f"{job.fold.key}, epoch {adapted.epoch}"):
+            for dialogue in job.fold.query:
+                scores[fold] += score_dialogue(learner, theta, dialogue, generate, full=full)
     if together:
         questions = [question for _, question in together]
-        with _named(f"epoch {adapted.epoch}"):  # of many folds, one of which has that dialogue
-            answers = likelihoods(
+        with _named(f"epoch {adapted.epoch}"):  # of many folds; the error names the dialogue
+            by_question = score_together(
                 learner, adapted.theta, questions, generate, at_once=len(adapted.folds)
             )
-        for (fold, _), scores in zip(together, answers, strict=True):
-            found[fold] += scores
-    return list(found.values())
+        for (fold, _), of_dialogue in zip(together, by_question, strict=True):
+            scores[fold] += of_dialogue
+    return list(scores.values())
 
 
 @contextmanager
 def _named(where: str) -> Iterator[None]:
-    """Say in the error where it was that a score was not finite."""
+    """Put the persona or fold and the epoch in front of the error that a score is not finite."""
     try:
         yield
     except DivergedError as error:

@@ -1,7 +1,8 @@
 """The support dialogues in the prompt instead of in the weights: the control without a gradient.
 
-A query dialogue is read after whole support dialogues, as if all were one conversation: its own
-persona first, then their turns, then its turns. The format has no mark between dialogues.
+The model reads a query dialogue after whole support dialogues, as if all were one conversation: the
+query's persona first, then the support's turns, then the query's turns. The format has no mark
+between dialogues.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,18 @@ from pipeline.persona.task import Dialogue
 def in_context(
     fold: Fold, shots: Sequence[int], encoder: Encoder, room: int
 ) -> Iterator[tuple[Fold, Window]]:
-    """Yield, for a fold's one query dialogue, (who is in the prompt, the window that is scored).
+    """Yield (fold, window) for each prompt of a fold's one query dialogue.
 
-    For each K of `shots` the first K support dialogues stand in the prompt, or as many of them as
-    fit; the fold that is yielded holds those, so its `k` counts them. A number comes once, and
-    where not even one fits nothing comes: the score without any is the K-shot one at K = 0.
+    For each K of `shots` the prompt has the first K support dialogues, or as many of them as fit.
+    The yielded fold has the same support dialogues, so its `k` counts them. Each count is yielded
+    once. Nothing is yielded if not even one dialogue fits: the score without any is the K-shot
+    score at K = 0.
 
     Args:
         fold: a K-shot fold with the most support dialogues and one query dialogue.
         shots: K > 0, increasing.
         encoder: the learner's.
-        room: tokens that are kept free for whatever replaces a reply.
+        room: tokens that are kept free for a candidate or response in place of a reply.
     """
     (query,) = fold.query
     prompts: list[Window] = []  # with 1, 2, ... support dialogues

@@ -1,4 +1,4 @@
-"""What the commands that fine-tune a trained variant share: its parameters, tasks and journal."""
+"""What a command that fine-tunes starts from: parameters, tasks, and the journal to resume from."""
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
@@ -16,10 +16,10 @@ def tasks_of(split: str) -> list[PersonaTask]:
 
 
 def finetune_params(variant: str) -> FinetuneParams:
-    """Return the parameters of fine-tuning, with what the variant itself sets put in force.
+    """Return the parameters of fine-tuning, with the variant's own `set` in force.
 
     Raises:
-        ModelError: the training seeds do not agree about that.
+        ModelError: the training seeds have different `set`s.
     """
     settings = Settings.load()
     seeds = settings.view(FinetuneParams).seeds
@@ -30,7 +30,7 @@ def finetune_params(variant: str) -> FinetuneParams:
 
 
 def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:
-    """Return the command's journal, keyed by models, base, tasks and parameters."""
+    """Return the command's journal; its key is made from models, base, tasks and parameters."""
     models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
     parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
     parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.evaluation.predict.folds import Asked, answer
+from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.in_context import in_context
 from pipeline.evaluation.predict.protocols import Fold, k_shot, leave_one_out, swapped
 from pipeline.evaluation.predict.replies import room, score_windows
@@ -17,7 +17,10 @@ from pipeline.persona.task import PersonaTask
 
 @dataclass(frozen=True)
 class PersonaJob:
-    """One persona by one training seed's model; `headline` is known once valid is done."""
+    """One persona and one training seed's model.
+
+    `headline` is the headline epoch, which is known once the valid split is done.
+    """
 
     seed: int
     split: str
@@ -26,12 +29,12 @@ class PersonaJob:
 
     @property
     def name(self) -> str:
-        """Name the job, uniquely in a run."""
+        """The job's name, unique in a run of the stage."""
         return f"{self.split}/{self.seed}/{self.index}/{self.headline}"
 
     @property
     def run(self) -> tuple[str, int, int | None]:
-        """What jobs have in common that can be worked off together."""
+        """What is the same for all jobs that are done together: split, seed, headline epoch."""
         return self.split, self.seed, self.headline
 
 
@@ -41,55 +44,56 @@ class PersonaRun:
 
     learner: Learner
     seed: int
-    tasks: Sequence[PersonaTask]  # all of the split: strangers are drawn among them
+    tasks: Sequence[PersonaTask]  # all of the split, since strangers are drawn among them
     params: FinetuneParams
-    at_once: int = 1  # folds that share passes
+    at_once: int = 1  # number of folds that share passes
 
     def valid(self, tasks: Sequence[PersonaTask]) -> list[list[Prediction]]:
-        """Return each persona's likelihoods at every epoch, to choose the headline epoch by."""
-        asked = [
-            [Asked(task, fold) for fold in leave_one_out(task, self.params.finetune)]
+        """Return each persona's likelihoods at every epoch, which choose the headline epoch."""
+        jobs = [
+            [FoldJob(task, fold) for fold in leave_one_out(task, self.params.finetune)]
             for task in tasks
         ]
-        return self._answers(asked)
+        return self._records(jobs)
 
     def test(self, tasks: Sequence[PersonaTask], headline: int) -> list[list[Prediction]]:
         """Return every record of each test persona.
 
-        Candidates and responses at epoch 0 and at the headline epoch; for an adaptation to a
-        stranger (`swap`) at epoch 0 alone, the person's own, and likelihoods after it.
+        Candidates and responses are scored at epoch 0 and at the headline epoch. For an adaptation
+        to a stranger (`swap`) they are scored at epoch 0 alone, where the scores are the persona's
+        own; after it only likelihoods are.
         """
-        records = self._answers([list(self._test(task, headline)) for task in tasks])
+        records = self._records([list(self._test(task, headline)) for task in tasks])
         if self.params.finetune.in_context:
             for task, own in zip(tasks, records, strict=True):
                 own += self._in_context(task)
         return records
 
-    def _test(self, task: PersonaTask, headline: int) -> Iterator[Asked]:
+    def _test(self, task: PersonaTask, headline: int) -> Iterator[FoldJob]:
         full = frozenset({0, headline})
         for fold in leave_one_out(task, self.params.finetune):
-            yield Asked(task, fold, full)
+            yield FoldJob(task, fold, full)
             stranger = swapped(fold, self.tasks, self.params.finetune)
             if stranger is not None:
-                yield Asked(task, stranger, frozenset({0}))  # the unadapted scores are its own's
+                yield FoldJob(task, stranger, frozenset({0}))  # the own fold's unadapted scores
         for fold in k_shot(task, self.params.finetune):
-            yield Asked(task, fold, full)
+            yield FoldJob(task, fold, full)
 
-    def _answers(self, asked: Sequence[Sequence[Asked]]) -> list[list[Prediction]]:
-        flat = [one for those in asked for one in those]
-        answers = iter(answer(self.learner, flat, self.params, at_once=self.at_once))
+    def _records(self, jobs: Sequence[Sequence[FoldJob]]) -> list[list[Prediction]]:
+        """Return the records of each persona's folds."""
+        flat = [job for of_persona in jobs for job in of_persona]
+        scores = iter(score_folds(self.learner, flat, self.params, at_once=self.at_once))
         return [
             [
-                prediction(score, one.fold, split=one.task.split, seed=self.seed, epoch=epoch)
-                for one in those
-                for epoch, scores in next(answers)
-                for score in scores
+                record
+                for job in of_persona
+                for record in job.predictions(next(scores), seed=self.seed)
             ]
-            for those in asked
+            for of_persona in jobs
         ]
 
     def _in_context(self, task: PersonaTask) -> Iterator[Prediction]:
-        """Score the K-shot queries by θ itself, the support dialogues in the prompt."""
+        """Score the K-shot queries by θ itself, with the support dialogues in the prompt."""
         shots = [k for k in self.params.finetune.k if k > 0]
         for largest in k_shot(task, self.params.finetune)[-1:]:
             for dialogue in largest.query:

@@ -1,9 +1,9 @@
-"""Which dialogues a test persona is adapted on, and which it is scored on. No torch.
+"""Which dialogues of a persona are support, and which are query. No torch.
 
-Leave-one-out (Table 1): each held-out dialogue, all others as support. Swap: the same held-out
-dialogue after as many dialogues of a stranger. K-shot (Fig. 3): per persona one seeded
-permutation; its first K dialogues are the support, and the dialogues after the first max(K) are
-the query, the same for every K.
+- Leave-one-out (Table 1): the query is a held-out dialogue, the support all other dialogues.
+- Swap: the query is the same held-out dialogue, the support as many dialogues of a stranger.
+- K-shot (Fig. 3): each persona has one seeded permutation of its dialogues. The support is the
+  first K, the query the dialogues after the first max(K), the same for every K.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pipeline.persona.task import Dialogue, PersonaTask
 
 @dataclass(frozen=True)
 class Fold:
-    """One adaptation: support in, query scored."""
+    """One adaptation: support dialogues to adapt to, query dialogues to score."""
 
     protocol: Protocol
     task_id: str
@@ -26,12 +26,12 @@ class Fold:
 
     @property
     def k(self) -> int:
-        """Support dialogues."""
+        """The number of support dialogues."""
         return len(self.support)
 
     @property
     def key(self) -> str:
-        """The fold's name: seeds the order of its updates."""
+        """The fold's name, which seeds the order of its updates."""
         return "/".join((self.protocol, self.task_id, self.query[0].dialogue_id, str(self.k)))
 
 
@@ -43,7 +43,7 @@ def permuted(task: PersonaTask, seed: int) -> tuple[Dialogue, ...]:
 
 
 def leave_one_out(task: PersonaTask, params: Finetune) -> list[Fold]:
-    """Return a fold for each held-out dialogue, `max_folds` at most; none for a lone dialogue."""
+    """Return a fold for each held-out dialogue, at most `max_folds`; none for a lone dialogue."""
     dialogues = permuted(task, params.seed)
     limit = params.max_folds.valid if task.split == "valid" else params.max_folds.test
     if len(dialogues) < 2:
@@ -55,9 +55,9 @@ def leave_one_out(task: PersonaTask, params: Finetune) -> list[Fold]:
 
 
 def swapped(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> Fold | None:
-    """Return the fold with a stranger's support: same query, as many dialogues.
+    """Return the fold with a stranger's support: the same query, as many support dialogues.
 
-    The stranger is drawn among the personas with enough dialogues; None if there is none.
+    The stranger is drawn among the personas with enough dialogues; None if no persona has enough.
     """
     strangers = [t for t in tasks if t.task_id != fold.task_id and len(t.dialogues) >= fold.k]
     if not strangers:

@@ -1,6 +1,6 @@
-"""From an adapted learner and a dialogue to Prediction records (Section 4.1, App. B).
+"""From an adapted learner and a dialogue to the scores of its replies (Section 4.1, App. B).
 
-The one place where the model answers what scoring will ask: likelihoods, candidates, responses.
+This is the one place where the model is asked for likelihoods, candidates and responses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def score_dialogue(
     *,
     full: bool,
 ) -> list[ReplyScore]:
-    """Score every reply of a dialogue; its candidates and responses too if `full`."""
+    """Score every reply of a dialogue; if `full`, its candidates and responses too."""
     windows = learner.encoder.encode(dialogue, room=room(learner, dialogue, generate))
     return score_windows(learner, theta, (dialogue, windows), generate, full=full)
 
@@ -45,7 +45,7 @@ def score_windows(
     *,
     full: bool,
 ) -> list[ReplyScore]:
-    """Score the replies of an encoded dialogue that its windows hold, in the order of its turns."""
+    """Score the replies that an encoded dialogue's windows hold, in the order of its turns."""
     dialogue, windows = encoded
     scores: list[ReplyScore] = []
     for window in windows:
@@ -63,7 +63,7 @@ def score_windows(
 
 
 def room(learner: Learner, dialogue: Dialogue, generate: Generate) -> int:
-    """Tokens that the longest candidate or response needs; the same whatever is asked for."""
+    """Return how many tokens the longest candidate or response needs, whatever is scored."""
     candidates = [c for turn in dialogue.turns for c in turn.candidates or ()]
     return max([generate.max_new_tokens, *(len(learner.encoder.segment(c)) for c in candidates)])
 
@@ -72,25 +72,25 @@ def _with_candidates(
     learner: Learner, reading: Reading, scores: Sequence[ReplyScore]
 ) -> list[ReplyScore]:
     segment = learner.encoder.segment
-    rows = [[segment(c) for c in _candidates(s)] for s in scores]
-    spans = [span for span, row in zip(reading.window.spans, rows, strict=True) if row]
+    segments = [[segment(c) for c in _candidates(s)] for s in scores]
+    spans = [s for s, own in zip(reading.window.spans, segments, strict=True) if own]
     if not spans:
         return list(scores)
     head = reading.parameters.get(HEAD)
     closing = None if head is None else learner.encoder.format.closing
-    ranked = rank(reading, spans, [row for row in rows if row], closing=closing)
+    ranked = rank(reading, spans, [own for own in segments if own], closing=closing)
     nlls = iter(ranked.nll)
     logits = iter(() if head is None else [next_utterance.scores(head, s) for s in ranked.states])
     return [
         replace(
             score,
             candidate_nll=tuple(next(nlls)),
-            candidate_tokens=tuple(len(ids) for ids in row),
+            candidate_tokens=tuple(len(ids) for ids in own),
             candidate_head=None if head is None else tuple(next(logits).tolist()),
         )
-        if row
+        if own
         else score
-        for score, row in zip(scores, rows, strict=True)
+        for score, own in zip(scores, segments, strict=True)
     ]
 
 
@@ -99,14 +99,14 @@ def _with_unconditional(
 ) -> list[ReplyScore]:
     """Add the candidates' NLL after the mark that opens a reply, without persona and history."""
     segment = learner.encoder.segment
-    rows = {s.turn: [segment(c) for c in _candidates(s)] for s in scores if _candidates(s)}
-    if not rows:
+    segments = {s.turn: [segment(c) for c in _candidates(s)] for s in scores if _candidates(s)}
+    if not segments:
         return list(scores)
     window = bare_window(learner.encoder)
     reading = read(learner.model, parameters, window)
-    nlls = candidate_nll(reading, window.spans * len(rows), list(rows.values()))
-    alone = {turn: tuple(nll) for turn, nll in zip(rows, nlls, strict=True)}
-    return [replace(s, candidate_nll_unconditional=alone.get(s.turn)) for s in scores]
+    nlls = candidate_nll(reading, window.spans * len(segments), list(segments.values()))
+    unconditional = {turn: tuple(nll) for turn, nll in zip(segments, nlls, strict=True)}
+    return [replace(s, candidate_nll_unconditional=unconditional.get(s.turn)) for s in scores]
 
 
 def _candidates(score: ReplyScore) -> Sequence[str]:
@@ -114,7 +114,7 @@ def _candidates(score: ReplyScore) -> Sequence[str]:
 
 
 def bare_window(encoder: Encoder) -> Window:
-    """Return a window with an empty reply, and nothing before it but the mark that opens it."""
+    """Return a window with an empty reply; only the mark that opens the reply stands before it."""
     ids = (*encoder.format.start, *encoder.format.system_open, encoder.format.closing)
     return Window(ids, (ReplySpan(turn=0, start=len(ids) - 1, end=len(ids)),))
 
@@ -132,17 +132,17 @@ def _with_responses(
         uniforms=[_uniforms(generate, s, i) for s in scores for i in range(generate.samples)],
     )
     texts = [(encoder.decode(sampled), encoder.decode(greedy)) for sampled, greedy in drawn]
-    own = [texts[i : i + generate.samples] for i in range(0, len(texts), generate.samples)]
+    by_reply = [texts[i : i + generate.samples] for i in range(0, len(texts), generate.samples)]
     return [
-        replace(score, responses=tuple(sampled for sampled, _ in rows), greedy=rows[0][1])
-        for score, rows in zip(scores, own, strict=True)
+        replace(score, responses=tuple(sampled for sampled, _ in own), greedy=own[0][1])
+        for score, own in zip(scores, by_reply, strict=True)
     ]
 
 
 def _uniforms(generate: Generate, score: ReplyScore, sample: int) -> list[float]:
     """Draw a sample's random numbers: the same for every variant, training seed, fold and device.
 
-    The first sample's do not depend on how many there are.
+    The first sample's numbers do not depend on the number of samples.
     """
     purpose = "response" if sample == 0 else f"response {sample}"
     key = (generate.seed, purpose, score.dialogue.dialogue_id, score.turn)

@@ -1,4 +1,4 @@
-"""What a model says of one reply, and the record that it becomes in one setting. No torch."""
+"""A model's scores of one reply, and the record that they become in one setting. No torch."""
 
 from dataclasses import dataclass
 from math import isfinite
@@ -16,36 +16,36 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class ReplyScore:
-    """What f_θ says of one reply; knows nothing of support, protocol or epoch.
+    """The scores of one reply by f_θ, whatever the support, protocol or epoch.
 
     Raises:
-        DivergedError: a number is not finite. It is met as soon as the reply is read, before any
-            response is drawn from such probabilities, and no file can hold it.
+        DivergedError: a number is not finite. So the error comes as soon as the reply is read,
+            before a response is drawn from such probabilities; and no file can hold the number.
     """
 
     dialogue: Dialogue
     turn: int
-    token_nll: tuple[float, ...]  # nats, the closing token's last
+    token_nll: tuple[float, ...]  # nats; the last is the closing token's
     windows: int  # of the dialogue
     candidate_nll: tuple[float, ...] | None = None
     candidate_tokens: tuple[int, ...] | None = None
     candidate_nll_unconditional: tuple[float, ...] | None = None
     candidate_head: tuple[float, ...] | None = None
-    responses: tuple[str, ...] = ()  # the first is Table 1's
+    responses: tuple[str, ...] = ()  # Table 1 scores the first
     greedy: str | None = None
 
     def __post_init__(self) -> None:
-        several = (
+        scores = (
             self.token_nll,
             self.candidate_nll,
             self.candidate_nll_unconditional,
             self.candidate_head,
         )
-        bad = [value for values in several for value in values or () if not isfinite(value)]
-        if bad:
+        not_finite = [value for values in scores for value in values or () if not isfinite(value)]
+        if not_finite:
             raise DivergedError(
-                f"{self.dialogue.dialogue_id}, reply {self.turn}: a score is {bad[0]}; lower "
-                "finetune.lr, or train again at lower rates if that is so without fine-tuning"
+                f"{self.dialogue.dialogue_id}, reply {self.turn}: a score is {not_finite[0]}; "
+                "lower finetune.lr, or train again at lower rates if that is so without fine-tuning"
             )
 
 

@@ -20,7 +20,7 @@ def select(
     epoch: int | None = None,
     k: int | None = None,
 ) -> list[Prediction]:
-    """Return the records of one setting, in order; null leaves epoch or k open."""
+    """Return the records of one setting, in order; a null epoch or k selects every value."""
     return [
         record
         for record in records
@@ -39,13 +39,13 @@ def epochs_of(records: Iterable[Prediction]) -> list[int]:
 def headline_epoch(valid_records: Sequence[Prediction]) -> int:
     """Return the epoch with the lowest valid leave-one-out NLL per token, closing token counted.
 
-    Pooled over personas and training seeds; of equal epochs the smaller. Records of other
-    settings are left out. Fine-tuning that diverged at any epoch diverged: `finetune` refuses it,
-    and no epoch wins here.
+    The NLL is pooled over personas and training seeds. Of equal epochs the smaller is returned.
+    Records of other settings are not looked at. If fine-tuning diverged at one epoch no epoch is
+    returned, since `finetune` refuses such a run.
 
     Raises:
-        DataError: no record is of the valid split's leave-one-out, the epochs differ in the
-            replies they score, or the NLL is not finite at one of them.
+        DataError: there is no valid leave-one-out record; the epochs differ in the replies that
+            they score; or the NLL is not finite at some epoch.
     """
     valid = select(valid_records, "valid", "leave_one_out")
     if not valid:
@@ -53,16 +53,17 @@ def headline_epoch(valid_records: Sequence[Prediction]) -> int:
             "no valid leave-one-out records to choose the epoch on; the valid split needs a "
             "persona with two dialogues"
         )
-    scored = {epoch: [r for r in valid if r.epoch == epoch] for epoch in epochs_of(valid)}
+    by_epoch = {epoch: [r for r in valid if r.epoch == epoch] for epoch in epochs_of(valid)}
     replies = {
-        frozenset((r.task_id, r.dialogue_id, r.turn, r.seed) for r in those)
-        for those in scored.values()
+        frozenset((r.task_id, r.dialogue_id, r.turn, r.seed) for r in at_epoch)
+        for at_epoch in by_epoch.values()
     }
     if len(replies) > 1:
         raise DataError(
-            "valid leave-one-out records score other replies at some epochs than others"
+            "valid leave-one-out records do not score the same replies at every epoch; run stage "
+            "finetune again"
         )
-    nats = {epoch: _nats(those) for epoch, those in scored.items()}
+    nats = {epoch: _nats(at_epoch) for epoch, at_epoch in by_epoch.items()}
     for epoch, value in nats.items():
         if not isfinite(value):
             raise DataError(f"the valid NLL is {value} at epoch {epoch}; lower finetune.lr")
@@ -73,16 +74,16 @@ def headline_records(records: Sequence[Prediction]) -> list[Prediction]:
     """Return Table 1's records: test, leave-one-out, headline epoch, all seeds.
 
     Raises:
-        DataError: there are none, or as `headline_epoch`.
+        DataError: there is no such record, or as `headline_epoch`.
     """
     epoch = headline_epoch(records)
-    found = select(records, "test", "leave_one_out", epoch=epoch)
-    if not found:
+    headline = select(records, "test", "leave_one_out", epoch=epoch)
+    if not headline:
         raise DataError(
             f"no test leave-one-out records at the headline epoch, {epoch}; the test split needs "
             "a persona with two dialogues"
         )
-    return found
+    return headline
 
 
 def _nats(records: Sequence[Prediction]) -> float:

@@ -1,7 +1,7 @@
-"""What a metric is: a function of sums over replies; and the NLL that all likelihoods stand on.
+"""What a metric is: a function of sums over replies. Also the NLL per token. No torch.
 
-An interval over personas then needs only one row of sums for each persona (`bootstrap.py`). Sums
-are exactly rounded and therefore do not depend on the order of the records.
+So an interval over personas needs only the sums of each persona (`statistics/bootstrap.py`). Sums
+are exactly rounded, so they do not depend on the order of the records.
 
 Dimension: c, what one reply adds to the sums (a numerator and a denominator).
 """
@@ -26,13 +26,13 @@ Needs = Literal[
 
 @dataclass(frozen=True)
 class Metric:
-    """A number computed from sums over replies; call it on the records of one setting."""
+    """A number that is computed from sums over replies; call it on the records of one setting."""
 
     name: str
     counts: Callable[[Prediction], tuple[float, ...]]  # what one reply adds, c numbers
     combine: Callable[[Array], Array]  # from sums, (..., c), to the metric, (...)
     better: Literal["lower", "higher"]
-    needs: Needs | None = None  # field that may be null
+    needs: Needs | None = None  # a field that may be null, if the metric reads one
 
     def __call__(self, records: Sequence[Prediction]) -> float:
         """Return the metric over all records together.
@@ -50,15 +50,15 @@ class Metric:
             DataError: there are no records, or some lack what the metric needs.
         """
         if not records or not self.is_defined(records):
-            found = f"none of {len(records)} records has" if records else "no records to have"
-            raise DataError(f"{self.name} cannot be computed: {found} `{self.needs or 'nll'}`")
+            lack = f"none of {len(records)} records has" if records else "no records to have"
+            raise DataError(f"{self.name} cannot be computed: {lack} `{self.needs or 'nll'}`")
         return np.array([fsum(column) for column in zip(*map(self.counts, records), strict=True)])
 
     def is_defined(self, records: Sequence[Prediction]) -> bool:
         """Say whether the records hold what the metric needs.
 
         Raises:
-            DataError: some do and some do not, so the metric would leave replies out.
+            DataError: only some records hold it, so the metric would leave replies out.
         """
         if self.needs is None:
             return bool(records)
@@ -72,9 +72,10 @@ class Metric:
 
 
 def remembered(metric: Metric) -> Metric:
-    """Return the metric, which counts a record once, however many settings and samples ask for it.
+    """Return the metric with a memory: it computes a record's counts once.
 
-    Records are told apart by identity, so they must outlive the metric.
+    A record is in several settings. Records are told apart by identity, so they must outlive the
+    metric.
     """
     known: dict[int, tuple[float, ...]] = {}
 
@@ -91,8 +92,8 @@ def finite(name: str, value: Array | float) -> float:
     """Return `value` as a float.
 
     Raises:
-        DataError: it is infinite or not a number, as after fine-tuning that diverged, or where
-            there is nothing to divide by.
+        DataError: `value` is infinite or not a number. Fine-tuning that diverged gives that, and
+            so does a division by 0.
     """
     if not np.isfinite(value):
         raise DataError(
@@ -119,13 +120,13 @@ def exp_ratio(sums: Array) -> Array:
         return np.exp(ratio(sums))
 
 
-def _likelihood(record: Prediction) -> tuple[float, float]:
-    """Nats and tokens of a reply, its closing token in both."""
+def _nats_and_tokens(record: Prediction) -> tuple[float, float]:
+    """Return nats and tokens of a reply; both count the closing token."""
     return record.nll + record.nll_end, record.num_tokens + 1
 
 
-nats_per_token = Metric("nats_per_token", _likelihood, ratio, "lower")
+nats_per_token = Metric("nats_per_token", _nats_and_tokens, ratio, "lower")
 """Mean negative log-likelihood of reply tokens and closing tokens, over all replies together.
 
-The opening mark is given, hence not counted.
+The opening mark is given, so it is not counted.
 """

@@ -1,4 +1,4 @@
-"""The Prediction record: all that scoring needs to know of one reply in one setting. No torch."""
+"""The Prediction record: all that scoring needs of one reply in one setting. No torch."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,8 @@ class Prediction(BaseModel):
     """One scored reply: of one person, by one training seed's model, under one protocol.
 
     Settings differ in `split`, `protocol`, `k` or `epoch`. Candidate fields are parallel lists of
-    20 (null where candidates were not scored); `candidate_nll` and `candidate_tokens` leave the
-    closing token out, and identical strings carry identical values, so ties are exact.
+    20, and null where candidates were not scored. `candidate_nll` and `candidate_tokens` leave the
+    closing token out. Identical strings have identical values, so ties are exact.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -30,7 +30,7 @@ class Prediction(BaseModel):
     nll_end: float  # nats, of the closing token
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
-    windows: Annotated[int, Field(ge=1)] = 1  # of its dialogue; over 1: longer than the context
+    windows: Annotated[int, Field(ge=1)] = 1  # of the dialogue; over 1: longer than the context
     candidate_nll: list[float] | None = None  # nats
     candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation

@@ -1,7 +1,7 @@
-"""What each variant's training cost, beside its scores: counted, not timed. No torch.
+"""What each variant's training cost: counted, not timed. No torch.
 
-All numbers are those of `variant.json`, which the training stages write; docs/paper.md says how
-they are counted. Fine-tuning at test is the same for every variant and not in them.
+The training stages write the counts to `variant.json`; docs/paper.md says how they count. They do
+not count fine-tuning at test, which is the same for every variant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from pipeline.model.variant.record import VariantFile
 
 @dataclass(frozen=True)
 class CostRow:
-    """One variant: means over its training runs, one per seed; tensors' sizes are the same."""
+    """A variant's means over its training runs, one run per seed."""
 
     title: str
     steps: float  # of the optimiser that moves θ
     best_step: float  # the step that was kept
     outer_replies: float  # in the loss that moved θ
     replies: float  # in any loss, inner or outer
-    tokens: float  # through the network, forward
+    tokens: float  # that pass forward through the network
     operations: float  # multiply-adds × 2
     trained_parameters: int
     all_parameters: int
@@ -46,18 +46,3 @@ def cost_row(runs: Sequence[VariantFile], title: str = "") -> CostRow:
         trained_parameters=runs[0].trained_parameters,
         all_parameters=runs[0].all_parameters,
     )
-
-
-def compact(number: float) -> str:
-    """Return a count with three digits and the decimal prefix k, M, G, T, P or E.
-
-    Below a thousand it is rounded to a whole number.
-    """
-    prefixes = ("", "k", "M", "G", "T", "P", "E")
-    power = 0
-    while float(f"{number:.3g}") >= 1000 and power < len(prefixes) - 1:
-        number, power = number / 1000, power + 1
-    if power == 0:
-        return f"{number:.0f}"
-    digits = max(0, 3 - len(str(int(float(f"{number:.3g}")))))
-    return f"{number:.{digits}f} {prefixes[power]}"

@@ -4,15 +4,16 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
-from pipeline.evaluation.report.document import HEADINGS
-from pipeline.evaluation.report.inputs import Findings
-from pipeline.evaluation.report.rows import Interval, in_order
+from pipeline.evaluation.report.formats import FORMATS, TABLE_1
+from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.svg import Line, Point, line_chart
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.details import Details
 
 
 Pictures = dict[str, str]  # SVG by file name
 
-CURVES = {  # a chart, and the columns of a history.csv that it shows where they are
+CURVES = {  # a chart, and the columns of a history.csv that it shows if the history has them
     "loss": ("inner_loss", "outer_loss", "loss", "valid_loss", "valid_adapted_loss"),
     "gain": ("inner_change", "adaptation_gain"),
     "reward": ("reward", "valid_reward"),
@@ -23,13 +24,14 @@ def figure_3(kshot: Mapping[str, str]) -> Pictures:
     """Return each metric of Table 1 against K, a line per variant.
 
     Args:
-        kshot: each variant's `metrics/kshot/VARIANT.csv`, its content.
+        kshot: the content of each variant's `metrics/kshot/VARIANT.csv`.
     """
     rows = {name: list(csv.DictReader(io.StringIO(kshot[name]))) for name in in_order(kshot)}
     pictures = {}
-    for metric, (label, _) in HEADINGS.items():
+    for metric in TABLE_1:
         lines = [Line(name, _points(points, metric)) for name, points in rows.items()]
         if drawn := [line for line in lines if line.points]:
+            label = FORMATS[metric].heading
             title, x = f"Fig. 3: {label} after K dialogues", "support dialogues (K)"
             pictures[f"fig3_{metric}.svg"] = line_chart(title, x, label, drawn)
     return pictures
@@ -52,13 +54,13 @@ def _number(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-def gains(found: Findings) -> Pictures:
+def gains(details: Mapping[str, Details]) -> Pictures:
     """Return, for each K > 0, the gain over K = 0 by epoch: who converges faster."""
     pictures = {}
-    for k in sorted({k for shots in found.shots.values() for k in shots.points if k > 0}):
+    for k in sorted({k for one in details.values() for k in one.k_shot.points if k > 0}):
         lines = []
-        for name in in_order(found.shots):
-            point = found.shots[name].points.get(k)
+        for name in in_order(details):
+            point = details[name].k_shot.points.get(k)
             if point is not None and point.gain_by_epoch is not None:
                 by_epoch = sorted(point.gain_by_epoch.items())
                 lines.append(Line(name, [Point(0, 0.0), *(_point(e, g) for e, g in by_epoch)]))
@@ -68,7 +70,7 @@ def gains(found: Findings) -> Pictures:
     return pictures
 
 
-def _point(epoch: int, gain: Interval) -> Point:
+def _point(epoch: int, gain: Estimate) -> Point:
     return Point(epoch, gain.value, gain.low, gain.high)
 
 

@@ -1,6 +1,6 @@
 """Published numbers as data: who reported what, on which split, in which unit. No torch.
 
-None of them was measured by this project; a table that shows one says so.
+This project measured none of them, and a table that shows one says so.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class Published(BaseModel):
-    """A system's scores as somebody printed them; null where they did not."""
+    """A system's scores as somebody printed them; null where a score was not printed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +42,7 @@ def read_published(path: Path = PUBLISHED) -> list[Published]:
     """Return all published rows, in the file's order.
 
     Raises:
-        DataError: the file does not hold such rows; names row and field.
+        DataError: the file does not hold such rows; the error names row and field.
     """
     rows = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     try:
@@ -59,7 +59,7 @@ def published() -> list[Published]:
 
 
 def quoted_on(corpus: str, split: str) -> list[Published]:
-    """Return the systems' own reports on one split; what Table 1 quotes of them is left out."""
+    """Return what systems themselves report on one split, without the rows of Table 1."""
     return [
         row
         for row in read_published()

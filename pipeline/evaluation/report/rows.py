@@ -1,22 +1,21 @@
-"""Table 1 beside the paper's, and the table that the paper lacks, as rows of data. No torch.
+"""Table 1 beside the paper's, and the tables that the paper lacks, as rows of data. No torch.
 
-What `score` and `floors` wrote comes in, rows go out; how they look is the shell's.
+In: what stages `score` and `floors` wrote. Out: rows. `document.py` and `python -m stages.table`
+show them with the headings and digits of `formats.py`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.errors import DataError
-from pipeline.evaluation.report.parsing import Read
+from pipeline.evaluation.report.formats import HEAD_HITS, TABLE_1
 from pipeline.evaluation.report.published import published
-from pipeline.evaluation.statistics.verdict import Verdict
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.details import Scores, Verdict
+from pipeline.evaluation.schemas.floors import Floors
 
 
-METRICS = ("ppl", "hits_at_1", "f1")
-HEAD_HITS = "hits_at_1_by_head"
-
-FLOORS = {
+FLOOR_TITLES = {
     "random": "Random ranking",
     "tfidf": "TF-IDF ranker: persona and partner",
     "tfidf_persona": "TF-IDF ranker: persona",
@@ -28,50 +27,13 @@ FLOORS = {
 }
 
 
-class Interval(Read):
-    """A number with its 95 % interval; no bounds where there is a single persona."""
-
-    value: float
-    low: float | None
-    high: float | None
-    crossed_low: float | None = None  # other training seeds, too; null: fewer than two
-    crossed_high: float | None = None
-
-
-class Headline(Read):
-    """The setting that Table 1 reports."""
-
-    epoch: int
-
-
-class Counts(Read):
-    """What Table 1's numbers are over."""
-
-    personas: int
-    records: int
-    seeds: list[int]
-
-
-class Details(Read):
-    """What the tables need of `metrics/details/VARIANT.json`."""
-
-    headline: Headline
-    counts: Counts
-    metrics: dict[str, Interval | None]
-    before_adaptation: dict[str, Interval | None]
-    adaptation: Verdict
-    gain: Interval  # nats per token, at the headline epoch as the next two
-    swap_gain: Interval | None
-    swap_gap: Interval | None
-
-
 @dataclass(frozen=True)
-class Row:
+class Table1Row:
     """A line of Table 1: a variant, a system that the paper quotes, a floor or the oracle."""
 
     kind: Literal["variant", "quoted", "floor", "oracle"]
     title: str
-    ours: Mapping[str, Interval | None]
+    ours: Mapping[str, Estimate | None]  # by metric of TABLE_1
     paper: Mapping[str, float | None]
     note: str | None = None
 
@@ -83,38 +45,41 @@ class AdaptationRow:
     title: str
     epoch: int
     adaptation: Verdict
-    before: Interval | None  # perplexity at K = 0
-    gain: Interval  # nats per token, as the next two
-    swap_gain: Interval | None
-    swap_gap: Interval | None
+    before: Estimate | None  # perplexity at K = 0
+    gain: Estimate  # nats per token, as the next two
+    swap_gain: Estimate | None
+    swap_gap: Estimate | None
     ahead: str | None  # a variant that is better unadapted than this one after its own adaptation
 
 
 @dataclass(frozen=True)
 class HeadRow:
-    """Hits@1 of a variant with a ranking head: by it and by likelihood, before and after."""
+    """Hits@1 of a variant with a ranking head: by the head and by likelihood, before and after."""
 
     title: str
-    by_head: tuple[Interval | None, Interval | None]  # at K = 0, and fine-tuned
-    by_likelihood: tuple[Interval | None, Interval | None]
+    by_head: tuple[Estimate | None, Estimate | None]  # at K = 0, and fine-tuned
+    by_likelihood: tuple[Estimate | None, Estimate | None]
 
 
-def table_1(details: Mapping[str, Details]) -> list[Row]:
+def table_1(details: Mapping[str, Scores]) -> list[Table1Row]:
     """Return Table 1's rows in the paper's order, then the variants that it does not know."""
     rows = [
-        Row(
-            "variant" if row.fine_tuned_at_test else "quoted",  # of other systems' own papers
+        Table1Row(
+            "variant" if row.fine_tuned_at_test else "quoted",  # from other systems' own papers
             row.title,
             _scores(details, row.variant),
-            {metric: getattr(row, metric) for metric in METRICS},
+            {metric: getattr(row, metric) for metric in TABLE_1},
             row.note,
         )
         for row in published()
     ]
-    new = [name for name in details if name not in titles()]
-    own = [row for row in rows if row.kind == "variant"]
-    own += [Row("variant", name, _scores(details, name), dict.fromkeys(METRICS)) for name in new]
-    return own + [row for row in rows if row.kind == "quoted"]
+    unknown = [name for name in details if name not in titles()]
+    variants = [row for row in rows if row.kind == "variant"]
+    variants += [
+        Table1Row("variant", name, _scores(details, name), dict.fromkeys(TABLE_1))
+        for name in unknown
+    ]
+    return variants + [row for row in rows if row.kind == "quoted"]
 
 
 def titles() -> dict[str, str]:
@@ -123,43 +88,35 @@ def titles() -> dict[str, str]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return variants in Table 1's order, then those that it does not know, as they come."""
+    """Return variants in Table 1's order, then the variants that it does not know, as they come."""
     given, known = list(names), titles()
     return [name for name in known if name in given] + [n for n in given if n not in known]
 
 
-def _scores(details: Mapping[str, Details], name: str | None) -> dict[str, Interval | None]:
-    found = {} if name is None or name not in details else details[name].metrics
-    return {metric: found.get(metric) for metric in METRICS}
+def _scores(details: Mapping[str, Scores], name: str | None) -> dict[str, Estimate | None]:
+    scores = {} if name is None or name not in details else details[name].metrics
+    return {metric: scores.get(metric) for metric in TABLE_1}
 
 
-def floor_rows(floors: Mapping[str, object]) -> list[Row]:
-    """Return what needs no learning, then the oracle where the corpus has one.
-
-    Raises:
-        DataError: a score is not a number.
-    """
+def floor_rows(floors: Floors) -> list[Table1Row]:
+    """Return what needs no learning, then the oracle where the corpus has one."""
     return [
-        Row(
-            "oracle" if key == "oracle" else "floor",
+        Table1Row(
+            "oracle" if name == "oracle" else "floor",
             title,
-            {metric: _floor(title, content.get(metric)) for metric in METRICS},
-            dict.fromkeys(METRICS),
+            {metric: _without_bounds(getattr(floor, metric, None)) for metric in TABLE_1},
+            dict.fromkeys(TABLE_1),
         )
-        for key, title in FLOORS.items()
-        if isinstance(content := floors.get(key), Mapping)
+        for name, title in FLOOR_TITLES.items()
+        if (floor := getattr(floors, name)) is not None
     ]
 
 
-def _floor(title: str, score: object) -> Interval | None:
-    if score is None:
-        return None
-    if isinstance(score, bool) or not isinstance(score, int | float):
-        raise DataError(f"floors: {title}: a number was expected, found {score!r}")
-    return Interval(value=score, low=None, high=None)
+def _without_bounds(value: float | None) -> Estimate | None:
+    return None if value is None else Estimate(value=value, low=None, high=None)
 
 
-def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
+def adaptation_rows(details: Mapping[str, Scores]) -> list[AdaptationRow]:
     """Return gain and swap control of each scored variant, in Table 1's order."""
     known = titles()
     return [
@@ -177,25 +134,30 @@ def adaptation_rows(details: Mapping[str, Details]) -> list[AdaptationRow]:
     ]
 
 
-def head_rows(details: Mapping[str, Details]) -> list[HeadRow]:
+def head_rows(details: Mapping[str, Scores]) -> list[HeadRow]:
     """Return the two rankings of each variant that predicts the next utterance.
 
-    Its head learned from distractors drawn as those of the test are, so it is to be compared with
-    other heads, and its likelihood with other likelihoods.
+    The head learned from distractors that are drawn as the test's are. So compare a head with other
+    heads, and a likelihood with other likelihoods.
     """
     known = titles()
     return [
-        HeadRow(known.get(name, name), _both(content, HEAD_HITS), _both(content, "hits_at_1"))
-        for name, content in details.items()
-        if content.metrics.get(HEAD_HITS) is not None
+        HeadRow(
+            known.get(name, name),
+            before_and_after(details[name], HEAD_HITS),
+            before_and_after(details[name], "hits_at_1"),
+        )
+        for name in details
+        if details[name].metrics.get(HEAD_HITS) is not None
     ]
 
 
-def _both(content: Details, metric: str) -> tuple[Interval | None, Interval | None]:
-    return content.before_adaptation.get(metric), content.metrics.get(metric)
+def before_and_after(details: Scores, metric: str) -> tuple[Estimate | None, Estimate | None]:
+    """Return a metric at K = 0 and at the headline epoch."""
+    return details.before_adaptation.get(metric), details.metrics.get(metric)
 
 
-def ahead(details: Mapping[str, Details], name: str) -> str | None:
+def ahead(details: Mapping[str, Scores], name: str) -> str | None:
     """Return the variant with the lowest perplexity at K = 0, if `name` does not end below it.
 
     A large gain from a bad start may end where another variant starts.

@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 WIDTH, HEIGHT = 800, 400  # of the whole, pixels
 LEFT, RIGHT, TOP, BOTTOM = 70, 180, 40, 50  # margins; the legend stands in the right one
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-# Okabe and Ito's palette: it can be told apart by the colour-blind.
+# Okabe and Ito's palette, which colour-blind people can tell apart.
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Scale:
 
 
 def scale(values: Sequence[float], start: float, stop: float) -> Scale:
-    """Return a scale that holds all values, widened to round ticks (1, 2 or 5 times 10^n)."""
+    """Return a scale that holds all values; its ends are round ticks (1, 2 or 5 times 10^n)."""
     low, high = min(values), max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
@@ -70,7 +70,7 @@ def scale(values: Sequence[float], start: float, stop: float) -> Scale:
 
 
 def line_chart(title: str, x_label: str, y_label: str, lines: Sequence[Line]) -> str:
-    """Draw a chart; points whose value is not finite are left out.
+    """Draw a chart; a point whose value is not finite is left out.
 
     Raises:
         DataError: no line has a point to draw.
@@ -78,7 +78,7 @@ def line_chart(title: str, x_label: str, y_label: str, lines: Sequence[Line]) ->
     shown = [Line(line.name, [p for p in line.points if math.isfinite(p.y)]) for line in lines]
     points = [point for line in shown for point in line.points]
     if not points:
-        raise DataError(f"{title}: there is no value to draw")
+        raise DataError(f"{title}: no value to draw")
     bounds = [v for p in points for v in (p.y, p.low, p.high) if v is not None]
     x = scale([point.x for point in points], LEFT, WIDTH - RIGHT)
     y = scale(bounds, HEIGHT - BOTTOM, TOP)
@@ -135,7 +135,7 @@ def _key(name: str, index: int) -> list[str]:
 
 
 def _dash(index: int) -> str:
-    """Tell lines apart that have the same colour."""
+    """Return the dashes that tell lines of the same colour apart."""
     return "" if index < len(COLOURS) else ' stroke-dasharray="6 3"'
 
 

@@ -1,4 +1,4 @@
-"""What the scoring stage writes of one variant: Table 1's numbers, Fig. 3's points, the rest.
+"""What stage `score` writes of one variant: Table 1's numbers, Fig. 3's points, the details.
 
 Anyone can recompute all of it from `predictions/VARIANT.jsonl` alone; docs/metrics.md says how.
 """
@@ -6,28 +6,28 @@ Anyone can recompute all of it from `predictions/VARIANT.jsonl` alone; docs/metr
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.artifacts import Content
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import TABLE_1
 from pipeline.evaluation.metrics.generation import f1_by_sample
 from pipeline.evaluation.records.headline import headline_records, select
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.scoring.adaptation import adaptation
+from pipeline.evaluation.schemas.details import Counts, Details, Headline, Table1Scores
+from pipeline.evaluation.scoring.adaptation import NOT_ADAPTED, adaptation_by_epoch
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.scoring.kshot import k_shot, kshot_csv, points
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 
 
 @dataclass(frozen=True)
-class Report:
-    """The contents of the scoring stage's three files."""
+class VariantScores:
+    """The contents of the stage's three files."""
 
-    metrics: dict[str, float]  # exactly f1, hits_at_1, ppl
+    metrics: Table1Scores
     kshot: str  # CSV
-    details: Content
+    details: Details
 
 
-def report(records: Sequence[Prediction], bootstrap: Bootstrap) -> Report:
+def score_variant(records: Sequence[Prediction], bootstrap: Bootstrap) -> VariantScores:
     """Score one variant: test, leave-one-out, headline epoch, all seeds (Table 1).
 
     Raises:
@@ -38,31 +38,30 @@ def report(records: Sequence[Prediction], bootstrap: Bootstrap) -> Report:
     before = select(records, "test", "leave_one_out", epoch=0)
     if not before:
         raise DataError("no test leave-one-out records at epoch 0; run stage finetune again")
-    table_1 = {metric.name: metric(adapted) for metric in TABLE_1}
+    metrics = Table1Scores(**{metric.name: metric(adapted) for metric in TABLE_1})
     shots = points(records, headline)
     estimator = Estimator(bootstrap)
-    details: Content = {
-        "headline": {"split": "test", "protocol": "leave_one_out", "epoch": headline},
-        "counts": _counts(adapted),
-        "metrics": estimator.micro(adapted),
-        "macro": estimator.macro(adapted),
-        "before_adaptation": estimator.micro(before),
-        "change": estimator.change(adapted, before),
-        "f1_by_sample": f1_by_sample(adapted),
-        "k_shot": k_shot(records, shots, adapted, estimator),
-    }
-    return Report(
-        metrics=table_1,
-        kshot=kshot_csv(shots, estimator),
-        details=details | adaptation(records, headline, bootstrap),
+    epochs = adaptation_by_epoch(records, bootstrap)
+    details = Details(
+        headline=Headline(split="test", protocol="leave_one_out", epoch=headline),
+        counts=_counts(adapted),
+        metrics=estimator.micro(adapted),
+        macro=estimator.macro(adapted),
+        before_adaptation=estimator.micro(before),
+        change=estimator.change(adapted, before),
+        f1_by_sample=f1_by_sample(adapted),
+        k_shot=k_shot(records, shots, adapted, estimator),
+        epochs=epochs,
+        **epochs.get(headline, NOT_ADAPTED).set_fields(),
     )
+    return VariantScores(metrics, kshot_csv(shots, estimator), details)
 
 
-def _counts(records: Sequence[Prediction]) -> Content:
-    over = {(r.task_id, r.dialogue_id) for r in records if r.windows > 1}
-    return {
-        "personas": len({record.task_id for record in records}),
-        "records": len(records),
-        "dialogues_over_context": len(over),
-        "seeds": sorted({record.seed for record in records}),
-    }
+def _counts(records: Sequence[Prediction]) -> Counts:
+    windowed = {(r.task_id, r.dialogue_id) for r in records if r.windows > 1}
+    return Counts(
+        personas=len({record.task_id for record in records}),
+        records=len(records),
+        dialogues_over_context=len(windowed),
+        seeds=sorted({record.seed for record in records}),
+    )

@@ -1,4 +1,5 @@
-"""Intervals over personas and seeds, paired tests, the verdict on an adaptation. No torch.
+"""Intervals over personas and seeds, for stages `score` and `compare`. No torch.
 
-Read `bootstrap.py` first; docs/statistics.md says what each covers.
+In: Prediction records, or one value per persona. Out: estimates with their intervals. Read
+`bootstrap.py` first; docs/statistics.md says what each interval covers.
 """

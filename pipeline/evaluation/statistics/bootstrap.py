@@ -1,13 +1,14 @@
 """95 % intervals by resampling personas, the unit of the study. No torch.
 
-Replies of a dialogue and dialogues of a persona go together, so personas are drawn with
-replacement and each brings all its records, those of every training seed too. These intervals
-cover the choice of personas and hold the trained models, the support draws and the decoding's
-random numbers fixed. Where there are several training seeds, `crossed_low` and `crossed_high` cover
-the choice of seeds as well (`crossed.py`).
+Replies of a dialogue are alike, and so are dialogues of a persona. So personas are drawn with
+replacement, and each brings all its records, of every training seed. These intervals cover the
+choice of personas. They hold the trained models, the support draws and the decoder's random numbers
+fixed. Where there are several training seeds, `crossed_low` and `crossed_high` also cover the
+choice of seeds (`seeds.py`).
 
-Which percentiles are taken says `bca.py`. Dimensions: s, bootstrap samples; p, personas; c, a
-metric's sums.
+`percentiles.py` chooses the percentiles that are the interval's ends.
+
+Dimensions: s, bootstrap samples; p, personas; c, a metric's sums.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,45 +20,21 @@ import numpy as np
 
 from pipeline.evaluation.records.metric import Array, Metric, finite, ratio
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.statistics import percentiles
 from pipeline.evaluation.statistics.percentiles import Combine
-from pipeline.evaluation.statistics.seeds import Bounds, crossed_bounds
+from pipeline.evaluation.statistics.seeds import crossed_bounds
 
 
 LEVEL = 0.95
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval over personas; null bounds for a single persona."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Return it as JSON holds it."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-
-@dataclass(frozen=True)
-class SeededEstimate(Estimate):
-    """One whose records know their training seeds; no crossed interval for a single seed."""
-
-    crossed: Bounds | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        """Return it as JSON holds it."""
-        low, high = self.crossed or (None, None)
-        return super().as_dict() | {"crossed_low": low, "crossed_high": high}
-
-
 def by_persona(records: Iterable[Prediction]) -> dict[str, list[Prediction]]:
     """Return each persona's records, of all seeds; personas in the order of their names."""
-    found: dict[str, list[Prediction]] = {}
+    personas: dict[str, list[Prediction]] = {}
     for record in records:
-        found.setdefault(record.task_id, []).append(record)
-    return dict(sorted(found.items()))
+        personas.setdefault(record.task_id, []).append(record)
+    return dict(sorted(personas.items()))
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
@@ -76,57 +53,67 @@ class Bootstrap:
         """Return the metric over all records; in each sample the personas' sums are pooled anew.
 
         Raises:
-            DataError: as the metric; it is not finite in some sample, or some persona lacks a seed.
+            DataError: as the metric; it is not finite in some sample; or a persona lacks a seed.
         """
-        rows = [metric.sums(those) for those in by_persona(records).values()]
-        low, high = self.bounds(rows, metric.combine, metric.name)
+        persona_sums = [metric.sums(own) for own in by_persona(records).values()]
+        low, high = self.bounds(persona_sums, metric.combine, metric.name)
         crossed = crossed_bounds(metric, records, LEVEL) if len(_seeds(records)) > 1 else None
-        return SeededEstimate(metric(records), low, high, crossed)
+        crossed_low, crossed_high = crossed or (None, None)
+        return Estimate(
+            value=metric(records),
+            low=low,
+            high=high,
+            crossed_low=crossed_low,
+            crossed_high=crossed_high,
+        )
 
     def mean(self, values: Mapping[str, float], name: str) -> Estimate:
         """Return the mean of one value per persona.
 
         Raises:
-            DataError: it is not finite.
+            DataError: the mean is not finite.
         """
         return self.ratio([np.array([values[persona], 1.0]) for persona in sorted(values)], name)
 
-    def ratio(self, rows: Sequence[Array], name: str) -> Estimate:
-        """Return the ratio of two sums over personas; `rows` are p of (2,).
+    def ratio(self, persona_sums: Sequence[Array], name: str) -> Estimate:
+        """Return the ratio of two sums over personas; `persona_sums` are p of (2,).
 
         Raises:
-            DataError: it is not finite, or not in some sample.
+            DataError: the ratio is not finite, or not finite in some sample.
         """
-        value = finite(name, ratio(np.sum(rows, axis=0)))
-        return Estimate(value, *self.bounds(rows, ratio, name))
+        value = finite(name, ratio(np.sum(persona_sums, axis=0)))
+        low, high = self.bounds(persona_sums, ratio, name)
+        return Estimate(value=value, low=low, high=high)
 
     def bounds(
-        self, rows: Sequence[Array], combine: Combine, name: str
+        self, persona_sums: Sequence[Array], combine: Combine, name: str
     ) -> tuple[float, float] | tuple[None, None]:
-        """Return the interval's ends: expanded BCa percentiles of `combine` over resampled rows.
+        """Return the interval's ends: expanded BCa percentiles of `combine` over samples.
 
         Args:
-            rows: each persona's sums, p of (c,).
+            persona_sums: p of (c,).
             combine: from (s, c) to (s,).
             name: of the number, for the error.
 
         Raises:
-            DataError: the number, or it without some persona, or a bound is not finite.
+            DataError: the number, the number without some persona, or a bound is not finite.
         """
-        if len(rows) < 2:
+        if len(persona_sums) < 2:
             return None, None
-        stacked = np.stack(rows)
-        found = self.resampled(stacked, combine)
-        z0 = percentiles.bias(found, finite(name, combine(stacked.sum(axis=0))))
+        stacked = np.stack(persona_sums)
+        samples = self.resampled(stacked, combine)
+        z0 = percentiles.bias(samples, finite(name, combine(stacked.sum(axis=0))))
         a = finite(name, percentiles.acceleration(percentiles.leave_one_out(stacked, combine)))
-        chosen = percentiles.percentiles(z0, a, percentiles.expanded_quantile(LEVEL, len(rows)))
-        low, high = np.percentile(found, chosen)
+        ends = percentiles.percentiles(
+            z0, a, percentiles.expanded_quantile(LEVEL, len(persona_sums))
+        )
+        low, high = np.percentile(samples, ends)
         return finite(name, low), finite(name, high)
 
-    def resampled(self, rows: Array, combine: Combine) -> Array:
-        """Return `combine` of the sums of resampled rows, (p, c) to (s,)."""
+    def resampled(self, persona_sums: Array, combine: Combine) -> Array:
+        """Return `combine` of each sample's sums, from (p, c) to (s,)."""
         # einsum, not a matrix product: the same sums whatever BLAS and its threads do.
-        return combine(np.einsum("sp,pc->sc", self.weights(len(rows)), rows))
+        return combine(np.einsum("sp,pc->sc", self.weights(len(persona_sums)), persona_sums))
 
     def weights(self, personas: int) -> Array:
         """Return how often each persona is drawn in each sample, (s, p): the same every time."""

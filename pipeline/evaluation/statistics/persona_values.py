@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.evaluation.records.metric import Metric
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.statistics.bootstrap import Bootstrap, Estimate, by_persona
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
 
 
 Values = Mapping[str, float]  # of each persona
@@ -16,18 +17,18 @@ def per_persona(metric: Metric, records: Sequence[Prediction]) -> dict[str, floa
     Raises:
         DataError: as the metric.
     """
-    return {persona: metric(those) for persona, those in by_persona(records).items()}
+    return {persona: metric(own) for persona, own in by_persona(records).items()}
 
 
 def minus(values: Values, others: Values) -> dict[str, float]:
-    """Return the per-persona differences."""
+    """Return the per-persona differences; `others` holds every persona of `values`."""
     return {persona: values[persona] - others[persona] for persona in values}
 
 
 def common(*settings: Sequence[Prediction]) -> list[list[Prediction]]:
     """Keep the replies that every setting scores, whatever the training seeds."""
-    shared = set.intersection(*({_reply(record) for record in those} for those in settings))
-    return [[record for record in those if _reply(record) in shared] for those in settings]
+    shared = set.intersection(*({_reply(record) for record in setting} for setting in settings))
+    return [[record for record in setting if _reply(record) in shared] for setting in settings]
 
 
 def mean_difference(
@@ -41,12 +42,15 @@ def mean_difference(
     Raises:
         DataError: as the metric.
     """
-    values, others = (per_persona(metric, those) for those in common(minuend, subtrahend))
+    values, others = (per_persona(metric, setting) for setting in common(minuend, subtrahend))
     return bootstrap.mean(minus(values, others), f"difference in {metric.name}")
 
 
 def other_text(a: Sequence[Prediction], b: Sequence[Prediction]) -> str | None:
-    """Name a reply by whose ids the two mean different texts, as predictions of two corpora do."""
+    """Return the place of a reply that has different texts in `a` and `b`; None without any.
+
+    Predictions of two corpora differ in that way.
+    """
     texts = {_reply(record)[:-1]: record.reference for record in a}
     for record in b:
         task, dialogue, turn, text = _reply(record)
@@ -56,5 +60,5 @@ def other_text(a: Sequence[Prediction], b: Sequence[Prediction]) -> str | None:
 
 
 def _reply(record: Prediction) -> tuple[str, str, int, str]:
-    """Tell replies apart; by their text, too, for every corpus has the same ids."""
+    """Return what identifies a reply: also its text, since all corpora have the same ids."""
     return record.task_id, record.dialogue_id, record.turn, record.reference

@@ -1,17 +1,17 @@
 """Intervals over training seeds crossed with personas: a statement on the method. No torch.
 
-Every seed's model meets every persona, so numbers of one seed go up and down together, and so do
-those of one persona. An interval over personas holds the trained models fixed; this one asks where
-the number would lie with other personas and other seeds.
+Every seed's model meets every persona. So the numbers of one seed vary together, and so do the
+numbers of one persona. An interval over personas holds the trained models fixed. The intervals here
+say where the number would lie with other personas and other seeds.
 
-A metric's cells (persona by seed) become jackknife pseudo-values, whose mean squares give the
-variance of the mean by personas, A, and what seeds add to it, B. The half-width is
+A metric's cells (persona by seed) become jackknife pseudo-values. Their mean squares give the
+variance of the mean by personas, A, and the variance that seeds add, B. The half-width is
 
     sqrt(t(p-1)^2 A + t(q-1)^2 B),
 
 each part at its own Student quantile: with three seeds B has two degrees of freedom. Resampling
-seeds and personas (the pigeonhole bootstrap) cannot know that; docs/statistics.md has both in
-simulation.
+seeds and personas (the pigeonhole bootstrap) does not account for that; docs/statistics.md compares
+both in simulation.
 
 Dimensions: p, personas; q, seeds; c, a metric's sums.
 """
@@ -49,7 +49,7 @@ class Components:
         return sqrt(t_personas**2 * self.by_personas + t_seeds**2 * self.by_seeds)
 
     def p_value(self, distance: float) -> float:
-        """Return the two-sided p-value of 0: 1 - the level whose interval just reaches it."""
+        """Return the two-sided p-value of 0: 1 - the level whose interval just reaches 0."""
         low, high = 0.0, 1.0
         for _ in range(60):
             level = (low + high) / 2
@@ -74,7 +74,7 @@ def components(cells: Array) -> Components | None:
 def crossed_bounds(metric: Metric, records: Sequence[Prediction], level: float) -> Bounds | None:
     """Return the metric's interval over personas and seeds; null below two of either.
 
-    A perplexity's is computed on the log scale.
+    The interval of a perplexity is computed on the log scale.
 
     Raises:
         DataError: as the metric, or some persona lacks a seed.
@@ -85,19 +85,19 @@ def crossed_bounds(metric: Metric, records: Sequence[Prediction], level: float) 
 def crossed_difference(
     metric: Metric, minuend: Sequence[Prediction], subtrahend: Sequence[Prediction], level: float
 ) -> Bounds | None:
-    """Return the interval over personas and seeds of a mean difference, all cells alike.
+    """Return the interval over personas and seeds of a mean difference; every cell weighs the same.
 
     Null below two personas or seeds. Both settings hold the same replies and seeds.
 
     Raises:
         DataError: as the metric, or some persona lacks a seed.
     """
-    sums, others = (sums_by_cell(metric, those) for those in (minuend, subtrahend))
+    sums, others = (sums_by_cell(metric, setting) for setting in (minuend, subtrahend))
     cells = metric.combine(sums) - metric.combine(others)
-    found = components(cells)
-    if found is None:
+    variance = components(cells)
+    if variance is None:
         return None
-    value, half = float(cells.mean()), found.half_width(level)
+    value, half = float(cells.mean()), variance.half_width(level)
     return value - half, value + half
 
 
@@ -107,10 +107,10 @@ def bounds_of_sums(sums: Array, combine: Combine, level: float) -> Bounds | None
         return None
     logarithmic = combine is exp_ratio
     cells, value = pseudo_values(sums, lambda s: np.log(combine(s)) if logarithmic else combine(s))
-    found = components(cells)
-    if found is None:
+    variance = components(cells)
+    if variance is None:
         return None
-    half = found.half_width(level)
+    half = variance.half_width(level)
     return (exp(value - half), exp(value + half)) if logarithmic else (value - half, value + half)
 
 
@@ -135,7 +135,7 @@ def sums_by_cell(metric: Metric, records: Sequence[Prediction]) -> Array:
     missing = [(name, seed) for name in personas for seed in seeds if (name, seed) not in cells]
     if missing:
         raise DataError(
-            f"{missing[0][0]} has no records of training seed {missing[0][1]}, others have; run "
-            "stage finetune again"
+            f"{missing[0][0]} has no records of training seed {missing[0][1]}, but other personas "
+            "have; run stage finetune again"
         )
     return np.array([[metric.sums(cells[name, seed]) for seed in seeds] for name in personas])

@@ -1,7 +1,7 @@
 """ConvAI2's validation set without a network: floors with intervals, to read published scores by.
 
-The candidates must be the corpus's own: with distractors drawn here Hits@1 would be another number.
-All replies count. What is fitted (document frequencies, the constant replies) is fitted on train.
+The candidates must be the corpus's own, since Hits@1 would be another number with distractors that
+are drawn here. All replies count. Document frequencies and constant replies are fitted on train.
 """
 
 import tempfile
@@ -12,13 +12,21 @@ from typing import cast, get_args
 
 import numpy as np
 
-from pipeline.artifacts import CONVAI2, Content, raw_text
+from pipeline.artifacts import CONVAI2, raw_text
 from pipeline.errors import DataError
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words
 from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.metric import finite, percent
-from pipeline.evaluation.statistics.bootstrap import Bootstrap, Estimate
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.schemas import (
+    Convai2Counts,
+    Convai2Floors,
+    RandomFloor,
+    RankerFloor,
+    ReplyFloor,
+)
 from pipeline.params import MaxPersonas, Tasks
 from pipeline.persona.corpus.archive import extract
 from pipeline.persona.task import PersonaTask, Split
@@ -29,7 +37,6 @@ from pipeline.persona.tasks.parser import ParsedDialogue, parse_file
 ZERO_SHOT = CONVAI2.parent / "zero_shot"  # a file for each variant that was scored there
 VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's validation set
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
-CONSTANT = {"constant_reply": best_reply, "frequent_words": frequent_words}
 
 
 def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaTask]:
@@ -85,35 +92,49 @@ def _check_candidates(dialogues: Sequence[ParsedDialogue], path: Path) -> None:
 
 
 def measure(
-    train: Sequence[PersonaTask], evaluated: Sequence[PersonaTask], bootstrap: Bootstrap
-) -> Content:
-    """Return each floor with its interval over personas; `expected` is the random ranker's.
+    train: Sequence[PersonaTask],
+    evaluated: Sequence[PersonaTask],
+    bootstrap: Bootstrap,
+    *,
+    sha256: str,
+) -> Convai2Floors:
+    """Return each floor with its interval over personas.
+
+    Args:
+        train: the tasks that document frequencies and constant replies are fitted on.
+        evaluated: the tasks that are scored, all replies.
+        bootstrap: of the intervals; its seed is also the random ranker's.
+        sha256: of the archive or folder that the tasks are from.
 
     Raises:
         DataError: a reply has no candidates.
     """
-    said, replies = (
+    train_replies, replies = (
         [text for task in tasks for text in _replies(task)] for tasks in (train, evaluated)
     )
-    content: Content = {
-        "counts": {
-            "personas": len(evaluated),
-            "dialogues": sum(len(task.dialogues) for task in evaluated),
-            "replies": len(replies),
-            "train_replies": len(said),
-        },
-        "random": {
-            "hits_at_1": _percent(random_hits(evaluated, bootstrap.seed), evaluated, bootstrap),
-            "expected": random_hits_at_1(evaluated),
-        },
-    }
-    for name, hits in tfidf_hits(train, evaluated).items():
-        content[name] = {"hits_at_1": _percent(hits, evaluated, bootstrap)}
-    for name, choose in CONSTANT.items():
-        constant = choose(said)
-        scores = [word_f1(constant, reply) for reply in replies]
-        content[name] = {"f1": _percent(scores, evaluated, bootstrap), "reply": constant}
-    return content
+
+    def ranker(hits: Sequence[bool]) -> RankerFloor:
+        return RankerFloor(hits_at_1=_percent(hits, evaluated, bootstrap))
+
+    def constant(reply: str) -> ReplyFloor:
+        scores = [word_f1(reply, other) for other in replies]
+        return ReplyFloor(f1=_percent(scores, evaluated, bootstrap), reply=reply)
+
+    tfidf = {name: ranker(hits) for name, hits in tfidf_hits(train, evaluated).items()}
+    random = _percent(random_hits(evaluated, bootstrap.seed), evaluated, bootstrap)
+    return Convai2Floors(
+        sha256=sha256,
+        counts=Convai2Counts(
+            personas=len(evaluated),
+            dialogues=sum(len(task.dialogues) for task in evaluated),
+            replies=len(replies),
+            train_replies=len(train_replies),
+        ),
+        random=RandomFloor(hits_at_1=random, expected=random_hits_at_1(evaluated)),
+        constant_reply=constant(best_reply(train_replies)),
+        frequent_words=constant(frequent_words(train_replies)),
+        **tfidf,
+    )
 
 
 def _replies(task: PersonaTask) -> list[str]:
@@ -122,9 +143,11 @@ def _replies(task: PersonaTask) -> list[str]:
 
 def _percent(
     scores: Sequence[float], tasks: Sequence[PersonaTask], bootstrap: Bootstrap
-) -> dict[str, float | None]:
+) -> Estimate:
     """Return 100 times the mean score over all replies, in the tasks' order, with its interval."""
     ends = np.cumsum([len(_replies(task)) for task in tasks])[:-1]
-    rows = [np.array([part.sum(), len(part)]) for part in np.split(np.array(scores, float), ends)]
-    value = finite("floor", percent(np.sum(rows, axis=0)))
-    return Estimate(value, *bootstrap.bounds(rows, percent, "floor")).as_dict()
+    parts = np.split(np.array(scores, float), ends)
+    persona_sums = [np.array([part.sum(), len(part)]) for part in parts]
+    value = finite("floor", percent(np.sum(persona_sums, axis=0)))
+    low, high = bootstrap.bounds(persona_sums, percent, "floor")
+    return Estimate(value=value, low=low, high=high)

@@ -8,14 +8,12 @@ metric over all of them. Two skewed populations show where the methods end.
 Dimensions: m, personas of the population; c, a metric's sums.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy.special import ndtri
 
-from pipeline.artifacts import Content
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import f1, hits_at_1, mean_rank, ppl
 from pipeline.evaluation.records.metric import Array, Metric, nats_per_token, ratio
@@ -23,21 +21,11 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.statistics.bootstrap import by_persona
 from pipeline.evaluation.statistics.percentiles import Combine
 from pipeline.evaluation.statistics.persona_values import common
+from pipeline.evaluation.studies.schemas import PersonaSums
 
 
 STUDIED = (nats_per_token, ppl, hits_at_1, mean_rank, f1)
 SKEWED_SIZE = 20_000  # personas of a skewed population, at equally spaced quantiles
-
-
-class PersonaSums(BaseModel):
-    """The sums of each persona, by metric and variant: [metric][variant][persona][sum]."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    variants: tuple[str, str]
-    personas: int
-    replies: int
-    sums: Mapping[str, tuple[list[list[float]], list[list[float]]]]
 
 
 @dataclass(frozen=True)
@@ -60,8 +48,10 @@ class Population:
         return self.combine(self.a) - self.combine(self.b)
 
 
-def observe(variants: tuple[str, str], a: Sequence[Prediction], b: Sequence[Prediction]) -> Content:
-    """Return the PersonaSums of two variants' records over their common replies, as JSON holds it.
+def observe(
+    variants: tuple[str, str], a: Sequence[Prediction], b: Sequence[Prediction]
+) -> PersonaSums:
+    """Return the sums of two variants' records over their common replies.
 
     Raises:
         DataError: as the metrics, or they share no reply.
@@ -71,34 +61,27 @@ def observe(variants: tuple[str, str], a: Sequence[Prediction], b: Sequence[Pred
         raise DataError(f"{variants[0]} and {variants[1]} share no held-out reply")
     people = [list(by_persona(records).values()) for records in (a, b)]
     sums = {
-        metric.name: tuple([metric.sums(those).tolist() for those in side] for side in people)
+        metric.name: tuple([metric.sums(own).tolist() for own in variant] for variant in people)
         for metric in STUDIED
         if metric.is_defined(a) and metric.is_defined(b)
     }
     replies = len({(record.task_id, record.dialogue_id, record.turn) for record in a})
-    observed = PersonaSums(
-        variants=variants, personas=len(people[0]), replies=replies, sums=dict(sums)
-    )
-    return observed.model_dump(mode="json")
+    return PersonaSums(variants=variants, personas=len(people[0]), replies=replies, sums=dict(sums))
 
 
-def observed(content: Mapping[str, object]) -> list[Population]:
-    """Return a population for each metric of a PersonaSums.
+def observed(people: PersonaSums) -> list[Population]:
+    """Return a population for each metric of the observed personas.
 
     Raises:
-        DataError: it is none, or holds a metric that is not studied.
+        DataError: a metric is not studied.
     """
-    try:
-        found = PersonaSums.model_validate(content)
-    except ValueError as error:
-        raise DataError(f"not the sums of two variants' personas: {error}") from error
     known: dict[str, Metric] = {metric.name: metric for metric in STUDIED}
-    unknown = [name for name in found.sums if name not in known]
+    unknown = [name for name in people.sums if name not in known]
     if unknown:
-        raise DataError(f"{unknown[0]}: not one of the metrics {', '.join(known)}")
+        raise DataError(f"{unknown[0]}: one of the metrics {', '.join(known)} was expected")
     return [
         Population(name, np.array(a), np.array(b), known[name].combine)
-        for name, (a, b) in found.sums.items()
+        for name, (a, b) in people.sums.items()
     ]
 
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import Content
 from pipeline.evaluation.comparison.levels import ALPHA, COMPARED
+from pipeline.evaluation.comparison.paired import detectable_effect_size, effect_size, sign_flip_p
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap, generator
-from pipeline.evaluation.statistics.paired import detectable_effect_size, effect_size, sign_flip_p
 from pipeline.evaluation.statistics.seeds import bounds_of_sums
 from pipeline.evaluation.studies.population import Population
 

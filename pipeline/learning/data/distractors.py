@@ -1,8 +1,8 @@
-"""Which wrong candidates next-utterance prediction learns from: some of the reply's own.
+"""The wrong candidates that next-utterance prediction learns from: some of the reply's own.
 
-The corpus brings 19 for each reply, or stage `tasks` draws them, for training as for Hits@1. A step
-takes a few of them, anew each time, as P² Bot does. A draw is a function of (seed, step, dialogue,
-turn), so it is the same for every variant.
+The corpus has 19 for each reply, or stage `tasks` draws them. Each step draws a few of them anew,
+as P² Bot does. A draw is a function of (seed, step, dialogue, turn), so it is the same for every
+variant.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,24 +15,24 @@ from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.params import NextUtterance
 
 
-Attach = Callable[[Sequence[Piece], int], list[Piece]]  # pieces of a step, with their distractors
+Attach = Callable[[Sequence[Piece], int], list[Piece]]  # of pieces and the step's number
 
 
-def drawn(objective: NextUtterance | None, seed: int | str) -> Attach:
-    """Return what gives the pieces of a step their distractors; none without an objective.
+def attaching(objective: NextUtterance | None, seed: int | str) -> Attach:
+    """Return the function that gives the pieces of a step their distractors.
 
     Args:
-        objective: the variant's.
+        objective: the variant's; null: pieces stay as they are.
         seed: of the draws.
 
     Raises (when called):
         TrainingError: a reply has fewer distractors than the objective asks for.
     """
     if objective is None:
-        return none
+        return lambda pieces, _: list(pieces)
     count = objective.candidates - 1
 
-    def of(window: Window, span: ReplySpan, step: int) -> tuple[tuple[int, ...], ...]:
+    def draw(window: Window, span: ReplySpan, step: int) -> tuple[tuple[int, ...], ...]:
         if len(span.distractors) < count:
             raise TrainingError(
                 f"dialogue {window.dialogue_id}, turn {span.turn}: {len(span.distractors)} "
@@ -42,11 +42,6 @@ def drawn(objective: NextUtterance | None, seed: int | str) -> Attach:
         return tuple(random.sample(span.distractors, count))
 
     return lambda pieces, step: [
-        replace(piece, distractors=tuple(of(piece.window, span, step) for span in piece.spans))
+        replace(piece, distractors=tuple(draw(piece.window, span, step) for span in piece.spans))
         for piece in pieces
     ]
-
-
-def none(pieces: Sequence[Piece], _: int) -> list[Piece]:
-    """Give nothing: the loss is the language model's alone."""
-    return list(pieces)

@@ -1,8 +1,8 @@
 """What a training step sees: tasks, support and query sets, batches of replies (Section 4).
 
-Every draw has a generator made from (seed, purpose, task, step), so it does not depend on what was
-drawn before, on resuming, or on which process draws it. Support and query are always different
-dialogues of one persona: replies of one dialogue stand in each other's history.
+Every draw has a generator made from (seed, purpose, task, step), so it does not depend on earlier
+draws, on resuming, or on the process that draws. Support and query are always different dialogues
+of one persona: replies of one dialogue stand in each other's history.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Episode:
     """Support sets and a query set of one task, from different dialogues."""
 
     task_id: str
-    supports: tuple[list[Piece], ...]  # an inner update on each in turn, over and over
+    supports: tuple[list[Piece], ...]  # an inner step on each in turn, over and over
     query: list[Piece]
 
     @property
@@ -59,7 +59,7 @@ def with_two_dialogues(tasks: Sequence[EncodedTask], split: str) -> list[Encoded
     """Keep the tasks that can be split into support and query.
 
     Raises:
-        TrainingError: none can.
+        TrainingError: no task has two dialogues.
     """
     kept = [task for task in tasks if len(task.dialogues) >= 2]
     if not kept:
@@ -79,15 +79,15 @@ def draw_tasks(tasks: Sequence[EncodedTask], size: int, seed: int, step: int) ->
 class EpisodeSize:
     """How much of a task an episode holds."""
 
-    dialogues: int  # in the support; a task that has fewer, the query left out, has all of those
+    dialogues: int  # in the support; a task with too few gives all but the query's
     replies: int | None  # consecutive ones, of each support dialogue; null: all
     query_replies: int | None  # of the one query dialogue
 
 
 def draw_episode(task: EncodedTask, size: EpisodeSize, draw: Random) -> Episode:
-    """Draw a task's support dialogues and another for the query."""
-    there = len(task.dialogues)
-    *chosen, query = draw.sample(range(there), min(size.dialogues + 1, there))
+    """Draw a task's support dialogues and another dialogue for the query."""
+    count = len(task.dialogues)
+    *chosen, query = draw.sample(range(count), min(size.dialogues + 1, count))
     return Episode(
         task.task_id,
         tuple(_some(task.dialogues[support], size.replies, draw) for support in chosen),
@@ -96,10 +96,10 @@ def draw_episode(task: EncodedTask, size: EpisodeSize, draw: Random) -> Episode:
 
 
 def _some(windows: tuple[Window, ...], count: int | None, draw: Random) -> list[Piece]:
-    there = num_replies(windows)
-    if count is None or count >= there:
+    total = num_replies(windows)
+    if count is None or count >= total:
         return whole(windows)
-    first = draw.randrange(there - count + 1)
+    first = draw.randrange(total - count + 1)
     return select(windows, slice(first, first + count))
 
 
@@ -118,7 +118,7 @@ def validation_episodes(
 ) -> list[Episode]:
     """Return fixed draws of every valid task, the same for all variants, seeds and steps.
 
-    The query set is the whole dialogue, whatever the training's query size: it is only read.
+    The query set is the whole dialogue, whatever the query size in training: it costs one pass.
     """
     whole_query = replace(size, query_replies=None)
     return [

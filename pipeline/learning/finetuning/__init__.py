@@ -1,4 +1,5 @@
-"""Adaptation to an unseen persona at test (Section 4.2).
+"""Fine-tuning on an unseen persona at test (Section 4.2), the same for every variant.
 
-Read `adapt.py` first; `plan.py` says which replies make an update.
+In: a trained learner and the support dialogues of folds. Out: each fold's θ̂ after each epoch. Read
+`adapt.py` first; `plan.py` says which replies make an update.
 """

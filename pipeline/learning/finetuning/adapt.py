@@ -1,13 +1,13 @@
 """Fine-tuning on unseen personas (Section 4.2, last sentence): the same for every variant.
 
 Many folds are adapted by one function. On a CPU one resident copy of θ is updated in place and
-restored in memory for the next fold; on a GPU several folds share passes, their Φ and special rows
-stacked, (N, ...), beside one φ. A fold's loss depends on its own slice alone, so the gradient of
-the losses' sum holds every fold's own; SGD and Adam work number by number, so that one optimizer of
-the stack is as good as N.
+restored in memory for the next fold. On a GPU several folds share passes: their Φ and special rows
+are stacked, (N, ...), beside one φ. A fold's loss depends on its own slice alone, so the gradient
+of the losses' sum holds every fold's own gradient. SGD and Adam work number by number, so one
+optimizer of the stack does what N would.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -17,20 +17,21 @@ from torch import Tensor
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.finetuning.plan import Support, Update, plan
 from pipeline.learning.gradients.loss_gradients import loss_gradients
+from pipeline.learning.gradients.theta import Theta
 from pipeline.model.network.language_model import SPECIAL
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece, collate_tasks
 from pipeline.params import Finetune
 
 
-class Adapted(NamedTuple):
+class AdaptedFolds(NamedTuple):
     """θ̂ of some folds after the same number of epochs, detached."""
 
-    folds: list[int]  # their places in what was asked for
+    folds: list[int]  # their indices in `supports`
     epoch: int
-    theta: Mapping[str, Tensor]  # stacked in that order if there is more than one
+    theta: Theta  # stacked, (N, ...), in that order if there is more than one fold
 
-    def of_each(self) -> list[tuple[int, Mapping[str, Tensor]]]:
+    def of_each(self) -> list[tuple[int, Theta]]:
         """Return each fold with its own θ̂; nothing is copied."""
         if len(self.folds) == 1:
             return [(self.folds[0], self.theta)]
@@ -42,12 +43,12 @@ class Adapted(NamedTuple):
 
 def finetune(
     learner: Learner, supports: Sequence[Support], params: Finetune, *, at_once: int = 1
-) -> Iterator[Adapted]:
+) -> Iterator[AdaptedFolds]:
     """Adapt copies of θ; yield every fold's θ̂ at each of `params.epochs` after epoch 0.
 
-    Every fold starts from the learner's θ with a fresh optimizer; the learner is not changed. What
-    the variant's inner loop did not move stays, and rates that it has learned replace `params.lr`.
-    The yielded tensors are updated in place later: use them before asking for the next.
+    Every fold starts from the learner's θ with a fresh optimizer; the learner is not changed.
+    Tensors that the variant's inner loop did not move stay, and the rates that it has learned
+    replace `params.lr`. The yielded tensors are updated in place later: use them at once.
 
     Args:
         learner: f and θ.
@@ -63,7 +64,7 @@ def finetune(
     plans = [plan(support, params) for support in supports]
     folds = [number for number, updates in enumerate(plans) if updates]
     size = at_once if learner.stackable else 1
-    if size > 1:  # the longest first: those at work are always the first ones of a group
+    if size > 1:  # the longest first: the unfinished folds are always the first of a group
         folds.sort(key=lambda number: -len(plans[number]))
     resident = {name: value.detach().clone() for name, value in learner.theta.items()}
     for first in range(0, len(folds), size):
@@ -78,12 +79,12 @@ def _adapt(
     theta: dict[str, Tensor],
     group: Sequence[tuple[int, str, Sequence[Update]]],
     params: Finetune,
-) -> Iterator[Adapted]:
+) -> Iterator[AdaptedFolds]:
     """Take the updates of one group's folds, (place, key, plan) each, the longest plan first."""
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
     optimizer = kind(_groups(learner, theta, params), lr=params.lr)
     moving = [*(learner.inner_rates or theta)]
-    kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of those that have come to its end
+    kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of the folds that have ended it
     for step in range(len(group[0][2])):
         updates = [(number, key, todo[step]) for number, key, todo in group if step < len(todo)]
         optimizer.zero_grad()  # before the pass, which then needs no place beside old gradients
@@ -95,42 +96,42 @@ def _adapt(
         ended = [update.epoch if update.ends else None for _, _, update in updates]
         if len(group) > 1:
             _keep(kept, theta, ended)
-        if ended[0] is not None:  # the longest: all have come there
-            yield Adapted([number for number, _, _ in group], ended[0], kept.pop(ended[0], theta))
+        if ended[0] is not None:  # the longest plan: all folds have ended this epoch
+            yield AdaptedFolds(
+                [number for number, _, _ in group], ended[0], kept.pop(ended[0], theta)
+            )
 
 
 def _gradients(
     learner: Learner,
-    theta: Mapping[str, Tensor],
+    theta: Theta,
     sets: Sequence[Sequence[Piece]],
     moving: Iterable[str],
 ) -> Tensor:
     """Leave the gradients of the first N folds' losses in θ's `.grad`; return the losses, (N,)."""
     stack = theta[SPECIAL].ndim > learner.theta[SPECIAL].ndim
     at_work = {name: value[: len(sets)] for name, value in theta.items()} if stack else theta
-    found = loss_gradients(learner, at_work, collate_tasks(sets, learner.device), moving)
-    for name, gradient in found.gradients.items():
+    at = loss_gradients(learner, at_work, collate_tasks(sets, learner.device), moving)
+    for name, gradient in at.gradients.items():
         theta[name].grad = _padded(gradient, theta[name]) if stack else gradient
-    return found.losses
+    return at.losses
 
 
 def _padded(gradient: Tensor, leaf: Tensor) -> Tensor:
-    """Return the gradient of a leaf's first folds as one of the leaf: zero for those done."""
+    """Extend the gradient of a leaf's first folds by zeros for the finished folds."""
     if len(gradient) == len(leaf):
         return gradient
     return torch.cat([gradient, torch.zeros_like(leaf[len(gradient) :])])
 
 
-def _keep(
-    kept: dict[int, dict[str, Tensor]], theta: Mapping[str, Tensor], ended: Sequence[int | None]
-) -> None:
-    """Copy the θ̂ of folds that have ended an epoch: others may come there later."""
+def _keep(kept: dict[int, dict[str, Tensor]], theta: Theta, ended: Sequence[int | None]) -> None:
+    """Copy the θ̂ of folds that have ended an epoch: other folds may end it later."""
     for place, epoch in enumerate(ended):
         if epoch is None:
             continue
-        there = kept.setdefault(epoch, {n: torch.empty_like(v) for n, v in theta.items()})
+        copy = kept.setdefault(epoch, {n: torch.empty_like(v) for n, v in theta.items()})
         for name, value in theta.items():
-            there[name][place] = value.detach()[place]
+            copy[name][place] = value.detach()[place]
 
 
 def _restored(resident: dict[str, Tensor], learner: Learner) -> dict[str, Tensor]:
@@ -142,14 +143,12 @@ def _restored(resident: dict[str, Tensor], learner: Learner) -> dict[str, Tensor
 
 
 def _stack(learner: Learner, size: int) -> dict[str, Tensor]:
-    """Return so many copies of θ, (N, ...)."""
+    """Return N copies of θ, (N, ...)."""
     return {n: v.detach().expand(size, *v.shape).clone() for n, v in learner.theta.items()}
 
 
-def _groups(
-    learner: Learner, theta: Mapping[str, Tensor], params: Finetune
-) -> list[dict[str, Any]]:
-    """Return the optimizer's groups: what moves, and at which rate."""
+def _groups(learner: Learner, theta: Theta, params: Finetune) -> list[dict[str, Any]]:
+    """Return the optimizer's groups: the tensors that move, with their learned rates."""
     rates = learner.inner_rates or dict.fromkeys(theta)
     learned = {name: rate for name, rate in rates.items() if rate is not None}
     if learned and params.optimizer != "sgd":

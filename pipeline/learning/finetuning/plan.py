@@ -1,4 +1,4 @@
-"""In which order a fold's support is gone through, and what its updates see."""
+"""A fold's updates in order: which replies each update sees."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.params import Finetune
 
 @dataclass(frozen=True)
 class Support:
-    """What one fold is adapted on."""
+    """The support of one fold."""
 
     key: str  # the fold's name; with `params.seed` and the epoch it seeds the dialogues' order
     dialogues: Sequence[tuple[Window, ...]]  # encoded; may be empty
@@ -23,7 +23,7 @@ class Update(NamedTuple):
 
     pieces: list[Piece]
     epoch: int
-    ends: bool  # the epoch, and that epoch was asked for
+    ends: bool  # it ends its epoch, and `finetune.epochs` has that epoch
 
 
 def plan(support: Support, params: Finetune) -> list[Update]:

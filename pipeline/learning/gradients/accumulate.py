@@ -14,13 +14,13 @@ def accumulate(
 ) -> None:
     """Add weight × the sum over tasks of `gradient` to the leaves' `.grad`.
 
-    What is given may become a leaf's `.grad` itself: it is not to be used afterwards.
+    A tensor of `gradient` may become a leaf's `.grad` itself: do not use it afterwards.
 
     Args:
         theta: the leaves.
         gradient: by name, stacked, (N, ...), if there are N > 1 tasks.
         num_tasks: N.
-        weight: of every task.
+        weight: of every task's gradient.
     """
     for name, value in gradient.items():
         total = value.sum(0) if num_tasks > 1 else value

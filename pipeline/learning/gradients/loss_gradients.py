@@ -1,37 +1,35 @@
-"""Tasks' losses at some θ, differentiated once, and twice where that is asked for.
+"""The gradients of tasks' losses at θ; with their graph, products with the losses' Hessian, too.
 
-θ may be stacked, (N, ...) for N tasks: since a task's loss depends on its own slice alone, the
+θ may be stacked, (N, ...) for N tasks. A task's loss depends on its own slice alone, so the
 gradient of the losses' sum holds every task's own gradient.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.gradients.tied_rows import TiedRows
 from pipeline.model.network.language_model import ROWS, WTE
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch
 
 
-Theta = Mapping[str, Tensor]
-
-
 @dataclass(frozen=True)
 class LossGradients:
-    """Losses at θ with their gradients: what a step is made of."""
+    """The losses of N tasks at θ, with their gradients."""
 
     theta: dict[str, Tensor]  # leaves
-    losses: Tensor  # of each task there, (N,), nats per token, detached
-    gradients: dict[str, Tensor]  # of what was asked for, detached
-    graph: "_Graph | None" = None  # what `hessian_product` needs
+    losses: Tensor  # (N,), nats per token, detached
+    gradients: dict[str, Tensor]  # by the tensors of `moves`, detached
+    graph: "_Graph | None" = None  # needed by `hessian_product`
 
     def hessian_product(self, vector: Theta) -> dict[str, Tensor]:
-        """Return H v: by θ, the gradient of ⟨∇L, v⟩; what has no part in it is left out.
+        """Return H v: by θ, the gradient of ⟨∇L, v⟩; tensors that have no part in it are left out.
 
-        H is the Hessian of the losses by (θ, what v names). Frees the graph.
+        H is the Hessian of the losses by (θ, the tensors that v names). Frees the graph.
         """
         assert self.graph is not None  # `twice`
         return self.graph.second(vector)
@@ -46,7 +44,7 @@ class _Graph:
     parts: dict[str, Tensor]
 
     def second(self, cotangents: Theta) -> dict[str, Tensor]:
-        """Return ∂⟨gradients, cotangents⟩ by the leaves; what has no part in it is left out."""
+        """Return ∂⟨gradients, cotangents⟩ by the leaves that have a part in it."""
         by_part = self.rows.gather(cotangents)
         products = torch.autograd.grad(
             [self.parts[name] for name in by_part],
@@ -54,8 +52,8 @@ class _Graph:
             list(by_part.values()),
             allow_unused=True,
         )
-        found = zip(self.leaves, products, strict=True)
-        return self.rows.add_({n: p for n, p in found if p is not None})
+        by_leaf = zip(self.leaves, products, strict=True)
+        return self.rows.add_({n: product for n, product in by_leaf if product is not None})
 
 
 def loss_gradients(
@@ -66,8 +64,8 @@ def loss_gradients(
     Args:
         learner: f.
         theta: θ; stacked if the batch holds more than one task.
-        batch: what the losses are of.
-        moves: names of the tensors whose gradients are asked for.
+        batch: the replies of the losses.
+        moves: names of the tensors by which the losses are differentiated.
         twice: keep the gradients' graph, so that `hessian_product` can be called.
     """
     names = [*moves]

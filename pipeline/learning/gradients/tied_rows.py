@@ -1,9 +1,9 @@
-"""The tied table's gradient in its two parts: what is projected on it, what is looked up in it.
+"""The tied table's gradient in its two parts: the projection's, and that of the looked-up rows.
 
-W is read at both ends of f: h Wᵀ at the output, the rows W[ids] at the input. Autograd makes a
-table of zeros for the second part, puts B T rows into it and adds it to the first, at each of the
-exact meta-step's three gradients; of a large vocabulary that is much of what a step moves through
-memory. Here the rows are a leaf of their own, so that their part is added where it belongs:
+f reads W at both ends: h Wᵀ at the output, the rows W[ids] at the input. For the second part
+autograd makes a table of zeros, puts B T rows into it and adds it to the first, at each of the
+exact meta-step's three gradients. With a large vocabulary this is much of the memory traffic of a
+step. Here the rows are a leaf of their own, so that their part is added to B T rows only:
 
     ∇_W = projection's part + Sᵀ ∂rows        with S the ids' one-hot rows, (B T, V)
     ⟨∇_W, λ⟩ = ⟨projection's part, λ⟩ + ⟨∂rows, S λ⟩
@@ -23,7 +23,7 @@ from pipeline.model.network.language_model import ROWS, WTE, LanguageModel
 
 @dataclass(frozen=True)
 class TiedRows:
-    """What a batch looks up; where the table is no part of θ, all is left as it is."""
+    """The rows that a batch looks up; if the table is no part of θ, no method changes a thing."""
 
     model: LanguageModel
     ids: Tensor  # (B, T)
@@ -45,7 +45,7 @@ class TiedRows:
     def add_(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return whole gradients: the rows' part is added to the table's, in place.
 
-        The table may have no part of its own: nothing is projected where a head alone is asked.
+        The table may have no part of its own: a head's loss projects nothing on it.
         """
         whole = {name: value for name, value in parts.items() if name != ROWS}
         if ROWS in parts:

@@ -1,11 +1,22 @@
-"""The inner loop's settings: how a task's θ̂ comes about, and how the way back is taken."""
+"""The inner loop's settings: what moves, how fast, how often, and how the way back is taken.
 
+ANIL (Raghu et al. 2020) moves a few tensors only. LSLR (Antoniou et al. 2019) learns a rate for
+each tensor, as Meta-SGD does for each number. The outer loop learns the rates beside θ, by their
+logarithms, so that rates stay positive and Adam's step is relative.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from math import log
 from typing import Literal
 
-from pipeline.learning.gradients.loss_gradients import Theta
+import torch
+from torch import Tensor
+
+from pipeline.errors import ParamsError
+from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.inner_optimizers import Adam, Sgd
-from pipeline.learning.inner.inner_rates import InnerRates
 from pipeline.learning.inner.inner_step import Descent
 
 
@@ -14,23 +25,60 @@ MetaGradient = Literal["exact", "first_order", "reptile"]
 
 @dataclass(frozen=True)
 class InnerLoop:
-    """The inner loop and the way back through it."""
+    """The inner loop and the way back through it.
 
-    rates: InnerRates  # α and what it moves
+    `log_rates` is an argument of several methods: log α by the name of the tensor that it moves,
+    each of shape (). It is empty where all tensors move with the fixed `lr`.
+    """
+
+    moves: Sequence[str]  # names of the tensors of θ that inner steps move; the others stay at θ
+    lr: float  # α, or the value from which learned rates start
     steps: int  # on a task's support sets in turn
     kind: MetaGradient
-    anneal: int = 0  # outer steps over which MAML++'s multi-step loss fades; 0: the last step's
     tasks_at_once: int = 1  # in one pass, where all that differs between tasks is Φ
-    recompute: bool = False  # inner steps' graphs: least memory
+    recompute: bool = False  # make inner steps' graphs again on the way back: least memory
     support_loss: float = 0.0  # weight of the support losses' mean in the outer loss
-    optimizer: Literal["sgd", "adam"] = "sgd"  # fresh for every task
+    optimizer: Literal["sgd", "adam"] = "sgd"  # its state is fresh for every task
 
-    def descent(self, logs: Theta) -> Descent:
-        """Return how an inner step moves θ̂, given the learned log α if there are any."""
-        optimizer = Sgd() if self.optimizer == "sgd" else Adam()
-        return Descent(self.rates.rates(logs), optimizer)
+    def start_of_log_rates(self, theta: Theta) -> dict[str, Tensor]:
+        """Return the log α from which an outer loop starts that learns the rates."""
+        like = next(iter(theta.values()))
+        return {name: like.new_tensor(log(self.lr)) for name in self.moves}
 
-    def weights(self, outer_step: int) -> tuple[float, ...]:
-        """Return w_1 ... w_K: all equal at first, the last alone after `anneal` outer steps."""
-        share = max(0.0, 1 - outer_step / self.anneal) / self.steps if self.anneal else 0.0
-        return (*[share] * (self.steps - 1), 1 - share * (self.steps - 1))
+    def descent(self, log_rates: Theta) -> Descent:
+        """Return how an inner step moves θ̂; learned rates are tensors without a gradient."""
+        rates: dict[str, float | Tensor] = dict.fromkeys(self.moves, self.lr)
+        if log_rates:
+            rates = {name: torch.exp(log_rates[name].detach()) for name in self.moves}
+        return Descent(rates, Sgd() if self.optimizer == "sgd" else Adam())
+
+    def rates_for_finetuning(
+        self, theta: Theta, log_rates: Theta
+    ) -> dict[str, float | None] | None:
+        """Return what fine-tuning must know: what moves, at which rate.
+
+        Returns:
+            The learned rate of each tensor that moves, null where fine-tuning takes its own.
+            Null instead of a dictionary: all of θ moves, no rate is learned.
+        """
+        if not log_rates and len(self.moves) == len(theta):
+            return None
+        return {name: log_rates[name].exp().item() if log_rates else None for name in self.moves}
+
+
+def inner_set(names: Iterable[str], patterns: Sequence[str] | None) -> list[str]:
+    """Return the names of θ that some pattern (`*`, `?`) matches; all names without patterns.
+
+    Raises:
+        ParamsError: a pattern matches no name.
+    """
+    names = list(names)
+    if patterns is None:
+        return names
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ParamsError(
+                f"meta_train.inner_parameters: {pattern!r} matches no tensor of this variant's θ; "
+                f"its tensors are {', '.join(names[:4])}, ..."
+            )
+    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]

@@ -1,9 +1,9 @@
 """In which direction an inner step goes: the gradient's own, or Adam's (Kingma & Ba 2015).
 
 Adam starts every task with moments of zero, as fine-tuning does. Its first direction is about
-sign(g), whose derivative by g is next to nothing where |g| is well above ε, and 1/ε where g is 0,
-as the down-projections' is at Eq. 2's start. So first order loses little in one step, and exact may
-be huge.
+sign(g). The derivative of this direction by g is next to nothing where |g| is well above ε, and 1/ε
+where g is 0, as for the down-projections at Eq. 2's start. So first order loses little in one step,
+and exact may be huge.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 
-Gradients = Mapping[str, Tensor]  # of what moves; stacked if there is more than one task
+Gradients = Mapping[str, Tensor]  # by the tensors that move; stacked, (N, ...), if N > 1
 
 _BETAS, _EPSILON = (0.9, 0.999), 1e-8  # torch.optim.Adam's, which fine-tuning takes
 
@@ -28,19 +28,26 @@ class Moments:
     steps: int  # taken so far
 
 
-State = Moments | None  # None: of SGD, or before the first step
+OptimizerState = Moments | None  # None: of SGD, or before the first step
 
 
 class InnerOptimizer(Protocol):
     """A function from (gradient g_k, state s_k) to (direction u_k, state s_{k+1})."""
 
-    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+    def directions(
+        self, gradients: Gradients, state: OptimizerState, /
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return u_k, like the gradients, and s_{k+1}, detached."""
         ...
 
     def vjp(
-        self, gradients: Gradients, state: State, by_direction: Gradients, by_state: State, /
-    ) -> tuple[dict[str, Tensor], State]:
+        self,
+        gradients: Gradients,
+        state: OptimizerState,
+        by_direction: Gradients,
+        by_state: OptimizerState,
+        /,
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return the derivatives by g_k and s_k, given those by u_k and s_{k+1} (None: zero)."""
         ...
 
@@ -48,45 +55,59 @@ class InnerOptimizer(Protocol):
 class Sgd:
     """u = g (Alg. 1 line 6, Alg. 2 line 7): the gradients themselves, not copies."""
 
-    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+    def directions(
+        self, gradients: Gradients, state: OptimizerState, /
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return the gradients."""
         return dict(gradients), state
 
     def vjp(
-        self, _gradients: Gradients, _state: State, by_direction: Gradients, by_state: State, /
-    ) -> tuple[dict[str, Tensor], State]:
-        """Return what was given: gradients that were written over are not read."""
+        self,
+        _gradients: Gradients,
+        _state: OptimizerState,
+        by_direction: Gradients,
+        by_state: OptimizerState,
+        /,
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
+        """Return the arguments; it does not read the gradients, which may be written over."""
         return dict(by_direction), by_state
 
 
 class Adam:
     """u = m̂ / (√v̂ + ε), in tensors of its own."""
 
-    def directions(self, gradients: Gradients, state: State, /) -> tuple[dict[str, Tensor], State]:
+    def directions(
+        self, gradients: Gradients, state: OptimizerState, /
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return u and the moments after this step."""
         before = state or _zeros(gradients)
-        found = {}
+        results = {}
         with torch.no_grad():
             for n, gradient in gradients.items():
-                found[n] = _adam(gradient, before.first[n], before.second[n], before.steps + 1)
-        directions, first, second = ({n: all_[i] for n, all_ in found.items()} for i in range(3))
+                results[n] = _adam(gradient, before.first[n], before.second[n], before.steps + 1)
+        directions, first, second = ({n: all_[i] for n, all_ in results.items()} for i in range(3))
         return directions, Moments(first, second, before.steps + 1)
 
     def vjp(
-        self, gradients: Gradients, state: State, by_direction: Gradients, by_state: State, /
-    ) -> tuple[dict[str, Tensor], State]:
+        self,
+        gradients: Gradients,
+        state: OptimizerState,
+        by_direction: Gradients,
+        by_state: OptimizerState,
+        /,
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Differentiate number by number."""
         before = state or _zeros(gradients)
         after = by_state or _zeros(gradients)
-        found = {}
+        results = {}
         for n, gradient in gradients.items():
             g, m, v = (
                 value.detach().requires_grad_()
                 for value in (gradient, before.first[n], before.second[n])
             )
             given = (by_direction[n], after.first[n], after.second[n])
-            found[n] = torch.autograd.grad(_adam(g, m, v, before.steps + 1), (g, m, v), given)
-        by_gradient, first, second = ({n: all_[i] for n, all_ in found.items()} for i in range(3))
+            results[n] = torch.autograd.grad(_adam(g, m, v, before.steps + 1), (g, m, v), given)
+        by_gradient, first, second = ({n: all_[i] for n, all_ in results.items()} for i in range(3))
         return by_gradient, Moments(first, second, before.steps)
 
 

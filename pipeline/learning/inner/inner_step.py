@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.learning.gradients.loss_gradients import LossGradients, Theta
-from pipeline.learning.inner.inner_optimizers import InnerOptimizer, State
+from pipeline.learning.gradients.loss_gradients import LossGradients
+from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.inner.inner_optimizers import InnerOptimizer, OptimizerState
 
 
 Rates = Mapping[str, float | Tensor]  # α of each tensor that moves; the others stay at θ (ANIL)
@@ -23,17 +24,17 @@ Rates = Mapping[str, float | Tensor]  # α of each tensor that moves; the others
 
 @dataclass(frozen=True)
 class Descent:
-    """What moves, how fast, and in which direction."""
+    """An inner step: what moves, how fast, and in which direction."""
 
     rates: Rates
     optimizer: InnerOptimizer
 
     def moved(
-        self, at: LossGradients, state: State, *, reuse: bool = False
-    ) -> tuple[dict[str, Tensor], State]:
+        self, at: LossGradients, state: OptimizerState, *, reuse: bool = False
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return θ̂_{k+1}, detached, and s_{k+1}.
 
-        With `reuse` θ̂_{k+1} is written where the directions were: for SGD, over the gradients.
+        With `reuse` θ̂_{k+1} is written over the directions: for SGD, over the gradients.
         """
         directions, state = self.optimizer.directions(self._moving(at.gradients), state)
         with torch.no_grad():
@@ -44,12 +45,12 @@ class Descent:
         return {n: moved.get(n, value.detach()) for n, value in at.theta.items()}, state
 
     def pull_back(
-        self, at: LossGradients, state: State, cotangent: Theta, by_state: State
-    ) -> tuple[dict[str, Tensor], State]:
+        self, at: LossGradients, state: OptimizerState, cotangent: Theta, by_state: OptimizerState
+    ) -> tuple[dict[str, Tensor], OptimizerState]:
         """Return (λ_k, σ_k) for (λ_{k+1}, σ_{k+1}); frees the graph.
 
-        One α of all tensors is multiplied in after the product with H_k, where that is free; both σ
-        are then in units of -α, else in units of -1.
+        If all tensors have one α, it is multiplied in after the product with H_k, where it costs
+        nothing; both σ are then in units of -α, else in units of -1.
         """
         common = self._common()
         by_direction = self._moving(cotangent)
@@ -68,7 +69,7 @@ class Descent:
         }, by_state
 
     def slopes(
-        self, at: LossGradients, state: State, cotangent: Theta, names: Iterable[str]
+        self, at: LossGradients, state: OptimizerState, cotangent: Theta, names: Iterable[str]
     ) -> dict[str, Tensor]:
         """Return this step's part in ∂/∂α of the tensors of these names, summed over tasks."""
         directions, _ = self.optimizer.directions(self._moving(at.gradients), state)
@@ -78,7 +79,7 @@ class Descent:
         return {name: theta[name] for name in theta if name in self.rates}
 
     def _common(self) -> float | None:
-        """Return the one rate of all, if there is one."""
+        """Return the rate that all tensors share; null if there is none."""
         values = {rate for rate in self.rates.values() if not isinstance(rate, Tensor)}
         alone = len(values) == 1 and not any(isinstance(r, Tensor) for r in self.rates.values())
         return values.pop() if alone else None

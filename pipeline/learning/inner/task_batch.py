@@ -1,4 +1,4 @@
-"""Tasks that share a pass through f: which ones, and their support and query sets as batches."""
+"""Tasks that share a pass through f, with their support and query sets as batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from pipeline.model.sequences.batching import Batch, collate_tasks
 
 @dataclass(frozen=True)
 class TaskBatch:
-    """The support and the query sets of N tasks, those of all tasks as one batch."""
+    """The support and the query sets of N tasks; a batch holds the sets of all N."""
 
-    supports: tuple[Batch, ...]  # of each inner step; they may be one and the same
+    supports: tuple[Batch, ...]  # of each inner step; steps may share one batch
     query: Batch
 
 
 def groups_of(
     learner: Learner, episodes: Sequence[Episode], tasks_at_once: int
 ) -> list[Sequence[Episode]]:
-    """Return tasks that share passes: those of like length, so that little is padded."""
+    """Return groups of tasks that share passes: tasks of like length, so that little is padded."""
     if tasks_at_once == 1 or not learner.stackable:
         return [[episode] for episode in episodes]
     ordered = sorted(episodes, key=lambda e: sum(len(p.ids) for p in [*e.support, *e.query]))
@@ -28,7 +28,7 @@ def groups_of(
 
 
 def collate_group(learner: Learner, episodes: Sequence[Episode], steps: int) -> TaskBatch:
-    """Return the tasks' batches of each step; what several steps see is made once."""
+    """Return the tasks' batches of each step; a batch of several steps is made once."""
     made: dict[tuple[int, ...], Batch] = {}
     supports = []
     for step in range(steps):

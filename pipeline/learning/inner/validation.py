@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from pipeline.learning.data.episodes import Episode
-from pipeline.learning.gradients.loss_gradients import Theta
+from pipeline.learning.gradients.theta import NOTHING, Theta
 from pipeline.learning.inner.adapt import adapt, stacked
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.task_batch import collate_group, groups_of
@@ -15,28 +15,37 @@ from pipeline.model.network.learner import Learner
 
 def validate(
     learner: Learner,
-    outer: Theta,
+    theta: Theta,
     episodes: Sequence[Episode],
     inner: InnerLoop,
     *,
+    log_rates: Theta = NOTHING,
     threads: TaskThreads = ALONE,
 ) -> tuple[float, float]:
     """Return the query sets' NLL before and after adaptation: nats per token, over all episodes.
 
-    With plain SGD the same for every way of training, so that histories can be read side by side.
+    With plain SGD it is the same for every way of training, so that histories can be read side by
+    side.
+
+    Args:
+        learner: f.
+        theta: θ.
+        episodes: the tasks.
+        inner: the inner loop.
+        log_rates: log α by tensor, if the rates are learned.
+        threads: take the tasks.
     """
-    theta, logs = inner.rates.split(outer)
-    descent = inner.descent(logs)
+    descent = inner.descent(log_rates)
 
     def losses(group: Sequence[Episode]) -> tuple[float, float, int]:
-        task = collate_group(learner, group, inner.steps)
+        tasks = collate_group(learner, group, inner.steps)
         start = stacked(theta, len(group))
-        theta_hat = adapt(learner, start, task.supports, descent).theta_hat
+        theta_hat = adapt(learner, start, tasks.supports, descent).theta_hat
         with torch.no_grad(), learner.model.attending(fused=True):
-            before = learner.token_nll(start, task.query).sum().item()
-            after = learner.token_nll(theta_hat, task.query).sum().item()
-        return before, after, len(task.query.targets)
+            before = learner.token_nll(start, tasks.query).sum().item()
+            after = learner.token_nll(theta_hat, tasks.query).sum().item()
+        return before, after, len(tasks.query.targets)
 
-    found = threads.map(losses, groups_of(learner, episodes, inner.tasks_at_once))
-    before, after, tokens = (sum(column) for column in zip(*found, strict=True))
+    sums = threads.map(losses, groups_of(learner, episodes, inner.tasks_at_once))
+    before, after, tokens = (sum(column) for column in zip(*sums, strict=True))
     return before / tokens, after / tokens

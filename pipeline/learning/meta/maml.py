@@ -1,8 +1,8 @@
 """Algorithms 1 and 2 as one function: they differ only in which tensors are θ.
 
 θ: `theta`, what the outer loop learns (all of f, or Φ). α: `inner_lr`. β: `outer_lr`.
-K examples: the support set. Eq. 1's sum over tasks is a mean here, as in PAML: with Adam only
-clipping tells them apart.
+K examples: the support set. Eq. 1's sum over tasks is a mean here, as in PAML: Adam does not see
+the factor, and clipping then does not depend on the number of tasks.
 """
 
 from collections.abc import Sequence
@@ -13,32 +13,32 @@ from torch import Tensor
 
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.gradients.accumulate import accumulate
-from pipeline.learning.gradients.loss_gradients import Theta
+from pipeline.learning.gradients.theta import NOTHING, Theta
 from pipeline.learning.inner.adapt import stacked
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.task_batch import TaskBatch, collate_group, groups_of
 from pipeline.learning.meta.outer_gradient import (
-    Outer,
+    OuterGradient,
     Sweep,
     outer_gradient,
     reptile_gradient,
 )
 from pipeline.learning.parallel.over_threads import ALONE, TaskThreads
-from pipeline.learning.training.cost import Cost
-from pipeline.learning.training.history import StepReport
+from pipeline.learning.training.cost import StepCost
+from pipeline.learning.training.history import DialogueReport
 from pipeline.model.network.learner import Learner
 
 
 def meta_gradient(
     learner: Learner,
-    outer: Theta,
+    theta: Theta,
     episodes: Sequence[Episode],
     inner: InnerLoop,
     *,
-    step: int = 0,
+    log_rates: Theta = NOTHING,
     threads: TaskThreads = ALONE,
-) -> StepReport:
+) -> DialogueReport:
     """Add the outer gradient of a batch of tasks to `.grad` (Alg. 1, lines 4-8).
 
     `exact` differentiates through the inner steps, `first_order` takes ∇L at θ̂ for ∇L at θ, and
@@ -47,58 +47,62 @@ def meta_gradient(
 
     Args:
         learner: f.
-        outer: leaves, as `inner.rates.start` names them.
+        theta: θ, leaves.
         episodes: the tasks.
         inner: the inner loop.
-        step: number of the outer step, for the multi-step loss.
-        threads: who takes the tasks.
+        log_rates: log α by tensor, leaves, if the rates are learned.
+        threads: take the tasks.
 
     Raises:
         ModelError: `exact` with an attention that has no second derivative.
     """
     if inner.kind == "exact":
         learner.model.require_twice_differentiable()
-    theta, logs = inner.rates.split(outer)
-    descent = inner.descent(logs)
-    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    descent = inner.descent(log_rates)
+    figures: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def outer_gradient_of(group: Sequence[Episode]) -> Outer:
-        task = collate_group(learner, group, inner.steps)
-        return _task_gradient(learner, stacked(theta, len(group)), task, descent, inner, step)
+    def of_group(group: Sequence[Episode]) -> OuterGradient:
+        tasks = collate_group(learner, group, inner.steps)
+        return _outer_gradient(learner, stacked(theta, len(group)), tasks, descent, inner)
 
     groups, share = groups_of(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
-    for part in threads.map(outer_gradient_of, groups):  # line 4: for all T_i
+    for part in threads.map(of_group, groups):  # line 4: for all T_i
         num_tasks = len(part.outer_losses)
-        accumulate(theta, part.gradient, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
+        accumulate(theta, part.by_theta, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
         by_log = {n: cast("Tensor", descent.rates[n]) * slope for n, slope in part.by_rate.items()}
-        accumulate(logs, by_log, weight=share)
-        found.append((part.support_losses, part.outer_losses, part.changes))
+        accumulate(log_rates, by_log, weight=share)
+        figures.append((part.support_losses, part.outer_losses, part.changes))
         del part  # its gradient is added up
+    return _report(learner, episodes, inner, figures)
+
+
+def _outer_gradient(
+    learner: Learner, theta: Theta, tasks: TaskBatch, descent: Descent, inner: InnerLoop
+) -> OuterGradient:
+    if inner.kind == "reptile":
+        return reptile_gradient(learner, theta, tasks, descent)
+    sweep = Sweep(inner.kind == "exact", inner.recompute, inner.support_loss)
+    return outer_gradient(learner, theta, tasks, descent, sweep=sweep)
+
+
+def _report(
+    learner: Learner,
+    episodes: Sequence[Episode],
+    inner: InnerLoop,
+    figures: Sequence[tuple[Tensor, Tensor, Tensor]],
+) -> DialogueReport:
+    """Average the groups' (support losses, outer losses, ‖θ̂ - θ‖), each (N,), over all tasks."""
     support_losses, outer_losses, changes = (
-        torch.cat(column) for column in zip(*found, strict=True)
+        torch.cat(column) for column in zip(*figures, strict=True)
     )
-    queried = sum(len(p.spans) for e in episodes for p in e.query)
-    replies = queried + sum(len(p.spans) for e in episodes for p in e.support)
-    return StepReport(
+    queried = sum(len(piece.spans) for episode in episodes for piece in episode.query)
+    replies = queried + sum(len(piece.spans) for episode in episodes for piece in episode.support)
+    costs = (StepCost.meta(learner, episode, inner.steps, inner.kind) for episode in episodes)
+    return DialogueReport(
         inner_loss=support_losses.mean().item(),
         outer_loss=outer_losses.mean().item(),
         inner_change=changes.mean().item(),
         replies=replies,
         outer_replies=replies if inner.support_loss else queried,
-        cost=sum((_cost(learner, e, inner, step) for e in episodes), Cost.zero()),
+        cost=sum(costs, StepCost.zero()),
     )
-
-
-def _task_gradient(
-    learner: Learner, theta: Theta, task: TaskBatch, descent: Descent, inner: InnerLoop, step: int
-) -> Outer:
-    if inner.kind == "reptile":
-        return reptile_gradient(learner, theta, task, descent)
-    exact = inner.kind == "exact"
-    sweep = Sweep(inner.weights(step), exact, inner.recompute, inner.support_loss)
-    return outer_gradient(learner, theta, task, descent, sweep=sweep)
-
-
-def _cost(learner: Learner, episode: Episode, inner: InnerLoop, step: int) -> Cost:
-    queries = sum(weight > 0 for weight in inner.weights(step))
-    return Cost.meta(learner, episode, inner.steps, inner.kind, queries=queries)

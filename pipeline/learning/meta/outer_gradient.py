@@ -3,13 +3,12 @@
 With λ_k the outer loss's gradient by θ̂_k, L' the query loss and H_k the support loss's Hessian at
 θ̂_k, the chain rule through θ̂_{k+1} = θ̂_k - α ∇L(θ̂_k) is a sweep from the last step to the first:
 
-    λ_K = w_K ∇L'(θ̂_K)
-    λ_k = (I - H_k α) λ_{k+1} + w_k ∇L'(θ̂_k)         exact; first order leaves H_k out
+    λ_K = ∇L'(θ̂_K)
+    λ_k = (I - H_k α) λ_{k+1}         exact; first order leaves H_k out
 
-and λ_0 is the answer. w is (0, ..., 0, 1), or positive everywhere for MAML++'s multi-step loss.
-With a weight s of the support losses' mean, each before the step that learns from it, s/K ∇L(θ̂_k)
-comes to λ_k.
-That is plain descent; `descent.py` has it for other directions than ∇L, and ∂/∂α.
+and λ_0 is the answer. With a weight s of the support losses' mean, each before the step that learns
+from it, s/K ∇L(θ̂_k) is added to λ_k. This is plain descent; `inner_step.py` has the formulas for
+other directions than ∇L, and ∂/∂α.
 Only the support loss is differentiated twice, so the query runs with fused attention, and the
 graphs of two inner steps have nothing to do with each other: they may be kept, which is fastest,
 or made again one at a time, which holds one graph whatever K is. Both are exact.
@@ -23,9 +22,10 @@ import torch
 from torch import Tensor
 
 from pipeline.learning.gradients.distances import distances
-from pipeline.learning.gradients.loss_gradients import LossGradients, Theta, loss_gradients
+from pipeline.learning.gradients.loss_gradients import LossGradients, loss_gradients
+from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.adapt import adapt
-from pipeline.learning.inner.inner_optimizers import State
+from pipeline.learning.inner.inner_optimizers import OptimizerState
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.task_batch import TaskBatch
 from pipeline.model.network.learner import Learner
@@ -33,11 +33,11 @@ from pipeline.model.sequences.batching import Batch
 
 
 @dataclass(frozen=True)
-class Outer:
-    """What one pass over N tasks says; the first two stacked as θ is."""
+class OuterGradient:
+    """The outer losses of N tasks and their gradients."""
 
-    gradient: dict[str, Tensor]  # λ_0
-    by_rate: dict[str, Tensor]  # ∂/∂α of each tensor that moves, summed over tasks
+    by_theta: dict[str, Tensor]  # λ_0, stacked as θ is
+    by_rate: dict[str, Tensor]  # ∂/∂α of each learned rate, summed over tasks
     support_losses: Tensor  # at θ, (N,)
     outer_losses: Tensor  # (N,)
     changes: Tensor  # ‖θ̂ - θ‖, (N,)
@@ -45,60 +45,59 @@ class Outer:
 
 @dataclass(frozen=True)
 class Sweep:
-    """How to look back."""
+    """How the way back is taken."""
 
-    weights: tuple[float, ...]  # w_1 ... w_K
     exact: bool  # second order
     recompute: bool  # make each inner step's graph when it is needed: least memory
     support_weight: float = 0.0  # s
 
 
 class Visited(NamedTuple):
-    """A place θ̂_k on the way of the inner loop."""
+    """A point θ̂_k on the way of the inner loop."""
 
-    at: LossGradients  # of the support losses there
-    state: State  # the inner optimizer's, before the step from there
+    at: LossGradients  # of the support losses at θ̂_k
+    state: OptimizerState  # before the step from θ̂_k
 
 
 def outer_gradient(
     learner: Learner,
     theta: Theta,
-    task: TaskBatch,
+    tasks: TaskBatch,
     descent: Descent,
     *,
     sweep: Sweep,
-) -> Outer:
+) -> OuterGradient:
     """Differentiate the outer losses, the query's after inner steps, by the θ before them.
 
     Args:
         learner: f.
         theta: θ, stacked if there is more than one task.
-        task: support and query sets.
+        tasks: support and query sets.
         descent: the inner step; α is learned where it is a tensor.
-        sweep: how.
+        sweep: how the way back is taken.
     """
     learned = [name for name, rate in descent.rates.items() if isinstance(rate, Tensor)]
-    share = sweep.support_weight / len(task.supports)
-    looks_back = bool(sweep.exact or learned or any(sweep.weights[:-1]) or share)
+    share = sweep.support_weight / len(tasks.supports)
+    looks_back = bool(sweep.exact or learned or share)
     path: list[Visited] = []
     if looks_back and not sweep.recompute:
-        # Looking back needs a gradient's graph, and its value only where that is used once more.
+        # The way back needs a gradient's graph, and its value only where that is used once more.
         reuse = not (learned or share)
-        path = _path(learner, theta, task.supports, descent, sweep, reuse=reuse)
+        path = _path(learner, theta, tasks.supports, descent, sweep, reuse=reuse)
         theta_hat, _ = descent.moved(*path[-1], reuse=reuse)
         support_losses = path[0].at.losses
     else:
-        adapted = adapt(learner, theta, task.supports, descent)
+        adapted = adapt(learner, theta, tasks.supports, descent)
         theta_hat, support_losses = adapted.theta_hat, adapted.support_losses
         del adapted
-    last = loss_gradients(learner, theta_hat, task.query, theta)
-    losses, cotangent = _weighted(last, sweep.weights[-1])
-    changes = distances(theta_hat, theta, task.query.num_tasks)
+    last = loss_gradients(learner, theta_hat, tasks.query, theta)
+    losses, cotangent = last.losses, last.gradients
+    changes = distances(theta_hat, theta, tasks.query.num_tasks)
     del theta_hat, last  # memory is for one graph of the sweep
     by_rate: dict[str, Tensor] = {}
-    by_state: State = None
-    for k in reversed(range(len(task.supports))) if looks_back else ():
-        at, state = path.pop() if path else _again(learner, theta, task, descent, k, sweep)
+    by_state: OptimizerState = None
+    for k in reversed(range(len(tasks.supports))) if looks_back else ():
+        at, state = path.pop() if path else _again(learner, theta, tasks, descent, k, sweep)
         if learned:
             for name, slope in descent.slopes(at, state, cotangent, learned).items():
                 by_rate[name] = by_rate.get(name, 0.0) + slope
@@ -107,12 +106,8 @@ def outer_gradient(
         if share:
             losses = losses + share * at.losses
             cotangent = _sum(cotangent, at.gradients, share)
-        if k and sweep.weights[k - 1]:
-            there = loss_gradients(learner, at.theta, task.query, theta)
-            losses = losses + sweep.weights[k - 1] * there.losses
-            cotangent = _sum(cotangent, there.gradients, sweep.weights[k - 1])
-        del at, state  # before the one before it is made
-    return Outer(cotangent, by_rate, support_losses, losses, changes)
+        del at, state  # before the graph of the step before is made
+    return OuterGradient(cotangent, by_rate, support_losses, losses, changes)
 
 
 def _path(
@@ -137,8 +132,8 @@ def _path(
 def _look(
     learner: Learner, theta: Theta, support: Batch, descent: Descent, sweep: Sweep
 ) -> LossGradients:
-    asked = theta if sweep.support_weight else descent.rates
-    return loss_gradients(learner, theta, support, asked, twice=sweep.exact)
+    names = theta if sweep.support_weight else descent.rates
+    return loss_gradients(learner, theta, support, names, twice=sweep.exact)
 
 
 def _sum(
@@ -147,32 +142,28 @@ def _sum(
     return {name: torch.add(value, other[name], alpha=weight) for name, value in one.items()}
 
 
-def _weighted(at: LossGradients, weight: float) -> tuple[Tensor, dict[str, Tensor]]:
-    if weight == 1:
-        return at.losses, at.gradients
-    return weight * at.losses, {name: weight * value for name, value in at.gradients.items()}
-
-
 def _again(
-    learner: Learner, theta: Theta, task: TaskBatch, descent: Descent, k: int, sweep: Sweep
+    learner: Learner, theta: Theta, tasks: TaskBatch, descent: Descent, k: int, sweep: Sweep
 ) -> Visited:
-    """Make the step from θ̂_k once more, from θ on."""
+    """Make the graph of the step from θ̂_k once more, with the steps from θ to θ̂_k before it."""
     here, state = theta, None
     if k:
-        adapted = adapt(learner, theta, task.supports[:k], descent)
+        adapted = adapt(learner, theta, tasks.supports[:k], descent)
         here, state = adapted.theta_hat, adapted.state
-    return Visited(_look(learner, here, task.supports[k], descent, sweep), state)
+    return Visited(_look(learner, here, tasks.supports[k], descent, sweep), state)
 
 
-def reptile_gradient(learner: Learner, theta: Theta, task: TaskBatch, descent: Descent) -> Outer:
+def reptile_gradient(
+    learner: Learner, theta: Theta, tasks: TaskBatch, descent: Descent
+) -> OuterGradient:
     """Return (θ - θ̂)/α, θ̂ after the steps on the support sets and one more on the query sets."""
-    adapted = adapt(learner, theta, task.supports, descent)
-    last = loss_gradients(learner, adapted.theta_hat, task.query, descent.rates)
+    adapted = adapt(learner, theta, tasks.supports, descent)
+    last = loss_gradients(learner, adapted.theta_hat, tasks.query, descent.rates)
     end, _ = descent.moved(last, adapted.state, reuse=True)
-    return Outer(
+    return OuterGradient(
         {name: (theta[name] - end[name]) / rate for name, rate in descent.rates.items()},
         {},
         adapted.support_losses,
         last.losses,
-        distances(adapted.theta_hat, theta, task.query.num_tasks),
+        distances(adapted.theta_hat, theta, tasks.query.num_tasks),
     )

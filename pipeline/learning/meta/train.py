@@ -14,35 +14,35 @@ from pipeline.learning.data.episodes import (
     validation_episodes,
     with_two_dialogues,
 )
+from pipeline.learning.gradients.theta import NOTHING
 from pipeline.learning.inner import validation
-from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.inner_rates import InnerRates, inner_set
-from pipeline.learning.meta import maml
-from pipeline.learning.parallel import over_ranks
+from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.parallel.over_threads import TaskThreads
+from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training import loop
-from pipeline.learning.training.history import StepReport, adaptation
+from pipeline.learning.training.history import DialogueReport, adaptation
+from pipeline.learning.training.learned import Learned
 from pipeline.model.network.learner import Learner
 from pipeline.params import MetaTrainParams
 from pipeline.processes.device import recompute, task_threads, tasks_at_once
 
 
-FoundRates = dict[str, float | None] | None
+RatesForFinetuning = dict[str, float | None] | None  # of `InnerLoop.rates_for_finetuning`
 
 
 def inner_loop_of(learner: Learner, params: MetaTrainParams) -> InnerLoop:
-    """Return the inner loop as the parameters say, in the width that this machine likes.
+    """Return the inner loop as the parameters say, with as many tasks at once as suits the machine.
 
     Raises:
         ParamsError: a pattern of `meta_train.inner_parameters` matches nothing.
     """
     rest = params.meta_train
-    names = inner_set(learner.theta, rest.inner_parameters)
     return InnerLoop(
-        InnerRates(names, params.inner_lr, rest.learn_inner_lr),
+        inner_set(learner.theta, rest.inner_parameters),
+        params.inner_lr,
         params.inner_steps * params.inner_dialogues,
         params.meta_gradient,
-        anneal=rest.multi_step_loss,
         tasks_at_once=tasks_at_once(learner.device),
         recompute=recompute(),
         support_loss=rest.support_loss,
@@ -59,20 +59,20 @@ def run(
     learner: Learner,
     params: MetaTrainParams,
     tasks: Mapping[str, Sequence[EncodedTask]],
+    ranks: Ranks,
     *,
     seed: int,
-    checkpoint: over_ranks.OneWriter,
-    on_step: loop.OnStep,
-) -> tuple[loop.Trained, FoundRates]:
+    session: loop.Session,
+) -> tuple[loop.Trained, RatesForFinetuning]:
     """Meta-train; return θ and how it came about, and what fine-tuning must know of α.
 
     Args:
         learner: f and the θ to start from.
         params: the "Require" lines.
         tasks: of splits train and valid.
+        ranks: share the tasks.
         seed: of tasks and episodes.
-        checkpoint: where the run's state is kept, and who shares its tasks.
-        on_step: called after every outer step.
+        session: keeps the run's state, is told of every outer step.
 
     Raises:
         TrainingError: no persona has two dialogues, or a loss is not finite.
@@ -83,41 +83,45 @@ def run(
     valid = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )
-    attach = distractors.drawn(learner.model.objective, seed)
+    attach = distractors.attaching(learner.model.objective, seed)
     threads = TaskThreads(task_threads(learner.device))
 
-    def step(outer: loop.Theta, number: int) -> StepReport:
-        drawn = training_episodes(personas, params.outer_batch_size, size, seed=seed, step=number)
+    def step(learned: Learned, number: int) -> DialogueReport:
         episodes = [
             replace(
                 episode,
                 supports=tuple(attach(support, number) for support in episode.supports),
                 query=attach(episode.query, number),
             )
-            for episode in drawn
+            for episode in training_episodes(
+                personas, params.outer_batch_size, size, seed=seed, step=number
+            )
         ]
         return over_ranks.step(
-            checkpoint.ranks,
-            outer,
+            ranks,
+            learned.tensors(),
             episodes,
             lambda mine: maml.meta_gradient(
-                learner, outer, mine, inner, step=number, threads=threads
+                learner, learned.theta, mine, inner, log_rates=learned.log_rates, threads=threads
             ),
         )
 
-    def validate(outer: loop.Theta) -> dict[str, float]:
+    def validate(learned: Learned) -> dict[str, float]:
         losses = over_ranks.validate(
-            checkpoint.ranks,
+            ranks,
             valid,
-            lambda mine: validation.validate(learner, outer, mine, inner, threads=threads),
+            lambda mine: validation.validate(
+                learner, learned.theta, mine, inner, log_rates=learned.log_rates, threads=threads
+            ),
         )
         return adaptation(losses)
 
-    rest = params.meta_train
-    schedule = loop.Schedule(params.outer_lr, params.outer_steps, rest, "valid_adapted_loss")
-    start = inner.rates.start(learner.theta)
+    learns_rates = params.meta_train.learn_inner_lr
+    start = Learned(
+        learner.theta, inner.start_of_log_rates(learner.theta) if learns_rates else NOTHING
+    )
+    criterion = loop.Criterion("valid_adapted_loss", "lowest")
+    schedule = loop.Schedule(params.outer_lr, params.outer_steps, params.meta_train, criterion)
     with threads:
-        trained = loop.run(start, step, validate, schedule, checkpoint=checkpoint, on_step=on_step)
-    theta, _ = inner.rates.split(trained.theta)
-    special = inner.rates.learned or len(inner.rates.names) < len(learner.theta)
-    return replace(trained, theta=theta), inner.rates.found(trained.theta) if special else None
+        trained = loop.run(start, step, validate, schedule, session)
+    return trained, inner.rates_for_finetuning(trained.theta, trained.log_rates)

@@ -1,7 +1,7 @@
-"""Who said it, and who meets whom: the data of P² Bot's receiver and of its self-play.
+"""Speakers with their personas, and meetings of two: data of P² Bot's receiver and its self-play.
 
-Weak supervision: that an utterance and a persona belong to one dialogue is known, which sentence
-the utterance is about is not.
+Supervision is weak: it is known which persona an utterance belongs to, but not which of the
+persona's sentences the utterance is about.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pipeline.persona.text import normalise
 
 @dataclass(frozen=True)
 class Voice:
-    """One side of a dialogue: what it says, the persona given there, and all it was ever given."""
+    """One side of a dialogue: what it says, its persona, and its persona sentences anywhere."""
 
     utterances: tuple[str, ...]
     persona: tuple[str, ...]
@@ -24,7 +24,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class Example:
-    """A speaker's utterances and personas that may be his: `personas[0]` is."""
+    """A speaker's utterances with several personas: `personas[0]` is the speaker's own."""
 
     utterances: tuple[str, ...]
     personas: tuple[tuple[str, ...], ...]
@@ -32,7 +32,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Meeting:
-    """Two training personas, and what the second has said before the first answers."""
+    """Two personas, and the opening utterance of the second, which the first answers."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]
@@ -40,9 +40,9 @@ class Meeting:
 
 
 def voices(tasks: Sequence[PersonaTask]) -> list[Voice]:
-    """Return each dialogue's replies with the persona given there; dialogues without are left out.
+    """Return each dialogue's replies with its persona; a dialogue without a persona is left out.
 
-    Only the person's own side: what the partner's persona was is not known.
+    Partners have no voice: their personas are not known.
     """
     return [
         Voice(tuple(turn.reply for turn in dialogue.turns), tuple(dialogue.persona), everywhere)
@@ -57,13 +57,15 @@ def _sentences(task: PersonaTask) -> frozenset[str]:
     return frozenset(normalise(text) for dialogue in task.dialogues for text in dialogue.persona)
 
 
-def sentence_pool(those: Sequence[Voice]) -> list[str]:
-    """Return the distinct persona sentences, in order: one that many have is drawn no more often.
+def sentence_pool(voices: Sequence[Voice]) -> list[str]:
+    """Return the distinct persona sentences, in order.
+
+    A sentence of many personas is drawn no more often than another.
 
     Raises:
-        DataError: there are none, so there is nothing to tell apart.
+        DataError: no voice has persona sentences.
     """
-    pool = list(dict.fromkeys(sentence for voice in those for sentence in voice.persona))
+    pool = list(dict.fromkeys(sentence for voice in voices for sentence in voice.persona))
     if not pool:
         raise DataError("no dialogue has persona sentences, so there is no receiver to train")
     return pool
@@ -72,40 +74,41 @@ def sentence_pool(those: Sequence[Voice]) -> list[str]:
 def example(voice: Voice, pool: Sequence[str], *, negatives: int, draw: Random) -> Example:
     """Return a voice with `negatives` strangers' personas of as many sentences as its own.
 
-    A stranger's sentence is none of the person's own in any dialogue (there they are put in other
-    words), after normalisation, nor twice in a persona.
+    No stranger's sentence is, after normalisation, one of the person's own in any dialogue: other
+    dialogues put the same persona in other words. No sentence stands twice in a persona.
 
     Raises:
         DataError: the pool has too few sentences that are not the voice's own.
     """
-    drawn = [_stranger(voice, pool, draw) for _ in range(negatives)]
-    return Example(voice.utterances, (voice.persona, *drawn))
+    strangers = [_stranger(voice, pool, draw) for _ in range(negatives)]
+    return Example(voice.utterances, (voice.persona, *strangers))
 
 
 def _stranger(voice: Voice, pool: Sequence[str], draw: Random) -> tuple[str, ...]:
     seen = set(voice.everywhere)
-    found: list[str] = []
+    persona: list[str] = []
     for sentence in draw.sample(list(pool), len(pool)):
-        if len(found) == len(voice.persona):
+        if len(persona) == len(voice.persona):
             break
         if normalise(sentence) not in seen:
             seen.add(normalise(sentence))
-            found.append(sentence)
-    if len(found) < len(voice.persona):
+            persona.append(sentence)
+    if len(persona) < len(voice.persona):
         raise DataError(
             f"a persona of {len(voice.persona)} sentences needs as many of others, the split has "
-            f"only {len(found)}; raise tasks.max_personas"
+            f"only {len(persona)}; raise tasks.max_personas"
         )
-    return tuple(found)
+    return tuple(persona)
 
 
 def meeting(tasks: Sequence[PersonaTask], draw: Random) -> Meeting:
-    """Draw two personas, a dialogue of each, and the second's first utterance there.
+    """Draw two personas, a dialogue of each, and the second's first utterance in its dialogue.
 
     Raises:
         DataError: fewer than two personas have persona sentences.
     """
-    speakers = [those for task in tasks if (those := [d for d in task.dialogues if d.persona])]
+    by_task = [[d for d in task.dialogues if d.persona] for task in tasks]
+    speakers = [dialogues for dialogues in by_task if dialogues]
     if len(speakers) < 2:
         raise DataError(f"self-play needs two personas with sentences, found {len(speakers)}")
     one, other = (draw.choice(dialogues) for dialogues in draw.sample(speakers, 2))

@@ -1,8 +1,8 @@
 """The tasks of a meta-batch on several cores of a CPU, each on one.
 
-A task's operations are small and follow each other, so that threads within an operation wait more
-than they help; whole tasks have nothing to wait for. What a task finds does not depend on who else
-is at work, and the order of the results is that of the tasks.
+A task's operations are small and follow each other, so threads within an operation wait more than
+they help; whole tasks wait for nothing. A task's result does not depend on the other threads, and
+results come in the order of the tasks.
 """
 
 from collections import deque
@@ -19,10 +19,10 @@ Result = TypeVar("Result")
 
 
 class TaskThreads:
-    """Threads that share out a step's tasks; a context, at whose end they are gone.
+    """Threads that share a step's tasks; a context manager, which ends them.
 
     Args:
-        number: how many; with 1, tasks are taken by the caller, with all of torch's own threads.
+        number: of threads; with 1 the caller takes all tasks, with all of torch's own threads.
     """
 
     def __init__(self, number: int) -> None:
@@ -36,8 +36,9 @@ class TaskThreads:
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """Yield function(item) for each of the items, in their order.
 
-        A single item is taken by the caller. Of the results, as many are held as there are threads;
-        until the last one torch has a single thread for the caller, too, whose cores are taken.
+        The caller takes a single item itself. At most as many results are held as there are
+        threads. Until the last result torch has a single thread for the caller, too, because the
+        other threads use its cores.
         """
         if self._pool is None or len(items) == 1:
             yield from map(function, items)

@@ -1,8 +1,9 @@
-"""Ranks: processes that share out a step's work, as `torchrun` starts them; alone, rank 0 of 1.
+"""Ranks: processes that share a step's work, started by `torchrun`; a single one is rank 0 of 1.
 
-Every rank draws the same things, since a draw depends on (seed, purpose, task, step) alone, and
-works off its share. One sum of gradients a step keeps θ the same on all. The sum is explicit: a
-wrapper of the module (DDP) would not see gradients of gradients, and would sum at each backward.
+Every rank draws the same episodes, since a draw depends on (seed, purpose, task, step) alone, and
+takes its share of them. One sum of gradients in each step keeps θ the same on all ranks. The sum is
+explicit: a wrapper of the module (DDP) would not see gradients of gradients, and would sum at each
+backward.
 """
 
 import atexit
@@ -25,9 +26,9 @@ from pipeline.processes.device import best_device
 
 
 # A dead rank is noticed at once, by its closed connections and by torchrun, which ends the others.
-# This bounds what nobody notices, a rank that hangs; it must exceed any rank's share of a step.
+# Only this limit ends a rank that hangs. It must exceed the time of any rank's share of a step.
 TIMEOUT = timedelta(minutes=10)
-# How long a survivor leaves torchrun to end it, so that the dead rank's own error is the only one.
+# How long a survivor waits for torchrun to end it, so that only the dead rank's error is shown.
 GRACE = 30.0  # seconds
 
 Item = TypeVar("Item")
@@ -35,12 +36,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's place among those that share the work; `Ranks()` is alone and shares nothing.
+    """This process's place among the ranks that share the work; `Ranks()` is the only one.
 
     Every method but `share` must be called by all ranks, in the same order.
 
     Raises:
-        TrainingError: another rank, or the process that started this one, has gone.
+        TrainingError: another rank, or the process that started this one, has ended.
     """
 
     rank: int = 0
@@ -78,20 +79,20 @@ class Ranks:
 
         Args:
             tensors: leaves, the same on every rank; a missing `.grad` counts as zeros, and stays
-                missing where every rank lacks it, since Adam leaves such a tensor alone.
+                missing if every rank lacks it, since Adam leaves such a tensor alone.
             weight: of this rank's gradients.
         """
         if self.size == 1:
             return
         leaves = list(tensors)
         parts = [torch.zeros_like(v) if v.grad is None else weight * v.grad for v in leaves]
-        there = leaves[0].new_tensor([v.grad is not None for v in leaves])
-        flat = torch.cat([there, *(part.flatten() for part in parts)])
+        has_grad = leaves[0].new_tensor([v.grad is not None for v in leaves])
+        flat = torch.cat([has_grad, *(part.flatten() for part in parts)])
         del parts
         self._sum(flat)
-        there, *sums = flat.split([len(leaves), *(v.numel() for v in leaves)])
-        for leaf, found, total in zip(leaves, there.tolist(), sums, strict=True):
-            leaf.grad = total.view_as(leaf).to(leaf.dtype) if found else None
+        ranks_with_grad, *sums = flat.split([len(leaves), *(v.numel() for v in leaves)])
+        for leaf, count, total in zip(leaves, ranks_with_grad.tolist(), sums, strict=True):
+            leaf.grad = total.view_as(leaf).to(leaf.dtype) if count else None
 
     def barrier(self) -> None:
         """Wait for all ranks."""
@@ -153,7 +154,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def _end_at_once() -> None:
-    """End a process that failed, its error shown: to leave in good order would need the others."""
+    """End a process that failed, after its error is shown: a clean exit would need the others."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

@@ -1,4 +1,6 @@
-"""What all ways of training share: the loop with Adam, validation and early stopping; its files.
+"""The loop that all training shares, normal training, and a variant's run from records to files.
 
-Read `loop.py` first. `normal.py` is normal training (Section 4.2), `run.py` reads and writes a run.
+In: a start (θ), a step that adds a gradient, a validation. Out: the best θ with its history. Read
+`loop.py` first. `normal.py` is normal training (Section 4.2), `supervised.py` its step,
+`history.py` and `cost.py` what a step reports, `variant_run.py` reads and writes files.
 """

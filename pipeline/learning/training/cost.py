@@ -1,7 +1,7 @@
 """What a step costs: tokens and operations of the matrix products, counted, not timed.
 
-Without padding and without what is computed again to save memory, so that the count is the
-method's and not the machine's.
+Padding is not counted, nor is what is computed again to save memory: the count belongs to the
+method, not to the machine.
 """
 
 from collections.abc import Sequence
@@ -14,43 +14,41 @@ from pipeline.model.sequences.batching import Piece
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepCost:
     """Tokens through the network (forward) and operations (a multiply-add is two)."""
 
     tokens: int
     operations: int
 
     @classmethod
-    def zero(cls) -> "Cost":
+    def zero(cls) -> "StepCost":
         """Return no cost."""
         return cls(0, 0)
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.tokens + other.tokens, self.operations + other.operations)
+    def __add__(self, other: "StepCost") -> "StepCost":
+        return StepCost(self.tokens + other.tokens, self.operations + other.operations)
 
     @classmethod
-    def plain(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
+    def plain(cls, learner: Learner, pieces: Sequence[Piece]) -> "StepCost":
         """Cost of one loss and its gradient."""
         return cls(_tokens(pieces), _forward(learner, pieces) * (1 + _backward(learner)))
 
     @classmethod
-    def reading(cls, learner: Learner, pieces: Sequence[Piece]) -> "Cost":
+    def reading(cls, learner: Learner, pieces: Sequence[Piece]) -> "StepCost":
         """Cost of one pass without a gradient."""
         return cls(_tokens(pieces), _forward(learner, pieces))
 
     @classmethod
-    def meta(
-        cls, learner: Learner, episode: Episode, steps: int, kind: str, *, queries: int = 1
-    ) -> "Cost":
-        """Cost of one task's inner steps and outer gradient, of so many query losses.
+    def meta(cls, learner: Learner, episode: Episode, steps: int, kind: str) -> "StepCost":
+        """Cost of one task's inner steps and of its query loss's gradient.
 
         With F a forward pass: a gradient is 3F and the exact gradient's Hessian-vector product
         per inner step 6F; where φ is fixed its weights need no gradients, and both are 2F.
         """
         b = _backward(learner)
         per_step = 1 + b + (b * (b + 1) if kind == "exact" else 0)
-        operations = _forward(learner, episode.query) * (1 + b) * queries
-        tokens = _tokens(episode.query) * queries
+        operations = _forward(learner, episode.query) * (1 + b)
+        tokens = _tokens(episode.query)
         for number, support in enumerate(episode.supports):
             times = len(range(number, steps, len(episode.supports)))  # steps that see this set
             operations += _forward(learner, support) * per_step * times

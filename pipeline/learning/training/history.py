@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pipeline.learning.training.cost import Cost
+from pipeline.learning.training.cost import StepCost
 
 
 HISTORY_COLUMNS = (
@@ -23,15 +23,15 @@ HISTORY_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class StepReport:
-    """What one step did, besides adding its gradient."""
+class DialogueReport:
+    """A step of normal training or of meta-training: what it did besides adding its gradient."""
 
     inner_loss: float | None
     outer_loss: float
     inner_change: float | None
     replies: int  # in any loss
     outer_replies: int  # in the loss that moves θ
-    cost: Cost
+    cost: StepCost
 
     @property
     def loss(self) -> float:
@@ -47,8 +47,8 @@ class StepReport:
         }
 
     @classmethod
-    def pooled(cls, reports: Sequence["StepReport"], tasks: Sequence[int]) -> "StepReport":
-        """Return one report of several parts of a step, of so many tasks each."""
+    def pooled(cls, reports: Sequence["DialogueReport"], tasks: Sequence[int]) -> "DialogueReport":
+        """Return one report of several parts of a step; `tasks`: how many tasks each part has."""
 
         def mean(values: Sequence[float]) -> float:
             return sum(n * x for n, x in zip(tasks, values, strict=True)) / sum(tasks)
@@ -62,12 +62,12 @@ class StepReport:
             inner_change=mean_if_any([report.inner_change for report in reports]),
             replies=sum(report.replies for report in reports),
             outer_replies=sum(report.outer_replies for report in reports),
-            cost=sum((report.cost for report in reports), Cost.zero()),
+            cost=sum((report.cost for report in reports), StepCost.zero()),
         )
 
 
-class Report(Protocol):
-    """What the loop must know of a step."""
+class StepReport(Protocol):
+    """What the loop must know of a step, whatever the method."""
 
     @property
     def loss(self) -> float:
@@ -81,11 +81,11 @@ class Report(Protocol):
 
     @property
     def outer_replies(self) -> int:
-        """How many were in the loss that moved θ."""
+        """How many replies were in the loss that moved θ."""
         ...
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> StepCost:
         """What the step cost."""
         ...
 

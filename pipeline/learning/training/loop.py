@@ -1,21 +1,23 @@
 """The loop that all training shares: Adam, validation, early stopping, resume.
 
-A method hands in two functions of θ: one that adds a step's gradient and reports it, one that
-validates. The loop owns θ, the optimizer, the best θ so far, the history and the checkpoint.
-What a report and a validation hold is the method's; the history has a column for each.
+A method hands in two functions of what is learned: one adds a step's gradient and reports it, one
+validates. The loop owns the leaves, the optimizer, the best so far, the history and the checkpoint.
+The method decides what a report and a validation hold; the history has a column for each.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError
 from pipeline.learning.gradients.distances import distances
-from pipeline.learning.training.history import HISTORY_COLUMNS, Report
+from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport
+from pipeline.learning.training.learned import Learned
 from pipeline.model.checkpoint.checkpoint import (
     State,
     Tensors,
@@ -27,7 +29,21 @@ from pipeline.model.checkpoint.checkpoint import (
 from pipeline.params import Loop
 
 
-Theta = dict[str, Tensor]
+@dataclass(frozen=True)
+class Criterion:
+    """Which validation is the best: the column that early stopping watches, and the direction."""
+
+    column: str
+    best: Literal["lowest", "highest"]
+
+    @property
+    def worst(self) -> float:
+        """The value before the first validation: every finite value is better."""
+        return math.inf if self.best == "lowest" else -math.inf
+
+    def better(self, value: float, than: float) -> bool:
+        """Tell whether one value of the column is better than another; NaN never is."""
+        return value < than if self.best == "lowest" else value > than
 
 
 @dataclass(frozen=True)
@@ -37,18 +53,17 @@ class Schedule:
     lr: float
     steps: int
     loop: Loop
-    criterion: str  # the column that early stopping watches
-    highest: bool = False  # is the best of it the highest, or the lowest?
+    criterion: Criterion
     columns: tuple[str, ...] = HISTORY_COLUMNS
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Everything that resuming needs besides tensors."""
 
     step: int = 0
     best_step: int = 0
-    best_value: float = math.inf  # negated where the highest is the best
+    best_value: float = math.nan  # of the criterion's column, at `best_step`
     stale: int = 0  # validations since the best
     replies: int = 0
     outer_replies: int = 0
@@ -59,22 +74,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Trained:
-    """The best θ by the criterion, and how it came about."""
+    """The best that was learned, by the criterion, and how it came about."""
 
     theta: Theta
-    progress: Progress
+    progress: TrainingProgress
+    log_rates: Theta = field(default_factory=dict)  # where the inner loop's rates were learned
 
 
-Step = Callable[[Theta, int], Report]
-Validate = Callable[[Theta], Mapping[str, float]]  # columns of the history, the criterion's too
-OnStep = Callable[[int, str], None]
-
-
-class Kept(Protocol):
-    """Where a run's state outlives its process: a `Checkpoint`, or one that ranks share."""
+class AnyCheckpoint(Protocol):
+    """Keeps a run's state beyond its process: a `Checkpoint`, or a `SharedCheckpoint` of ranks."""
 
     def load(self) -> tuple[Tensors, State] | None:
-        """Return what was saved last, if anything was."""
+        """Return what was saved last; null if nothing was."""
         ...
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -82,58 +93,72 @@ class Kept(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Session:
+    """What a process gives to a run: where its state is kept, and who is told of every step."""
+
+    checkpoint: AnyCheckpoint
+    on_step: Callable[[int, str], None]  # (steps done, a few words)
+
+
+Step = Callable[[Learned, int], StepReport]
+Validate = Callable[[Learned], Mapping[str, float]]  # columns, among them the criterion's
+
+
 def run(
-    theta: Mapping[str, Tensor],
-    step: Step,
-    validate: Validate,
-    schedule: Schedule,
-    *,
-    checkpoint: Kept,
-    on_step: OnStep,
+    start: Learned, step: Step, validate: Validate, schedule: Schedule, session: Session
 ) -> Trained:
-    """Train θ until the steps or the patience are used up; return the best θ.
+    """Train until the steps or the patience are used up; return the best.
 
     Step 0 of the history is the state before training. The checkpoint is written at every
     validation and left in place: delete it once the result is saved.
 
+    Args:
+        start: what is learned, before training; not changed.
+        step: adds the gradient of step number n to the leaves' `.grad`, and reports it.
+        validate: returns columns of the history.
+        schedule: rate, steps, criterion.
+        session: checkpoint and progress.
+
     Raises:
         DivergedError: a loss or a gradient is not finite.
     """
-    state = _State(theta, schedule, checkpoint)
-    if not state.resume():
-        state.record_validation(validate(state.theta), None)
+    state = _LoopState(start, schedule)
+    if (saved := session.checkpoint.load()) is not None:
+        state.resume(*saved)
+    else:
+        state.record_validation(validate(state.learned), None)
     while state.progress.step < schedule.steps and not state.exhausted:
-        report = step(state.theta, state.progress.step)
+        report = step(state.learned, state.progress.step)
         row = state.update(report)
-        on_step(state.progress.step, f"loss {report.loss:.3f}")
+        session.on_step(state.progress.step, f"loss {report.loss:.3f}")
         number = state.progress.step
         if number % schedule.loop.validate_every == 0 or number == schedule.steps:
-            state.record_validation(validate(state.theta), row)
-            state.save()
-    return Trained(state.best, state.progress)
+            state.record_validation(validate(state.learned), row)
+            session.checkpoint.save(*state.to_save())
+    return Trained(state.best.theta, state.progress, state.best.log_rates)
 
 
-class _State:
-    """θ as Adam's leaves, and what is remembered of the run."""
+class _LoopState:
+    """Adam's leaves, and what is remembered of the run."""
 
-    def __init__(self, theta: Mapping[str, Tensor], schedule: Schedule, checkpoint: Kept) -> None:
-        self.start = {name: value.detach().clone() for name, value in theta.items()}
-        self.theta: Theta = {n: v.detach().clone().requires_grad_() for n, v in theta.items()}
-        self.best: Theta = self.start
-        self.progress = Progress()
+    def __init__(self, start: Learned, schedule: Schedule) -> None:
+        self.start = start.apply(lambda value: value.detach().clone())
+        self.learned = start.apply(lambda value: value.detach().clone().requires_grad_())
+        self.best = self.start
+        self.progress = TrainingProgress(best_value=schedule.criterion.worst)
         self._schedule = schedule
-        self._checkpoint = checkpoint
-        self._optimizer = torch.optim.Adam(self.theta.values(), lr=schedule.lr)
+        self._optimizer = torch.optim.Adam(self.learned.tensors(), lr=schedule.lr)
 
     @property
     def exhausted(self) -> bool:
         """No validation was the best for longer than the patience."""
         return self.progress.stale > self._schedule.loop.patience
 
-    def update(self, report: Report) -> dict[str, Any]:
+    def update(self, report: StepReport) -> dict[str, Any]:
         """Clip, take Adam's step, clear the gradient; return the history's new row."""
         progress, loop = self.progress, self._schedule.loop
-        norm = torch.nn.utils.clip_grad_norm_(list(self.theta.values()), loop.clip).item()
+        norm = torch.nn.utils.clip_grad_norm_(self.learned.tensors(), loop.clip).item()
         if not (math.isfinite(report.loss) and math.isfinite(norm)):
             raise DivergedError(
                 f"step {progress.step}: loss {report.loss}, gradient norm {norm}; "
@@ -152,46 +177,45 @@ class _State:
         row |= {
             "step": progress.step,
             "grad_norm": norm,
-            "theta_change": distances(self.theta, self.start).item(),
+            "theta_change": distances(self.learned.flat(), self.start.flat()).item(),
         }
         progress.history.append(row)
         return row
 
-    def record_validation(self, found: Mapping[str, float], row: dict[str, Any] | None) -> None:
-        """Write a validation into the row of its step, and keep θ if it is the best so far."""
+    def record_validation(self, columns: Mapping[str, float], row: dict[str, Any] | None) -> None:
+        """Write a validation into the row of its step; keep what is learned if it is the best."""
         progress, schedule = self.progress, self._schedule
         if row is None:
             row = dict.fromkeys(schedule.columns) | {"step": 0, "theta_change": 0.0}
             progress.history.append(row)
-        row |= found
-        value = -row[schedule.criterion] if schedule.highest else row[schedule.criterion]
-        if value < progress.best_value:
+        row |= columns
+        value = row[schedule.criterion.column]
+        if schedule.criterion.better(value, progress.best_value):
             progress.best_value, progress.best_step, progress.stale = value, progress.step, 0
-            self.best = {name: v.detach().clone() for name, v in self.theta.items()}
+            self.best = self.learned.apply(lambda leaf: leaf.detach().clone())
         else:
             progress.stale += 1
 
-    def save(self) -> None:
-        """Write the checkpoint."""
+    def to_save(self) -> tuple[Tensors, State]:
+        """Return the checkpoint's tensors and JSON."""
         tensors, groups = flatten_optimizer(self._optimizer)
-        tensors |= add_prefix(self.theta, "theta.") | add_prefix(self.best, "best.")
-        self._checkpoint.save(tensors, {"progress": asdict(self.progress), "optimizer": groups})
+        tensors |= add_prefix(self.learned.flat(), "learned.") | add_prefix(
+            self.best.flat(), "best."
+        )
+        return tensors, {"progress": asdict(self.progress), "optimizer": groups}
 
-    def resume(self) -> bool:
-        """Go back to the checkpoint, if there is one; say whether there was."""
-        found = self._checkpoint.load()
-        if found is None:
-            return False
-        tensors, state = found
-        device = next(iter(self.theta.values())).device
+    def resume(self, tensors: Tensors, state: State) -> None:
+        """Go back to what `to_save` has returned."""
+        saved = strip_prefix(tensors, "learned.")
         with torch.no_grad():
-            for name, value in strip_prefix(tensors, "theta.").items():
-                self.theta[name].copy_(value)
-        self.best = {n: v.to(device) for n, v in strip_prefix(tensors, "best.").items()}
+            for name, leaf in self.learned.flat().items():
+                leaf.copy_(saved[name])
+        device = self.learned.tensors()[0].device
+        best = Learned.from_flat(strip_prefix(tensors, "best."))
+        self.best = best.apply(lambda value: value.to(device))
         restore_optimizer(self._optimizer, tensors, state["optimizer"])
-        self.progress = Progress(**state["progress"])
+        self.progress = TrainingProgress(**state["progress"])
         rows = self.progress.history  # a checkpoint's keys are sorted
         self.progress.history = [
             {name: row[name] for name in self._schedule.columns} for row in rows
         ]
-        return True

@@ -1,26 +1,59 @@
-"""Normal training (Section 4.2): the gradient of a batch of replies, pooled over personas."""
+"""Normal training as a whole (Section 4.2): replies of all personas, validation and Adam.
 
-from collections.abc import Sequence
+Validation also adapts copies of θ by one SGD step, at `probe_lr`. It selects nothing: it draws the
+curve of adaptation that meta-training has, too.
+"""
 
-from pipeline.learning.gradients.accumulate import accumulate
-from pipeline.learning.gradients.loss_gradients import Theta, loss_gradients
-from pipeline.learning.training.cost import Cost
-from pipeline.learning.training.history import StepReport
+from collections.abc import Mapping, Sequence
+
+from pipeline.learning.data.episodes import (
+    EncodedTask,
+    EpisodeSize,
+    validation_episodes,
+    with_two_dialogues,
+)
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.training import loop
+from pipeline.learning.training.history import adaptation
+from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import Piece, collate
+from pipeline.params import TrainParams
 
 
-def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> StepReport:
-    """Add the gradient of a batch's loss to `theta`'s `.grad`."""
-    batch = collate(pieces, learner.device)
-    found = loss_gradients(learner, theta, batch, theta)
-    accumulate(theta, found.gradients)
-    replies = sum(len(piece.spans) for piece in pieces)
-    return StepReport(
-        inner_loss=None,
-        outer_loss=found.losses.item(),
-        inner_change=None,
-        replies=replies,
-        outer_replies=replies,
-        cost=Cost.plain(learner, pieces),
+def run(
+    learner: Learner,
+    params: TrainParams,
+    tasks: Mapping[str, Sequence[EncodedTask]],
+    *,
+    seed: int,
+    session: loop.Session,
+) -> loop.Trained:
+    """Train on the replies of all training personas together; keep θ of the lowest valid loss.
+
+    Args:
+        learner: f and the θ to start from.
+        params: section `train` is read.
+        tasks: of splits train and valid.
+        seed: of the replies' order and of distractors.
+        session: keeps the run's state, is told of every step.
+
+    Raises:
+        TrainingError: no valid persona has two dialogues, or a loss is not finite.
+    """
+    episodes = validation_episodes(
+        with_two_dialogues(tasks["valid"], "valid"),
+        EpisodeSize(dialogues=1, replies=None, query_replies=None),
+        draws=params.train.valid_episodes,
+    )
+    probe = InnerLoop(list(learner.theta), params.train.probe_lr, steps=1, kind="first_order")
+    step = supervised_step(learner, tasks["train"], params.train.batch_size, seed)
+    criterion = loop.Criterion("valid_loss", "lowest")
+    return loop.run(
+        Learned(learner.theta),
+        lambda learned, number: step(learned.theta, number),
+        lambda learned: adaptation(validate(learner, learned.theta, episodes, probe)),
+        loop.Schedule(params.train.lr, params.train.steps, params.train, criterion),
+        session,
     )

@@ -45,7 +45,6 @@ class MetaTrain(DialogueLoop):
     inner_optimizer: Literal["sgd", "adam"]  # its state is fresh for every task
     inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
-    multi_step_loss: Natural  # outer steps over which MAML++'s multi-step loss fades; 0: none
     support_loss: Weight  # added to the outer loss: the support losses' mean, each before its step
 
     @model_validator(mode="after")

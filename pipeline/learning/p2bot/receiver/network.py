@@ -2,10 +2,10 @@
 
 A sentence is the mean over its tokens of the word embeddings and of the last layer's states,
 projected. The encoder is φ's own body, trained further; its word embeddings stay as they are.
-Causal attention is enough for a mean: it holds the states that have seen all of the sentence. In a
-GPT-2's embeddings every sentence is like every other (Ethayarajh 2019), so the projection starts as
-the whitening of some sentences' mean word embeddings (Su et al. 2021); the states come in as they
-are learned.
+Causal attention is enough for a mean: the last states have seen all of the sentence. In a GPT-2's
+embeddings every sentence is like every other (Ethayarajh 2019), so the projection starts as the
+whitening of some sentences' mean word embeddings (Su et al. 2021); its weights on the states start
+at zero.
 
 N sentences, U utterances, P persona sentences, H width.
 """
@@ -24,7 +24,7 @@ from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel
 FROZEN = (WTE, SPECIAL)  # as P² Bot's: word embeddings are not trained
 WEIGHT, BIAS = "projection.weight", "projection.bias"
 _AT_ONCE = 512  # sentences in a pass that only reads
-_RIDGE = 1e-3  # of the mean variance, added to every direction's before it is divided by
+_RIDGE = 1e-3  # share of the mean variance that is added to every direction's variance
 
 
 class Receiver:
@@ -34,13 +34,13 @@ class Receiver:
         model: φ's body.
         tokenizer: the base's.
 
-    `theta` may be set: what is trained, φ's own at first.
+    `theta` holds the trained tensors, φ's own at first; it may be set.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Any) -> None:
         parameters = model.initial_parameters()
         self.model = model
-        self.phi = dict(parameters)  # the language model that it was started from
+        self.phi = dict(parameters)  # the language model from which the receiver starts
         self.fixed = {name: parameters.pop(name) for name in FROZEN}
         width = model.config.n_embd
         like = self.fixed[WTE]
@@ -71,9 +71,9 @@ class Receiver:
 
     @torch.no_grad()
     def whiten(self, sentences: Sequence[str]) -> None:
-        """Set the projection: of word embeddings, so that `sentences` have mean 0 and covariance I.
+        """Set the projection so that the word part of `sentences` has mean 0 and covariance I.
 
-        The states' part is zero.
+        The projection of the states is zero.
         """
         width = self.theta[BIAS].numel()
         chunks = [sentences[i : i + _AT_ONCE] for i in range(0, len(sentences), _AT_ONCE)]
@@ -87,14 +87,14 @@ class Receiver:
         self.theta[BIAS] = (-weight @ pooled.mean(0)).to(self.theta[BIAS])
 
     def _encode(self, sentence: str) -> list[int]:
-        """Return a sentence's ids, of which there is at least one: an empty one is a blank."""
+        """Return a sentence's ids, at least one: an empty sentence is encoded as a blank."""
         if sentence not in self._ids:
             self._ids[sentence] = self._tokenizer.encode(" " + sentence, add_special_tokens=False)
         return self._ids[sentence]
 
 
 def build_receiver(base: tuple[Any, Any], device: torch.device) -> Receiver:
-    """Build the receiver on φ, as `load_base` returns it; φ is not used afterwards."""
+    """Build the receiver on φ, as `load_base` returns it; the receiver owns φ from then on."""
     gpt2, tokenizer = base
     model = LanguageModel(gpt2.transformer, num_special=len(SPECIAL_TOKENS), attention="sdpa")
     return Receiver(model.to(device), tokenizer)
@@ -116,7 +116,7 @@ def soft_score(matrix: Tensor, tau: float) -> Tensor:
     """Return Σ_u Σ_p softmax_p(τM) M: (..., U, P) -> (...).
 
     At τ = 0 an utterance counts with its mean over the persona, at τ → ∞ with its best sentence.
-    Personas that are compared have as many sentences, so there is no padding to be masked.
+    All personas that are compared have the same number of sentences, so nothing is padded.
     """
     return ((tau * matrix).softmax(-1) * matrix).sum((-2, -1))
 

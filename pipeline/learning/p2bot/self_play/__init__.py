@@ -1,4 +1,6 @@
-"""Stage `p2_selfplay`: two copies talk, one learns from the rewards.
+"""P² Bot's self-play: two copies of the transmitter talk, one of them learns from the rewards.
 
-Read `training.py` first.
+In: a transmitter and a receiver. Out: the transmitter's θ after self-play. Read `game.py` first:
+one step. `conversations.py`, `transcript.py` and `sampling.py` make the talk, `judges.py` and
+`rewards.py` its rewards; `train.py` puts a run together.
 """

@@ -1,4 +1,4 @@
-"""Self-play as talk: two sides of one policy meet and speak in turn. No gradients.
+"""Conversations of self-play: two sides of one policy meet and speak in turn. No gradients.
 
 R rollouts, each a meeting of its own or the same one again; T utterances of each side.
 """
@@ -18,18 +18,19 @@ from pipeline.model.network.learner import Learner
 from pipeline.params import SelfPlay
 
 
-FIRST, SECOND = 1, 0  # whose the opening line is not, and whose it is: `own` of `view`
+# The side that answers the opening line, and the side that has said it: `own` of `view`.
+FIRST, SECOND = 1, 0
 
 
 @dataclass(frozen=True)
 class Talk:
-    """One rollout: a meeting and what was said there, the opening first."""
+    """One rollout: a meeting and what was said at it, the opening first."""
 
     meeting: Meeting
     lines: tuple[Said, ...]
 
     def view(self, learner: Learner, own: int) -> View:
-        """Return the conversation as one side reads it; the opening is no reply of it."""
+        """Return the conversation as one side reads it; the opening is no reply of either side."""
         persona = self.meeting.first if own == FIRST else self.meeting.second
         seen = view(learner.encoder, persona, self.lines, own=own)
         if own == FIRST:
@@ -67,10 +68,10 @@ def play(
             policy = _policy(params, greedy=own == SECOND)
             draws = _uniforms(len(meetings), params.max_new_tokens, f"{key}/{turn}")
             draws = draws.to(learner.device)
-            found = continue_all(learner.model, parameters, prompts, ending, policy, draws)
-            for so_far, (ids, closed) in zip(lines, found, strict=True):
+            utterances = continue_all(learner.model, parameters, prompts, ending, policy, draws)
+            for so_far, (ids, closed) in zip(lines, utterances, strict=True):
                 so_far.append(Said(tuple(ids), closed, learner.encoder.decode(ids)))
-    return [Talk(one, tuple(those)) for one, those in zip(meetings, lines, strict=True)]
+    return [Talk(one, tuple(so_far)) for one, so_far in zip(meetings, lines, strict=True)]
 
 
 def _policy(params: SelfPlay, *, greedy: bool) -> Policy:

@@ -31,7 +31,7 @@ IsNext = Callable[[Tensor], Tensor]  # states at closing tokens, (N, H), to P(Is
 
 
 def head_of(learner: Learner) -> IsNext | None:
-    """Return P(IsNext) by the head that θ holds; null where it holds none.
+    """Return P(IsNext) by the head in θ; null if θ has no head.
 
     Raises:
         ModelError: the head ranks candidates and gives no probability of a single one.
@@ -49,19 +49,19 @@ def head_of(learner: Learner) -> IsNext | None:
 
 @dataclass(frozen=True)
 class Judges:
-    """What rewards are computed with; none of it is ever trained."""
+    """The frozen models that rewards are computed with, and the rewards' weights."""
 
     transmitter: Learner  # its θ is that before self-play
     receiver: Receiver
-    is_next: IsNext | None  # null: the variant predicts no next utterance
+    is_next: IsNext | None  # null: the variant has no head that predicts it
     params: SelfPlay
-    persona_range: tuple[float, float] | None = None  # of returns; null: those that are judged
+    persona_range: tuple[float, float] | None = None  # of returns; null: of the judged talks
 
     @torch.no_grad()
     def judge(self, talks: Sequence[Talk]) -> tuple[Rewards, Tensor]:
         """Return each reward of each utterance, and how much it shows of its speaker's persona.
 
-        The latter, max_p M[u, p], is (R, 2T), as it is before discounting and scaling.
+        The second, max_p M[u, p], is (R, 2T), before discounting and scaling.
         """
         perceived, embedded = self.perceived(talks)
         gained = returns(perceived, self.params.gamma)
@@ -111,8 +111,9 @@ class Judges:
             learner.parameters(learner.theta), torch.tensor(ids, device=self._device)
         ).last_hidden_state  # (R, L, H)
         closings = torch.tensor([one.closings for one in views], device=self._device)
-        found: Tensor = states[torch.arange(len(views), device=self._device)[:, None], closings]
-        return found
+        rows = torch.arange(len(views), device=self._device)[:, None]
+        at_closings: Tensor = states[rows, closings]
+        return at_closings
 
     @torch.no_grad()
     def perceived(self, talks: Sequence[Talk]) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ class Rewards:
     """Each reward of each utterance, (R, 2T), and how much each counts."""
 
     language: Tensor  # mean log p of a token, without context; at most 0
-    coherence: Tensor | None  # P(IsNext) - 1/2; null where nothing predicts it
+    coherence: Tensor | None  # P(IsNext) - 1/2; null if the variant does not predict it
     persona: Tensor  # scaled returns, within [0, TOP] if scaled by their own range
     penalty: Tensor  # likeness to something said before, from 0 to 1
     weights: Mapping[str, float]
@@ -37,14 +37,14 @@ class Rewards:
 def returns(perceived: Tensor, gamma: float) -> Tensor:
     """Return G_i = Pm_i + γ G_{i+1} over both sides' utterances in turn: (R, 2T) -> (R, 2T).
 
-    This is what makes perception mutual: a side is credited with what it draws from the other.
+    So perception is mutual: a side is credited with what it draws from the other.
     """
     following = torch.zeros_like(perceived[:, 0])
-    found = []
+    columns = []
     for column in reversed(perceived.unbind(1)):
         following = column + gamma * following
-        found.append(following)
-    return torch.stack(found[::-1], 1)
+        columns.append(following)
+    return torch.stack(columns[::-1], 1)
 
 
 def value_range(values: Tensor) -> tuple[float, float]:
@@ -81,10 +81,10 @@ def advantages(total: Tensor) -> Tensor:
 
 
 def reinforce_loss(mean_nll: Tensor, total: Tensor) -> Tensor:
-    """Return the mean of -log p (R - baseline), whose gradient raises what did better.
+    """Return the mean of -log p (R - baseline): its gradient makes better utterances likelier.
 
     Args:
         mean_nll: (R, T) of each utterance of the learning side, per token, nats; has a graph.
-        total: (R, T) its rewards; no gradient flows into them.
+        total: (R, T) rewards of these utterances; no gradient flows into them.
     """
     return (mean_nll * advantages(total).detach()).mean()

@@ -1,7 +1,9 @@
 """Continuations of many prompts at once, for self-play: top-k sampling or greedy, batched.
 
-Unlike `decoding`, every row has a prompt of its own. Only text and the closing token can be
-generated, and an utterance has at least one token. B rows, V' vocabulary. No gradients.
+Unlike in `inference/responses.py`, every row has a prompt of its own. Only text and the closing
+token can be generated, and an utterance has at least one token. No gradients.
+
+B rows, V' vocabulary.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ class Policy:
 
     top_k: int
     temperature: float
-    no_repeat_ngram: int  # no n-gram of so many tokens twice in an utterance
+    no_repeat_ngram: int  # n: no n-gram twice in an utterance
     max_new_tokens: int  # closing token included
 
 
@@ -31,7 +33,7 @@ def top_k(logits: Tensor, k: int, uniform: Tensor) -> Tensor:
 
     Args:
         logits: (B, V'), divided by the temperature.
-        k: at most so many; fewer if the others are at -inf.
+        k: how many tokens; fewer if the others are at -inf.
         uniform: (B,) numbers in [0, 1), one per row: the draw is a function of them.
 
     Returns:
@@ -45,7 +47,7 @@ def top_k(logits: Tensor, k: int, uniform: Tensor) -> Tensor:
 
 
 def repeating(ids: Sequence[int], n: int) -> list[int]:
-    """Return the tokens after which `ids` would end with an n-gram that it holds already."""
+    """Return the tokens that would complete an n-gram which `ids` already holds."""
     head = tuple(ids[len(ids) - n + 1 :])
     return [ids[i + n - 1] for i in range(len(ids) - n + 1) if tuple(ids[i : i + n - 1]) == head]
 
@@ -70,7 +72,7 @@ def continue_all(
         uniforms: (B, max_new_tokens) numbers in [0, 1).
 
     Returns:
-        Of each row its ids without the closing token, and whether it was reached.
+        For each row, its ids without the closing token, and whether it reached that token.
     """
     real, cache, hidden = _read(model, parameters, prompts, uniforms.device)
     lengths = real.sum(-1)
@@ -102,7 +104,7 @@ def _read(
     prompts: Sequence[Sequence[int]],
     device: torch.device,
 ) -> tuple[Tensor, Any, Tensor]:
-    """Return what is not padding, (B, T), keys and values, each prompt's last state, (B, H)."""
+    """Return a mask of real tokens, (B, T), keys and values, each prompt's last state, (B, H)."""
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     longest = int(lengths.max())
     padded = torch.tensor([[*p, *[0] * (longest - len(p))] for p in prompts], device=device)
@@ -113,7 +115,7 @@ def _read(
 
 
 def _block(logits: Tensor, chosen: Sequence[Sequence[int]], closing: int, n: int) -> None:
-    """Set what may not come next to -inf: the end of nothing, an n-gram's second time."""
+    """Set forbidden next tokens to -inf: the end of an empty utterance, an n-gram's second time."""
     for row, ids in zip(logits, chosen, strict=True):
         if not ids:
             row[closing] = -torch.inf

@@ -1,7 +1,7 @@
 """A conversation of two speakers as each of them reads it, in the format of Appendix A.
 
-What was said is kept as the ids that were generated: encoding its text again might give others,
-and the policy's probability is that of what it chose.
+An utterance is kept as the ids that were generated. Encoding its text again might give other ids,
+and the policy's probability is that of the ids it chose.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 
 @dataclass(frozen=True)
 class Said:
-    """One utterance. `closed`: its speaker ended it, rather than the limit on its length."""
+    """One utterance. `closed`: the speaker ended it, not the limit on its length."""
 
     ids: tuple[int, ...]  # without the closing token
     closed: bool
@@ -24,7 +24,7 @@ class Said:
 class View:
     """A conversation as one side reads it: its own utterances are the replies of a window."""
 
-    window: Window  # a span ends with the closing token where the speaker chose it, else before
+    window: Window  # a span holds the closing token if the speaker chose it
     closings: tuple[int, ...]  # place of the closing token of each own utterance
 
 
@@ -40,10 +40,10 @@ def view(encoder: Encoder, persona: Sequence[str], lines: Sequence[Said], *, own
         encoder: the format.
         persona: that side's sentences.
         lines: what was said, the sides in turn.
-        own: 0 if the first line is that side's own, 1 if it is the other's.
+        own: 0 if that side has said the first line, 1 if the other side has.
 
     Raises:
-        ModelError: it does not fit into the context.
+        ModelError: the conversation does not fit into the context.
     """
     form = encoder.format
     ids = list(encoder.persona(persona))
@@ -68,5 +68,5 @@ def view(encoder: Encoder, persona: Sequence[str], lines: Sequence[Said], *, own
 def prompt(
     encoder: Encoder, persona: Sequence[str], lines: Sequence[Said], *, own: int
 ) -> tuple[int, ...]:
-    """Return what a side has before it when it is its turn."""
+    """Return what a side reads when it is its turn: the conversation and an opened reply."""
     return view(encoder, persona, lines, own=own).window.ids + encoder.format.system_open

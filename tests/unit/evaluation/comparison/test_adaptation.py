@@ -37,6 +37,11 @@ def variant(gains, gaps=None, *, headline=1):
     return records
 
 
+def compared(*args, **options):
+    """What the file holds."""
+    return compare_adaptation(*args, **options).content()
+
+
 def of(found, quantity):
     (test,) = (test for test in found["tests"] if test["metric"] == quantity)
     return test
@@ -52,7 +57,7 @@ def test_a_larger_gain_with_the_same_personal_part():
     """Ten personas, all of one sign: 2 of 1,024 patterns are as extreme; Holm over two tests."""
     steps = [0.01 * person for person in range(10)]
     gaps = [0.1] * 10
-    found = compare_adaptation(
+    found = compared(
         {
             "a": variant([0.5 + step for step in steps], gaps),
             "b": variant([0.25 + step / 2 for step in steps], gaps),
@@ -69,16 +74,25 @@ def test_a_larger_gain_with_the_same_personal_part():
     assert gap["verdict"] == "not distinguishable"
 
 
+def test_the_verdict_is_after_holm():
+    """Six personas: 2 of 64 patterns are as extreme, under 5 % for one test and not for two."""
+    steps, gaps = [0.01 * person for person in range(6)], [0.1] * 6
+    a, b = variant([0.5 + step for step in steps], gaps), variant([0.25 for _ in steps], gaps)
+    gain = of(compare_adaptation({"a": a, "b": b}, permutations=200, seed=0), "gain")
+    assert (gain["p"], gain["p_holm"]) == (2 / 64, 4 / 64)
+    assert gain["verdict"] == "not distinguishable"
+
+
 def test_the_second_variant_may_be_the_one_that_gains_more():
     less = variant([0.1 + 0.01 * p for p in range(10)])
     more = variant([0.9 + 0.02 * p for p in range(10)])
-    found = compare_adaptation({"a": less, "b": more}, permutations=200, seed=0)
+    found = compared({"a": less, "b": more}, permutations=200, seed=0)
     assert of(found, "gain")["verdict"] == "smaller"
     assert {test["metric"] for test in found["tests"]} == {"gain"}  # no stranger's support was run
 
 
 def test_personas_that_one_variant_lacks_are_left_out():
-    found = compare_adaptation(
+    found = compared(
         {"a": variant([1.0, 2.0, 3.0]), "b": variant([0.0, 0.0])}, permutations=50, seed=0
     )
     assert of(found, "gain")["personas"] == 2
@@ -87,7 +101,7 @@ def test_personas_that_one_variant_lacks_are_left_out():
 
 def test_a_variant_that_is_best_unadapted_has_no_adaptation_to_compare():
     still = variant([0.5] * 4, headline=0)
-    found = compare_adaptation({"a": still, "b": variant([1.0] * 4)}, permutations=50, seed=0)
+    found = compared({"a": still, "b": variant([1.0] * 4)}, permutations=50, seed=0)
     assert found["tests"] == []
 
 
@@ -95,7 +109,7 @@ def test_claims_are_tested_in_their_own_order_and_family():
     gains = {"a": 0.1, "b": 0.9, "c": 0.5}
     records = {n: variant([gain + 0.01 * p * gain for p in range(10)]) for n, gain in gains.items()}
     claims = [Claim(a="b", b="a", question="Does b gain more?")]
-    found = compare_adaptation(records, claims, permutations=200, seed=0)
+    found = compared(records, claims, permutations=200, seed=0)
     first, *others = found["tests"]
     assert (first["a"], first["b"], first["question"]) == ("b", "a", "Does b gain more?")
     assert (first["verdict"], first["p_holm"]) == ("larger", first["p"])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison.levels import compare
-from pipeline.evaluation.statistics.paired import detectable, effect_size, holm, sign_flip_p
+from pipeline.evaluation.comparison.levels import compare_levels
+from pipeline.evaluation.comparison.paired import detectable, effect_size, holm, sign_flip_p
 from pipeline.params import Claim
 from tests.support.prediction_builder import full
 from tests.wiring.closure import ROOT
@@ -26,6 +26,11 @@ def variant(shift=0.0, *, personas=10, hit=True, **changes):
         )
         for person in range(personas)
     ]
+
+
+def compare(*args, **options):
+    """What the file holds."""
+    return compare_levels(*args, **options).content()
 
 
 def first_of_each(found):
@@ -219,7 +224,7 @@ def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
     """Of such a t scipy seeks the interval for ever, deaf to Ctrl-C: in a process of its own."""
     values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
     program = (
-        "import numpy as np; from pipeline.evaluation.statistics.paired import effect_size;"
+        "import numpy as np; from pipeline.evaluation.comparison.paired import effect_size;"
         f"print(effect_size(np.array({values})), effect_size(-np.array({values})))"
     )
     command = [sys.executable, "-c", program]

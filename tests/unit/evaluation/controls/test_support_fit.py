@@ -86,10 +86,10 @@ def test_every_own_reply_is_scored_whosever_the_support(records):
 
 
 def test_the_loss_that_is_descended_falls(records):
-    found = falls(TASKS, records, PARAMS, Bootstrap(200, 0))["support"]
-    first, last = (found[epoch]["gain"]["value"] for epoch in ("1", "3"))
+    found = falls(TASKS, records, PARAMS, Bootstrap(200, 0)).support
+    first, last = (found[epoch].gain.value for epoch in (1, 3))
     assert 0 < first < last
-    assert found["3"]["swap_gap"]["value"] > 0
+    assert found[3].swap_gap.value > 0
 
 
 def test_falls_by_hand():
@@ -117,7 +117,8 @@ def test_falls_by_hand():
             ("swap", 1, stranger),
         )
     ]
-    found = falls(TASKS, records, PARAMS, Bootstrap(200, 0))
+    found = falls(TASKS, records, PARAMS, Bootstrap(200, 0)).content()
+    del found["seeds"]
     values = {
         part: [found[part]["1"][name]["value"] for name in ("gain", "swap_gain", "swap_gap")]
         for part in found

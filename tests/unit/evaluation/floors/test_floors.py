@@ -167,7 +167,7 @@ def test_all_floors_together():
     train = [a_task([a_turn("i i dogs"), a_turn("i dogs"), a_turn("i")], split="train")]
     test = [a_task([a_turn("dogs", "cats"), a_turn("cats", "i")])]
     tokens = ReplyTokens(by_words, 3)
-    found = measure_floors(train, test, tokens, {"test": [[1.0, 2.0]]})
+    found = measure_floors(train, test, tokens, {"test": [[1.0, 2.0]]}).content()
     assert found["counts"] == {"personas": 1, "replies": 2}
     assert found["random"] == {"hits_at_1": 50.0}
     assert found["oracle"] == {"ppl": pytest.approx(exp(3 / 4))}
@@ -177,4 +177,4 @@ def test_all_floors_together():
         "f1": pytest.approx(100 * (2 / 3) / 2),
     }
     assert set(found) >= {"tfidf", "tfidf_persona", "tfidf_partner", "frequent_words"}
-    assert measure_floors(train, test, tokens, None)["oracle"] is None
+    assert measure_floors(train, test, tokens, None).oracle is None

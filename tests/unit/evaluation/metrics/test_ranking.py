@@ -68,7 +68,7 @@ def test_hits_at_5_and_mrr_take_the_worst_place_that_a_tie_allows(nll, hit, reci
 
 
 def by_name(name):
-    return next(metric for metric in metrics.CANDIDATES if metric.name == name)
+    return next(metric for metric in metrics.RANKING if metric.name == name)
 
 
 def in_support(*said, nll, equals=None):

@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.report.cost import compact, cost_rows
-from pipeline.evaluation.report.parsing import parse
+from pipeline.evaluation.report.cells import compact
+from pipeline.evaluation.report.cost import cost_rows
+from pipeline.evaluation.schemas.base import parse
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import Settings, Variant
 from tests.wiring.closure import ROOT

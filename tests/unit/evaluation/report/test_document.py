@@ -12,14 +12,24 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
-from pipeline.evaluation.report.document import claims, distinguishable, document, levels, warnings
+from pipeline.evaluation.report.cells import interval, number
+from pipeline.evaluation.report.document import document, levels, warnings
 from pipeline.evaluation.report.figures import figure_3, gains, training
-from pipeline.evaluation.report.inputs import Family, Findings, PairedResult, Shots
-from pipeline.evaluation.report.markdown import interval, number, table
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import Details, Interval
+from pipeline.evaluation.report.findings import Findings
+from pipeline.evaluation.report.markdown import table
+from pipeline.evaluation.report.paired_tests import claims, distinguishable
+from pipeline.evaluation.schemas.base import Estimate, parse
+from pipeline.evaluation.schemas.comparison import (
+    AdaptationTest,
+    AdaptationTests,
+    Comparison,
+    Families,
+    Family,
+    LevelTest,
+)
+from pipeline.evaluation.schemas.details import Details
 from tests.unit.evaluation.report.test_cost import run
-from tests.unit.evaluation.report.test_rows import content
+from tests.unit.evaluation.report.test_rows import content, floors
 from tests.wiring.closure import ROOT
 
 
@@ -47,27 +57,41 @@ def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25
         "p": 0.0001,
         "p_holm": 0.25,
         "verdict": "not distinguishable",
-        "over_seeds": None,
     }
-    return PairedResult.model_validate(values | more)
+    if metric in ("gain", "swap_gap"):
+        return AdaptationTest.model_validate(values | {"detectable": 0.1} | more)
+    power = {"uncorrected": 0.1, "holm_first_step": 0.2}
+    rest = {"d_z": None, "d_z_interval": None, "detectable": power, "over_seeds": None}
+    return LevelTest.model_validate(values | rest | more)
 
 
-def findings(**values):
+def comparison(tests=(), others=OTHERS, adaptation_tests=()):
+    families = Families(claims=Family(tests=0, smallest_p_holm=0.0), others=others)
+    adaptation = AdaptationTests(correction="Holm", families=families, tests=list(adaptation_tests))
+    return Comparison(
+        alpha=0.05,
+        correction="Holm",
+        families=families,
+        intervals="",
+        tests=list(tests),
+        variants=[],
+        adaptation=adaptation,
+    )
+
+
+def findings(*, tests=(), others=OTHERS, adaptation_tests=(), **values):
     defaults = {
         "facts": ["Personas: 16 test."],
         "details": {"transfer": details()},
-        "shots": {},
         "kshot": {},
-        "floors": {"random": {"hits_at_1": 5.0}},
-        "tests": [],
-        "others": OTHERS,
-        "alpha": 0.05,
+        "floors": floors(),
+        "comparison": comparison(tests, others, adaptation_tests),
     }
     return Findings(**(defaults | values))
 
 
 def test_a_level_stands_beside_the_papers_with_its_interval():
-    text = levels({"transfer": details()}, {"unigram": {"ppl": 144.894}})
+    text = levels({"transfer": details()}, floors(unigram={"ppl": 144.894}))
     ours_and_theirs = ["20.00 [19.88, 20.12]", "27.35", "30.0 [29.9, 30.1]", "10.9"]
     assert cells(text, "`transfer`")[1:5] == ours_and_theirs
     assert cells(text, "Unigrams")[1:] == ["144.89", "–", "–", "–", "–", "–"]
@@ -75,9 +99,9 @@ def test_a_level_stands_beside_the_papers_with_its_interval():
 
 def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
     both = {"mine": details(), "in_place": details(), "reinit": details()}
-    rows = [line.split("|")[1].strip() for line in levels(both, {}).splitlines()[2:]]
+    rows = [line.split("|")[1].strip() for line in levels(both, None).splitlines()[2:]]
     assert rows == ["`reinit`", "`in_place`", "`mine`"]
-    assert cells(levels(both, {}), "`mine`")[2::2] == ["–", "–", "–"]
+    assert cells(levels(both, None), "`mine`")[2::2] == ["–", "–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +163,8 @@ def test_seeds_have_a_section_only_where_there_are_several():
     assert "## Training seeds" not in document(findings(), {})
     crossed = {"value": 20.0, "low": 19.0, "high": 21.0, "crossed_low": 15.0, "crossed_high": 25.0}
     over = {
+        "seeds": [0, 1],
+        "p": 0.25,
         "difference": {"value": -0.25, "low": -0.75, "high": 0.25},
         "p_holm": 0.75,
         "verdict": "not distinguishable",
@@ -164,7 +190,7 @@ def test_tests_of_adaptation_have_a_table_of_their_own():
 def test_numbers():
     assert number(-0.0004, 3) == "0.000"
     assert interval(None, 2) == "–"
-    assert interval(Interval(value=1.5, low=None, high=None), 2) == "1.50"
+    assert interval(Estimate(value=1.5, low=None, high=None), 2) == "1.50"
     assert table(["a", "b"], []) == ""
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
 
@@ -197,10 +223,11 @@ def test_a_metric_that_no_csv_has_gets_no_picture():
 
 def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
     gain = {"value": 0.5, "low": 0.25, "high": 0.75}
-    shots = Shots.model_validate(
-        {"points": {"0": {}, "3": {"gain_by_epoch": {"1": gain, "3": gain}}}, "in_context": None}
-    )
-    pictures = gains(findings(shots={"in_place": shots}))
+    zero = {"epoch": 0, "metrics": {}}
+    three = {"epoch": 3, "metrics": {}, "change": {}, "gain_by_epoch": {"1": gain, "3": gain}}
+    shots = content()["k_shot"] | {"points": {"0": zero, "3": three}}
+    scored = parse(Details, content() | {"k_shot": shots}, "x.json")
+    pictures = gains({"in_place": scored})
     assert list(pictures) == ["gain_k3.svg"]
     assert len(re.findall("<circle", pictures["gain_k3.svg"])) == 3
 

@@ -9,10 +9,14 @@ from math import exp
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.evaluation.metrics import all as metrics
 from pipeline.evaluation.report import rows
-from pipeline.evaluation.report.parsing import parse
-from pipeline.evaluation.report.rows import Details, Interval, adaptation_rows, floor_rows, table_1
-from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.report.formats import TABLE_1
+from pipeline.evaluation.report.rows import adaptation_rows, floor_rows, table_1
+from pipeline.evaluation.schemas.base import Estimate, parse
+from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.prediction_builder import full
 from tests.unit.evaluation.report.test_cost import content as a_run
@@ -50,11 +54,17 @@ def content(
         "headline": {"split": "test", "protocol": "leave_one_out", "epoch": epoch},
         "counts": {"personas": 16, "records": 223, "dialogues_over_context": 0, "seeds": [0]},
         "metrics": found,
+        "macro": {},
         "before_adaptation": {"ppl": interval(40.0), "hits_at_1": None, "f1": None},
+        "change": {},
+        "f1_by_sample": [10.0],
+        "k_shot": {"personas": 0, "personas_left_out": 0, "points": {}, "in_context": None},
+        "epochs": {},
         "adaptation": verdict,
         "gain": interval(gain),
         "swap_gain": interval(swap_gain) if swapped else None,
         "swap_gap": interval(gain - swap_gain) if swapped else None,
+        "personal_share": None,
     }
 
 
@@ -63,9 +73,13 @@ def details(**values):
 
 
 def test_the_papers_table_is_copied_right():
-    found = {row.title: tuple(row.paper[metric] for metric in rows.METRICS) for row in table_1({})}
+    found = {row.title: tuple(row.paper[metric] for metric in TABLE_1) for row in table_1({})}
     assert found == TABLE_1_OF_THE_PAPER
     assert list(found) == list(TABLE_1_OF_THE_PAPER)
+
+
+def test_the_columns_are_table_1s_metrics():
+    assert [metric.name for metric in metrics.TABLE_1] == list(TABLE_1)
 
 
 def test_quoted_systems_say_that_their_setting_differs():
@@ -86,7 +100,7 @@ def test_every_variant_of_the_presets_has_its_title():
 def test_our_scores_stand_beside_the_papers_of_the_same_system():
     rows = {row.title: row for row in table_1({"in_place": details(ppl=interval(9.0))})}
     ours = rows["In-place MAMLviaPP"]
-    assert ours.ours["ppl"] == Interval(value=9.0, low=8.875, high=9.125)
+    assert ours.ours["ppl"] == Estimate(value=9.0, low=8.875, high=9.125)
     assert ours.paper["ppl"] == 14.10
     assert rows["Extra-place MAMLviaPP"].ours == {"ppl": None, "hits_at_1": None, "f1": None}
 
@@ -101,18 +115,24 @@ def test_a_variant_unknown_to_the_paper_stands_under_its_own_name_before_quoted_
 def test_scores_that_were_not_measured_are_no_numbers():
     row = table_1({"transfer": details(hits_at_1=None)})[1]
     assert row.ours["hits_at_1"] is None
-    assert row.ours["f1"] == Interval(value=10.0, low=9.875, high=10.125)
+    assert row.ours["f1"] == Estimate(value=10.0, low=9.875, high=10.125)
 
 
 FLOORS = {
-    "counts": {"replies": 3},
+    "counts": {"personas": 1, "replies": 3},
     "random": {"hits_at_1": 5.0},
     "tfidf": {"hits_at_1": 25},
     "tfidf_persona": {"hits_at_1": 12.5},
+    "tfidf_partner": {"hits_at_1": 7.5},
     "constant_reply": {"f1": 10.5, "reply": "i like"},
+    "frequent_words": {"f1": 11.5, "reply": "i you"},
     "unigram": {"ppl": 300},
     "oracle": {"ppl": 5.25},
 }
+
+
+def floors(**values):
+    return parse(Floors, FLOORS | values, "floors.json")
 
 
 def shown(rows):
@@ -125,23 +145,25 @@ def shown(rows):
 
 
 def test_floors_then_the_oracle_each_in_its_own_column():
-    assert shown(floor_rows(FLOORS)) == [
+    assert shown(floor_rows(floors())) == [
         ("floor", "Random ranking", "hits_at_1", 5.0),
         ("floor", "TF-IDF ranker: persona and partner", "hits_at_1", 25.0),
         ("floor", "TF-IDF ranker: persona", "hits_at_1", 12.5),
+        ("floor", "TF-IDF ranker: partner", "hits_at_1", 7.5),
         ("floor", "Constant reply", "f1", 10.5),
+        ("floor", "Frequent words", "f1", 11.5),
         ("floor", "Unigrams", "ppl", 300.0),
         ("oracle", "The grammar itself", "ppl", 5.25),
     ]
 
 
 def test_real_data_has_no_oracle():
-    assert "oracle" not in {row.kind for row in floor_rows(FLOORS | {"oracle": None})}
+    assert "oracle" not in {row.kind for row in floor_rows(floors(oracle=None))}
 
 
 def test_a_floor_that_is_no_number_is_refused():
-    with pytest.raises(DataError, match=r"Unigrams: a number was expected, found 'many'"):
-        floor_rows({"unigram": {"ppl": "many"}})
+    with pytest.raises(DataError, match=r"floors.json: unigram.ppl: not as its stage writes it"):
+        floors(unigram={"ppl": "many"})
 
 
 def test_who_ends_where_another_starts_is_named():
@@ -192,7 +214,8 @@ def test_what_score_writes_is_what_the_tables_read():
             ("test", "swap"),
         )
     ]
-    found = json.loads(json.dumps(report(records, Bootstrap(samples=20, seed=0)).details))
+    scores = score_variant(records, Bootstrap(samples=20, seed=0))
+    found = json.loads(json.dumps(scores.details.content()))
     (row,) = adaptation_rows({"transfer": parse(Details, found, "x.json")})
     assert (row.epoch, row.gain.value, row.swap_gap.value) == (1, 0.75, 0.0)
     assert row.before.value == pytest.approx(exp(7 / 4))
@@ -243,8 +266,8 @@ def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
     assert (done.returncode, done.stderr) == (0, "")
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     in_place = [line for line in lines if line.startswith("In-place MAMLviaPP")]
-    assert in_place[0] == "In-place MAMLviaPP 9.00 (8.88, 9.12) 14.10 " + (
-        "30.0 (29.9, 30.1) 13.2 10.00 (9.88, 10.12) 15.93"
+    assert in_place[0] == "In-place MAMLviaPP 9.00 (8.88, 9.12) 14.1 " + (
+        "30.0 (29.9, 30.1) 13.2 10.0 (9.9, 10.1) 15.93"
     )
     assert "Unigrams 300.00 – – – – –" in lines
     assert "the two are not comparable" in done.stdout
@@ -261,7 +284,7 @@ def test_on_a_narrow_terminal_no_number_is_cut(run, columns):
     plain = re.sub(r"\x1b\[\d*m", "", done.stdout)
     table_only = [line for line in plain.splitlines() if line.startswith(" ")]
     assert max(map(len, table_only)) <= columns
-    for whole in ("1234.50", "(1234.38, 1234.62)", "paper 14.10", "(29.9, 30.1)", "paper 13.2"):
+    for whole in ("1234.50", "(1234.38, 1234.62)", "paper 14.1", "(29.9, 30.1)", "paper 13.2"):
         assert whole in plain
     assert "…" not in plain
 

@@ -4,11 +4,12 @@ import csv
 import io
 import json
 from math import exp, log
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.scoring.details import report
+from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.prediction_builder import a_prediction, full
 
@@ -35,18 +36,26 @@ def records_of(person):
 RECORDS = [record for person in (0, 1) for record in records_of(person)]
 
 
+def written(records, bootstrap):
+    """What the three files hold."""
+    scores = score_variant(records, bootstrap)
+    return SimpleNamespace(
+        metrics=scores.metrics.content(), kshot=scores.kshot, details=scores.details.content()
+    )
+
+
 def rows(found):
     return list(csv.DictReader(io.StringIO(found.kshot)))
 
 
 def test_metrics_are_exactly_table_1s_three_unrounded():
-    found = report(RECORDS, BOOTSTRAP)
+    found = written(RECORDS, BOOTSTRAP)
     assert found.metrics == pytest.approx({"f1": 50.0, "hits_at_1": 100.0, "ppl": exp(9 / 8)})
     assert found.metrics["ppl"] == exp(9 / 8)
 
 
 def test_the_headline_setting_is_named_and_chosen_on_valid():
-    found = report(RECORDS, BOOTSTRAP)
+    found = written(RECORDS, BOOTSTRAP)
     assert found.details["headline"] == {"split": "test", "protocol": "leave_one_out", "epoch": 1}
     assert found.details["counts"] == {
         "personas": 2,
@@ -58,12 +67,12 @@ def test_the_headline_setting_is_named_and_chosen_on_valid():
 
 def test_dialogues_that_were_split_into_windows_are_counted():
     split = [record.model_copy(update={"windows": 2}) for record in records_of(0)]
-    found = report([*split, *records_of(1)], BOOTSTRAP)
+    found = written([*split, *records_of(1)], BOOTSTRAP)
     assert found.details["counts"]["dialogues_over_context"] == 1
 
 
 def test_intervals_and_the_numbers_before_adaptation():
-    details = report(RECORDS, BOOTSTRAP).details
+    details = written(RECORDS, BOOTSTRAP).details
     assert details["metrics"]["ppl"] == pytest.approx(
         {
             "value": exp(9 / 8),
@@ -83,7 +92,7 @@ def test_intervals_and_the_numbers_before_adaptation():
 
 def test_all_metrics_of_the_headline_setting_by_hand():
     """Persona 0 says "i like dogs", persona 1 "cats"; the reply is "i like dogs" (11 bytes)."""
-    found = report(RECORDS, BOOTSTRAP).details["metrics"]
+    found = written(RECORDS, BOOTSTRAP).details["metrics"]
     whole = {name: 100.0 for name in found if name.startswith("hits_at_1")}
     for score in ("pmi", "head"):
         del whole[f"hits_at_1_by_{score}"], whole[f"hits_at_1_by_{score}_clean"]
@@ -129,7 +138,7 @@ def test_macro_weighs_personas_alike():
         for turn in range(1, 5)
         if (r.task_id, r.protocol) == ("p1", "leave_one_out")
     ]
-    details = report([*RECORDS, *more], BOOTSTRAP).details
+    details = written([*RECORDS, *more], BOOTSTRAP).details
     assert details["metrics"]["f1"]["value"] == pytest.approx(100 / 6)
     assert details["macro"]["f1"] == pytest.approx({"value": 50, "low": 0, "high": 100})
     assert details["metrics"]["ppl"]["value"] == pytest.approx(exp((1.0 + 5 * 1.25) / 6))
@@ -141,7 +150,7 @@ def test_macro_weighs_personas_alike():
 
 def test_change_is_after_minus_before_per_persona():
     """Nats per token from 2 to 1 and 1.25; hits from 0 to 100; F1 stays as it was."""
-    change = report(RECORDS, BOOTSTRAP).details["change"]
+    change = written(RECORDS, BOOTSTRAP).details["change"]
     assert change["ppl"]["value"] == pytest.approx(((1.0 - 2.0) + (1.25 - 2.0)) / 2)
     assert change["hits_at_1"] == {"value": 100, "low": 100, "high": 100}
     assert change["f1"]["value"] == 0
@@ -150,13 +159,13 @@ def test_change_is_after_minus_before_per_persona():
 
 
 def test_every_metric_and_gain_at_every_k():
-    found = report(RECORDS, BOOTSTRAP).details["k_shot"]["points"]
+    found = written(RECORDS, BOOTSTRAP).details["k_shot"]["points"]
     assert list(found) == ["0", "3"]
     assert (found["0"]["epoch"], found["3"]["epoch"]) == (0, 1)
     assert "change" not in found["0"]
     assert found["0"]["metrics"]["greedy_f1"]["value"] == 0
     assert found["3"]["metrics"]["greedy_f1"]["value"] == 50
-    assert found["3"]["metrics"].keys() == report(RECORDS, BOOTSTRAP).details["metrics"].keys()
+    assert found["3"]["metrics"].keys() == written(RECORDS, BOOTSTRAP).details["metrics"].keys()
     assert found["3"]["change"]["f1"]["value"] == 50
     gains = {epoch: gain["value"] for epoch, gain in found["3"]["gain_by_epoch"].items()}
     assert gains == pytest.approx({"1": (1.0 + 0.75) / 2, "3": 7 / 4})
@@ -168,7 +177,7 @@ def test_the_support_in_the_prompt_is_compared_with_none_and_with_fine_tuning():
         full(task_id="p0", protocol="in_context", epoch=0, k=k, nll=nll, response="i")
         for k, nll in ((2, 2.0), (1, 4.0))
     ]
-    found = report([*RECORDS, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
+    found = written([*RECORDS, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
     assert list(found) == ["3"]
     three = found["3"]
     assert three["mean_k"] == 1
@@ -176,13 +185,13 @@ def test_the_support_in_the_prompt_is_compared_with_none_and_with_fine_tuning():
     assert three["gain"]["value"] == pytest.approx((1.25 + 0.0) / 2)
     assert three["change"]["ppl"]["value"] == pytest.approx(-(1.25 + 0.0) / 2)
     assert three["behind_fine_tuning"]["value"] == pytest.approx(((0.75 - 1.0) + (2.0 - 1.25)) / 2)
-    assert report(RECORDS, BOOTSTRAP).details["k_shot"]["in_context"] is None
+    assert written(RECORDS, BOOTSTRAP).details["k_shot"]["in_context"] is None
 
 
 def test_a_prompt_with_more_dialogues_than_k_does_not_count_for_k():
     one = [r.model_copy(update={"k": 1}) if r.k == 3 else r for r in RECORDS]
     prompts = [full(task_id="p0", protocol="in_context", epoch=0, k=2, nll=2.0)]
-    found = report([*one, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
+    found = written([*one, *prompts], BOOTSTRAP).details["k_shot"]["in_context"]
     assert found["1"]["mean_k"] == 0
     assert found["1"]["gain"]["value"] == 0
 
@@ -192,14 +201,14 @@ def test_f1_of_every_sample():
         r.model_copy(update={"responses": ["i like dogs"]}) if r.response is not None else r
         for r in RECORDS
     ]
-    details = report(records, BOOTSTRAP).details
+    details = written(records, BOOTSTRAP).details
     assert details["f1_by_sample"] == [50.0, 100.0]
     assert details["metrics"]["samples_f1"]["value"] == 75
-    assert report(RECORDS, BOOTSTRAP).details["f1_by_sample"] == [50.0]
+    assert written(RECORDS, BOOTSTRAP).details["f1_by_sample"] == [50.0]
 
 
 def test_kshot_takes_k_0_at_epoch_0_and_the_rest_at_the_headline_epoch():
-    found = report(RECORDS, BOOTSTRAP)
+    found = written(RECORDS, BOOTSTRAP)
     assert found.kshot.splitlines()[0] == COLUMNS
     zero, three = rows(found)
     assert (zero["k"], three["k"]) == ("0", "3")
@@ -218,7 +227,7 @@ def test_candidates_and_responses_that_are_null_leave_cells_empty():
         record.model_copy(update=bare) if record.k == 3 and record.epoch == 1 else record
         for record in RECORDS
     ]
-    three = rows(report(records, BOOTSTRAP))[1]
+    three = rows(written(records, BOOTSTRAP))[1]
     assert float(three["ppl"]) == exp(9 / 8)
     assert three["hits_at_1"] == three["hits_at_1_low"] == three["f1"] == three["f1_high"] == ""
 
@@ -228,20 +237,20 @@ def test_table_1_without_candidates_is_refused():
         a_prediction(split=split, epoch=epoch) for split in ("valid", "test") for epoch in (0, 1)
     ]
     with pytest.raises(DataError, match="hits_at_1 cannot be computed"):
-        report(plain, BOOTSTRAP)
+        written(plain, BOOTSTRAP)
 
 
 def test_personas_with_too_few_dialogues_for_k_shot_are_counted():
     alone = [r.model_copy(update={"task_id": "p9"}) for r in RECORDS if r.task_id == "p0"]
     alone = [record for record in alone if record.protocol == "leave_one_out"]
-    details = report([*RECORDS, *alone], BOOTSTRAP).details
+    details = written([*RECORDS, *alone], BOOTSTRAP).details
     assert details["k_shot"]["personas"] == 2
     assert details["k_shot"]["personas_left_out"] == 1
 
 
 def test_without_any_k_shot_record_the_table_is_empty():
     records = [record for record in RECORDS if record.protocol != "k_shot"]
-    found = report(records, BOOTSTRAP)
+    found = written(records, BOOTSTRAP)
     assert found.kshot == COLUMNS + "\n"
     assert found.details["k_shot"] == {
         "personas": 0,
@@ -253,11 +262,11 @@ def test_without_any_k_shot_record_the_table_is_empty():
 
 def test_a_setting_that_is_missing_is_named():
     with pytest.raises(DataError, match="at epoch 0; run stage finetune"):
-        report([r for r in RECORDS if r.split == "valid" or r.epoch != 0], BOOTSTRAP)
+        written([r for r in RECORDS if r.split == "valid" or r.epoch != 0], BOOTSTRAP)
     with pytest.raises(DataError, match="no k_shot records with k 3 at epoch 1"):
-        report([r for r in RECORDS if (r.protocol, r.epoch) != ("k_shot", 1)], BOOTSTRAP)
+        written([r for r in RECORDS if (r.protocol, r.epoch) != ("k_shot", 1)], BOOTSTRAP)
 
 
 def test_details_are_json_and_do_not_depend_on_the_order_of_records():
-    one, two = (json.dumps(report(r, BOOTSTRAP).details) for r in (RECORDS, RECORDS[::-1]))
+    one, two = (json.dumps(written(r, BOOTSTRAP).details) for r in (RECORDS, RECORDS[::-1]))
     assert one == two

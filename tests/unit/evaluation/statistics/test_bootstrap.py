@@ -97,8 +97,8 @@ def test_what_is_not_finite_is_named():
 def test_seeds_of_one_run_have_no_crossed_interval_and_two_have():
     records = [persona(n, 0.1 * n) for n in range(6)]
     again = [persona(n, 0.1 * n + 0.01, seed=1) for n in range(6)]
-    assert BOOTSTRAP.metric(ppl, records).as_dict()["crossed_low"] is None
-    found = BOOTSTRAP.metric(ppl, records + again).as_dict()
+    assert BOOTSTRAP.metric(ppl, records).crossed_low is None
+    found = BOOTSTRAP.metric(ppl, records + again).content()
     assert found["crossed_low"] < found["value"] < found["crossed_high"]
 
 

@@ -15,13 +15,19 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.convai2 import ZERO_SHOT, measure, read_split, read_tasks
+from pipeline.evaluation.studies import convai2 as convai2_floors
+from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_split, read_tasks
 from stages.studies.convai2 import convai2
 from tests.unit.evaluation.floors.test_floors import a_task, a_turn
 from tests.wiring.closure import ROOT
 
 
 BOOTSTRAP = Bootstrap(200, 0)
+
+
+def measure(train, evaluated, bootstrap):
+    """What the file holds."""
+    return convai2_floors.measure(train, evaluated, bootstrap, sha256="0" * 64).content()
 
 
 def lines(persona, *turns):
@@ -108,12 +114,13 @@ def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypat
     text = lines("i fish .", with_candidates("hi", "yes"))
     for split in ("train", "valid", "test"):
         artifacts.write_text(tmp_path / f"data/{split}_self_original.txt", text)
-    there = {"sha256": artifacts.sha256_of(tmp_path / "data"), "splits": ["test", "valid"]}
-    there |= {"metrics": {"ppl": {"value": 12.5, "low": None, "high": None}}}
-    artifacts.write_json(ZERO_SHOT / "same.json", there)
-    artifacts.write_json(ZERO_SHOT / "part.json", there | {"splits": ["valid"]})
-    artifacts.write_json(ZERO_SHOT / "other.json", there | {"sha256": "0" * 64})
-    artifacts.write_json(ZERO_SHOT / "older.json", {k: there[k] for k in ("sha256", "metrics")})
+    scored = {"sha256": artifacts.sha256_of(tmp_path / "data"), "splits": ["test", "valid"]}
+    scored |= {"seed": 0, "counts": {"personas": 1, "replies": 1}}
+    scored |= {"metrics": {"ppl": {"value": 12.5, "low": None, "high": None}}}
+    artifacts.write_json(ZERO_SHOT / "same.json", scored)
+    artifacts.write_json(ZERO_SHOT / "part.json", scored | {"splits": ["valid"]})
+    artifacts.write_json(ZERO_SHOT / "other.json", scored | {"sha256": "0" * 64})
+    artifacts.write_json(ZERO_SHOT / "older.json", {k: scored[k] for k in scored if k != "splits"})
     convai2(tmp_path / "data", out=tmp_path / "out.json")
     said = capsys.readouterr().out
     assert "same, zero-shot" in said

@@ -11,8 +11,10 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import hits_at_1, ppl
 from pipeline.evaluation.records.metric import percent, ratio
+from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.population import Population, observe, observed, skewed
+from pipeline.evaluation.studies.schemas import PersonaSums
 from pipeline.evaluation.studies.simulation import (
     Cell,
     Study,
@@ -61,16 +63,17 @@ def test_an_observed_population_is_the_personas_sums_and_its_truth_the_metric():
 
 def test_replies_that_one_variant_lacks_are_left_out_and_nothing_in_common_is_refused():
     content = observe(("a", "b"), variant(), variant()[:-1])
-    assert (content["personas"], content["replies"]) == (3, 5)
+    assert (content.personas, content.replies) == (3, 5)
     with pytest.raises(DataError, match="a and b share no held-out reply"):
         observe(("a", "b"), variant(), [full(dialogue_id="other")])
 
 
 def test_what_is_no_population_is_refused():
-    with pytest.raises(DataError, match="not the sums"):
-        observed({"sums": {}})
-    with pytest.raises(DataError, match="wit: not one of the metrics"):
-        observed({"variants": ["a", "b"], "personas": 1, "replies": 1, "sums": {"wit": [[], []]}})
+    with pytest.raises(DataError, match=r"sums.json: variants: not as its stage"):
+        parse(PersonaSums, {"sums": {}}, "sums.json")
+    content = {"variants": ["a", "b"], "personas": 1, "replies": 1, "sums": {"wit": [[], []]}}
+    with pytest.raises(DataError, match="wit: one of the metrics nats_per_token, ppl"):
+        observed(parse(PersonaSums, content, "sums.json"))
 
 
 def test_the_skewed_populations_have_the_skewness_that_they_are_named_after():

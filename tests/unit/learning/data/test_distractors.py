@@ -10,9 +10,9 @@ from pipeline.evaluation.metrics.ranking import hits_at_1_by_head
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import prediction
-from pipeline.learning.data.distractors import drawn
+from pipeline.learning.data.distractors import attaching
 from pipeline.learning.finetuning.plan import Support, plan
-from pipeline.learning.training.normal import gradient
+from pipeline.learning.training.supervised import gradient
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Finetune, Generate, MaxFolds, NextUtterance, Variant
 from pipeline.persona.task import Dialogue
@@ -45,7 +45,7 @@ def texts(learner, piece):
 
 def test_distractors_are_the_replys_own_wrong_candidates(learner):
     dialogue = with_candidates(1, gold=2)
-    (piece,) = drawn(OBJECTIVE, 0)(whole(learner.encoder.encode(dialogue)), 5)
+    (piece,) = attaching(OBJECTIVE, 0)(whole(learner.encoder.encode(dialogue)), 5)
     for turn, row, ids in zip(
         dialogue.turns, texts(learner, piece), piece.distractors, strict=True
     ):
@@ -56,17 +56,17 @@ def test_distractors_are_the_replys_own_wrong_candidates(learner):
 
 def test_a_draw_depends_on_seed_step_dialogue_and_turn_alone(learner):
     pieces = whole(learner.encoder.encode(with_candidates(1, size=20)))
-    attach = drawn(OBJECTIVE, 0)
-    assert attach(pieces, 3) == attach(pieces, 3) == drawn(OBJECTIVE, 0)(pieces, 3)
+    attach = attaching(OBJECTIVE, 0)
+    assert attach(pieces, 3) == attach(pieces, 3) == attaching(OBJECTIVE, 0)(pieces, 3)
     assert attach(pieces, 3) != attach(pieces, 4)
-    assert attach(pieces, 3) != drawn(OBJECTIVE, 1)(pieces, 3)
+    assert attach(pieces, 3) != attaching(OBJECTIVE, 1)(pieces, 3)
     half = [replace(pieces[0], spans=pieces[0].spans[1:])]
     assert attach(half, 3)[0].distractors == attach(pieces, 3)[0].distractors[1:]
 
 
 def test_where_the_true_reply_stands_changes_nothing(learner):
     found = [
-        drawn(OBJECTIVE, 0)(whole(learner.encoder.encode(with_candidates(1, gold=gold))), 0)
+        attaching(OBJECTIVE, 0)(whole(learner.encoder.encode(with_candidates(1, gold=gold))), 0)
         for gold in (0, 5)
     ]
     assert found[0] == found[1]
@@ -75,8 +75,8 @@ def test_where_the_true_reply_stands_changes_nothing(learner):
 def test_too_few_are_one_clear_line(learner):
     pieces = whole(learner.encoder.encode(with_candidates(1, size=3)))
     with pytest.raises(TrainingError, match=r"d1, turn 0: 2 distractors, .*candidates 4 needs 3"):
-        drawn(OBJECTIVE, 0)(pieces, 0)
-    assert drawn(None, 0)(pieces, 0) == pieces
+        attaching(OBJECTIVE, 0)(pieces, 0)
+    assert attaching(None, 0)(pieces, 0) == pieces
 
 
 def test_one_that_would_not_fit_is_cut_with_its_closing_token(learner):
@@ -114,7 +114,7 @@ def test_it_learns_four_dialogues_by_heart(make_learner, head):
     dialogues = [with_candidates(n, gold=n) for n in range(4)]
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
     optimizer = torch.optim.Adam(theta.values(), lr=0.01)
-    attach = drawn(objective, 0)
+    attach = attaching(objective, 0)
     pieces = [piece for d in dialogues for piece in whole(learner.encoder.encode(d))]
     before = _hits(learner, dialogues)
     for step in range(150):

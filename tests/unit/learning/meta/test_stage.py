@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.learning.meta import train
+from pipeline.learning.training.loop import Criterion
 from pipeline.params import Settings
 from stages import meta_train
 from tests.wiring.closure import ROOT
@@ -22,7 +23,7 @@ def asked(monkeypatch, make_learner):
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
-    monkeypatch.setattr(meta_train.Identity, "checkpoint", lambda self: None)
+    monkeypatch.setattr(meta_train.VariantRun, "checkpoint", lambda self: None)
     for module, name in ((train.maml, "meta_gradient"), (train.validation, "validate")):
 
         def noted(*args, _name=name, **kw):
@@ -31,9 +32,9 @@ def asked(monkeypatch, make_learner):
 
         monkeypatch.setattr(module, name, noted)
 
-    def run(theta, step, validate, schedule, **options):
-        step(theta, 0)
-        validate(theta)
+    def run(learned, step, validate, schedule, session):
+        step(learned, 0)
+        validate(learned)
         seen["schedule"] = schedule
         raise _StopError
 
@@ -47,11 +48,11 @@ def test_alpha_is_the_inner_rate_and_beta_the_outer(asked):
     seen, params = asked
     assert params.inner_lr != params.outer_lr
     for use in ("meta_gradient", "validate"):
-        assert seen[use].rates.lr == params.inner_lr
+        assert seen[use].lr == params.inner_lr
         assert seen[use].steps == params.inner_steps * params.inner_dialogues
     assert seen["schedule"].lr == params.outer_lr
     assert seen["schedule"].steps == params.outer_steps
 
 
 def test_early_stopping_watches_the_loss_after_adaptation(asked):
-    assert asked[0]["schedule"].criterion == "valid_adapted_loss"
+    assert asked[0]["schedule"].criterion == Criterion("valid_adapted_loss", "lowest")

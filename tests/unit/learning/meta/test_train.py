@@ -6,7 +6,9 @@ import torch
 
 from pipeline.learning.data.episodes import EncodedTask
 from pipeline.learning.meta import train
-from pipeline.learning.parallel import over_ranks, ranks
+from pipeline.learning.meta.over_ranks import SharedCheckpoint
+from pipeline.learning.parallel.ranks import Ranks
+from pipeline.learning.training.loop import Session
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml
 from tests.conftest import a_dialogue
@@ -36,8 +38,8 @@ def run(learner, settings, name, *, stop=None):
         if number == stop:
             raise KeyboardInterrupt
 
-    place = over_ranks.OneWriter(Checkpoint(name, {}), ranks.here())
-    return train.run(learner, settings, people(learner), seed=0, checkpoint=place, on_step=on_step)
+    session = Session(SharedCheckpoint(Checkpoint(name, {}), Ranks()), on_step)
+    return train.run(learner, settings, people(learner), Ranks(), seed=0, session=session)
 
 
 def test_rates_are_learned_and_kept(make_learner, tmp_path, monkeypatch):
@@ -71,7 +73,7 @@ def test_a_run_with_learned_rates_that_was_interrupted_ends_in_the_same_bits(
     make_learner, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    settings = params(learn_inner_lr=True, multi_step_loss=3)
+    settings = params(learn_inner_lr=True)
     whole, rates = run(make_learner(), settings, "whole")
     with contextlib.suppress(KeyboardInterrupt):
         run(make_learner(), settings, "cut", stop=3)

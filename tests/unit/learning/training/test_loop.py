@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.training.cost import Cost
-from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport, adaptation
-from pipeline.learning.training.loop import Schedule, run
+from pipeline.learning.training.cost import StepCost
+from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueReport, adaptation
+from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.loop import Criterion, Schedule, Session, run
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
 
@@ -22,38 +23,33 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
 
 
-def schedule(steps=20, patience=100, every=5, clip=1e9, warmup=0):
+def schedule(steps=20, patience=100, every=5, clip=1e9, warmup=0, best="lowest"):
     loop = Loop(
         warmup_steps=warmup,
         clip=clip,
         validate_every=every,
         patience=patience,
     )
-    return Schedule(lr=0.1, steps=steps, loop=loop, criterion="valid_adapted_loss")
+    return Schedule(lr=0.1, steps=steps, loop=loop, criterion=Criterion("valid_adapted_loss", best))
 
 
-def quadratic(theta, step):
+def quadratic(learned, step):
+    theta = learned.theta
     noise = torch.randn(2, generator=torch.Generator().manual_seed(step))
     loss = (theta["w"] - TARGET + 0.1 * noise).pow(2).sum()
     loss.backward()
-    return StepReport(None, loss.item(), None, 2, 1, Cost(10, 100))
+    return DialogueReport(None, loss.item(), None, 2, 1, StepCost(10, 100))
 
 
-def distance(theta):
-    value = (theta["w"].detach() - TARGET).pow(2).sum().item()
+def distance(learned):
+    value = (learned.theta["w"].detach() - TARGET).pow(2).sum().item()
     return adaptation((value, value / 2))
 
 
 def train(plan, step=quadratic, validate=distance, name="test"):
-    theta = {"w": torch.zeros(2)}
-    return run(
-        theta,
-        step,
-        validate,
-        plan,
-        checkpoint=Checkpoint(name, {"plan": repr(plan)}),
-        on_step=lambda *_: None,
-    )
+    checkpoint = Checkpoint(name, {"plan": repr(plan)})
+    start = Learned({"w": torch.zeros(2)})
+    return run(start, step, validate, plan, Session(checkpoint, lambda *_: None))
 
 
 def test_it_is_torch_adam_with_clipping_and_warm_up():
@@ -62,7 +58,7 @@ def test_it_is_torch_adam_with_clipping_and_warm_up():
     optimizer = torch.optim.Adam([reference], lr=0.1)
     for step in range(12):
         optimizer.zero_grad()
-        quadratic({"w": reference}, step)
+        quadratic(Learned({"w": reference}), step)
         torch.nn.utils.clip_grad_norm_([reference], 0.5)
         optimizer.param_groups[0]["lr"] = 0.1 * min(1, (step + 1) / 4)
         optimizer.step()
@@ -92,8 +88,8 @@ def test_the_best_theta_by_the_criterion_is_kept_and_patience_ends_the_run():
     values = iter([5.0, 4.0, 3.0, 6.0, 6.0, 6.0, 6.0, 6.0])
     seen = []
 
-    def validate(theta):
-        seen.append(theta["w"].detach().clone())
+    def validate(learned):
+        seen.append(learned.theta["w"].detach().clone())
         return adaptation((0.0, next(values)))
 
     trained = train(schedule(steps=100, patience=2), validate=validate)
@@ -106,18 +102,18 @@ def test_the_best_theta_by_the_criterion_is_kept_and_patience_ends_the_run():
 def test_a_killed_run_goes_on_to_the_same_bits(killed_at):
     whole = train(schedule(), name="whole")
 
-    def killed(theta, step):
+    def killed(learned, step):
         if step == killed_at:
             raise KeyboardInterrupt
-        return quadratic(theta, step)
+        return quadratic(learned, step)
 
     with pytest.raises(KeyboardInterrupt):
         train(schedule(), step=killed)
     resumed_steps = []
 
-    def counted(theta, step):
+    def counted(learned, step):
         resumed_steps.append(step)
-        return quadratic(theta, step)
+        return quadratic(learned, step)
 
     resumed = train(schedule(), step=counted)
     assert resumed_steps[0] == killed_at - killed_at % 5
@@ -127,9 +123,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(killed_at):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_loss_that_is_not_finite_ends_the_run(bad):
-    def step(theta, number):
-        report = quadratic(theta, number)
-        return report if number < 3 else StepReport(None, bad, None, 0, 0, Cost.zero())
+    def step(learned, number):
+        report = quadratic(learned, number)
+        return report if number < 3 else DialogueReport(None, bad, None, 0, 0, StepCost.zero())
 
     with pytest.raises(TrainingError, match=r"step 3: loss .* lower inner_lr"):
         train(schedule(), step=step)

@@ -10,7 +10,6 @@ from pipeline.model.checkpoint.checkpoint import (
     restore_optimizer,
     strip_prefix,
 )
-from pipeline.processes import fingerprint
 
 
 @pytest.fixture
@@ -118,31 +117,6 @@ def test_the_name_depends_on_stage_and_every_part(checkpoint):
         Checkpoint("train-transfer-0", {"params": "{}", "base": "ab"}),
     ]
     assert len({c.path for c in [checkpoint, *others]}) == 5
-
-
-@pytest.mark.parametrize("change", ["edit", "add", "rename"])
-def test_the_fingerprint_depends_on_the_code(tmp_path, monkeypatch, change):
-    for folder in ("pipeline/model", "stages"):
-        (tmp_path / folder).mkdir(parents=True)
-    source = tmp_path / "pipeline/model/gpt2.py"
-    source.write_text("a = 1\n")
-    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
-    before = fingerprint.fingerprint({})
-    if change == "edit":
-        source.write_text("a = 2\n")
-    elif change == "add":
-        (tmp_path / "stages/train.py").write_text("")
-    else:
-        source.rename(source.with_name("gpt.py"))
-    assert fingerprint.fingerprint({}) != before
-
-
-def test_files_that_are_no_code_do_not_count(tmp_path, monkeypatch):
-    (tmp_path / "stages").mkdir()
-    monkeypatch.setattr(fingerprint, "_PROJECT", tmp_path)
-    before = fingerprint.fingerprint({})
-    (tmp_path / "stages/notes.txt").write_text("x")
-    assert fingerprint.fingerprint({}) == before
 
 
 def test_without_dvc_the_working_directory_is_used(monkeypatch):

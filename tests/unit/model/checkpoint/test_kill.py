@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.errors import TrainingError
 from pipeline.learning.meta import maml
+from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
-from pipeline.learning.parallel.over_ranks import OneWriter
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.model.base.huggingface_folder import write_gpt2
 from pipeline.model.checkpoint.checkpoint import Checkpoint
@@ -123,7 +123,7 @@ def train_until(module, name, call):
     [
         ("pipeline.model.checkpoint.checkpoint", "write_tensors", 1),
         ("pipeline.model.checkpoint.checkpoint", "write_tensors", 2),
-        ("pipeline.learning.training.run", "save_theta", 1),
+        ("pipeline.learning.training.variant_run", "save_theta", 1),
     ],
     ids=["first checkpoint", "second checkpoint", "out"],
 )
@@ -181,7 +181,7 @@ def test_only_rank_0_writes(folder):
 
 def test_ranks_that_see_different_checkpoints_stop(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    shared = OneWriter(Checkpoint("x", {}), Ranks())
+    shared = SharedCheckpoint(Checkpoint("x", {}), Ranks())
     shared.save({"theta.w": torch.zeros(1)}, {"progress": {"step": 3}})
     assert shared.load() is not None
     monkeypatch.setattr(Ranks, "gather", lambda self, value: [value, None])

@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.learning.training.loop import Progress, Trained
-from pipeline.learning.training.run import save
+from pipeline.learning.training.loop import Trained, TrainingProgress
+from pipeline.learning.training.variant_run import save
 from pipeline.model.base.huggingface_folder import write_gpt2
 from pipeline.model.base.load import load_base
 from pipeline.model.export.plain_model import as_gpt2
@@ -19,7 +19,7 @@ from pipeline.params import Settings
 from stages.commands.export import export
 from tests.conftest import AXES, a_dialogue, tiny_gpt2
 from tests.equivalence.test_next_utterance import variant
-from tests.unit.learning.training.test_run import identity
+from tests.unit.learning.training.test_variant_run import a_run
 from tests.wiring.closure import ROOT
 
 
@@ -39,7 +39,7 @@ def trained(make_learner, tokenizer, tmp_path, monkeypatch):
         name: value + 0.1 * torch.randn(value.shape, generator=generator)
         for name, value in learner.theta.items()
     }
-    save(identity(), learner, Trained(moved, Progress()), {})
+    save(a_run(), learner, Trained(moved, TrainingProgress()), {})
     return learner, moved
 
 
@@ -88,7 +88,7 @@ def test_a_folder_that_is_there_is_left_alone(trained, tmp_path):
 def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
     learner = make_learner(variant("choice"))
     axes = {"name": "headed", "variant": variant("choice")}
-    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    save(replace(a_run(), **axes), learner, Trained(learner.theta, TrainingProgress()), {})
     export("headed", tmp_path / "out")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert torch.equal(model.transformer.wpe.weight, learner.theta["wpe.weight"])
@@ -98,7 +98,7 @@ def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
 def test_adapters_are_refused_by_name(trained, make_learner, tmp_path):
     learner = make_learner("extra_place")
     axes = {"name": "extra_place", "variant": AXES["extra_place"]}
-    save(replace(identity(), **axes), learner, Trained(learner.theta, Progress()), {})
+    save(replace(a_run(), **axes), learner, Trained(learner.theta, TrainingProgress()), {})
     with pytest.raises(ModelError, match="extra_place: has adapters, which a GPT-2's folder"):
         export("extra_place", tmp_path / "out")
 

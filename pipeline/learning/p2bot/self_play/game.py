@@ -1,17 +1,19 @@
-"""P² Bot's self-play: policy gradient on conversations, with supervised steps between.
+"""A step of P² Bot's self-play: a game, which is a policy gradient on conversations.
 
 Both sides speak by the same θ; only the first side's utterances are learned from. The rollouts are
-sampled without gradients and then read once more, with gradients, for their probability.
+sampled without gradients and then read once more, with gradients, for their probability. Some
+steps are supervised ones instead.
 
 R rollouts, T utterances of each side.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from pipeline.learning.data.episodes import generator
+from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.p2bot.meetings import meeting
 from pipeline.learning.p2bot.self_play.conversations import (
     FIRST,
@@ -23,9 +25,9 @@ from pipeline.learning.p2bot.self_play.conversations import (
 )
 from pipeline.learning.p2bot.self_play.judges import Judges, mean_by_span
 from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss
-from pipeline.learning.training import loop
-from pipeline.learning.training.cost import Cost
-from pipeline.learning.training.history import Report
+from pipeline.learning.training.cost import StepCost
+from pipeline.learning.training.history import StepReport
+from pipeline.learning.training.supervised import SupervisedStep
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece, collate
 from pipeline.params import SelfPlay
@@ -34,40 +36,38 @@ from pipeline.persona.task import PersonaTask
 
 COLUMNS = (
     "step",
-    "supervised",  # 1: a batch of recorded replies in the place of an episode
+    "supervised",  # 1: a batch of recorded replies in the place of a game
     "loss",  # that moved θ
-    "reward",  # the first side's mean total; the persona reward in it is scaled in each episode
+    "reward",  # the first side's mean total; the persona reward in it is scaled in each game
     "language",  # each reward's mean over the first side's utterances, before weighing
     "coherence",
     "persona",  # max_p M[u, p], before discounting and scaling
     "penalty",
     "reward_std",  # of the total over rollouts, mean over turns
     "reply_length",  # tokens
-    "distinct_2",  # share of distinct bigrams in an episode
+    "distinct_2",  # share of distinct bigrams in a game
     "grad_norm",  # before clipping
     "theta_change",  # ‖θ - θ_0‖ after the step
-    "valid_reward",  # as `reward`, on fixed meetings, persona scaled as the transmitter's there
+    "valid_reward",  # as `reward`, on fixed meetings, persona scaled by the transmitter's range
     "valid_language",
     "valid_coherence",
     "valid_persona",
     "valid_penalty",
     "valid_reply_length",
     "valid_distinct_2",
-    "valid_nll",  # of valid's recorded replies, nats per token, closing tokens included
+    "valid_nll",  # of the recorded replies of split valid, nats per token, closing tokens included
 )
-
-Supervised = Callable[[loop.Theta, int], Report]
 
 
 @dataclass(frozen=True)
 class SelfPlayReport:
-    """What one step did, besides adding its gradient."""
+    """A step of self-play: what it did besides adding its gradient."""
 
     loss: float
     columns: Mapping[str, float | None]
     replies: int
     outer_replies: int
-    cost: Cost
+    cost: StepCost
 
     def row(self) -> dict[str, float | None]:
         """Return the history's columns."""
@@ -84,8 +84,8 @@ class Game:
     params: SelfPlay
     seed: int
 
-    def step(self, theta: loop.Theta, number: int, supervised: Supervised) -> Report:
-        """Add the gradient of one episode, or of one supervised step, to `theta`'s `.grad`."""
+    def step(self, theta: Theta, number: int, supervised: SupervisedStep) -> StepReport:
+        """Add the gradient of one game, or of one supervised step, to the `.grad` of θ's leaves."""
         draw = generator(self.seed, "self-play", number)
         if draw.random() < self.params.supervised_probability:
             report = supervised(theta, number)
@@ -104,10 +104,10 @@ class Game:
         columns = {"supervised": 0, **summary(rewards, perceived, talks)}
         return SelfPlayReport(loss.item(), columns, replies, replies, self._cost(talks, pieces))
 
-    def _cost(self, talks: Sequence[Talk], pieces: Sequence[Piece]) -> Cost:
-        """Count speaking and learning; the judges are not part of the variant."""
+    def _cost(self, talks: Sequence[Talk], pieces: Sequence[Piece]) -> StepCost:
+        """Count speaking and learning, not the judges: they are no part of the variant."""
         spoken = [*pieces, *pieces_of(self.learner, talks, SECOND)]
-        return Cost.reading(self.learner, spoken) + Cost.plain(self.learner, pieces)
+        return StepCost.reading(self.learner, spoken) + StepCost.plain(self.learner, pieces)
 
 
 def pieces_of(learner: Learner, talks: Sequence[Talk], own: int) -> list[Piece]:
@@ -116,7 +116,7 @@ def pieces_of(learner: Learner, talks: Sequence[Talk], own: int) -> list[Piece]:
     return [Piece(window, window.spans) for window in windows]
 
 
-def utterance_nll(learner: Learner, theta: loop.Theta, pieces: Sequence[Piece]) -> Tensor:
+def utterance_nll(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> Tensor:
     """Return each utterance's NLL per token under θ, (R, T), nats; with gradients.
 
     By the model's own distribution: temperature, top-k and the block of bigrams are not applied,

@@ -2,14 +2,19 @@
 
 import pytest
 
-from pipeline.evaluation.scoring.adaptation import adaptation
-from pipeline.evaluation.statistics.bootstrap import Bootstrap, Estimate
-from pipeline.evaluation.statistics.verdict import verdict
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.scoring.verdict import verdict
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.prediction_builder import a_prediction
+from tests.unit.evaluation.scoring.test_adaptation import adaptation
+
+
+def estimate(value, low, high):
+    return Estimate(value=value, low=low, high=high)
 
 
 def around(value, half=0.1):
-    return Estimate(value, value - half, value + half)
+    return estimate(value, value - half, value + half)
 
 
 @pytest.mark.parametrize(
@@ -18,11 +23,11 @@ def around(value, half=0.1):
         (around(-0.5), around(0.9), None, "harmful"),
         (around(0.05), around(0.9), None, "not distinguishable from none"),
         (around(-0.05), None, None, "not distinguishable from none"),
-        (Estimate(0.1, 0.0, 0.2), around(0.9), None, "not distinguishable from none"),
-        (Estimate(-0.1, -0.2, 0.0), around(0.9), None, "not distinguishable from none"),
+        (estimate(0.1, 0.0, 0.2), around(0.9), None, "not distinguishable from none"),
+        (estimate(-0.1, -0.2, 0.0), around(0.9), None, "not distinguishable from none"),
         (
-            Estimate(0.5, None, None),
-            Estimate(0.5, None, None),
+            estimate(0.5, None, None),
+            estimate(0.5, None, None),
             None,
             "not distinguishable from none",
         ),
@@ -33,8 +38,8 @@ def around(value, half=0.1):
         (around(0.5), around(0.45), around(0.9), "personal"),
         (around(0.5), around(0.6), around(1.2), "personal"),  # a stranger's dialogues hurt
         (around(0.5), around(0.25), around(0.5), "partly personal"),
-        (around(0.5), around(0.3), Estimate(0.6, 0.5, 0.7), "partly personal"),
-        (around(0.5), around(0.2), Estimate(0.4, 0.3, 0.5), "partly personal"),
+        (around(0.5), around(0.3), estimate(0.6, 0.5, 0.7), "partly personal"),
+        (around(0.5), around(0.2), estimate(0.4, 0.3, 0.5), "partly personal"),
     ],
 )
 def test_each_rule(gain, gap, share, expected):

@@ -19,11 +19,11 @@ from pipeline.evaluation.statistics.bootstrap import LEVEL, generator
 EXACT_UP_TO = 12  # personas; 4,096 sign patterns
 POWER = 0.8
 
-# Sums in different order may differ in the last bits; a pattern that gives the observed mean
-# again must count as one.
+# Sums in different order may differ in the last bits. A pattern that gives the observed mean again
+# must count as extreme.
 _TOLERANCE = 1e-12
 
-# Further out scipy's inverse of the noncentral t is inexact, and from 2e5 on it may not return.
+# Beyond this t scipy's inverse of the noncentral t is inexact, and from 2e5 on it may not return.
 _LARGEST_T = 1e4
 
 
@@ -37,9 +37,9 @@ class EffectSize:
 
 
 def effect_size(differences: Array) -> EffectSize | None:
-    """Return d_z of paired differences, (p,); null where they vary by hardly more than rounding.
+    """Return d_z of paired differences, (p,); null if they vary by hardly more than rounding.
 
-    That is where the mean is so many standard errors from 0 that its t is over _LARGEST_T.
+    Then the mean is so many standard errors from 0 that its t is over _LARGEST_T.
     """
     size = len(differences)
     if size < 2 or np.ptp(differences) <= _TOLERANCE * np.max(np.abs(differences)):
@@ -58,23 +58,23 @@ def effect_size(differences: Array) -> EffectSize | None:
 def detectable(differences: Array, alpha: float, *, permutations: int) -> float | None:
     """Return the smallest mean difference that such a sample shows, in the metric's unit.
 
-    That is `detectable_effect_size` times the differences' standard deviation; null for one
+    That is `detectable_effect_size` times the differences' standard deviation. It is null for one
     persona, or where the test cannot reach `alpha`.
     """
-    found = detectable_effect_size(len(differences), alpha, permutations=permutations)
-    return None if found is None else found * float(np.std(differences, ddof=1))
+    size = detectable_effect_size(len(differences), alpha, permutations=permutations)
+    return None if size is None else size * float(np.std(differences, ddof=1))
 
 
 def detectable_effect_size(personas: int, alpha: float, *, permutations: int) -> float | None:
     """Return the smallest d_z that a two-sided test at `alpha` finds in POWER of all samples.
 
-    By the power of the paired t test, which sign flips reach (docs/statistics.md). Null for one
-    persona, or where the test cannot reach `alpha`.
+    It is computed by the power of the paired t test, which sign flips reach (docs/statistics.md).
+    It is null for one persona, or where the test cannot reach `alpha`.
 
     Args:
         personas: of the sample.
         alpha: after correction, so 0.05 / m for Holm's first step over m tests.
-        permutations: as in `sign_flip_p`, which cannot give a p-value below 1 / (1 + that).
+        permutations: as in `sign_flip_p`, whose p-value is at least 1 / (1 + permutations).
     """
     if personas < 2 or smallest_p(personas, permutations) >= alpha:
         return None
@@ -90,13 +90,13 @@ def smallest_p(personas: int, permutations: int) -> float:
 def sign_flip_p(differences: Array, *, permutations: int, seed: int) -> float:
     """Return the two-sided p-value of a mean difference of 0 under exchangeable signs.
 
-    All sign patterns for EXACT_UP_TO personas or fewer; otherwise `permutations` drawn ones, the
-    observed pattern counted among them, so that p is never 0.
+    For EXACT_UP_TO personas or fewer it counts all sign patterns. Otherwise it draws `permutations`
+    patterns and counts the observed one among them, so that p is never 0.
 
     Args:
         differences: one per persona, (p,).
         permutations: drawn patterns.
-        seed: of the draws; the same patterns for every test with as many personas.
+        seed: of the draws; every test with as many personas draws the same patterns.
     """
     exact = len(differences) <= EXACT_UP_TO
     signs = _all_signs(len(differences)) if exact else _signs(len(differences), permutations, seed)

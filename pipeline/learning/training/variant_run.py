@@ -1,4 +1,8 @@
-"""One training run from records to files: what the stages that train a variant share."""
+"""One training run of a variant from records to files: what its stages share.
+
+`start` builds the learner, `load_tasks` reads the tasks, `VariantRun.checkpoint` keeps the run's
+state, `save` writes `models/VARIANT/seed-SEED/`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ from pipeline import artifacts
 from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import EncodedTask, encode_tasks
 from pipeline.learning.training.history import history_csv
-from pipeline.learning.training.loop import Progress, Trained
+from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.language_model import Attention, Precision
@@ -21,7 +25,7 @@ from pipeline.processes.device import best_device, use_threads
 
 
 @dataclass(frozen=True)
-class Identity:
+class VariantRun:
     """Which run this is: stage, variant, seed and the values in force."""
 
     method: str  # the stage's name
@@ -30,7 +34,7 @@ class Identity:
     variant: Variant
     adapters: Adapters
     params: StageParams
-    inputs: tuple[Path, ...] = ()  # folders that are read besides tasks and base
+    inputs: tuple[Path, ...] = ()  # folders that the run reads besides tasks and base
 
     def checkpoint(self) -> Checkpoint:
         """Return the run's checkpoint, keyed by values, inputs and code."""
@@ -44,24 +48,28 @@ class Identity:
         return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
 
 
+def read_tasks(split: str) -> list[PersonaTask]:
+    """Read one split's tasks."""
+    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+
+
 def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
     """Read and encode one split's tasks."""
-    path = artifacts.tasks_file(split)
-    return encode_tasks(artifacts.read_records(path, PersonaTask, made_by="tasks"), learner.encoder)
+    return encode_tasks(read_tasks(split), learner.encoder)
 
 
-def start(identity: Identity, attention: Attention, precision: Precision) -> Learner:
+def start(run: VariantRun, attention: Attention, precision: Precision) -> Learner:
     """Build the run's learner on this machine's device.
 
     Raises:
         TrainingError: the variant was trained by the other method, which this would replace.
     """
-    _refuse_other_method(identity)
+    _refuse_other_method(run)
     learner = build_learner(
-        identity.variant,
-        identity.adapters,
+        run.variant,
+        run.adapters,
         load_base(artifacts.BASE),
-        seed=identity.seed,
+        seed=run.seed,
         attention=attention,
         device=best_device(),
     )
@@ -70,39 +78,39 @@ def start(identity: Identity, attention: Attention, precision: Precision) -> Lea
     return learner
 
 
-def _refuse_other_method(identity: Identity) -> None:
-    """Look at what an earlier run left; of another schema it may be, for it is to be replaced."""
-    folder = artifacts.model_dir(identity.name, identity.seed)
+def _refuse_other_method(run: VariantRun) -> None:
+    """Compare with the stage that an earlier run has recorded, under an old schema perhaps."""
+    folder = artifacts.model_dir(run.name, run.seed)
     path = folder / "variant.json"
     if not path.is_file():
         return
-    made_by = f"{identity.method} {identity.name} {identity.seed}"
+    made_by = f"{run.method} {run.name} {run.seed}"
     method = artifacts.read_json(path, made_by=made_by).get("method")
-    if method not in (None, identity.method):
+    if method not in (None, run.method):
         raise TrainingError(
-            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that, "
-            f"or delete the folder to have {identity.method} write it"
+            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that "
+            f"stage, or delete the folder to have {run.method} write it"
         )
 
 
 def save(
-    identity: Identity,
+    run: VariantRun,
     learner: Learner,
     trained: Trained,
     tasks: Mapping[str, Sequence[EncodedTask]],
     inner_rates: Mapping[str, float | None] | None = None,
 ) -> Path:
-    """Write `models/VARIANT/seed-SEED/` as a whole; return it.
+    """Write `models/VARIANT/seed-SEED/` as a whole; return the folder.
 
     Args:
-        identity: which run.
-        learner: f, as the run was started.
+        run: which run.
+        learner: f, as `start` returned it.
         trained: θ and how it came about.
-        tasks: of each split that was read.
-        inner_rates: what fine-tuning is to move, and learned rates; null: all of θ.
+        tasks: of each split that the run has read.
+        inner_rates: what fine-tuning must know (`InnerLoop.rates_for_finetuning`).
     """
-    folder = artifacts.model_dir(identity.name, identity.seed)
-    record = _record(identity, learner, trained.progress, tasks, inner_rates)
+    folder = artifacts.model_dir(run.name, run.seed)
+    record = _record(run, learner, trained.progress, tasks, inner_rates)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         save_theta(trained.theta, partial)
@@ -112,25 +120,25 @@ def save(
 
 
 def _record(
-    identity: Identity,
+    run: VariantRun,
     learner: Learner,
-    progress: Progress,
+    progress: TrainingProgress,
     tasks: Mapping[str, Sequence[EncodedTask]],
     inner_rates: Mapping[str, float | None] | None,
 ) -> VariantFile:
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
     return VariantFile(
-        name=identity.name,
-        method=identity.method,
-        seed=identity.seed,
-        axes=identity.variant,
-        adapters=identity.adapters,
+        name=run.name,
+        method=run.method,
+        seed=run.seed,
+        axes=run.variant,
+        adapters=run.adapters,
         trained_parameters=sum(sizes[name] for name in learner.theta),
         all_parameters=sum(sizes.values()),
-        dialogues={split: len(_dialogues(those)) for split, those in tasks.items()},
+        dialogues={split: len(_dialogues(encoded)) for split, encoded in tasks.items()},
         over_context={
-            split: sum(len(windows) > 1 for windows in _dialogues(those))
-            for split, those in tasks.items()
+            split: sum(len(windows) > 1 for windows in _dialogues(encoded))
+            for split, encoded in tasks.items()
         },
         inner_rates=None if inner_rates is None else dict(inner_rates),
         steps=progress.step,

@@ -15,10 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.learning.data.episodes import generator
+from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.p2bot.meetings import Example, Voice, example, sentence_pool
 from pipeline.learning.p2bot.receiver.network import Receiver, relevance, soft_score
 from pipeline.learning.training import loop
-from pipeline.learning.training.cost import Cost
+from pipeline.learning.training.cost import StepCost
+from pipeline.learning.training.learned import Learned
 from pipeline.params import ReceiverTraining
 
 
@@ -36,16 +38,16 @@ _AT_ONCE = 512  # sentences in a pass that only reads
 
 @dataclass(frozen=True)
 class ReceiverReport:
-    """What one step did, besides adding its gradient."""
+    """A step of the receiver's training: what it did besides adding its gradient."""
 
     loss: float
     tau: float
     replies: int
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> StepCost:
         """Not counted: the receiver is no variant, and its cost is compared with none."""
-        return Cost.zero()
+        return StepCost.zero()
 
     @property
     def outer_replies(self) -> int:
@@ -85,9 +87,9 @@ def texts_of(batch: Sequence[Example]) -> list[str]:
     return list(dict.fromkeys(said))
 
 
-def texts_of_voices(those: Sequence[Voice]) -> list[str]:
+def texts_of_voices(voices: Sequence[Voice]) -> list[str]:
     """Return the distinct sentences of some voices, in order."""
-    said = (text for one in those for part in (one.utterances, one.persona) for text in part)
+    said = (text for one in voices for part in (one.utterances, one.persona) for text in part)
     return list(dict.fromkeys(said))
 
 
@@ -104,7 +106,7 @@ def sparsity(matrix: Tensor) -> Tensor:
 
 def gradient(
     receiver: Receiver,
-    theta: loop.Theta,
+    theta: Theta,
     batch: Sequence[Example],
     params: ReceiverTraining,
     tau: float,
@@ -124,21 +126,21 @@ def gradient(
 
 @torch.no_grad()
 def validate(
-    receiver: Receiver, theta: loop.Theta, examples: Sequence[Example], params: ReceiverTraining
+    receiver: Receiver, theta: Theta, examples: Sequence[Example], params: ReceiverTraining
 ) -> dict[str, float]:
     """Return the margin loss and Hits@1 (percent) of examples, τ at its end; a tie is no hit."""
     texts = texts_of(examples)
     chunks = [texts[i : i + _AT_ONCE] for i in range(0, len(texts), _AT_ONCE)]
     embedded = Embedded(torch.cat([receiver.embed(theta, chunk) for chunk in chunks]), texts)
     scores = [soft_score(embedded.matrix(one), params.tau_max) for one in examples]
-    hits = sum(bool((found[0] > found[1:]).all()) for found in scores)
-    loss = sum(margin_loss(found, params.margin).item() for found in scores)
+    hits = sum(bool((own[0] > own[1:]).all()) for own in scores)
+    loss = sum(margin_loss(own, params.margin).item() for own in scores)
     return {"valid_loss": loss / len(scores), "valid_hits_at_1": 100 * hits / len(scores)}
 
 
-def valid_examples(those: Sequence[Voice], params: ReceiverTraining) -> list[Example]:
+def valid_examples(voices: Sequence[Voice], params: ReceiverTraining) -> list[Example]:
     """Return every valid voice with its strangers, the same for all seeds and steps."""
-    pool = sentence_pool(those)
+    pool = sentence_pool(voices)
     return [
         example(
             voice,
@@ -146,46 +148,49 @@ def valid_examples(those: Sequence[Voice], params: ReceiverTraining) -> list[Exa
             negatives=params.valid_negatives,
             draw=generator(0, "receiver-valid", number),
         )
-        for number, voice in enumerate(those)
+        for number, voice in enumerate(voices)
     ]
 
 
 def run(
     receiver: Receiver,
     params: ReceiverTraining,
-    those: Mapping[str, Sequence[Voice]],
+    voices: Mapping[str, Sequence[Voice]],
     *,
     seed: int,
-    checkpoint: loop.Kept,
-    on_step: loop.OnStep,
+    session: loop.Session,
 ) -> loop.Trained:
     """Train the receiver on the voices of split train; keep the best by Hits@1 on split valid.
+
+    Args:
+        receiver: the sentence encoder; its projection is set anew.
+        params: section `receiver`.
+        voices: of splits train and valid.
+        seed: of the batches and of strangers' personas.
+        session: keeps the run's state, is told of every step.
 
     Raises:
         DataError: there are too few persona sentences to draw strangers' personas from.
         TrainingError: a loss is not finite.
     """
-    pool = sentence_pool(those["train"])
-    valid = valid_examples(those["valid"], params)
+    pool = sentence_pool(voices["train"])
+    valid = valid_examples(voices["valid"], params)
 
-    def step(theta: loop.Theta, number: int) -> ReceiverReport:
+    def step(learned: Learned, number: int) -> ReceiverReport:
         draw = generator(seed, "receiver", number)
         batch = [
             example(voice, pool, negatives=params.negatives, draw=draw)
-            for voice in draw.choices(those["train"], k=params.batch_size)
+            for voice in draw.choices(voices["train"], k=params.batch_size)
         ]
         tau = sharpness(number * params.batch_size, params)
-        return gradient(receiver, theta, batch, params, tau)
+        return gradient(receiver, learned.theta, batch, params, tau)
 
-    receiver.whiten(texts_of_voices(those["train"]))
-    schedule = loop.Schedule(
-        params.lr, params.steps, params, "valid_hits_at_1", highest=True, columns=COLUMNS
-    )
+    receiver.whiten(texts_of_voices(voices["train"]))
+    criterion = loop.Criterion("valid_hits_at_1", "highest")
     return loop.run(
-        receiver.theta,
+        Learned(receiver.theta),
         step,
-        lambda theta: validate(receiver, theta, valid, params),
-        schedule,
-        checkpoint=checkpoint,
-        on_step=on_step,
+        lambda learned: validate(receiver, learned.theta, valid, params),
+        loop.Schedule(params.lr, params.steps, params, criterion, COLUMNS),
+        session,
     )

@@ -5,9 +5,9 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.learning.data.episodes import encode_tasks
-from pipeline.learning.training import run as training_run
-from pipeline.learning.training.loop import Progress, Trained
-from pipeline.learning.training.run import Identity, save, start
+from pipeline.learning.training import variant_run
+from pipeline.learning.training.loop import Trained, TrainingProgress
+from pipeline.learning.training.variant_run import VariantRun, save, start
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.trained import load
@@ -24,14 +24,14 @@ def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def identity(method="train"):
+def a_run(method="train"):
     params = Settings.load(ROOT / "presets/embedded.yaml").view(TrainParams)
     adapters = Adapters(bottleneck=4, init_std=0.3)
-    return Identity(method, "in_place", 0, AXES["in_place"], adapters, params)
+    return VariantRun(method, "in_place", 0, AXES["in_place"], adapters, params)
 
 
 def saved(learner, tasks):
-    return save(identity(), learner, Trained(learner.theta, Progress()), tasks)
+    return save(a_run(), learner, Trained(learner.theta, TrainingProgress()), tasks)
 
 
 def test_dialogues_longer_than_the_context_are_counted(make_learner, tokenizer):
@@ -48,16 +48,16 @@ def test_dialogues_longer_than_the_context_are_counted(make_learner, tokenizer):
 def test_the_other_methods_variant_is_not_replaced(make_learner):
     saved(make_learner(), {})
     with pytest.raises(TrainingError, match=r"seed-0 was made by stage train.* meta_train write"):
-        start(identity("meta_train"), "eager", "float32")
+        start(a_run("meta_train"), "eager", "float32")
 
 
 @pytest.mark.parametrize("left", [{"method": "train", "more": 1}, {}])
 def test_a_run_replaces_what_an_earlier_schema_wrote(make_learner, monkeypatch, left):
     """The same command would otherwise fail until the folder is deleted by hand."""
     artifacts.write_json(artifacts.model_dir("in_place", 0) / "variant.json", left)
-    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(training_run, "load_base", lambda _: None)
-    assert start(identity(), "eager", "float32").theta
+    monkeypatch.setattr(variant_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(variant_run, "load_base", lambda _: None)
+    assert start(a_run(), "eager", "float32").theta
     with pytest.raises(ModelError, match=r"not a variant.json .*`meta_train in_place 0` again"):
         read_variant("in_place", 0, made_by="meta_train in_place 0")
 
@@ -67,14 +67,14 @@ def test_the_other_methods_is_not_replaced_in_an_earlier_schema_either():
         artifacts.model_dir("in_place", 0) / "variant.json", {"method": "meta_train"}
     )
     with pytest.raises(TrainingError, match=r"seed-0 was made by stage meta_train"):
-        start(identity(), "eager", "float32")
+        start(a_run(), "eager", "float32")
 
 
 def test_the_same_method_may_train_again(make_learner, monkeypatch):
     saved(make_learner(), {})
-    monkeypatch.setattr(training_run, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(training_run, "load_base", lambda _: None)
-    assert start(identity(), "eager", "float32").theta
+    monkeypatch.setattr(variant_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(variant_run, "load_base", lambda _: None)
+    assert start(a_run(), "eager", "float32").theta
 
 
 def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
@@ -102,7 +102,7 @@ def test_an_untrained_variant_is_named():
 def test_what_the_inner_loop_learned_comes_back_with_the_variant(make_learner, monkeypatch):
     rates = {"special.weight": 0.1 / 3, "wte.weight": None}
     learner = make_learner()
-    save(identity(), learner, Trained(learner.theta, Progress()), {}, rates)
+    save(a_run(), learner, Trained(learner.theta, TrainingProgress()), {}, rates)
     monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
     monkeypatch.setattr(load, "load_base", lambda _: None)
     assert load_variant("in_place", 0).inner_rates == rates

@@ -1,37 +1,25 @@
-"""One word on a variant's adaptation, so that no gain is read as personal that is not. No torch.
+"""The verdict on a variant's adaptation: no gain is called personal that is not. No torch.
 
-It rests on 95 % intervals over personas alone, those that `adaptation.py` reports.
+The verdict rests on the 95 % intervals over personas alone that `adaptation.py` reports.
 """
 
-from typing import Literal
+from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.details import Verdict
 
-from pipeline.evaluation.statistics.bootstrap import Estimate
-
-
-Verdict = Literal[
-    "none",
-    "harmful",
-    "not distinguishable from none",
-    "gain without swap control",
-    "mostly not personal",
-    "not distinguishable from a stranger's",
-    "partly personal",
-    "personal",
-]
 
 HALF = 0.5
 
 
 def verdict(gain: Estimate, swap_gap: Estimate | None, share: Estimate | None) -> Verdict:
-    """Say what a fine-tuning was, by the first rule that holds.
+    """Return the verdict on a fine-tuning, by the first rule that holds.
 
     1. harmful: the gain's interval lies below 0.
-    2. not distinguishable from none: it does not lie above 0, or there is no interval.
-    3. gain without swap control: nobody's support but the person's own was tried.
+    2. not distinguishable from none: the gain's interval does not lie above 0, or there is none.
+    3. gain without swap control: no stranger's support was tried.
     4. mostly not personal: the personal share's interval lies below a half.
     5. not distinguishable from a stranger's: the swap gap's interval does not lie above 0.
     6. personal: the personal share's interval lies above a half.
-    7. partly personal: it holds a half.
+    7. partly personal: the personal share's interval holds a half.
 
     ("none" is for a headline epoch of 0, where nothing was fine-tuned.)
 

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError, PipelineError
-from pipeline.learning.data.episodes import encode_tasks, generator, reply_batch
+from pipeline.learning.data.episodes import encode_tasks, generator
 from pipeline.learning.p2bot.meetings import Meeting, meeting
 from pipeline.learning.p2bot.receiver.network import Receiver, relevance
-from pipeline.learning.p2bot.self_play import training
+from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.p2bot.self_play.conversations import FIRST, SECOND, distinct_2, play
-from pipeline.learning.p2bot.self_play.episode import COLUMNS, Game, pieces_of, utterance_nll
+from pipeline.learning.p2bot.self_play.game import COLUMNS, Game, pieces_of, utterance_nll
 from pipeline.learning.p2bot.self_play.judges import Judges, head_of
 from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss, returns, value_range
-from pipeline.learning.training import normal
 from pipeline.learning.training.history import history_csv
+from pipeline.learning.training.loop import Session
+from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.language_model import LanguageModel
@@ -73,13 +74,7 @@ def make_game(make_learner, tokenizer):
 
 def supervised(game):
     encoded = encode_tasks(TASKS, game.learner.encoder)
-    dialogues = [dialogue for task in encoded for dialogue in task.dialogues]
-
-    def step(theta, number):
-        pieces = reply_batch(dialogues, size=3, seed=0, step=number)
-        return normal.gradient(game.learner, theta, pieces)
-
-    return step
+    return supervised_step(game.learner, encoded, batch_size=3, seed=0)
 
 
 def leaves(game):
@@ -87,15 +82,14 @@ def leaves(game):
 
 
 def run(game, name="self-play", stop_after=None):
-    encoded = encode_tasks(TASKS[:1], game.learner.encoder)
-    validation = training.Validation(game, TASKS, encoded)
+    parts = {"train": TASKS, "valid": TASKS[:1]}
+    encoded = {split: encode_tasks(tasks, game.learner.encoder) for split, tasks in parts.items()}
 
     def on_step(number, _):
         if number == stop_after:
             raise PipelineError("killed")
 
-    checkpoint = Checkpoint(name, {})
-    return training.run(game, validation, supervised(game), checkpoint=checkpoint, on_step=on_step)
+    return train.run(game, TASKS, encoded, Session(Checkpoint(name, {}), on_step))
 
 
 def test_sides_speak_in_turn_and_both_within_the_limit(make_game):
@@ -242,7 +236,7 @@ def test_history_has_every_column_and_validation_starts_with_the_transmitter(mak
 
 def test_validation_scales_by_the_transmitters_own_range(make_game):
     game = make_game()
-    validation = training.Validation(game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder))
+    validation = train.Validation(game, TASKS, encode_tasks(TASKS[:1], game.learner.encoder))
     theta = {name: 1.3 * value for name, value in game.learner.theta.items()}
     span, talks = [], []
     for one in (game.learner.theta, theta):

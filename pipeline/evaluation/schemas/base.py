@@ -1,0 +1,77 @@
+"""The base of every file's model, the estimate that most of them hold, and how a file is read."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import artifacts
+from pipeline.artifacts import Content
+from pipeline.errors import DataError
+
+
+class Schema(BaseModel):
+    """A JSON object that a stage writes.
+
+    A field with a default may be absent from the file. A field that may be null and has no default
+    is always in the file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    def content(self) -> Content:
+        """Return the object as `artifacts.write_json` takes it: without fields that are absent."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def set_fields(self) -> dict[str, Any]:
+        """Return the fields that are not absent, to build a larger object from."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Excerpt(BaseModel):
+    """The part that a reader needs of a file that holds more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Estimate(Schema):
+    """A number with its 95 % intervals, in the number's own unit.
+
+    `low` and `high` are null for a single persona. The crossed bounds are absent where training
+    seeds are not looked at, and null where there are fewer than two of them.
+    """
+
+    value: float
+    low: float | None  # over other personas
+    high: float | None
+    crossed_low: float | None = None  # over other personas and other training seeds
+    crossed_high: float | None = None
+
+
+Estimates = dict[str, Estimate | None]  # by metric; null where records lack what a metric needs
+Count = Annotated[int, Field(ge=0)]
+
+Read = TypeVar("Read", bound=BaseModel)
+
+
+def read(path: Path, schema: type[Read], *, made_by: str) -> Read:
+    """Read a JSON file as its schema; `made_by` names the stage that writes it.
+
+    Raises:
+        MissingFileError: the file does not exist.
+        DataError: the file is not JSON, or not as `schema` describes it.
+    """
+    return parse(schema, artifacts.read_json(path, made_by=made_by), path)
+
+
+def parse(schema: type[Read], content: object, origin: object) -> Read:
+    """Return a file's content as `schema`.
+
+    Raises:
+        DataError: a field is missing, unknown or of another type; names the file and the field.
+    """
+    try:
+        return schema.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(f"{origin}: {where}: not as its stage writes it; run it again") from error

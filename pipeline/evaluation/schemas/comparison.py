@@ -1,0 +1,109 @@
+"""What stage `compare` writes: `metrics/details/comparison.json`; see docs/statistics.md."""
+
+from typing import Literal
+
+from pipeline.evaluation.schemas.base import Count, Estimate, Schema
+
+
+NOT_DISTINGUISHABLE: Literal["not distinguishable"] = "not distinguishable"
+
+LevelVerdict = Literal["better", "worse", "not distinguishable"]
+AdaptationVerdict = Literal["larger", "smaller", "not distinguishable"]
+
+
+class OverSeeds(Schema):
+    """A paired test that covers other personas and other training seeds."""
+
+    seeds: list[int]  # that both variants have
+    difference: Estimate  # a - b
+    p: float
+    p_holm: float  # Holm over the tests of the family that have seeds
+    verdict: LevelVerdict
+
+
+class Interval(Schema):
+    """The two ends of a 95 % interval."""
+
+    low: float
+    high: float
+
+
+class Detectable(Schema):
+    """The smallest mean differences that such a sample shows in 80 % of cases.
+
+    Null where the test cannot reach the level.
+    """
+
+    uncorrected: float | None  # at alpha
+    holm_first_step: float | None  # at alpha / tests of the family
+
+
+class PairedTest(Schema):
+    """Variant `a` against variant `b` by one metric, over the same personas."""
+
+    metric: str
+    a: str
+    b: str
+    question: str | None  # of the claim about the pair; null: no claim
+    personas: Count
+    difference: Estimate  # a - b, in the metric's unit
+    p: float
+    p_holm: float  # Holm within the family
+    verdict: LevelVerdict | AdaptationVerdict  # about `a`
+
+
+class LevelTest(PairedTest):
+    """Who ends better."""
+
+    verdict: LevelVerdict
+    d_z: float | None  # null where the differences do not vary
+    d_z_interval: Interval | None
+    detectable: Detectable
+    over_seeds: OverSeeds | None  # null below two common training seeds
+
+
+class AdaptationTest(PairedTest):
+    """Whose gain, or whose swap gap, is larger."""
+
+    metric: Literal["gain", "swap_gap"]  # nats per token
+    verdict: AdaptationVerdict
+    detectable: float | None  # at alpha, uncorrected
+
+
+class Family(Schema):
+    """Tests that are corrected together."""
+
+    tests: Count
+    smallest_p_holm: float  # that these personas and permutations can give
+
+
+class Families(Schema):
+    """The two families: pairs that a claim is about, and all other pairs."""
+
+    claims: Family
+    others: Family
+
+
+class LevelTests(Schema):
+    """The tests of levels, and what they share."""
+
+    alpha: float  # of a family
+    correction: str
+    families: Families
+    intervals: str  # what each kind of interval covers
+    tests: list[LevelTest]
+    variants: list[str]
+
+
+class AdaptationTests(Schema):
+    """The tests of gains and swap gaps, in two families of their own."""
+
+    correction: str
+    families: Families
+    tests: list[AdaptationTest]
+
+
+class Comparison(LevelTests):
+    """`metrics/details/comparison.json`."""
+
+    adaptation: AdaptationTests

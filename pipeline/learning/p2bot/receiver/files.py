@@ -1,0 +1,101 @@
+"""The receiver's files: the voices that training reads, `models/p2_receiver/seed-SEED/`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError, ModelError
+from pipeline.learning.p2bot.meetings import Voice, voices
+from pipeline.learning.p2bot.receiver.network import Receiver, build_receiver
+from pipeline.learning.training.history import history_csv
+from pipeline.learning.training.loop import Trained
+from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.files.tensors import read_tensors, write_tensors
+from pipeline.params import ReceiverParams
+from pipeline.persona.task import PersonaTask
+
+
+TENSORS = "receiver.safetensors"
+RECORD = "receiver.json"
+HISTORY = "history.csv"
+
+
+class ReceiverFile(BaseModel):
+    """The record of one training of the receiver; it holds no time, host or date."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    seed: int
+    steps: int  # run
+    best_step: int  # the step whose parameters were kept
+    valid_hits_at_1: float  # percent, of that step, among 1 own and the strangers' personas
+    trained_parameters: int
+    dialogues: dict[str, int]  # of each split that training read
+    utterances: int  # in any loss
+
+
+def load_voices() -> dict[str, list[Voice]]:
+    """Read the personas' own sides of the dialogues of splits train and valid."""
+    return {
+        split: voices(
+            artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+        )
+        for split in ("train", "valid")
+    }
+
+
+def checkpoint_of(params: ReceiverParams, seed: int) -> Checkpoint:
+    """Return the run's checkpoint, keyed by values, inputs and code."""
+    parts = {str(path): artifacts.sha256_of(path) for path in (artifacts.TASKS, artifacts.BASE)}
+    return Checkpoint(f"p2_receiver-{seed}", {"params": params.model_dump_json(), **parts})
+
+
+def save(trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int) -> Path:
+    """Write `models/p2_receiver/seed-SEED/` as a whole; return the folder.
+
+    Args:
+        trained: the receiver's θ, and how it came about.
+        voices_of: the voices of each split.
+        seed: of the training.
+    """
+    progress = trained.progress
+    record = ReceiverFile(
+        seed=seed,
+        steps=progress.step,
+        best_step=progress.best_step,
+        valid_hits_at_1=progress.best_value,
+        trained_parameters=sum(value.numel() for value in trained.theta.values()),
+        dialogues={split: len(voices) for split, voices in voices_of.items()},
+        utterances=progress.replies,
+    )
+    folder = artifacts.receiver_dir(seed)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        write_tensors(trained.theta, partial / TENSORS)
+        artifacts.write_json(partial / RECORD, record.model_dump())
+        artifacts.write_text(partial / HISTORY, history_csv(progress.history))
+    return folder
+
+
+def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> Receiver:
+    """Load the receiver that stage `p2_receiver` has left in `folder`.
+
+    Raises:
+        MissingFileError: it was not trained.
+        ModelError: the file is corrupt, or its tensors are not of this base.
+    """
+    made_by = f"p2_receiver {folder.name.removeprefix('seed-')}"
+    path = folder / TENSORS
+    if not path.is_file():
+        raise MissingFileError(path, made_by)
+    tensors = read_tensors(path, remedy=f"run stage {made_by} again", device=device)
+    receiver = build_receiver(base, device)
+    shapes = {name: value.shape for name, value in receiver.theta.items()}
+    if {name: value.shape for name, value in tensors.items()} != shapes:
+        raise ModelError(f"{path}: other tensors than this base's; run stage {made_by} again")
+    receiver.theta = {name: tensors[name] for name in receiver.theta}
+    return receiver

@@ -1,0 +1,55 @@
+"""A supervised step: the gradient of a batch of recorded replies, pooled over personas.
+
+Normal training (Section 4.2) consists of such steps; P² Bot's self-play has some between episodes.
+"""
+
+from collections.abc import Callable, Sequence
+
+from pipeline.learning.data import distractors
+from pipeline.learning.data.episodes import EncodedTask, reply_batch
+from pipeline.learning.gradients.accumulate import accumulate
+from pipeline.learning.gradients.loss_gradients import loss_gradients
+from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.training.cost import StepCost
+from pipeline.learning.training.history import DialogueReport
+from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.batching import Piece, collate
+
+
+SupervisedStep = Callable[[Theta, int], DialogueReport]  # of θ and the step's number
+
+
+def supervised_step(
+    learner: Learner, tasks: Sequence[EncodedTask], batch_size: int, seed: int
+) -> SupervisedStep:
+    """Return the function that adds the gradient of the n-th batch of the tasks' replies.
+
+    Args:
+        learner: f; its objective says whether replies have distractors.
+        tasks: the personas.
+        batch_size: replies.
+        seed: of the replies' order and of the distractors.
+    """
+    dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
+    attach = distractors.attaching(learner.model.objective, seed)
+
+    def step(theta: Theta, number: int) -> DialogueReport:
+        pieces = reply_batch(dialogues, size=batch_size, seed=seed, step=number)
+        return gradient(learner, theta, attach(pieces, number))
+
+    return step
+
+
+def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> DialogueReport:
+    """Add the gradient of a batch's loss to the `.grad` of θ's leaves."""
+    at = loss_gradients(learner, theta, collate(pieces, learner.device), theta)
+    accumulate(theta, at.gradients)
+    replies = sum(len(piece.spans) for piece in pieces)
+    return DialogueReport(
+        inner_loss=None,
+        outer_loss=at.losses.item(),
+        inner_change=None,
+        replies=replies,
+        outer_replies=replies,
+        cost=StepCost.plain(learner, pieces),
+    )

@@ -1,0 +1,80 @@
+"""A stage's command, as a fork of the server and as a process of its own."""
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from stages.shell import stage_process
+from stages.shell.stage_process import PRELOADED, Command, Processes
+from tests.wiring.closure import ROOT
+
+
+# The server is used on Linux alone.
+ways = pytest.mark.parametrize("served", [True, False] if sys.platform == "linux" else [False])
+
+
+@pytest.fixture(autouse=True)
+def without_torch(monkeypatch):
+    monkeypatch.setattr(stage_process, "PRELOADED", ())
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in stage_process._MALLOC:
+        monkeypatch.setenv(name, "65536000")
+
+
+def command(line, folder=ROOT, **environ):
+    return Command(line, str(folder), environ)
+
+
+@ways
+def test_output_and_exit_code_are_the_commands(tmp_path, served):
+    output = tmp_path / "out"
+    process = Processes(served=served).start(command("python -m stages.table --help"), output)
+    assert process.wait() == 0
+    assert "Usage" in output.read_text()
+    process = Processes(served=served).start(
+        command("python -m stages.score adapters", tmp_path), output
+    )
+    assert process.wait() == 1
+    assert output.read_text().startswith("error: params.yaml: not found")
+
+
+@ways
+def test_any_other_command_is_run_by_the_shell(tmp_path, served):
+    line = 'echo "$MAMLVIAPP_WORKERS in $PWD" && exit 7'
+    process = Processes(served=served).start(
+        command(line, tmp_path, MAMLVIAPP_WORKERS="3"), tmp_path / "out"
+    )
+    assert process.wait() == 7
+    assert (tmp_path / "out").read_text() == f"3 in {tmp_path}\n"
+
+
+@ways
+@pytest.mark.parametrize("end", ["terminate", "kill"])
+def test_a_stage_can_be_ended(tmp_path, served, end):
+    output = tmp_path / "out"
+    os.mkfifo(tmp_path / "params.yaml")  # a reader waits for ever
+    process = Processes(served=served).start(
+        command("python -m stages.score adapters", tmp_path), output
+    )
+    time.sleep(2)
+    getattr(process, end)()
+    code = process.wait()
+    if end == "terminate":
+        assert code == 128 + signal.SIGTERM
+        assert output.read_text().startswith("error: terminated")
+    else:
+        assert code == -signal.SIGKILL
+
+
+def test_what_is_preloaded_can_be_imported():
+    from importlib.util import find_spec
+
+    assert [name for name in PRELOADED if find_spec(name) is None] == []
+
+
+def test_nothing_of_this_project_is_preloaded():
+    """A fork must import the project's code as it stands when the stage starts."""
+    assert not any(name.startswith(("pipeline", "stages")) for name in PRELOADED)
