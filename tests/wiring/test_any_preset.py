@@ -17,8 +17,8 @@ from tests.wiring.closure import ROOT
 NAME = "in_place_first_order"
 AXES = "{init: pretrained, set: {meta_gradient: first_order}}"
 
-# Tests that start training runs or commands: too slow to run twice.
-TRAINS = re.compile(r"toy_project|make_learner|tests\.support\.processes|subprocess|slow")
+# Tests that train, start commands or render studies: too slow to run twice.
+TRAINS = re.compile(r"toy_project|make_learner|tests\.support\.processes|subprocess|kept|slow")
 READS = re.compile(r"presets/embedded|artifacts\.PARAMS|load_preset")
 
 
