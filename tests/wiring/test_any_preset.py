@@ -107,11 +107,12 @@ def chosen(folder: Path) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_all_tests_of_parameters_pass(small):
     if f"{NAME}:" not in (small / "params.yaml").read_text():
         add_variant(small)
     commit(small)
     tests = chosen(small)
     assert len(tests) > 5
-    output = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=small)
+    output = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *tests, cwd=small)
     assert "passed" in output
