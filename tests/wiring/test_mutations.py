@@ -81,6 +81,7 @@ def verdicts(tmp_path_factory):
     return {name: verdict for name, _, verdict in lines}
 
 
+@pytest.mark.slow
 def test_the_fast_mutations_are_caught(verdicts):
     fast = [m for m in MUTATIONS if m.fast]
     assert len(fast) >= 6
@@ -88,6 +89,7 @@ def test_the_fast_mutations_are_caught(verdicts):
         assert verdicts[f"fast: {m.what}"].startswith(f"caught by {m.test.partition('[')[0]}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "verdict"),
     [
