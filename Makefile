@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test mutations bench lint types layers format clean
+.PHONY: help install repro test quick mutations bench lint types layers format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ repro: $(INSTALLED)  ## run what changed on the parameters in force, then show T
 test: $(INSTALLED)  ## run all tests that need neither GPU nor network
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 		-m "not gpu" -rfEs
+
+quick: lint  ## lint, then test what changed: under a minute, no training
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.quick
 
 mutations: $(INSTALLED)  ## break the code on purpose, and name the tests that notice
 	$(BIN)/python -m tests.mutations

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -11,8 +12,9 @@ SIZES = (512, 1024, 2048)
 REPEATS = 5
 
 
+@cache
 def matmul_peak() -> float:
-    """Return the best of a few square products, operations per second."""
+    """Return the best of a few square products, operations per second; measured once a run."""
     return max(_rate(torch.randn(size, size)) for size in SIZES)
 
 

@@ -13,8 +13,8 @@ from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Finetune, read_yaml
 from tests.conftest import a_dialogue
-from tests.equivalence.test_inner_menu import PATTERNS
-from tests.equivalence.test_maml import CPU, episodes, leaves, several
+from tests.support.episodes import CPU, episodes, leaves, several
+from tests.support.patterns import PATTERNS
 from tests.wiring.closure import ROOT
 
 

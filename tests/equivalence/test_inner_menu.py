@@ -8,17 +8,11 @@ from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
-from tests.equivalence.test_maml import (
-    CPU,
-    LR,
-    episodes,
-    plain_tasks,
-    reference_loss,
-    several,
-)
+from tests.support.episodes import CPU, LR, episodes, plain_tasks, several
+from tests.support.patterns import PATTERNS
+from tests.support.plain_gpt2 import reference_loss
 
 
-PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
 STEPS = 3
 
 

@@ -5,78 +5,30 @@ a second GPT-2, one reply at a time.
 """
 
 import copy
-from dataclasses import replace
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from pipeline.errors import ModelError
-from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.adapt import adapt
-from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_optimizers import Sgd
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
-from pipeline.model.sequences.batching import collate, select, whole
-from tests.conftest import AXES, a_dialogue, learner_of
-
-
-CPU = torch.device("cpu")
-LR = 0.05
-
-
-def episodes(learner):
-    encode = learner.encoder.encode
-    return [
-        Episode(
-            "a", (whole(encode(a_dialogue(0, turns=2))),), whole(encode(a_dialogue(1, turns=1)))
-        ),
-        Episode(
-            "b",
-            (select(encode(a_dialogue(2)), slice(1, 3)),),
-            select(encode(a_dialogue(3)), slice(0, 2)),
-        ),
-    ]
-
-
-def several(learner):
-    """The first task has two support dialogues, the second has no more than one."""
-    more = whole(learner.encoder.encode(a_dialogue(4, turns=2)))
-    first, second = episodes(learner)
-    return [replace(first, supports=(*first.supports, more)), second]
-
-
-def leaves(learner):
-    return {name: value.clone().requires_grad_() for name, value in learner.theta.items()}
-
-
-def inner_of(learner, kind="exact", steps=1, lr=LR, **options):
-    return InnerLoop(list(learner.theta), lr, steps, kind, **options)
-
-
-def ours(learner, kind, steps, **options):
-    theta = leaves(learner)
-    inner = inner_of(learner, kind, steps, **options)
-    report = meta_gradient(learner, theta, episodes(learner), inner)
-    return {name: value.grad for name, value in theta.items()}, report
-
-
-MATRIX = [
-    pytest.param(name, steps, {"recompute": recompute, "tasks_at_once": tasks}, id="-".join(parts))
-    for name in AXES
-    for steps in (1, 3)
-    for recompute in (False, True)
-    for tasks in ((1, 2) if name == "extra_place" else (1,))
-    for parts in [(name, f"{steps}step", "again" if recompute else "kept", f"{tasks}task")]
-]
-
-
-def plain_tasks(drawn, steps):
-    """Episodes as the reference takes them: a support set for each step, and the query set."""
-    return [([e.supports[step % len(e.supports)] for step in range(steps)], e.query) for e in drawn]
+from pipeline.model.sequences.batching import collate, whole
+from tests.conftest import a_dialogue, learner_of
+from tests.support.episodes import (
+    CPU,
+    LR,
+    MATRIX,
+    episodes,
+    inner_of,
+    leaves,
+    ours,
+    plain_tasks,
+)
+from tests.support.plain_gpt2 import reference_loss
 
 
 def outer_loss(learner, theta, steps):
@@ -127,57 +79,6 @@ def test_exact_gradient_of_the_tied_table_entry_by_entry(make_learner):
         expected = (values[0] - values[1]) / 2e-5
         assert gradient[name][index].item() == pytest.approx(expected, rel=1e-6)
         assert abs(expected) > 1e-6
-
-
-def plain_gpt2_loss(parameters, ids, labels, heads):
-    """A second GPT-2, written from the paper's equations, for this test alone."""
-    table = torch.cat([parameters["wte.weight"], parameters["special.weight"]])
-    length, width = ids.shape[1], table.shape[1]
-    h = table[ids] + parameters["wpe.weight"][:length]
-    blocked = torch.ones(length, length, dtype=torch.bool).triu(1)
-    layers = 1 + max(int(n.split(".")[1]) for n in parameters if n.startswith("h."))
-
-    def norm(x, name):
-        mean, var = x.mean(-1, keepdim=True), x.var(-1, keepdim=True, correction=0)
-        scaled = (x - mean) / (var + 1e-5).sqrt()
-        return scaled * parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-    def linear(x, name):
-        return x @ parameters[f"{name}.weight"] + parameters[f"{name}.bias"]
-
-    def adapter(x, name):
-        if f"{name}.down.weight" not in parameters:
-            return x
-        inner = x @ parameters[f"{name}.down.weight"].T + parameters[f"{name}.down.bias"]
-        inner = F.gelu(inner, approximate="tanh")
-        return x + inner @ parameters[f"{name}.up.weight"].T + parameters[f"{name}.up.bias"]
-
-    def split(x):
-        return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
-
-    for i in range(layers):
-        q, k, v = linear(norm(h, f"h.{i}.ln_1"), f"h.{i}.attn.c_attn").split(width, -1)
-        scores = split(q) @ split(k).transpose(-1, -2) / (width // heads) ** 0.5
-        mixed = scores.masked_fill(blocked, -torch.inf).softmax(-1) @ split(v)
-        mixed = mixed.transpose(1, 2).reshape(h.shape)
-        h = h + adapter(linear(mixed, f"h.{i}.attn.c_proj"), f"h.{i}.attn.adapter")
-        inner = F.gelu(linear(norm(h, f"h.{i}.ln_2"), f"h.{i}.mlp.c_fc"), approximate="tanh")
-        h = h + adapter(linear(inner, f"h.{i}.mlp.c_proj"), f"h.{i}.mlp.adapter")
-    log_p = (norm(h, "ln_f") @ table.T).log_softmax(-1)
-    picked = log_p[:, :-1].gather(-1, labels[:, 1:].clamp(min=0)[..., None])[..., 0]
-    return -picked[labels[:, 1:] >= 0]
-
-
-def reference_loss(learner, theta, pieces):
-    """Mean over all predicted tokens, one reply at a time through the plain GPT-2."""
-    parts = []
-    for piece in pieces:
-        for span in piece.spans:
-            ids = torch.tensor([piece.window.ids[: span.end]])
-            labels = ids.clone()
-            labels[0, : span.start] = -1
-            parts.append(plain_gpt2_loss({**learner.fixed, **theta}, ids, labels, heads=2))
-    return torch.cat(parts).mean()
 
 
 @pytest.mark.parametrize(("name", "steps", "options"), MATRIX)

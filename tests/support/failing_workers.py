@@ -1,11 +1,11 @@
 """A command one of whose workers fails while others hand over large results, for tests."""
 
 from pipeline.errors import ModelError
-from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from tests.support.jobs import Job
 from tests.support.prediction_builder import a_prediction
 
 
@@ -23,7 +23,7 @@ def make_work() -> Work:
 
 def failing() -> None:
     """Give jobs to workers, of which one fails while the others write."""
-    jobs = [PersonaJob(0, "test", index, 1) for index in range(40)]
+    jobs = [Job(0, "test", index) for index in range(40)]
     Workers(make_work, Journal(Prediction, "a", {})).map(jobs, lambda *_: None)
 
 

@@ -28,11 +28,13 @@ def start(target: Callable[..., None], *args: Any, folder: Path, ranks: int = 0)
     return processes
 
 
-def run(target: Callable[..., None], *args: Any, folder: Path, ranks: int = 0) -> list[int]:
-    """Start, wait, return the exit codes; a process that hangs is killed."""
+def run(
+    target: Callable[..., None], *args: Any, folder: Path, ranks: int = 0, patience: float = 300
+) -> list[int]:
+    """Start, wait, return the exit codes; a process that hangs is killed after `patience` s."""
     processes = start(target, *args, folder=folder, ranks=ranks)
     for process in processes:
-        process.join(60)
+        process.join(patience)
         process.kill()
         process.join()
     return [process.exitcode for process in processes]

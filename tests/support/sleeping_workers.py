@@ -6,11 +6,11 @@ import time
 from functools import partial
 from pathlib import Path
 
-from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from tests.support.jobs import Job
 
 
 def slow_start(folder: Path) -> None:
@@ -41,7 +41,7 @@ def sleeping(folder: Path) -> None:
     """
     slow_start(folder)
     threading.Thread(target=threading.Event().wait, daemon=True).start()
-    jobs = [PersonaJob(0, "test", index, 1) for index in range(2)]
+    jobs = [Job(0, "test", index) for index in range(2)]
     Workers(partial(make_work, folder), Journal(Prediction, "a", {})).map(jobs, lambda *_: None)
 
 

@@ -3,8 +3,10 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import grimp
 import pytest
 
 from tests.wiring.closure import ROOT
@@ -44,3 +46,33 @@ def test_a_broken_rule_is_noticed(tmp_path, module, line, contract):
     done = lint_imports(tmp_path)
     assert done.returncode == 1
     assert f"{contract} BROKEN" in done.stdout
+
+
+HEAVY = ("torch", "transformers")
+
+
+def without_torch(graph: grimp.ImportGraph) -> set[str]:
+    """The modules that bring in no HEAVY package; a package only if nothing beneath it does."""
+    own = {name for name in graph.modules if name.split(".")[0] in ("pipeline", "stages")}
+    heavy = {name for package in HEAVY for name in graph.find_downstream_modules(package)}
+    return {
+        name
+        for name in own - heavy
+        if not any(other.startswith(f"{name}.") for other in own & heavy)
+    }
+
+
+def test_no_module_without_torch_is_missing_in_the_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = (
+        c for c in contracts["contracts"] if c["name"] == "Data and scoring run without torch"
+    )
+    listed = contract["source_modules"]
+    assert contract["forbidden_modules"] == [*HEAVY]
+    graph = grimp.build_graph("pipeline", "stages", include_external_packages=True, cache_dir=None)
+    missing = [
+        name
+        for name in sorted(without_torch(graph))
+        if not any(name == place or name.startswith(f"{place}.") for place in listed)
+    ]
+    assert missing == []

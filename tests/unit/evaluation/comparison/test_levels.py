@@ -1,41 +1,13 @@
 """Paired tests: signs, Holm, verdicts; on differences whose p-values can be counted."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison.levels import compare_levels
-from pipeline.evaluation.comparison.paired import detectable, effect_size, holm, sign_flip_p
+from pipeline.evaluation.comparison.paired import detectable
 from pipeline.params import Claim
+from tests.support.compared_variants import compare, first_of_each, variant
 from tests.support.prediction_builder import full
-from tests.wiring.closure import ROOT
-
-
-def variant(shift=0.0, *, personas=10, hit=True, **changes):
-    """Replies of 4 tokens; a persona's NLL varies, `shift` nats per token is added."""
-    return [
-        full(
-            hit=hit,
-            response="i like dogs",
-            task_id=f"p{person:02d}",
-            nll=person + 4 * (shift + 0.01 * shift * person),
-            **changes,
-        )
-        for person in range(personas)
-    ]
-
-
-def compare(*args, **options):
-    """What the file holds."""
-    return compare_levels(*args, **options).content()
-
-
-def first_of_each(found):
-    """The tests of the first pair, by metric."""
-    return {test["metric"]: test for test in reversed(found["tests"])}
 
 
 def test_a_variant_that_is_worse_for_every_persona():
@@ -160,17 +132,6 @@ def test_what_a_family_can_reach_is_what_its_largest_sample_can():
     assert found["smallest_p_holm"] == pytest.approx(9 * 2 / 1024)
 
 
-def test_seeds_are_corrected_within_their_family():
-    names = {"a": [0.5, 0.9, 0.7], "b": [0.2, 0.01, 0.1], "c": [0.2, 0.4, 0.3]}
-    data = {name: seeded(shifts) for name, shifts in names.items()}
-    claims = [Claim(a="a", b="b", question="?")]
-    tests = compare(data, claims, permutations=99, seed=0)["tests"]
-    crossed = [test["over_seeds"] for test in tests[:3]]
-    smallest = min(crossed, key=lambda one: one["p"])
-    assert 0.001 < smallest["p"] < 0.1
-    assert smallest["p_holm"] == pytest.approx(3 * smallest["p"])
-
-
 def test_personas_and_replies_that_only_one_variant_has_are_left_out():
     a = variant(0.5, personas=10)
     b = [*variant(personas=6), full(task_id="p00", turn=5, nll=400.0)]
@@ -186,52 +147,6 @@ def test_training_seeds_are_averaged_within_a_persona():
     test = first_of_each(compare({"a": both, "b": variant()}, permutations=100, seed=0))
     assert test["nats_per_token"]["difference"]["value"] == pytest.approx(0.3 * (1 + 0.045))
     assert test["nats_per_token"]["personas"] == 10
-
-
-def test_p_counts_the_observed_pattern_and_is_never_0():
-    p = sign_flip_p(np.full(40, 1.0), permutations=999, seed=0)
-    assert p == 1 / 1000
-
-
-def test_p_is_two_sided_and_does_not_depend_on_the_unit():
-    differences = np.array([0.3, -0.1, 0.7, 0.2, 0.45, -0.05])
-    p = sign_flip_p(differences, permutations=10, seed=0)
-    assert p == sign_flip_p(-differences, permutations=10, seed=0)
-    assert p == sign_flip_p(1e-6 * differences, permutations=10, seed=0)
-    assert sign_flip_p(np.zeros(20), permutations=10, seed=0) == 1
-
-
-def test_ties_in_other_order_of_summation_count_as_ties():
-    """±0.1 ±0.2 ±0.3: 0.1 + 0.2 and 0.3 differ in the last bit; all 8 patterns are >= 0."""
-    assert sign_flip_p(np.array([0.1, 0.2, -0.3]), permutations=10, seed=0) == 1
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-def test_effect_size_is_the_mean_in_standard_deviations():
-    assert effect_size(np.array([1.0, 2.0, 3.0])).value == pytest.approx(2.0)
-    assert effect_size(np.array([2.0, 2.0])) is None
-    assert effect_size(np.array([2.0])) is None
-
-
-@pytest.mark.parametrize("spread", [1e-14, 1e-9, 1e-5])
-@pytest.mark.parametrize("personas", [2, 16])
-def test_differences_that_hardly_vary_have_no_effect_size(personas, spread):
-    """Of such a t scipy seeks the interval for ever, deaf to Ctrl-C: in a process of its own."""
-    values = [33.33333333333333 * (1 + spread * (i % 2)) for i in range(personas)]
-    program = (
-        "import numpy as np; from pipeline.evaluation.comparison.paired import effect_size;"
-        f"print(effect_size(np.array({values})), effect_size(-np.array({values})))"
-    )
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
-    )
-    assert done.stdout == "None None\n"
 
 
 def test_effect_sizes_carry_their_interval():
@@ -256,47 +171,3 @@ def test_what_a_test_cannot_reach_is_not_detectable():
         3 * detectable(spread, 0.05, permutations=99)
     )
     assert detectable(np.array([1.0]), 0.05, permutations=99) is None
-
-
-def seeded(shifts, **changes):
-    return [r for seed, shift in enumerate(shifts) for r in variant(shift, seed=seed, **changes)]
-
-
-def test_one_training_seed_says_nothing_over_seeds():
-    found = compare({"a": variant(), "b": seeded([0.1, 0.2])}, permutations=99, seed=0)
-    assert {test["over_seeds"] is None for test in found["tests"]} == {True}
-
-
-def test_seeds_that_disagree_are_not_distinguishable_although_these_models_are():
-    """Every persona prefers b's models, but one seed's far more than the other's."""
-    data = {"a": seeded([0.1, 2.0]), "b": seeded([0.0, 0.0])}
-    test = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]
-    assert test["verdict"] == "worse"
-    crossed = test["over_seeds"]
-    assert crossed["seeds"] == [0, 1]
-    assert crossed["difference"]["value"] == pytest.approx(test["difference"]["value"])
-    assert crossed["difference"]["low"] < 0 < crossed["difference"]["high"]
-    assert crossed["p"] > 0.05
-    assert crossed["verdict"] == "not distinguishable"
-
-
-def test_seeds_that_agree_are_a_statement_on_the_methods():
-    data = {"a": seeded([0.50, 0.51, 0.49]), "b": seeded([0.0, 0.01, -0.01])}
-    crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
-    assert crossed["p"] < crossed["p_holm"] < 0.05
-    assert crossed["verdict"] == "worse"
-    assert crossed["difference"]["low"] > 0.4
-
-
-def test_only_the_seeds_that_both_have_are_crossed():
-    """The third seed of a is far off; it has no counterpart."""
-    data = {"a": seeded([0.1, 0.2, 9.0]), "b": seeded([0.0, 0.0])}
-    crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
-    assert crossed["seeds"] == [0, 1]
-    assert crossed["difference"]["value"] == pytest.approx(0.15 * (1 + 0.045))
-
-
-def test_a_persona_without_one_of_the_seeds_is_refused():
-    broken = [r for r in seeded([0.0, 0.1]) if (r.task_id, r.seed) != ("p03", 1)]
-    with pytest.raises(DataError, match="p03 has no records of training seed 1"):
-        compare({"a": broken, "b": seeded([0.0, 0.1])}, permutations=99, seed=0)

@@ -14,8 +14,8 @@ from pipeline.params import FinetuneParams, Settings
 from pipeline.persona.task import PersonaTask
 from stages.studies import zero_shot as stage
 from tests.conftest import a_dialogue
-from tests.unit.evaluation.predict.test_replies import plain_nll
-from tests.unit.evaluation.studies.test_convai2 import lines, with_candidates
+from tests.support.personachat_text import lines, with_candidates
+from tests.support.plain_nll import plain_nll
 from tests.wiring.closure import ROOT
 
 

@@ -10,20 +10,7 @@ from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words
 from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.rankers import random_hits_at_1, tfidf_hits_at_1
 from pipeline.evaluation.floors.unigram import ReplyTokens, oracle_ppl, read_tokens, unigram_ppl
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
-
-
-def a_task(turns, *, split="test", number=0, persona=("i have a dog .",)):
-    dialogue = Dialogue(
-        dialogue_id=f"{split}-{number:05d}", persona=list(persona), turns=list(turns)
-    )
-    return PersonaTask(task_id=f"{split}-{number}", split=split, dialogues=[dialogue])
-
-
-def a_turn(reply, *distractors, partner="hello"):
-    candidates = [*distractors, reply] if distractors else None
-    gold = len(distractors) if distractors else None
-    return Turn(partner=partner, reply=reply, candidates=candidates, gold=gold)
+from tests.support.ranked_tasks import a_task, a_turn
 
 
 def by_words(texts):

@@ -1,7 +1,6 @@
 """What `finetune` asks of a model: candidates without context, several samples, and records."""
 
 import pytest
-import torch
 
 from pipeline.evaluation.predict.in_context import in_context
 from pipeline.evaluation.predict.persona import PersonaRun
@@ -10,6 +9,7 @@ from pipeline.evaluation.predict.replies import bare_window, score_dialogue, sco
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
 from tests.conftest import LINES, a_dialogue
+from tests.support.plain_nll import plain_nll
 
 
 def generating(samples=1):
@@ -30,17 +30,6 @@ def with_candidates(dialogue):
 @pytest.fixture
 def learner(make_learner):
     return make_learner("extra_place", double=True, n_positions=512)
-
-
-def plain_nll(learner, prefix, continuation):
-    """By one forward pass over nothing but these ids."""
-    ids = torch.tensor([[*prefix, *continuation]])
-    parameters = learner.parameters(learner.theta)
-    with torch.no_grad():
-        output = learner.model.hidden(parameters, ids)
-        log_p = learner.model.logits(parameters, output.last_hidden_state[0]).log_softmax(-1)
-    places = range(len(prefix), ids.shape[1])
-    return -sum(log_p[p - 1, ids[0, p]].item() for p in places)
 
 
 @pytest.mark.parametrize("special_tokens", [True, False])

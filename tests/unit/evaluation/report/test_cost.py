@@ -7,22 +7,7 @@ from pipeline.evaluation.report.cells import compact
 from pipeline.evaluation.report.cost import cost_rows
 from pipeline.evaluation.schemas.base import parse
 from pipeline.model.variant.record import VariantFile
-from pipeline.params import Settings, Variant
-from tests.wiring.closure import ROOT
-
-
-def content(**values):
-    there = {"name": "in_place", "method": "meta_train", "seed": 0, "inner_rates": None}
-    there |= {"axes": Variant(init="pretrained").model_dump(), "dialogues": {}, "over_context": {}}
-    there["adapters"] = Settings.load(ROOT / "presets/embedded.yaml").check().adapters.model_dump()
-    there |= {"steps": 120, "best_step": 90, "replies": 6684, "outer_replies": 3341}
-    there |= {"tokens": 212_000, "operations": 462 * 10**9}
-    there |= {"trained_parameters": 8_900, "all_parameters": 199_000}
-    return there | values
-
-
-def run(**values):
-    return parse(VariantFile, content(**values), "models/in_place/seed-0/variant.json")
+from tests.support.training_runs import content, run
 
 
 def test_every_column_is_the_runs_own_count():

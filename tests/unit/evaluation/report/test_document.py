@@ -1,20 +1,9 @@
 """The report: numbers where they belong, every claim answered, no gain sold as personal."""
 
-import csv
-import io
-import re
-import shutil
-import subprocess
-import sys
-import xml.etree.ElementTree as ET
-
 import pytest
 
-from pipeline import artifacts
-from pipeline.errors import MissingFileError
 from pipeline.evaluation.report.cells import interval, number
 from pipeline.evaluation.report.document import document, levels, warnings
-from pipeline.evaluation.report.figures import figure_3, gains, training
 from pipeline.evaluation.report.findings import Findings
 from pipeline.evaluation.report.markdown import table
 from pipeline.evaluation.report.paired_tests import claims, distinguishable
@@ -28,9 +17,9 @@ from pipeline.evaluation.schemas.comparison import (
     LevelTest,
 )
 from pipeline.evaluation.schemas.details import Details
-from tests.unit.evaluation.report.test_cost import run
-from tests.unit.evaluation.report.test_rows import content, floors
-from tests.wiring.closure import ROOT
+from tests.support.details_builder import content, floors
+from tests.support.report_cells import cells
+from tests.support.training_runs import run
 
 
 OTHERS = Family(tests=3, smallest_p_holm=0.0003)
@@ -38,12 +27,6 @@ OTHERS = Family(tests=3, smallest_p_holm=0.0003)
 
 def details(**values):
     return parse(Details, content(**values), "x.json")
-
-
-def cells(text: str, first: str) -> list[str]:
-    """Return the cells of the table row whose first cell is `first`."""
-    (row,) = (line for line in text.splitlines() if line.startswith(f"| {first} |"))
-    return [cell.strip() for cell in row.strip("|").split("|")]
 
 
 def paired(a="in_place", b="transfer", metric="nats_per_token", difference=-0.25, **more):
@@ -193,117 +176,3 @@ def test_numbers():
     assert interval(Estimate(value=1.5, low=None, high=None), 2) == "1.50"
     assert table(["a", "b"], []) == ""
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
-
-
-def test_figure_3_has_the_points_of_the_csv():
-    text = (ROOT / "metrics/kshot/in_place.csv").read_text()
-    rows = list(csv.DictReader(io.StringIO(text)))
-    pictures = figure_3({"in_place": text, "transfer": text})
-    assert sorted(pictures) == ["fig3_f1.svg", "fig3_hits_at_1.svg", "fig3_ppl.svg"]
-    circles = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', pictures["fig3_ppl.svg"])
-    assert len(circles) == 2 * len(rows)
-    heights = [float(y) for _, y in circles[: len(rows)]]
-    values = [float(row["ppl"]) for row in rows]
-    slope = (heights[-1] - heights[0]) / (values[-1] - values[0])
-    assert slope < 0  # higher values stand higher, and pixels are counted downwards
-    for height, value in zip(heights, values, strict=True):
-        assert height == pytest.approx(heights[0] + slope * (value - values[0]), abs=0.02)
-    bars = re.findall(r'y1="([\d.]+)" x2="[\d.]+" y2="([\d.]+)"', pictures["fig3_ppl.svg"])
-    drawn = {tuple(map(float, bar)) for bar in bars}
-    for row in rows:
-        ends = (float(row["ppl_low"]), float(row["ppl_high"]))
-        bar = tuple(heights[0] + slope * (end - values[0]) for end in ends)
-        assert any(found == pytest.approx(bar, abs=0.02) for found in drawn)
-
-
-def test_a_metric_that_no_csv_has_gets_no_picture():
-    text = "k,ppl,ppl_low,ppl_high,hits_at_1,hits_at_1_low,hits_at_1_high,f1,f1_low,f1_high\n"
-    assert list(figure_3({"a": text + "0,5.0,,,,,,,,\n"})) == ["fig3_ppl.svg"]
-
-
-def test_gains_start_at_nothing_and_have_a_picture_for_each_k():
-    gain = {"value": 0.5, "low": 0.25, "high": 0.75}
-    zero = {"epoch": 0, "metrics": {}}
-    three = {"epoch": 3, "metrics": {}, "change": {}, "gain_by_epoch": {"1": gain, "3": gain}}
-    shots = content()["k_shot"] | {"points": {"0": zero, "3": three}}
-    scored = parse(Details, content() | {"k_shot": shots}, "x.json")
-    pictures = gains({"in_place": scored})
-    assert list(pictures) == ["gain_k3.svg"]
-    assert len(re.findall("<circle", pictures["gain_k3.svg"])) == 3
-
-
-def test_a_training_run_is_drawn_by_what_its_history_has():
-    history = "step,loss,reward,valid_reward,extra\n0,,,-1.5,7\n1,2.5,-1.0,,7\n"
-    pictures = training("p2bot-seed-0", history)
-    assert sorted(pictures) == ["p2bot-seed-0-loss.svg", "p2bot-seed-0-reward.svg"]
-    assert len(re.findall("<circle", pictures["p2bot-seed-0-reward.svg"])) == 2
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """The committed metrics, with the least of the rest that the report reads."""
-    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    splits = {split: {"personas": 5} for split in artifacts.SPLITS}
-    artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
-    base = {"source": "folder", "num_parameters": 1234, "pretraining": None}
-    artifacts.write_json(artifacts.BASE_FACTS, base)
-    return tmp_path
-
-
-def test_the_committed_metrics_make_the_same_report_twice_without_torch(project):
-    """In a process of its own, where torch cannot be imported."""
-    history = artifacts.model_dir("in_place", 0) / "history.csv"
-    artifacts.write_text(history, "step,outer_loss\n1,2.0\n2,1.0\n")
-    script = (
-        "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv[1])\n"
-        "from stages.report import report; report()"
-    )
-    contents = []
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", script, ROOT], check=True, capture_output=True)
-        contents.append({p.name: p.read_bytes() for p in artifacts.REPORT.iterdir()})
-    assert contents[0] == contents[1]
-    text = contents[0]["index.md"].decode()
-    committed = artifacts.read_json(artifacts.details_file("in_place"), made_by="score")
-    ppl = committed["metrics"]["ppl"]["value"]
-    assert cells(text.partition("## Adaptation")[0], "`in_place`")[1].startswith(f"{ppl:.2f} [")
-    pictures = re.findall(r"\]\((.+\.svg)\)", text)
-    assert "in_place-seed-0-loss.svg" in pictures
-    assert sorted([*pictures, "index.md", "kshot.csv"]) == sorted(contents[0])
-    header, *points = contents[0]["kshot.csv"].decode().splitlines()
-    assert header.startswith("variant,k,ppl,")
-    own = artifacts.kshot_file("in_place").read_text().splitlines()[1:]
-    assert [p.removeprefix("in_place,") for p in points if p.startswith("in_place,")] == own
-    for picture in pictures:
-        ET.fromstring(contents[0][picture])
-
-
-def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
-    """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
-    from stages.report import report
-
-    (project / "metrics").unlink()
-    shutil.copytree(ROOT / "metrics", project / "metrics")
-    for folder in (artifacts.KSHOT, artifacts.DETAILS):
-        (there,) = folder.glob("transfer.*")
-        shutil.copy(there, there.with_stem("dropped"))
-    for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
-        path = artifacts.model_dir(name, seed) / "history.csv"
-        artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
-    report()
-    assert "kshot: left out, not in scored of params.yaml: dropped" in capsys.readouterr().out
-    text = (artifacts.REPORT / "index.md").read_text()
-    assert "dropped" not in text
-    curves = sorted(path.name for path in artifacts.REPORT.glob("*-seed-*.svg"))
-    assert curves == ["in_place-seed-0-loss.svg", "p2_receiver-seed-0-loss.svg"]
-
-
-def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
-    from stages.report import report
-
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingFileError, match=r"stages\.score"):
-        report()

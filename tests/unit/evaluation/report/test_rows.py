@@ -1,9 +1,6 @@
 """The tables: the paper's numbers where they belong, ours beside them, no gain sold as personal."""
 
 import json
-import re
-import subprocess
-import sys
 from math import exp
 
 import pytest
@@ -15,11 +12,10 @@ from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.rows import adaptation_rows, floor_rows, table_1
 from pipeline.evaluation.schemas.base import Estimate, parse
 from pipeline.evaluation.schemas.details import Details
-from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from tests.support.details_builder import content, floors, interval, shown
 from tests.support.prediction_builder import full
-from tests.unit.evaluation.report.test_cost import content as a_run
 from tests.wiring.closure import ROOT
 
 
@@ -35,37 +31,6 @@ TABLE_1_OF_THE_PAPER = {
     "P² Bot": (15.12, 81.9, 19.77),
     "P² Bot without next-utterance prediction": (None, 17.6, 18.11),
 }
-
-
-def interval(value: float, half: float = 0.125) -> dict[str, float]:
-    return {"value": value, "low": value - half, "high": value + half}
-
-
-def content(
-    gain: float = 0.5,
-    swap_gain: float | None = 0.125,
-    epoch: int = 3,
-    verdict: str = "personal",
-    **scores,
-):
-    found = {"ppl": interval(20.0), "hits_at_1": interval(30.0), "f1": interval(10.0)} | scores
-    swapped = swap_gain is not None
-    return {
-        "headline": {"split": "test", "protocol": "leave_one_out", "epoch": epoch},
-        "counts": {"personas": 16, "records": 223, "dialogues_over_context": 0, "seeds": [0]},
-        "metrics": found,
-        "macro": {},
-        "before_adaptation": {"ppl": interval(40.0), "hits_at_1": None, "f1": None},
-        "change": {},
-        "f1_by_sample": [10.0],
-        "k_shot": {"personas": 0, "personas_left_out": 0, "points": {}, "in_context": None},
-        "epochs": {},
-        "adaptation": verdict,
-        "gain": interval(gain),
-        "swap_gain": interval(swap_gain) if swapped else None,
-        "swap_gap": interval(gain - swap_gain) if swapped else None,
-        "personal_share": None,
-    }
 
 
 def details(**values):
@@ -116,32 +81,6 @@ def test_scores_that_were_not_measured_are_no_numbers():
     row = table_1({"transfer": details(hits_at_1=None)})[1]
     assert row.ours["hits_at_1"] is None
     assert row.ours["f1"] == Estimate(value=10.0, low=9.875, high=10.125)
-
-
-FLOORS = {
-    "counts": {"personas": 1, "replies": 3},
-    "random": {"hits_at_1": 5.0},
-    "tfidf": {"hits_at_1": 25},
-    "tfidf_persona": {"hits_at_1": 12.5},
-    "tfidf_partner": {"hits_at_1": 7.5},
-    "constant_reply": {"f1": 10.5, "reply": "i like"},
-    "frequent_words": {"f1": 11.5, "reply": "i you"},
-    "unigram": {"ppl": 300},
-    "oracle": {"ppl": 5.25},
-}
-
-
-def floors(**values):
-    return parse(Floors, FLOORS | values, "floors.json")
-
-
-def shown(rows):
-    return [
-        (row.kind, row.title, metric, value.value)
-        for row in rows
-        for metric, value in row.ours.items()
-        if value is not None
-    ]
 
 
 def test_floors_then_the_oracle_each_in_its_own_column():
@@ -230,86 +169,3 @@ def test_a_file_of_another_shape_is_refused_by_name():
     del broken["gain"]
     with pytest.raises(DataError, match=r"metrics/details/x.json: gain: not as its stage"):
         parse(Details, broken, "metrics/details/x.json")
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Run `python -m stages.table` where `in_place` and `transfer` are scored."""
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
-    folder = tmp_path / "metrics/details"
-    folder.mkdir(parents=True)
-
-    def run_table(columns: int = 0, **files) -> subprocess.CompletedProcess[str]:
-        terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": str(columns)}
-        env = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"}
-        for name, value in files.items():
-            (folder / f"{name}.json").write_text(json.dumps(value))
-        return subprocess.run(
-            [sys.executable, "-m", "stages.table"],
-            cwd=tmp_path,
-            env=env | (terminal if columns else {}),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-    return run_table
-
-
-def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
-    done = run(
-        in_place=content(ppl=interval(9.0)),
-        transfer=content(swap_gain=0.375, verdict="mostly not personal"),
-        floors=FLOORS,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    in_place = [line for line in lines if line.startswith("In-place MAMLviaPP")]
-    assert in_place[0] == "In-place MAMLviaPP 9.00 (8.88, 9.12) 14.1 " + (
-        "30.0 (29.9, 30.1) 13.2 10.0 (9.9, 10.1) 15.93"
-    )
-    assert "Unigrams 300.00 – – – – –" in lines
-    assert "the two are not comparable" in done.stdout
-    assert in_place[1] == "In-place MAMLviaPP 40.00 (39.88, 40.12) " + (
-        "0.500 (0.375, 0.625) 0.125 (0.000, 0.250) 0.375 (0.250, 0.500)"
-    )
-    remarks = [line for line in lines if line.startswith("epoch 3")]
-    assert remarks == ["epoch 3: mostly not personal", "epoch 3: personal"]
-
-
-@pytest.mark.parametrize("columns", [72, 80])
-def test_on_a_narrow_terminal_no_number_is_cut(run, columns):
-    done = run(columns, in_place=content(ppl=interval(1234.5)))
-    plain = re.sub(r"\x1b\[\d*m", "", done.stdout)
-    table_only = [line for line in plain.splitlines() if line.startswith(" ")]
-    assert max(map(len, table_only)) <= columns
-    for whole in ("1234.50", "(1234.38, 1234.62)", "paper 14.1", "(29.9, 30.1)", "paper 13.2"):
-        assert whole in plain
-    assert "…" not in plain
-
-
-def test_costs_are_read_from_the_training_runs(run, tmp_path):
-    """Of every seed of params.yaml, for what is scored; without models/ it says where they are."""
-    assert "What training cost stands in models/" in run(in_place=content()).stdout
-    for name, steps in (("in_place", 77), ("reinit", 88)):
-        folder = tmp_path / "models" / name / "seed-0"
-        folder.mkdir(parents=True)
-        (folder / "variant.json").write_text(json.dumps(a_run(steps=steps)))
-    shown = run(in_place=content()).stdout
-    lines = [" ".join(line.split()) for line in shown.splitlines()]
-    assert lines[-2] == "In-place MAMLviaPP 77 (90) 3341 / 6684 212 k 462 G 8.90 k / 199 k"
-    assert "88 (90)" not in shown
-
-
-def test_floors_may_be_missing(run):
-    done = run(in_place=content())
-    assert done.returncode == 0
-    assert "Random ranking" not in done.stdout
-
-
-def test_with_nothing_scored_it_says_what_to_run(run):
-    done = run()
-    assert done.returncode == 1
-    assert "stages.score" in done.stderr
-    assert "Traceback" not in done.stderr

@@ -2,19 +2,12 @@
 
 import pytest
 
-from pipeline.evaluation.scoring.adaptation import NOT_ADAPTED, adaptation_by_epoch
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from tests.support.adaptation_of import adaptation
 from tests.support.prediction_builder import a_prediction
 
 
 BOOTSTRAP = Bootstrap(samples=200, seed=0)
-
-
-def adaptation(records, headline, bootstrap):
-    """What `metrics/details/VARIANT.json` holds of it."""
-    by_epoch = adaptation_by_epoch(records, bootstrap)
-    epochs = {str(epoch): adapted.content() for epoch, adapted in by_epoch.items()}
-    return by_epoch.get(headline, NOT_ADAPTED).content() | {"epochs": epochs}
 
 
 def reply(person, nats, *, epoch, protocol="leave_one_out", tokens=1, **changes):

@@ -1,51 +1,13 @@
 """The three files of stage score: exactly these keys and columns, over exactly these records."""
 
-import csv
-import io
 import json
 from math import exp, log
-from types import SimpleNamespace
 
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.scoring.details import score_variant
-from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.prediction_builder import a_prediction, full
-
-
-BOOTSTRAP = Bootstrap(samples=100, seed=0)
-COLUMNS = "k,ppl,ppl_low,ppl_high,hits_at_1,hits_at_1_low,hits_at_1_high,f1,f1_low,f1_high,personas"
-SAID = {0: "i like dogs", 1: "cats"}
-
-
-def records_of(person):
-    """All settings of a persona; 4 tokens each. Epoch 1 is best on valid, 3 on test."""
-    name = f"p{person}"
-    for epoch, nll in ((0, 7.0), (1, 3.0), (3, 5.0)):
-        yield a_prediction(task_id=f"v{person}", split="valid", epoch=epoch, nll=nll)
-    for epoch, nll in ((0, 7.0), (1, 3.0 + person), (3, 0.0)):
-        make = a_prediction if epoch == 3 else full
-        extra = {} if epoch == 3 else {"hit": epoch == 1, "response": SAID[person]}
-        yield make(task_id=name, epoch=epoch, nll=nll, **extra)
-        yield make(task_id=name, epoch=epoch, nll=nll, protocol="k_shot", k=3, **extra)
-        yield a_prediction(task_id=name, epoch=epoch, nll=nll + epoch, protocol="swap")
-    yield full(hit=False, response="", task_id=name, epoch=0, nll=7.0, protocol="k_shot", k=0)
-
-
-RECORDS = [record for person in (0, 1) for record in records_of(person)]
-
-
-def written(records, bootstrap):
-    """What the three files hold."""
-    scores = score_variant(records, bootstrap)
-    return SimpleNamespace(
-        metrics=scores.metrics.content(), kshot=scores.kshot, details=scores.details.content()
-    )
-
-
-def rows(found):
-    return list(csv.DictReader(io.StringIO(found.kshot)))
+from tests.support.scored_records import BOOTSTRAP, RECORDS, records_of, written
 
 
 def test_metrics_are_exactly_table_1s_three_unrounded():
@@ -207,31 +169,6 @@ def test_f1_of_every_sample():
     assert written(RECORDS, BOOTSTRAP).details["f1_by_sample"] == [50.0]
 
 
-def test_kshot_takes_k_0_at_epoch_0_and_the_rest_at_the_headline_epoch():
-    found = written(RECORDS, BOOTSTRAP)
-    assert found.kshot.splitlines()[0] == COLUMNS
-    zero, three = rows(found)
-    assert (zero["k"], three["k"]) == ("0", "3")
-    assert (zero["personas"], three["personas"]) == ("2", "2")
-    assert float(zero["ppl"]) == pytest.approx(exp(2.0))
-    assert float(three["ppl"]) == exp(9 / 8)
-    assert (float(zero["hits_at_1"]), float(three["hits_at_1"])) == (0, 100)
-    assert (float(zero["f1"]), float(three["f1"])) == (0, 50)
-    assert (float(three["f1_low"]), float(three["f1_high"])) == (0, 100)
-
-
-def test_candidates_and_responses_that_are_null_leave_cells_empty():
-    bare = dict.fromkeys(("response", "greedy", "gold"))
-    bare |= {f"candidate_{name}": None for name in ("nll", "tokens", "equals_gold", "in_support")}
-    records = [
-        record.model_copy(update=bare) if record.k == 3 and record.epoch == 1 else record
-        for record in RECORDS
-    ]
-    three = rows(written(records, BOOTSTRAP))[1]
-    assert float(three["ppl"]) == exp(9 / 8)
-    assert three["hits_at_1"] == three["hits_at_1_low"] == three["f1"] == three["f1_high"] == ""
-
-
 def test_table_1_without_candidates_is_refused():
     plain = [
         a_prediction(split=split, epoch=epoch) for split in ("valid", "test") for epoch in (0, 1)
@@ -246,18 +183,6 @@ def test_personas_with_too_few_dialogues_for_k_shot_are_counted():
     details = written([*RECORDS, *alone], BOOTSTRAP).details
     assert details["k_shot"]["personas"] == 2
     assert details["k_shot"]["personas_left_out"] == 1
-
-
-def test_without_any_k_shot_record_the_table_is_empty():
-    records = [record for record in RECORDS if record.protocol != "k_shot"]
-    found = written(records, BOOTSTRAP)
-    assert found.kshot == COLUMNS + "\n"
-    assert found.details["k_shot"] == {
-        "personas": 0,
-        "personas_left_out": 2,
-        "points": {},
-        "in_context": None,
-    }
 
 
 def test_a_setting_that_is_missing_is_named():

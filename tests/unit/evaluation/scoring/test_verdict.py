@@ -5,8 +5,8 @@ import pytest
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.scoring.verdict import verdict
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from tests.support.adaptation_of import adaptation
 from tests.support.prediction_builder import a_prediction
-from tests.unit.evaluation.scoring.test_adaptation import adaptation
 
 
 def estimate(value, low, high):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
+from functools import cache, partial
 from math import log, sqrt
 
 import pytest
@@ -18,7 +19,8 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies import convai2 as convai2_floors
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_split, read_tasks
 from stages.studies.convai2 import convai2
-from tests.unit.evaluation.floors.test_floors import a_task, a_turn
+from tests.support.personachat_text import lines, with_candidates
+from tests.support.ranked_tasks import a_task, a_turn
 from tests.wiring.closure import ROOT
 
 
@@ -28,15 +30,6 @@ BOOTSTRAP = Bootstrap(200, 0)
 def measure(train, evaluated, bootstrap):
     """What the file holds."""
     return convai2_floors.measure(train, evaluated, bootstrap, sha256="0" * 64).content()
-
-
-def lines(persona, *turns):
-    said = [f"your persona: {persona}", *("\t".join(turn) for turn in turns)]
-    return "".join(f"{i} {line}\n" for i, line in enumerate(said, start=1))
-
-
-def with_candidates(partner, reply):
-    return partner, reply, "", "|".join([*(f"no {i}" for i in range(19)), reply])
 
 
 def test_candidates_must_be_the_files_own(tmp_path):
@@ -187,17 +180,15 @@ def test_tfidf_and_constant_reply_on_the_official_candidates_by_a_second_impleme
         for text in line.split(" ", 1)[1].split("\t")[:2]
     ]
     frequency = Counter(word for text in documents for word in set(tokens(text)))
+    vector_of = cache(partial(vector, frequency=frequency, total=len(documents)))
     hits = []
     for line in valid.read_text().splitlines():
         parts = line.split(" ", 1)[1].split("\t")
         if len(parts) < 4:
             continue
-        query = vector(parts[0], frequency, len(documents))
+        query = vector_of(parts[0])
         score = {
-            text: sum(
-                w * query.get(word, 0.0)
-                for word, w in vector(text, frequency, len(documents)).items()
-            )
+            text: sum(w * query.get(word, 0.0) for word, w in vector_of(text).items())
             for text in parts[3].split("|")
         }
         best = max(score.values())

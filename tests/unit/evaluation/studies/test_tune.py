@@ -125,23 +125,39 @@ def test_the_printed_row_runs_and_is_the_chosen_trial(folder, started, capsys, n
 
 
 @pytest.mark.slow
-def test_a_rate_that_diverges_is_a_trial_that_lost(folder):
-    """By the command and its stages' commands, as a user runs it."""
+def test_a_rate_that_diverges_is_a_trial_that_lost(folder, started):
     params = tuning_params()
     params["tune"]["meta_train"] = {"inner_lr": [0.1, 1e30]}
     write_params(folder, params)
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.tune", VARIANT],
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "MAMLVIAPP_WORKERS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    tune(VARIANT)
+    assert started == ["meta_train", "finetune", "meta_train"]
     kept, lost = rows(folder)
     assert (lost["valid_nats"], lost["epoch"], lost["steps"]) == ("inf", "", "")
     assert (kept["chosen"], lost["chosen"]) == ("true", "false")
     assert 0 < float(kept["valid_nats"]) < float("inf")
+
+
+@pytest.mark.parametrize(("code", "came_through"), [(0, True), (DivergedError.exit_code, False)])
+def test_a_trial_runs_a_stages_command(tmp_path, monkeypatch, code, came_through):
+    """The command itself, of a quick stage; its exit code says whether it came through."""
+    monkeypatch.setenv("DVC_ROOT", "the user's own")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / artifacts.RAW).mkdir(parents=True)
+    codes = []
+
+    def ended(process):
+        codes.append(process.wait())
+        return code
+
+    monkeypatch.setattr(trial, "_exit_code", ended)
+    assert trial._stage(tmp_path, "tasks") is came_through
+    assert codes == [1]  # as it has no data
+
+
+def test_a_stage_that_fails_is_named(tmp_path, capfd):
+    with pytest.raises(TrainingError, match=r"stages.score x ended with exit code 1 in "):
+        trial._stage(tmp_path, "score", "x")
+    assert "params.yaml: not found" in capfd.readouterr().err
 
 
 @pytest.mark.slow

@@ -7,27 +7,20 @@ from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.training import variant_run
 from pipeline.learning.training.loop import Trained, TrainingProgress
-from pipeline.learning.training.variant_run import VariantRun, save, start
+from pipeline.learning.training.variant_run import save, start
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.trained import load
 from pipeline.model.trained.load import load_variant
 from pipeline.model.variant.record import read_variant
-from pipeline.params import Adapters, Settings, TrainParams
 from pipeline.persona.task import PersonaTask
-from tests.conftest import AXES, a_dialogue
-from tests.wiring.closure import ROOT
+from tests.conftest import a_dialogue
+from tests.support.variant_runs import a_run
 
 
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def a_run(method="train"):
-    params = Settings.load(ROOT / "presets/embedded.yaml").view(TrainParams)
-    adapters = Adapters(bottleneck=4, init_std=0.3)
-    return VariantRun(method, "in_place", 0, AXES["in_place"], adapters, params)
 
 
 def saved(learner, tasks):

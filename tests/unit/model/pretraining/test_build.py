@@ -1,7 +1,6 @@
 import hashlib
 import json
 import math
-import random
 import shutil
 
 import pytest
@@ -9,59 +8,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ModelError, PipelineError
+from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.huggingface_folder import read_gpt2, write_gpt2
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer, train_tokenizer
 from pipeline.model.pretraining import build as module
 from pipeline.model.pretraining.build import build_base
-from pipeline.params import Base
-from stages import base as stage
-
-
-PRETRAIN = {
-    "tokenizer": None,
-    "vocab_size": 280,
-    "num_layers": 1,
-    "width": 16,
-    "num_heads": 2,
-    "context": 48,
-    "sequence_length": 24,
-    "batch_size": 4,
-    "steps": 40,
-    "warmup_steps": 4,
-    "lr": 0.02,
-    "weight_decay": 0.01,
-    "holdout": 0.1,
-}
-
-
-def _params(source="pretrain", *, revision=None, seed=0, **pretrain):
-    values = {"source": source, "revision": revision, "seed": seed}
-    return Base(**values, pretrain={**PRETRAIN, **pretrain})
-
-
-def _ignore(step, note):
-    pass
-
-
-def _build(params, text, target):
-    return build_base(params, text, target, advance=_ignore)
-
-
-def _contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def _a_text():
-    generator = random.Random(0)
-    line = "my {} likes the {} park ."
-    words = ["dog", "cat", "mother", "red", "big", "old"]
-    dialogues = [
-        "".join(line.format(*generator.choices(words, k=2)) + "\n" for _ in range(4))
-        for _ in range(60)
-    ]
-    return "\n".join(dialogues)
+from tests.support.bases import a_text, base_params, build
 
 
 @pytest.fixture(autouse=True)
@@ -71,35 +24,8 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    path = tmp_path_factory.mktemp("text") / "pretrain.txt"
-    path.write_text(_a_text())
-    return path
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory, text):
-    """A base pre-trained here, and its facts."""
-    folder = tmp_path_factory.mktemp("models") / "base"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(folder.parent))
-        return folder, _build(_params(), text, folder)
-
-
-@pytest.fixture
-def gpt2(built, tmp_path):
-    """A GPT-2 folder without special tokens, as one finds them."""
-    folder, _ = built
-    model = read_gpt2(folder)
-    with torch.random.fork_rng(devices=[]):
-        model.resize_token_embeddings(280)
-    target = tmp_path / "gpt2"
-    target.mkdir()
-    write_gpt2(model, target)
-    train_tokenizer(["my dog likes the park", *_a_text().split("\n")], 280).save_pretrained(target)
-    assert len(load_tokenizer(target)) == 280
-    return target
+def _contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_pretrained_base_is_a_hugging_face_folder(built):
@@ -153,9 +79,9 @@ def test_pre_training_learns_and_the_held_out_figures_agree(built):
 
 
 def test_the_same_parameters_give_the_same_bytes_and_another_seed_does_not(built, text, tmp_path):
-    _build(_params(), text, tmp_path / "again")
+    build(base_params(), text, tmp_path / "again")
     assert _contents(tmp_path / "again") == _contents(built[0])
-    _build(_params(seed=1), text, tmp_path / "other")
+    build(base_params(seed=1), text, tmp_path / "other")
     other = _contents(tmp_path / "other")
     assert other["model.safetensors"] != _contents(built[0])["model.safetensors"]
     assert other["tokenizer.json"] == _contents(built[0])["tokenizer.json"]
@@ -172,8 +98,8 @@ def test_the_held_out_documents_are_not_trained_on(text, tmp_path):
     changed = tmp_path / "pretrain.txt"
     *rest, last = text.read_text().split("\n\n")
     changed.write_text("\n\n".join([*rest, "q" * len(last)]))
-    _build(_params(steps=3), text, tmp_path / "a")
-    _build(_params(steps=3), changed, tmp_path / "b")
+    build(base_params(steps=3), text, tmp_path / "a")
+    build(base_params(steps=3), changed, tmp_path / "b")
     a, b = _contents(tmp_path / "a"), _contents(tmp_path / "b")
     assert a["model.safetensors"] == b["model.safetensors"]
     assert a["tokenizer.json"] == b["tokenizer.json"]
@@ -183,7 +109,7 @@ def test_the_held_out_documents_are_not_trained_on(text, tmp_path):
 @pytest.mark.parametrize("has_special_tokens", [False, True])
 def test_a_given_tokenizer_is_used(text, gpt2, built, tmp_path, has_special_tokens):
     folder = built[0] if has_special_tokens else gpt2
-    facts = _build(_params(tokenizer=str(folder), steps=1), text, tmp_path / "base")
+    facts = build(base_params(tokenizer=str(folder), steps=1), text, tmp_path / "base")
     assert facts["vocab_size"] == 280
     model, tokenizer = load_base(tmp_path / "base")
     expected = load_tokenizer(folder).encode(" the red dog")
@@ -204,18 +130,18 @@ def test_a_checkpoint_is_used_and_deleted_on_success(built, text, tmp_path, monk
     monkeypatch.setattr("pipeline.model.pretraining.pretrain.Checkpoint", Eager)
     target, checkpoints = tmp_path / "base", tmp_path / ".checkpoints"
     with pytest.raises(KeyboardInterrupt):
-        build_base(_params(), text, target, advance=interrupt)
+        build_base(base_params(), text, target, advance=interrupt)
     assert not target.exists()
     assert len(list(checkpoints.iterdir())) == 1
     steps = {}
-    build_base(_params(), text, target, advance=steps.__setitem__)
+    build_base(base_params(), text, target, advance=steps.__setitem__)
     assert list(steps) == list(range(30, 41))
     assert list(checkpoints.iterdir()) == []
     assert _contents(target) == _contents(built[0])
 
 
 def test_a_folder_gets_six_rows_and_keeps_the_others(gpt2, tmp_path):
-    facts = _build(_params("./gpt2"), tmp_path / "no text", tmp_path / "base")
+    facts = build(base_params("./gpt2"), tmp_path / "no text", tmp_path / "base")
     before, after = read_gpt2(gpt2), load_base(tmp_path / "base")[0]
     rows = after.transformer.wte.weight
     assert torch.equal(rows[:280], before.transformer.wte.weight)
@@ -237,7 +163,7 @@ def test_a_folder_gets_six_rows_and_keeps_the_others(gpt2, tmp_path):
 
 def test_adding_the_special_rows_leaves_the_global_generator(gpt2, tmp_path):
     before = torch.get_rng_state()
-    _build(_params("./gpt2"), tmp_path, tmp_path / "base")
+    build(base_params("./gpt2"), tmp_path, tmp_path / "base")
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -246,7 +172,7 @@ def test_a_source_with_special_tokens_keeps_its_rows(built, tmp_path):
     model = read_gpt2(source)
     model.transformer.wte.weight.data[280:] += 1  # trained, say
     write_gpt2(model, source)
-    facts = _build(_params(str(source)), tmp_path, tmp_path / "base")
+    facts = build(base_params(str(source)), tmp_path, tmp_path / "base")
     assert facts["vocab_size"] == 280
     for name in ("model.safetensors", "config.json", "tokenizer.json"):
         assert _contents(tmp_path / "base")[name] == _contents(source)[name]
@@ -260,7 +186,7 @@ def test_a_hub_model_is_kept_with_the_commit_found(gpt2, tmp_path, monkeypatch):
         return gpt2, "c0ffee"
 
     monkeypatch.setattr(module.hub, "fetch", fetch)
-    facts = _build(_params("org/gpt2", revision="v1"), tmp_path, tmp_path / "base")
+    facts = build(base_params("org/gpt2", revision="v1"), tmp_path, tmp_path / "base")
     assert asked == [("org/gpt2", "v1")]
     assert (facts["source"], facts["revision"]) == ("org/gpt2", "c0ffee")
     assert facts["weights_sha256"].keys() == {"model.safetensors"}
@@ -277,24 +203,24 @@ def test_a_hub_model_is_kept_with_the_commit_found(gpt2, tmp_path, monkeypatch):
 )
 def test_a_source_that_is_not_there(source, message, text, tmp_path):
     with pytest.raises(ModelError, match=message):
-        _build(_params(source), text, tmp_path / "base")
+        build(base_params(source), text, tmp_path / "base")
 
 
 def test_an_embedding_with_other_rows_than_the_tokenizer_is_refused(gpt2, tmp_path):
-    train_tokenizer(_a_text().split("\n"), 270).save_pretrained(gpt2)
+    train_tokenizer(a_text().split("\n"), 270).save_pretrained(gpt2)
     with pytest.raises(ModelError, match="has 280 rows and the tokenizer 270 entries"):
-        _build(_params("./gpt2"), tmp_path, tmp_path / "base")
+        build(base_params("./gpt2"), tmp_path, tmp_path / "base")
 
 
 def test_an_empty_text_says_what_to_set(tmp_path):
     (tmp_path / "pretrain.txt").touch()
     with pytest.raises(ModelError, match=r"empty, but base\.source is `pretrain`.*data\.pretrain"):
-        _build(_params(), tmp_path / "pretrain.txt", tmp_path / "base")
+        build(base_params(), tmp_path / "pretrain.txt", tmp_path / "base")
 
 
 def test_a_missing_text_names_its_stage(tmp_path):
     with pytest.raises(MissingFileError, match=r"stages\.download"):
-        _build(_params(), tmp_path / "pretrain.txt", tmp_path / "base")
+        build(base_params(), tmp_path / "pretrain.txt", tmp_path / "base")
 
 
 def test_a_failure_keeps_the_earlier_base(built, text, tmp_path, monkeypatch):
@@ -307,53 +233,5 @@ def test_a_failure_keeps_the_earlier_base(built, text, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "write_gpt2", fail)
     with pytest.raises(OSError, match="No space"):
-        _build(_params(seed=1, steps=1), text, target)
+        build(base_params(seed=1, steps=1), text, target)
     assert _contents(target) == _contents(built[0])
-
-
-@pytest.fixture
-def copy(built, tmp_path):
-    return shutil.copytree(built[0], tmp_path / "copy")
-
-
-def test_loading_what_is_not_there_names_the_stage(tmp_path):
-    with pytest.raises(MissingFileError, match=r"stages\.base"):
-        load_base(tmp_path / "none")
-
-
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
-@pytest.mark.parametrize("damage", ["remove", "truncate"])
-def test_a_damaged_base_is_refused_in_one_line(copy, name, damage):
-    path = copy / name
-    if damage == "remove":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(PipelineError) as caught:
-        load_base(copy)
-    assert isinstance(caught.value, ModelError)
-    assert str(copy) in str(caught.value)
-
-
-def test_a_base_without_special_tokens_is_refused(gpt2):
-    with pytest.raises(ModelError, match="lacks the special tokens; run stage base again"):
-        load_base(gpt2)
-
-
-def test_the_stage_writes_the_out(text, tmp_path, monkeypatch, capsys):
-    class Settings:
-        @classmethod
-        def load(cls):
-            return cls()
-
-        def view(self, schema):
-            return schema(base=_params(steps=2))
-
-    monkeypatch.setattr(stage, "Settings", Settings)
-    (tmp_path / "data").mkdir()
-    shutil.copy(text, tmp_path / artifacts.PRETRAIN_TEXT)
-    stage.base()
-    load_base(artifacts.BASE)
-    shown = capsys.readouterr().out
-    assert "φ from pretrain" in shown
-    assert "held out: perplexity" in shown

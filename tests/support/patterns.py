@@ -1,0 +1,3 @@
+"""Which of θ the inner loop moves."""
+
+PATTERNS = {"all": None, "anil": ["h.1.*", "special.weight"]}
