@@ -7,7 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from pipeline.params import Synthetic
-from pipeline.persona.synthetic.dialogue import UtterancePair, converse
+from pipeline.persona.synthetic.dialogue import converse
 from pipeline.persona.synthetic.people import (
     Person,
     World,
@@ -15,6 +15,7 @@ from pipeline.persona.synthetic.people import (
     persona_sentences,
     persona_text,
 )
+from pipeline.persona.synthetic.utterance import UtterancePair
 from pipeline.persona.text import normalise
 
 
