@@ -1,36 +1,36 @@
-"""Errors a user can act on: each message says what was found, what was expected, what to do."""
+"""Errors that the user can act on. A message says what is wrong, what is expected, what to do."""
 
 
 class PipelineError(Exception):
-    """Base of every error that is the user's to mend; stages print it as one line and exit."""
+    """Base class of errors that the user can mend. A stage prints such an error as one line."""
 
     exit_code = 1
 
 
 class ParamsError(PipelineError):
-    """A key or value of `params.yaml` (or of a preset) that is not allowed."""
+    """A key or value of `params.yaml` or of a preset is not allowed."""
 
 
 class DataError(PipelineError):
-    """A corpus, task or prediction file that does not hold what its format says."""
+    """A corpus, task or prediction file does not have the right format or content."""
 
 
 class DownloadError(PipelineError):
-    """A transfer or an archive that could not be completed, verified or unpacked."""
+    """A download could not be completed or verified, or an archive could not be unpacked."""
 
 
 class ModelError(PipelineError):
-    """A base model, tokenizer or trained variant that cannot be used."""
+    """A base model, a tokenizer or a trained variant cannot be used."""
 
 
 class TrainingError(PipelineError):
-    """A run that cannot go on: a loss that is not finite, no task left to sample."""
+    """A training run cannot go on, e.g. because no task is left to sample."""
 
 
 class DivergedError(TrainingError):
-    """A loss or gradient that is not finite: the rate is too high, everything else is in order."""
+    """A loss or gradient is not finite. The learning rate is too high; all else is in order."""
 
-    exit_code = 3  # so that `tune` can tell a bad rate from a broken run
+    exit_code = 3  # `tune` tells a bad rate from a broken run by this code
 
 
 class StageError(PipelineError):
@@ -38,7 +38,7 @@ class StageError(PipelineError):
 
 
 class MissingFileError(PipelineError):
-    """An input that an earlier stage should have written."""
+    """An input of a stage is missing. The message names the stage that writes it."""
 
     def __init__(self, path: object, stage: str) -> None:
         self._arguments = (path, stage)
@@ -47,5 +47,8 @@ class MissingFileError(PipelineError):
         )
 
     def __reduce__(self) -> tuple[type["MissingFileError"], tuple[object, str]]:
-        """Come back from a worker process: by default the message would be the only argument."""
+        """Rebuild the error from both arguments when a worker process sends it.
+
+        By default the message would be the only argument.
+        """
         return type(self), self._arguments

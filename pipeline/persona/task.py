@@ -1,4 +1,4 @@
-"""The records of Section 4's tasks: one persona, its dialogues, their turns."""
+"""The record of a task T_i (Section 4): one persona, its dialogues, their turns."""
 
 from typing import Annotated, Literal
 
@@ -9,8 +9,8 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 Text = Annotated[str, Field(min_length=1)]
 
-# Persona-chat's mark for "the partner has said nothing yet"; its segment is left out of the
-# encoding (Appendix A), but it stays in the record.
+# Persona-chat's mark for "the partner has said nothing yet". The record keeps it; the encoding
+# (Appendix A) has no segment for it.
 SILENCE = "__SILENCE__"
 
 
@@ -21,8 +21,8 @@ class _Frozen(BaseModel):
 class Turn(_Frozen):
     """One exchange: the partner speaks, the person replies.
 
-    `candidates` (20 replies, the gold one among them) and `gold` (its index, at a seeded random
-    position, so that a tie cannot help) are both given or both null.
+    `candidates` are 20 replies, one of them the gold one. `gold` is its index, a seeded random one,
+    so that a tie cannot help. Both are given, or both are null.
     """
 
     partner: str
@@ -43,7 +43,7 @@ class Turn(_Frozen):
 
 
 class Dialogue(_Frozen):
-    """One dialogue of one person: the persona sentences as given there, then the turns in order."""
+    """One dialogue of one person: its own persona sentences, then its turns in order."""
 
     dialogue_id: Text
     persona: list[str]

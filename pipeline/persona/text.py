@@ -1,7 +1,6 @@
-"""What counts as the same reply, and what counts as a word: ParlAI's two rules. No torch.
+"""Two rules of ParlAI: when two replies are the same, and what a word is. No torch.
 
-Both are used on data (distractors, leaks) and on scores (F1, Hits@1, words per reply), so they
-live below both.
+Data (distractors, leaks) and scores (F1, Hits@1, words per reply) use both rules.
 """
 
 import re
@@ -15,8 +14,9 @@ _SPLIT_MARKS = re.compile(r"([.,;:!?])")
 def normalise(reply: str) -> str:
     """Normalise a reply as ParlAI's F1 does (Section 4.1).
 
-    In this order: lower case, each punctuation mark to a space, the words a, an, the dropped,
-    blanks squeezed. Articles go after punctuation, so "a's" loses its a.
+    In this order: lower case; each punctuation mark becomes a space; the words a, an, the are
+    dropped; several blanks become one. Articles are dropped after punctuation, so "a's" loses
+    its a.
 
     >>> normalise("The dog's HERE , an hour ago !")
     'dog s here hour ago'
@@ -26,7 +26,7 @@ def normalise(reply: str) -> str:
 
 
 def words(reply: str) -> list[str]:
-    """Split a reply into words as ParlAI's split tokeniser does (the unit of word perplexity).
+    """Split a reply into words as ParlAI's split tokeniser does; the unit of word perplexity.
 
     >>> words("I am 20 , ok ?yes.")
     ['i', 'am', '20', ',', 'ok', '?', 'yes', '.']

@@ -64,7 +64,7 @@ class Room:
         return not (self.alone(name) and any(map(self.alone, running)))
 
     def workers(self, *, others_wait: bool) -> int:
-        """Return how many processes a stage may use: all cores if no other stage could start."""
+        """Return how many processes a stage may use: all if no other long stage could start."""
         return max(1, self.cores // self.jobs) if others_wait else self.cores
 
 
@@ -145,7 +145,7 @@ class SideBySide:
             self._done.add(name)
             self._say(f"{self._count()} {name}: {command}")
             return
-        share = self._room.workers(others_wait=next(self._ready(), None) is not None)
+        share = self._room.workers(others_wait=any(_seconds(other) > 1 for other in self._ready()))
         environ = {"MAMLVIAPP_WORKERS": str(share), **command.environ}
         output = folder / name
         process = self._processes.start(Command(command.line, command.folder, environ), output)
@@ -192,6 +192,10 @@ class SideBySide:
             self._running.pop(name, None)
 
 
+def _seconds(name: str) -> int:
+    return _SECONDS.get(name.split("@")[0], 1)
+
+
 def by_urgency(needs: Mapping[str, frozenset[str]]) -> list[str]:
     """Return the stages, first the one with most work on the longest way from it to the end."""
     readers: dict[str, list[str]] = {name: [] for name in needs}
@@ -202,8 +206,7 @@ def by_urgency(needs: Mapping[str, frozenset[str]]) -> list[str]:
 
     def of(name: str) -> float:
         if name not in urgency:
-            own = _SECONDS.get(name.split("@")[0], 1)
-            urgency[name] = own + max(map(of, readers[name]), default=0.0)
+            urgency[name] = _seconds(name) + max(map(of, readers[name]), default=0.0)
         return urgency[name]
 
     return sorted(needs, key=of, reverse=True)

@@ -88,7 +88,10 @@ class Processes:
             self._context.set_forkserver_preload([*PRELOADED])
 
     def start(self, command: Command, output: Path) -> StageProcess:
-        """Start a command; `output` receives what it prints, errors too."""
+        """Start a command; `output` receives what it prints, errors too.
+
+        The first stage starts the server, so that a run in which nothing has changed does not.
+        """
         if self._context is None or command.module is None:
             return _own_process(command, output)
         process = self._context.Process(target=_run, args=(command, output))

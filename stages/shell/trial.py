@@ -17,7 +17,7 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.studies.tuning import Cost, Trial, criterion
+from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.variant.record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
@@ -104,7 +104,7 @@ def _train_and_score(trial: Run, folder: Path) -> Trial:
         return Trial(point=trial.point, nats=None, epoch=None, cost=None)
     values = artifacts.read_json(model / "variant.json", made_by=f"{trial.method} {trial.name}")
     record = VariantFile.model_validate(values)
-    cost = Cost.model_validate(record.model_dump(include=set(Cost.model_fields)))
+    cost = TrialCost.model_validate(record.model_dump(include=set(TrialCost.model_fields)))
     if not _stage(folder, "finetune", trial.name):
         return Trial(point=trial.point, nats=None, epoch=None, cost=cost)
     path = folder / artifacts.predictions_file(trial.name)

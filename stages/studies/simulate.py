@@ -17,7 +17,13 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.population import observe, observed, skewed
 from pipeline.evaluation.studies.schemas import PersonaSums
-from pipeline.evaluation.studies.simulation import Cell, Row, Study, cells, tabulate
+from pipeline.evaluation.studies.simulation import (
+    Condition,
+    ResultRow,
+    StudySize,
+    conditions,
+    tabulate,
+)
 from stages.shell import console
 
 
@@ -46,8 +52,8 @@ def simulate(
     if predictions:
         artifacts.write_json(population, _observe(predictions).model_dump(mode="json"))
     people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
-    study = Study(runs=runs)
-    planned = cells(observed(people), skewed(), study)
+    study = StudySize(runs=runs)
+    planned = conditions(observed(people), skewed(), study)
     found = tabulate(planned, _rows(planned, study), study)
     artifacts.write_json(out, {"variants": people.variants, **found})
     if not console.out.is_terminal:
@@ -68,7 +74,7 @@ def _observe(predictions: Sequence[Path]) -> PersonaSums:
     return observe((predictions[0].stem, predictions[1].stem), a, b)
 
 
-def _rows(planned: Sequence[Cell], study: Study) -> list[Row]:
+def _rows(planned: Sequence[Condition], study: StudySize) -> list[ResultRow]:
     rows = []
     with (
         console.progress("simulate", total=len(planned)) as advance,
@@ -80,7 +86,7 @@ def _rows(planned: Sequence[Cell], study: Study) -> list[Row]:
     return rows
 
 
-def _row(cell: Cell, study: Study) -> Row:
+def _row(cell: Condition, study: StudySize) -> ResultRow:
     return cell.row(study)
 
 

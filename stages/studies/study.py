@@ -26,7 +26,7 @@ def study(
         Action,
         typer.Argument(
             help="keep: write studies/NAME from a finished run; readme: write its README.md; "
-            "results: write docs/results.md and the tables in README.md."
+            "results: write docs/results.md, docs/fig3.svg and the figures in README.md."
         ),
     ],
     name: Annotated[
@@ -46,6 +46,7 @@ def study(
             _write(artifacts.STUDIES / one / README, pages.readme(Path(), one))
     else:
         _write(pages.RESULTS, pages.results(Path()))
+        _write(pages.PICTURE, pages.picture(Path()))
         front = pages.FRONT.read_text(encoding="utf-8")
         _write(pages.FRONT, pages.filled(front, pages.FRONT, Path()))
 

@@ -133,7 +133,7 @@ def test_fig_3_is_drawn_of_every_row(clone):
     plots = json.loads(dvc("plots", "show", "--json", cwd=clone))
     assert len(plots["data"]) == 3
     for (plot,) in plots["data"].values():
-        content = json.loads(plot["content"])
+        content = plot["content"]
         assert {point["variant"] for point in content["data"]["values"]} == rows
         assert content["encoding"]["color"]["field"] == "variant"
 

@@ -49,7 +49,7 @@ def ours(query, key, value, mask, scale=SCALE):
 def test_value_and_both_derivatives_are_transformers(kind, length):
     values, mask = inputs(length=length), mask_of(kind, length)
     weights = torch.linspace(-1, 2, values[0].numel(), dtype=torch.float64)
-    found = []
+    results = []
     for function in (ours, plain):
         output = function(*values, mask)
         cotangent = weights.view(output.shape).detach().requires_grad_()
@@ -57,8 +57,8 @@ def test_value_and_both_derivatives_are_transformers(kind, length):
         second = torch.autograd.grad(
             sum((g**3).sum() for g in first), (*values, cotangent), materialize_grads=True
         )
-        found.append([output.detach(), *(g.detach() for g in first), *second])
-    for mine, theirs in zip(*found, strict=True):
+        results.append([output.detach(), *(g.detach() for g in first), *second])
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
@@ -77,12 +77,12 @@ def test_derivatives_are_finite_differences(kind):
 def test_one_gradient_alone_can_be_differentiated(place):
     """The cotangents of the other two are absent."""
     values, mask = inputs(), mask_of("branches")
-    found = []
+    results = []
     for function in (ours, plain):
         output = (function(*values, mask) ** 2).sum()
         (first,) = torch.autograd.grad(output, values[place], create_graph=True)
-        found.append(torch.autograd.grad((first**2).sum(), values))
-    for mine, theirs in zip(*found, strict=True):
+        results.append(torch.autograd.grad((first**2).sum(), values))
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-12)
 
 
@@ -117,7 +117,7 @@ def test_gpt2_with_it_is_gpt2(tokenizer):
     ids = torch.arange(14).view(2, 7)
     unpadded = torch.ones(2, 7, dtype=torch.long)
     unpadded[1, 5:] = 0
-    found = []
+    results = []
     for name in ("eager", TWICE):
         network.set_attn_implementation(name)
         one = network(ids, attention_mask=unpadded).last_hidden_state
@@ -128,6 +128,6 @@ def test_gpt2_with_it_is_gpt2(tokenizer):
         with_graph = network(ids[:, :4], use_cache=True)
         more = network(ids[:, 4:], past_key_values=with_graph.past_key_values)
         states = (start, rest, with_graph, more)
-        found.append([one, *(g for g in first if g is not None), *(s[0] for s in states)])
-    for mine, theirs in zip(*found, strict=True):
+        results.append([one, *(g for g in first if g is not None), *(s[0] for s in states)])
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-11)

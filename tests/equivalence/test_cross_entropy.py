@@ -44,14 +44,14 @@ def ours(hidden, table, special):
 def test_value_and_both_derivatives_are_torchs(table):
     values = inputs(table=table)
     wanted = [value for value in values if value.requires_grad]
-    found = []
+    results = []
     for function in (ours, plain):
         nll = function(*values)
         weights = torch.linspace(0.5, 2, 5, dtype=torch.float64)
         first = torch.autograd.grad((weights * nll).sum(), wanted, create_graph=True)
         second = torch.autograd.grad(sum((g**3).sum() for g in first), wanted)
-        found.append([nll.detach(), *(g.detach() for g in first), *second])
-    for mine, theirs in zip(*found, strict=True):
+        results.append([nll.detach(), *(g.detach() for g in first), *second])
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
 
 

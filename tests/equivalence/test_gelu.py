@@ -25,13 +25,13 @@ def points(*shape):
 def test_value_and_both_derivatives_are_torchs(shape):
     x = points(*shape)
     weights = torch.linspace(-1, 2, x.numel(), dtype=x.dtype).view(shape).requires_grad_()
-    found = []
+    results = []
     for function in (gelu, plain):
         value = function(x)
         (first,) = torch.autograd.grad(value, x, weights, create_graph=True)
         second = torch.autograd.grad((first**3).sum(), (x, weights))
-        found.append([value.detach(), first.detach(), *second])
-    for mine, theirs in zip(*found, strict=True):
+        results.append([value.detach(), first.detach(), *second])
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
 
 
@@ -45,11 +45,11 @@ def test_single_precision_is_kept_where_the_sigmoid_is_near_0_or_1():
     """σ (1 - σ) by itself would lose all digits there."""
     x = torch.linspace(-8, 8, 801).requires_grad_()
     exact = x.detach().double().requires_grad_()
-    found = []
+    results = []
     for function, at in ((gelu, x), (plain, exact)):
         (first,) = torch.autograd.grad(function(at).sum(), at, create_graph=True)
-        found.append((first.detach(), *torch.autograd.grad(first.sum(), at)))
-    for mine, theirs in zip(*found, strict=True):
+        results.append((first.detach(), *torch.autograd.grad(first.sum(), at)))
+    for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=3e-6)
 
 

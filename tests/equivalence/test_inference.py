@@ -53,9 +53,9 @@ def test_candidates_on_a_shared_prefix_are_twenty_separate_forwards(learner, win
     rows = [candidates, candidates[::-1], candidates[:1]]
     reading = read(learner.model, learner.parameters(learner.theta), window)
     scores = candidate_nll(reading, window.spans, rows)
-    for span, row, found in zip(window.spans, rows, scores, strict=True):
+    for span, row, score in zip(window.spans, rows, scores, strict=True):
         expected = [plain_nll(learner, window.ids[: span.start], ids) for ids in row]
-        assert found == pytest.approx(expected, abs=1e-8)
+        assert score == pytest.approx(expected, abs=1e-8)
     assert scores[0][0] == scores[0][candidates.index(candidates[0], 1)]  # ties are exact
 
 
@@ -63,9 +63,9 @@ def test_candidates_on_a_shared_prefix_are_twenty_separate_forwards(learner, win
 def test_single_token_candidates_need_no_pass(learner, window):
     reading = read(learner.model, learner.parameters(learner.theta), window)
     rows = [[(5,), (9,), (5,)]] * len(window.spans)
-    for span, found in zip(window.spans, candidate_nll(reading, window.spans, rows), strict=True):
+    for span, score in zip(window.spans, candidate_nll(reading, window.spans, rows), strict=True):
         expected = [plain_nll(learner, window.ids[: span.start], ids) for ids in rows[0]]
-        assert found == pytest.approx(expected, abs=1e-8)
+        assert score == pytest.approx(expected, abs=1e-8)
 
 
 @torch.no_grad()
@@ -76,10 +76,10 @@ def test_responses_are_token_by_token_generation(learner, window, temperature):
     ending = Ending(closing, learner.encoder.forbidden)
     uniforms = torch.rand(3, steps, generator=torch.Generator().manual_seed(0)).tolist()
     reading = read(learner.model, learner.parameters(learner.theta), window)
-    found = respond(
+    generated = respond(
         reading, window.spans, ending, top_p=0.92, temperature=temperature, uniforms=uniforms
     )
-    for span, row, responses in zip(window.spans, uniforms, found, strict=True):
+    for span, row, responses in zip(window.spans, uniforms, generated, strict=True):
         for greedy, response in enumerate((responses[0], responses[1])):
             ids, expected = list(window.ids[: span.start]), []
             for step in range(steps):

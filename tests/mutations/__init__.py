@@ -5,5 +5,5 @@
 The data are the YAML files beside this module, one for each area. An entry says what is broken
 (`what`), in which `file`, by which edit (`find`, `replace`), and which `test` has to fail. Several
 edits of one mutation are a list, `edits`. `fast: true` marks those that `make test` runs. `timeout`
-is for a mutation that makes its test hang: seconds, fewer than the command's.
+is for a mutation that makes its test hang: seconds, other than the command's.
 """

@@ -36,6 +36,7 @@ _OPTIONS = (
     *("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=short"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what the parent has imported
 )
+_PATIENCE = 10.0  # seconds for a test to end by Ctrl-C
 
 
 @dataclass
@@ -81,8 +82,7 @@ def run(test: str, root: Path, *, timeout: float) -> Outcome:
     try:
         while not os.waitpid(child, os.WNOHANG)[0]:
             if time.monotonic() > deadline:
-                os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+                _end(child)
                 return Outcome()
             time.sleep(0.02)
     finally:
@@ -91,6 +91,18 @@ def run(test: str, root: Path, *, timeout: float) -> Outcome:
     if not found.is_file():  # the test ended its own process
         return Outcome(exit_code=1, failed=test)
     return Outcome(**json.loads(found.read_text(encoding="utf-8")))
+
+
+def _end(child: int) -> None:
+    """End a test that takes too long by Ctrl-C, so that it ends what it has started; or at once."""
+    os.kill(child, signal.SIGINT)
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def _become(test: str, root: Path, found: Path, log: Path) -> NoReturn:

@@ -54,7 +54,7 @@ def rankings(draw):
 
 @given(replies())
 def test_perplexity_is_at_least_1_and_between_its_personas(records):
-    values = [metrics.ppl(those) for those in by_persona(records).values()]
+    values = [metrics.ppl(of_one) for of_one in by_persona(records).values()]
     assert metrics.ppl(records) >= 1
     assert min(values) * (1 - 1e-9) <= metrics.ppl(records) <= max(values) * (1 + 1e-9)
     assert metrics.ppl(records) == pytest.approx(exp(nats_per_token(records)))
@@ -65,7 +65,7 @@ def test_the_order_of_records_changes_nothing(records, random):
     shuffled = list(records)
     random.shuffle(shuffled)
     assert metrics.ppl(shuffled) == metrics.ppl(records)
-    one, two = (Bootstrap(20, 0).metric(metrics.ppl, those) for those in (records, shuffled))
+    one, two = (Bootstrap(20, 0).metric(metrics.ppl, some) for some in (records, shuffled))
     assert one == two
 
 
@@ -122,10 +122,12 @@ def test_word_f1_does_not_see_case_or_articles(one, two):
 
 
 @given(st.dictionaries(st.integers(0, 9), nats, min_size=1))
-def test_the_headline_epoch_is_one_of_the_best(found):
-    records = [a_prediction(split="valid", epoch=epoch, nll=nll) for epoch, nll in found.items()]
+def test_the_headline_epoch_is_one_of_the_best(nll_by_epoch):
+    records = [
+        a_prediction(split="valid", epoch=epoch, nll=nll) for epoch, nll in nll_by_epoch.items()
+    ]
     chosen = headline_epoch(records)
-    per_token = {epoch: nats_per_token([r]) for epoch, r in zip(found, records, strict=True)}
+    per_token = {epoch: nats_per_token([r]) for epoch, r in zip(nll_by_epoch, records, strict=True)}
     best = min(per_token.values(), default=inf)
     assert per_token[chosen] == best
     assert all(value > best for epoch, value in per_token.items() if epoch < chosen)
@@ -135,7 +137,7 @@ def test_the_headline_epoch_is_one_of_the_best(found):
 def test_an_interval_stays_within_the_personas(records):
     """No mixture of personas lies outside the best and the worst of them."""
     estimate = Bootstrap(30, 0).metric(nats_per_token, records)
-    values = [nats_per_token(those) for those in by_persona(records).values()]
+    values = [nats_per_token(of_one) for of_one in by_persona(records).values()]
     if len(values) == 1:
         assert estimate.low is estimate.high is None
     else:

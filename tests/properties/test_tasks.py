@@ -28,7 +28,7 @@ PERSONAS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=5).map(
 def exchanges(draw) -> Exchange:
     reply = draw(REPLIES)
     others = st.lists(REPLIES, min_size=19, max_size=19)
-    candidates = draw(st.none() | others.map(lambda found: (*found, reply)))
+    candidates = draw(st.none() | others.map(lambda wrong: (*wrong, reply)))
     return Exchange(draw(REPLIES), reply, candidates)
 
 
@@ -62,12 +62,12 @@ def written(dialogues) -> str:
 @settings(deadline=None)
 @given(CORPORA)
 def test_what_is_written_is_read(dialogues):
-    found = parse(written(dialogues), origin="x")
+    parsed = parse(written(dialogues), origin="x")
     stripped = [
         [Exchange(e.partner.strip(), e.reply, e.candidates) for e in d.exchanges] for d in dialogues
     ]
-    assert [d.persona for d in found] == [d.persona for d in dialogues]
-    assert [d.exchanges for d in found] == stripped
+    assert [d.persona for d in parsed] == [d.persona for d in dialogues]
+    assert [d.exchanges for d in parsed] == stripped
 
 
 @settings(deadline=None, max_examples=50)
@@ -77,9 +77,9 @@ def test_every_dialogue_is_in_exactly_one_task(dialogues, params, split):
     placed = {d.dialogue_id: d for task in tasks for d in task.dialogues}
     assert sum(len(task.dialogues) for task in tasks) == len(placed) == len(dialogues)
     for index, dialogue in enumerate(dialogues):
-        found = placed[f"{split}-{index:05d}"]
-        assert found.persona == dialogue.persona
-        assert [(t.partner, t.reply) for t in found.turns] == [
+        built = placed[f"{split}-{index:05d}"]
+        assert built.persona == dialogue.persona
+        assert [(t.partner, t.reply) for t in built.turns] == [
             (e.partner, e.reply) for e in dialogue.exchanges
         ]
     assert len({task.task_id for task in tasks}) == len(tasks)
@@ -112,10 +112,10 @@ def test_the_rule_is_the_connected_components_of_all_pairs(personas):
         if a == b or len(a & b) >= 3:
             graph.add_edge(one, other)
     expected = {frozenset(component) for component in nx.connected_components(graph)}
-    found = group(personas)
-    assert {frozenset(members) for members in found} == expected
-    assert len(found) == len(expected)
-    assert all(members == sorted(members) for members in found)
+    groups = group(personas)
+    assert {frozenset(members) for members in groups} == expected
+    assert len(groups) == len(expected)
+    assert all(members == sorted(members) for members in groups)
 
 
 @given(st.lists(PERSONAS, min_size=1, max_size=15), st.randoms(use_true_random=False))
@@ -141,5 +141,5 @@ def test_fewer_personas_are_some_of_the_same_tasks(dialogues, params, limit):
 @given(st.integers(0, 99))
 def test_groups_do_not_depend_on_hash_order(seed):
     personas = [Random(f"{seed}/{i}").sample("abcdefgh", 4) for i in range(12)]
-    found = group(personas)
-    assert [members[0] for members in found] == sorted(members[0] for members in found)
+    groups = group(personas)
+    assert [members[0] for members in groups] == sorted(members[0] for members in groups)

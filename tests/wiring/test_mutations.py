@@ -14,7 +14,7 @@ from tests.wiring.closure import ROOT
 
 
 MUTATIONS = load()
-HEADLINE = "tests/unit/test_headline.py::test_the_lowest_valid_nll_wins"
+HEADLINE = "tests/unit/evaluation/records/test_headline.py::test_the_lowest_valid_nll_wins"
 MIN = "return min(nats, key=lambda epoch: (nats[epoch], epoch))"
 
 

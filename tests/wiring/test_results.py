@@ -46,7 +46,11 @@ def test_the_page_of_answers_is_made_of_the_committed_files():
 
 def test_the_tables_on_the_front_page_are_made_of_the_committed_files():
     assert text_of(FRONT) == pages.filled(text_of(FRONT), FRONT, ROOT)
-    assert len(pages.BLOCK.findall(text_of(FRONT))) == text_of(FRONT).count("<!-- end -->") == 3
+    assert len(pages.BLOCK.findall(text_of(FRONT))) == text_of(FRONT).count("<!-- end -->") == 1
+
+
+def test_the_front_pages_picture_is_made_of_the_committed_files():
+    assert text_of(ROOT / pages.PICTURE) == pages.picture(ROOT)
 
 
 @pytest.mark.parametrize("name", pages.names(ROOT))
@@ -182,7 +186,7 @@ EVERYWHERE = (ROOT / artifacts.METRICS, STUDIES)
 @pytest.mark.parametrize("path", [RESULTS, FRONT], ids=by_name)
 def test_every_estimate_is_in_a_committed_file(path):
     found = shown(path)
-    assert len(found) == len(INTERVAL.findall(text_of(path))) > 20
+    assert len(found) == len(INTERVAL.findall(text_of(path))) > (20 if path == RESULTS else 2)
     assert [one for one in found if not is_committed(one, EVERYWHERE)] == []
 
 
@@ -192,15 +196,20 @@ def test_every_estimate_of_a_studys_row_is_in_that_studys_files(path):
     assert [one for one in rows if not is_committed(one, (path.parent,))] == []
 
 
+def embedded_row() -> Shown:
+    """An estimate of the embedded run's table."""
+    rows = (one for one in shown(RESULTS) if one.variant == "reinit")
+    return next(one for one in rows if is_committed(one, EVERYWHERE[:1]))
+
+
 @pytest.mark.parametrize("place", range(3))
 def test_a_last_digit_is_noticed(place):
-    one = next(one for one in shown(FRONT) if one.variant == "reinit")
-    assert is_committed(one, EVERYWHERE[:1])
+    one = embedded_row()
     numbers = list(one.numbers)
     numbers[place] = numbers[place][:-1] + f"{(int(numbers[place][-1]) + 1) % 10}"
     assert not is_committed(one._replace(numbers=tuple(numbers)), EVERYWHERE[:1])
 
 
 def test_another_variants_figure_is_noticed():
-    one = next(one for one in shown(FRONT) if one.variant == "reinit")
+    one = embedded_row()
     assert not is_committed(one._replace(variant="extra_place"), EVERYWHERE[:1])

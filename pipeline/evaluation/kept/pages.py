@@ -21,12 +21,15 @@ from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.report import document
+from pipeline.evaluation.report.figures import figure_3
 from pipeline.evaluation.report.rows import in_order
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
 RESULTS = Path("docs/results.md")
 FRONT = Path("README.md")
+PICTURE = Path("docs/fig3.svg")
+PICTURED = ("transfer", "adapters", "in_place", "extra_place")  # more lines hide each other
 EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -35,6 +38,12 @@ def results(root: Path) -> str:
     """Return docs/results.md."""
     path = root / TEMPLATE
     return wrapped(_render(path.read_text(encoding="utf-8"), path, _context(root)))
+
+
+def picture(root: Path) -> str:
+    """Return docs/fig3.svg: Fig. 3's perplexity of the embedded run, for a few variants."""
+    files = {name: root / artifacts.kshot_file(name) for name in PICTURED}
+    return figure_3({n: file.read_text("utf-8") for n, file in files.items()})["fig3_ppl.svg"]
 
 
 def filled(text: str, origin: Path, root: Path) -> str:

@@ -1,1 +1,8 @@
-"""Questions beside the pipeline: simulation, tuning, ConvAI2, samples. No torch."""
+"""Questions beside the pipeline, each with a command of its own. No torch.
+
+- `simulation.py`, `population.py`: how often intervals and tests are right (`stages.simulate`).
+- `tuning.py`: a grid search on valid (`stages.tune`).
+- `convai2.py`: floors on ConvAI2's validation set (`stages.convai2`).
+- `samples.py`: what every variant says in the same contexts (`stages.samples`).
+- `schemas.py`: the JSON files that these commands write.
+"""

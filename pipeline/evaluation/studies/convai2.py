@@ -43,7 +43,7 @@ def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaT
     """Return the tasks of some splits of an archive or folder in Persona-chat's format.
 
     Raises:
-        DataError: as `read_split`; there is no such path, or no such split.
+        DataError: as `read_split`; the path does not exist; or a split is unknown.
     """
     for split in splits:
         if split not in get_args(Split):
@@ -63,17 +63,17 @@ def _folder(path: Path) -> Iterator[Path]:
         return
     if not path.is_file():
         raise DataError(f"{path}: no such archive or folder")
-    with tempfile.TemporaryDirectory() as made:
-        extract(path, Path(made))
-        yield Path(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        extract(path, Path(temporary))
+        yield Path(temporary)
 
 
 def read_split(path: Path, split: Split, *, seed: int) -> list[PersonaTask]:
     """Return the tasks of a file in Persona-chat's format, all personas, by the canonical rule.
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: as the parser; or it is not train and some reply has no candidates of its own.
+        MissingFileError: the file does not exist.
+        DataError: as the parser; or a reply of another split than train has no candidates.
     """
     dialogues = parse_file(path)
     if split != "train":

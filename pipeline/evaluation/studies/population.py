@@ -1,9 +1,9 @@
 """Populations of personas with a known truth, for the simulation study. No torch.
 
-An observed population is the personas of a predictions file: their sums, of two variants, by each
-metric. Personas drawn from it with replacement have the spread, the skew, the correlation between
-variants and the replies per persona that were observed, with nothing assumed; its truth is the
-metric over all of them. Two skewed populations show where the methods end.
+An observed population is the personas of two variants' predictions: their sums by each metric.
+Personas that are drawn from it with replacement have the observed spread, skew, correlation between
+variants and replies per persona, and nothing is assumed. The population's truth is the metric over
+all its personas. Two skewed populations show the limit of the methods.
 
 Dimensions: m, personas of the population; c, a metric's sums.
 """
@@ -54,7 +54,7 @@ def observe(
     """Return the sums of two variants' records over their common replies.
 
     Raises:
-        DataError: as the metrics, or they share no reply.
+        DataError: as the metrics, or the variants share no reply.
     """
     a, b = common(a, b)
     if not a:
@@ -86,9 +86,9 @@ def observed(people: PersonaSums) -> list[Population]:
 
 
 def skewed() -> list[Population]:
-    """Return means of an exponential (skewness 2) and a log-normal (skewness 6) variable.
+    """Return the populations of an exponential (skewness 2) and a log-normal (6) variable.
 
-    `b` is `a` in another order: paired differences are symmetric, personas independent of it.
+    `b` is `a` in another order, so that paired differences are symmetric.
     """
     quantiles = (np.arange(SKEWED_SIZE) + 0.5) / SKEWED_SIZE
     values = {

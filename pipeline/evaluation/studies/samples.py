@@ -1,7 +1,8 @@
 """Appendix C: what every variant says in the same contexts. No torch.
 
-A context is a test reply that Table 1 scores: its persona, the whole history, the real reply. They
-are drawn by seed among those that every variant has predicted, so a list is not chosen by its look.
+A context belongs to a test reply that Table 1 scores: its persona, the whole history, the real
+reply. Contexts are drawn by a seed among the replies that every variant has predicted, so nobody
+chooses them by their look.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pipeline.persona.text import normalise
 
 Place = tuple[str, int]  # dialogue_id, turn
 
-# The paper's own four contexts, by what stands last in them and the real reply.
+# The paper's own four contexts, as digests of their last line and the real reply.
 APPENDIX_C = (
     "e0a0271b014f6cafe360f682425be1b10053ad14a0351566680b37c6da4791f1",
     "9166252687f45169902eef57015693b6f2213a2e29c7cf68557a9ca82b82cbbe",
@@ -29,16 +30,16 @@ APPENDIX_C = (
 
 @dataclass(frozen=True)
 class Context:
-    """What a reply answers."""
+    """The persona and the history before a reply, and the reply itself."""
 
     place: Place
     persona: Sequence[str]
-    history: Sequence[tuple[str, str]]  # (USER | SYSTEM, text), the one to be answered the last
+    history: Sequence[tuple[str, str]]  # (USER | SYSTEM, text); the reply answers the last
     reply: str
 
     @property
     def digest(self) -> str:
-        """Tell contexts apart by their last line and reply, normalised, without quoting them."""
+        """The digest of the last line and the reply, which names a context without quoting it."""
         return digest(self.history[-1][1] if self.history else "", self.reply)
 
 
@@ -51,6 +52,9 @@ class Response:
     sampled: str
     greedy: str
     reference: str  # the real reply
+
+
+Responses = Mapping[str, Mapping[Place, Sequence[Response]]]  # by variant and place
 
 
 def digest(last: str, reply: str) -> str:
@@ -74,7 +78,7 @@ def contexts(tasks: Sequence[PersonaTask]) -> Iterator[Context]:
 def responses(variant: str, records: Sequence[Prediction]) -> dict[Place, list[Response]]:
     """Return a variant's responses by place: at epoch 0, then at its headline epoch.
 
-    Of the training seeds the first one's, of Table 1's setting.
+    They are of Table 1's setting and of the first training seed.
 
     Raises:
         DataError: the records hold no responses, or as `headline_records`.
@@ -82,21 +86,21 @@ def responses(variant: str, records: Sequence[Prediction]) -> dict[Place, list[R
     adapted = headline_records(records)
     epochs = dict.fromkeys((0, adapted[0].epoch))
     seed = min(record.seed for record in adapted)
-    found: dict[Place, list[Response]] = {}
+    by_place: dict[Place, list[Response]] = {}
     for epoch in epochs:
         for record in select(records, "test", "leave_one_out", epoch=epoch):
             if record.seed != seed:
                 continue
             if record.response is None or record.greedy is None:
                 raise DataError(f"{variant}: no responses at epoch {epoch}; run finetune again")
-            said = Response(variant, epoch, record.response, record.greedy, record.reference)
-            found.setdefault((record.dialogue_id, record.turn), []).append(said)
-    return found
+            response = Response(variant, epoch, record.response, record.greedy, record.reference)
+            by_place.setdefault((record.dialogue_id, record.turn), []).append(response)
+    return by_place
 
 
 def chosen(
-    those: Sequence[Context],
-    said: Mapping[str, Mapping[Place, Sequence[Response]]],
+    candidates: Sequence[Context],
+    responses: Responses,
     *,
     count: int,
     seed: int,
@@ -104,44 +108,46 @@ def chosen(
     """Return the contexts to show: the paper's own, then `count` others drawn by `seed`.
 
     Args:
-        those: all test contexts.
-        said: each variant's responses; only what all of them answer is shown.
-        count: of the drawn ones.
+        candidates: all test contexts.
+        responses: each variant's; only contexts that all variants answer are shown.
+        count: number of contexts to draw.
         seed: of the draw.
 
     Raises:
-        DataError: the variants have no context in common, or one answers other tasks than these.
+        DataError: the variants have no context in common, or one was predicted on other tasks.
     """
-    for one in those:
-        for places in said.values():
-            _check_reply(one, places.get(one.place, ()))
-    answered = [one for one in those if all(one.place in places for places in said.values())]
+    for context in candidates:
+        for by_place in responses.values():
+            _check_reply(context, by_place.get(context.place, ()))
+    answered = [
+        context
+        for context in candidates
+        if all(context.place in by_place for by_place in responses.values())
+    ]
     if not answered:
         raise DataError("the variants have no test reply in common; run finetune for all of them")
-    papers = [one for one in answered if one.digest in APPENDIX_C]
-    others = [one for one in answered if one.digest not in APPENDIX_C]
-    return papers + Random(f"{seed}/samples").sample(others, min(count, len(others)))
+    paper = [context for context in answered if context.digest in APPENDIX_C]
+    others = [context for context in answered if context.digest not in APPENDIX_C]
+    return paper + Random(f"{seed}/samples").sample(others, min(count, len(others)))
 
 
-def _check_reply(context: Context, said: Sequence[Response]) -> None:
-    """Ids are the same in every corpus: see that an answer is to this context."""
-    for one in said:
-        if one.reference != context.reply:
+def _check_reply(context: Context, responses: Sequence[Response]) -> None:
+    """Refuse a response to another context; ids alone do not tell, every corpus has the same."""
+    for response in responses:
+        if response.reference != context.reply:
             dialogue, turn = context.place
             raise DataError(
-                f"{one.variant}: predicted on other tasks than data/tasks holds: {dialogue}, turn "
-                f"{turn}, is not the same reply; run finetune {one.variant} again"
+                f"{response.variant}: predicted on other tasks than data/tasks holds: {dialogue}, "
+                f"turn {turn}, is not the same reply; run finetune {response.variant} again"
             )
 
 
-def markdown(
-    shown: Sequence[Context], said: Mapping[str, Mapping[Place, Sequence[Response]]]
-) -> str:
-    """Return the contexts with everybody's replies as Markdown."""
-    return "\n".join(_section(context, said) for context in shown)
+def markdown(shown: Sequence[Context], responses: Responses) -> str:
+    """Return the contexts with the real reply and every variant's responses, as Markdown."""
+    return "\n".join(_section(context, responses) for context in shown)
 
 
-def _section(context: Context, said: Mapping[str, Mapping[Place, Sequence[Response]]]) -> str:
+def _section(context: Context, responses: Responses) -> str:
     dialogue, turn = context.place
     lines = [f"## {dialogue}, turn {turn}{_origin(context)}", "", "Persona:", ""]
     lines += [f"- {_plain(sentence)}" for sentence in context.persona]
@@ -150,9 +156,9 @@ def _section(context: Context, said: Mapping[str, Mapping[Place, Sequence[Respon
     lines += ["", f"Real reply: {_plain(context.reply)}", ""]
     lines += ["| variant | epochs | nucleus sample | greedy |", "|---|---|---|---|"]
     lines += [
-        f"| `{one.variant}` | {one.epoch} | {_plain(one.sampled)} | {_plain(one.greedy)} |"
-        for places in said.values()
-        for one in places[context.place]
+        f"| `{r.variant}` | {r.epoch} | {_plain(r.sampled)} | {_plain(r.greedy)} |"
+        for by_place in responses.values()
+        for r in by_place[context.place]
     ]
     return "\n".join([*lines, ""])
 
@@ -164,7 +170,7 @@ def _origin(context: Context) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep what a model says from being read as a table's or a page's marks."""
+    """Escape a text's characters that are marks of Markdown or HTML."""
     marks = "\\`*_[]<>|#"
     shown = "".join(f"\\{letter}" if letter in marks else letter for letter in text)
     return " ".join(shown.split()) or "(nothing)"

@@ -1,8 +1,8 @@
 """The simulation study: how often intervals hold the truth, and tests reject it. No torch.
 
-Each run draws n personas from a population whose truth is known (`population.py`) and asks the very
-functions that score and compare. Percent of runs; with 4,000 runs the standard error is 0.35
-where the percentage is 5 or 95, and 0.8 where it is 50.
+Each run draws n personas from a population whose truth is known (`population.py`), and calls the
+very functions that score and compare. Results are percent of runs. With 4,000 runs the standard
+error is 0.35 where the percentage is 5 or 95, and 0.8 where it is 50.
 
 Dimensions: p, personas of a run; q, seeds; c, a metric's sums; m, the population's personas.
 """
@@ -25,19 +25,19 @@ from pipeline.evaluation.studies.population import Population
 
 
 SEEDS = 3
-# Standard deviations of what a training seed adds to every persona, and to each one on its own, in
-# units of the spread of personas. Few seeds have been seen, so the study goes over a range.
+# Standard deviations of what a training seed adds to every persona (a range, since few seeds have
+# been seen) and to each persona on its own, in units of the spread of personas.
 SEED_SPREADS = (0.0, 0.1, 0.2, 0.5)
 INTERACTION = 0.3
 CROSSED = ("crossed", "personas_only", "pigeonhole")
 
-Row = dict[str, float | int | str]
+ResultRow = dict[str, float | int | str]
 Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Study:
-    """How large a study is. `samples` serve bootstrap draws and sign flips alike."""
+class StudySize:
+    """How large the study is. `samples` are both bootstrap samples and sign flips."""
 
     runs: int = 4000
     samples: int = 1000
@@ -52,12 +52,12 @@ class Study:
 
     @property
     def bootstrap(self) -> Bootstrap:
-        """The bootstrap that is studied."""
+        """The bootstrap that the study examines."""
         return Bootstrap(self.samples, self.seed)
 
 
-def interval_coverage(population: Population, size: int, study: Study) -> Row:
-    """Return how often the persona interval holds the truth, beside plain percentiles.
+def interval_coverage(population: Population, size: int, study: StudySize) -> ResultRow:
+    """Return how often the persona interval holds the truth, and how often plain percentiles do.
 
     `low` and `high` are the runs in which the truth lies below or above the interval.
     """
@@ -73,26 +73,26 @@ def interval_coverage(population: Population, size: int, study: Study) -> Row:
             tally[f"{method}_low"] += population.truth < low
             tally[f"{method}_high"] += population.truth > high
             width[method] += high - low
-    shares: Row = {key: 100 * tally[key] / study.runs for key in sorted(tally)}
+    shares: ResultRow = {key: 100 * tally[key] / study.runs for key in sorted(tally)}
     for method, total in width.items():
         missed = tally[f"{method}_low"] + tally[f"{method}_high"]
         shares |= {method: 100 - 100 * missed / study.runs, f"{method}_width": total / study.runs}
     return {"population": population.name, "personas": size, **shares}
 
 
-def rejection_rates(population: Population, size: int, study: Study) -> Row:
-    """Return how often the paired test rejects, at 5 %, what is true and what is not.
+def rejection_rates(population: Population, size: int, study: StudySize) -> ResultRow:
+    """Return how often the paired test rejects at 5 %, without a difference and with one.
 
-    - exchangeable: each persona's two values change places by a coin; the test is exact.
-    - mean_zero: the observed differences less their mean, skewed as they are.
+    - exchangeable: a coin decides whether a persona's two values change places; the test is exact.
+    - mean_zero: the observed differences minus their mean, as skewed as observed.
     - power: differences with the mean that `detectable` states for this population; 80 is right.
-    - d_z: how often its interval holds the population's.
+    - d_z: how often its interval holds the population's d_z.
     """
     differences = population.differences
     centred = differences - differences.mean()
     spread = float(np.std(centred))
-    found = detectable_effect_size(size, ALPHA, permutations=study.samples)
-    shift = 0.0 if found is None else found * spread
+    detectable = detectable_effect_size(size, ALPHA, permutations=study.samples)
+    shift = 0.0 if detectable is None else detectable * spread
     flips = generator(study.seed, f"coins/{population.name}/{size}")
     tally = Counter[str]()
     for chosen in study.draws(population, size, "tests"):
@@ -104,11 +104,13 @@ def rejection_rates(population: Population, size: int, study: Study) -> Row:
         tally["d_z"] += size_of_effect is not None and bool(
             size_of_effect.low <= differences.mean() / spread <= size_of_effect.high
         )
-    shares: Row = {key: 100 * count / study.runs for key, count in tally.items()}
+    shares: ResultRow = {key: 100 * count / study.runs for key, count in tally.items()}
     return {"population": population.name, "personas": size, **shares}
 
 
-def crossed_coverage(population: Population, size: int, spread: float, study: Study) -> Row:
+def crossed_coverage(
+    population: Population, size: int, spread: float, study: StudySize
+) -> ResultRow:
     """Return how often intervals hold the truth over all personas and all training seeds.
 
     `crossed` is the interval in use, `personas_only` the persona interval, `pigeonhole` the
@@ -133,7 +135,7 @@ def crossed_coverage(population: Population, size: int, spread: float, study: St
         for method, (low, high) in ends.items():
             tally[method] += low <= population.truth <= high
             width[method] += high - low
-    shares: Row = {method: 100 * tally[method] / study.runs for method in tally}
+    shares: ResultRow = {method: 100 * tally[method] / study.runs for method in tally}
     shares |= {f"{method}_width": width[method] / study.runs for method in width}
     return {
         "population": population.name,
@@ -145,14 +147,14 @@ def crossed_coverage(population: Population, size: int, spread: float, study: St
 
 
 def _pigeonhole(sums: Array, population: Population, bootstrap: Bootstrap) -> Ends:
-    """Return percentiles over personas and seeds drawn on their own (Owen 2007)."""
+    """Return percentiles where personas and seeds are drawn independently (Owen 2007)."""
     personas, seeds = (bootstrap.weights(size) for size in sums.shape[:2])
     drawn = np.einsum("sp,pqc->sqc", personas, sums)
-    found = population.combine(np.einsum("sq,sqc->sc", seeds, drawn))
-    return _ends(np.percentile(found, [50 - 50 * LEVEL, 50 + 50 * LEVEL]))
+    samples = population.combine(np.einsum("sq,sqc->sc", seeds, drawn))
+    return _ends(np.percentile(samples, [50 - 50 * LEVEL, 50 + 50 * LEVEL]))
 
 
-def _rejects(differences: Array, study: Study) -> bool:
+def _rejects(differences: Array, study: StudySize) -> bool:
     return sign_flip_p(differences, permutations=study.samples, seed=study.seed) < ALPHA
 
 
@@ -163,15 +165,15 @@ def _ends(bounds: Sequence[float | None] | Array | None) -> Ends:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One row of the study; cells do not depend on each other, nor on their order."""
+class Condition:
+    """One row of the study; conditions do not depend on each other, nor on their order."""
 
     table: Literal["intervals", "tests", "crossed"]
     population: Population
     personas: int
     seed_spread: float = 0.0
 
-    def row(self, study: Study) -> Row:
+    def row(self, study: StudySize) -> ResultRow:
         """Return the row."""
         if self.table == "crossed":
             return crossed_coverage(self.population, self.personas, self.seed_spread, study)
@@ -179,26 +181,33 @@ class Cell:
         return rates(self.population, self.personas, study)
 
 
-def cells(observed: Sequence[Population], skewed: Sequence[Population], study: Study) -> list[Cell]:
-    """Return the study's cells: all populations; seeds crossed with those of COMPARED metrics."""
+def conditions(
+    observed: Sequence[Population], skewed: Sequence[Population], study: StudySize
+) -> list[Condition]:
+    """Return the study's conditions: all populations, and seeds for populations of COMPARED."""
     compared = {metric.name for metric in COMPARED}
-    found = []
+    planned = []
     for size in study.sizes:
         for population in [*observed, *skewed]:
-            found += [Cell("intervals", population, size), Cell("tests", population, size)]
-        found += [
-            Cell("crossed", population, size, spread)
+            planned += [
+                Condition("intervals", population, size),
+                Condition("tests", population, size),
+            ]
+        planned += [
+            Condition("crossed", population, size, spread)
             for population in observed
             if population.name in compared
             for spread in SEED_SPREADS
         ]
-    return found
+    return planned
 
 
-def tabulate(cells: Sequence[Cell], rows: Sequence[Row], study: Study) -> Content:
+def tabulate(
+    conditions: Sequence[Condition], rows: Sequence[ResultRow], study: StudySize
+) -> Content:
     """Return the study as JSON holds it: its size, and the rows of each table."""
     size = {"runs": study.runs, "samples": study.samples, "seed": study.seed}
-    tables: dict[str, list[Row]] = {}
-    for cell, row in zip(cells, rows, strict=True):
-        tables.setdefault(cell.table, []).append(row)
+    tables: dict[str, list[ResultRow]] = {}
+    for condition, row in zip(conditions, rows, strict=True):
+        tables.setdefault(condition.table, []).append(row)
     return {**size, "seeds": SEEDS, "interaction": INTERACTION, **tables}

@@ -1,7 +1,7 @@
-"""A fair tuned track: for every variant as many trials, in a fixed order, on valid. No torch.
+"""A fair grid search: every variant has as many trials, in a fixed order, on valid. No torch.
 
-The criterion is the one that chooses the headline epoch: NLL per token over the valid split's
-leave-one-out records, at its best epoch.
+The criterion is the one that chooses the headline epoch: the NLL per token over the valid split's
+leave-one-out records, at the best epoch.
 """
 
 import csv
@@ -21,8 +21,8 @@ from pipeline.params import Variant
 from pipeline.params.row import variant_row
 
 
-class Cost(BaseModel):
-    """What a trial's training took, as its `variant.json` counts it."""
+class TrialCost(BaseModel):
+    """What a trial's training cost, as its `variant.json` counts it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,24 +34,24 @@ class Cost(BaseModel):
 
 
 class Trial(BaseModel):
-    """One point of the grid and what came of it; null where it diverged."""
+    """One point of the grid and its result; null where training or fine-tuning diverged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     point: dict[str, Any]  # dotted keys of params.yaml
     nats: float | None  # per token on valid, closing tokens counted
     epoch: int | None  # the valid split's best
-    cost: Cost | None
+    cost: TrialCost | None
 
 
 def grid(values: Mapping[str, Sequence[Any]], trials: int) -> list[dict[str, Any]]:
-    """Return the first `trials` points of the grid, nearest to the first values first.
+    """Return the first `trials` points of the grid, in order of distance from the first values.
 
-    A point's distance is the sum of its places in the lists; of points at one distance those that
-    go further in the earlier keys come first. So the first point is the first values, and the
-    first key, the training rate, is varied most.
+    A point's distance is the sum of its places in the lists. Of points at one distance, the points
+    that go further in the earlier keys come first. So the first point has the first value of every
+    key, and the first key, the training rate, is varied most.
     """
-    places = product(*(range(len(those)) for those in values.values()))
+    places = product(*(range(len(choices)) for choices in values.values()))
     ordered = sorted(places, key=lambda place: (sum(place), [-step for step in place]))
     return [
         {key: values[key][step] for key, step in zip(values, place, strict=True)}
@@ -71,28 +71,28 @@ def criterion(records: Sequence[Prediction]) -> tuple[int, float]:
 
 
 def best(trials: Sequence[Trial]) -> Trial:
-    """Return the trial with the lowest valid NLL; of equal ones the first.
+    """Return the trial with the lowest valid NLL; of equal trials the first.
 
     Raises:
         TrainingError: every trial diverged.
     """
-    found = min(trials, key=lambda trial: inf if trial.nats is None else trial.nats)
-    if found.nats is None:
+    lowest = min(trials, key=lambda trial: inf if trial.nats is None else trial.nats)
+    if lowest.nats is None:
         raise TrainingError("every trial diverged; lower the rates of the grid in section tune")
-    return found
+    return lowest
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:
-    """Return a row for each trial; where it diverged `valid_nats` is inf and the rest empty.
+    """Return a row for each trial; if it diverged `valid_nats` is inf and the rest is empty.
 
-    `chosen` is `true` in one row, the best trial's.
+    `chosen` is `true` in the best trial's row alone.
 
     Raises:
-        TrainingError: as `best`, so that no table is written without a choice.
+        TrainingError: as `best`; so no table is written without a chosen trial.
     """
     keys = list(trials[0].point)
     text = io.StringIO(newline="")
-    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *Cost.model_fields)
+    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *TrialCost.model_fields)
     chosen = best(trials)
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
@@ -108,5 +108,5 @@ def trials_csv(trials: Sequence[Trial]) -> str:
 
 def tuned(name: str, variant: Variant, trial: Trial) -> str:
     """Return the line of `variants` for `NAME_tuned`: the variant with the trial's values set."""
-    there = variant.model_copy(update={"set": {**variant.set, **trial.point}})
-    return variant_row(f"{name}_tuned", there)
+    changed = variant.model_copy(update={"set": {**variant.set, **trial.point}})
+    return variant_row(f"{name}_tuned", changed)

@@ -1,4 +1,6 @@
-"""Stage `download`: from a path, a URL or an archive to the text files in `data/raw`.
+"""Stage `download`: the corpus's text files and the text for pre-training.
 
-Read `source.py` first. `http.py` downloads, `archive.py` unpacks safely.
+Comes in: `data.*` of `params.yaml`: a name, a path, a URL or an archive. Goes out: the text file of
+each split in `data/raw`, and `data/pretrain.txt`. Read `source.py` first. `http.py` downloads,
+`archive.py` unpacks safely.
 """

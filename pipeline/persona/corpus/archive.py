@@ -1,4 +1,4 @@
-"""Unpack Persona-chat's text files from an archive that is not trusted, and plain text likewise."""
+"""Unpack Persona-chat's text files, or one compressed text, from a file that is not trusted."""
 
 import codecs
 import gzip
@@ -24,28 +24,29 @@ _CHUNK = 1 << 20
 def extract(archive: Path, into: Path) -> None:
     """Write the three text files of a `.tgz` in Persona-chat's layout into the folder `into`.
 
-    Only members with the wanted base names are looked at; they must be regular files below the
-    archive's root, of sane size, each there once. Everything else in the archive is left alone.
+    Only members with the wanted base names are unpacked. Each must occur once, be a regular file
+    below the archive's root, and be at most `LARGEST_MEMBER` bytes large. Other members are
+    ignored.
 
     Raises:
-        DownloadError: the archive is damaged, is no `.tgz`, lacks a file or tries something.
+        DownloadError: the archive is damaged, is no `.tgz`, lacks a file or has an unsafe member.
     """
-    found = set()
+    unpacked = set()
     with _readable(archive), gzip.open(archive) as stream:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             for member in _members(tar, archive):
                 name = Path(member.name).name
                 if name not in WANTED:
                     continue
-                if name in found:
-                    raise DownloadError(f"{archive.name}: {name} is there twice; refused")
-                found.add(name)
+                if name in unpacked:
+                    raise DownloadError(f"{archive.name}: it holds {name} twice; refused")
+                unpacked.add(name)
                 _check(member, archive)
                 tar.extract(
                     member.replace(name=name, deep=False), into, set_attrs=False, filter="data"
                 )
         _drain(stream)  # gzip compares its own checksum only at the end
-    missing = [name for name in WANTED if name not in found]
+    missing = [name for name in WANTED if name not in unpacked]
     if missing:
         raise DownloadError(
             f"{archive.name}: no {missing[0]} inside; expected an archive in Persona-chat's layout"
@@ -53,7 +54,7 @@ def extract(archive: Path, into: Path) -> None:
 
 
 def decompress(text: Path, into: Path) -> None:
-    """Copy UTF-8 text, as it is or out of `.xz` or `.gz`, never holding it in memory whole.
+    """Copy UTF-8 text from a plain, `.xz` or `.gz` file into the file `into`, chunk by chunk.
 
     Raises:
         DataError: the file is damaged, too large, or not UTF-8.
@@ -90,7 +91,7 @@ def _readable(archive: Path) -> Iterator[None]:
 
 
 def _members(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the members in order, without unpacking beyond the limits."""
+    """Yield the members in order; stop with an error at the limits, before unpacking."""
     for number, member in enumerate(tar):
         if number >= MOST_MEMBERS or member.offset_data + member.size > LARGEST_CONTENT:
             raise DownloadError(f"{archive.name}: too many or too large members; refused")

@@ -1,7 +1,7 @@
-"""Bring a file over HTTP: retried, resumed, and verified before anyone can use it.
+"""Download a file over HTTP: with retries, resumed after an interruption, verified at the end.
 
-What has arrived waits in a workspace between runs, so an interrupted transfer goes on where it
-stopped. Nothing appears under the file's own name before its SHA-256 is right.
+The bytes received so far stay in a workspace between runs, so an interrupted download continues
+where it stopped. The file gets its own name only after its SHA-256 has been verified.
 """
 
 import json
@@ -22,9 +22,9 @@ SCHEMES = ("http://", "https://")
 ATTEMPTS = 6
 LONGEST_WAIT = 30.0  # seconds between two attempts
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
-LARGEST_FILE = 4 << 30  # bytes; what arrives is not trusted before its checksum is right
+LARGEST_FILE = 4 << 30  # bytes; a limit, because the checksum can be verified only at the end
 
-Progress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
+OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
 
 
 class _TryAgainError(Exception):
@@ -33,7 +33,7 @@ class _TryAgainError(Exception):
 
 @dataclass(frozen=True)
 class _Partial:
-    """A file on its way, and a note beside it: which version of which URL its bytes are."""
+    """A partly received file, and a note beside it: the URL and the version of its bytes."""
 
     path: Path
     url: str
@@ -43,14 +43,14 @@ class _Partial:
         return self.path.with_suffix(".json")
 
     def resume_point(self) -> tuple[int, str]:
-        """Return the bytes at hand and what vouches for them; bytes of another URL are dropped."""
+        """Return the number of bytes received and their version; drop bytes of another URL."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             size = self.path.stat().st_size
             if note["url"] == self.url:
                 return size, str(note["validator"])
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # without a readable note nothing is known of the bytes
+            pass  # without a readable note the bytes' origin is unknown
         self.drop()
         return 0, ""
 
@@ -60,15 +60,22 @@ class _Partial:
 
 
 def fetch(
-    url: str, workspace: Path, *, sha256: str, on_progress: Progress, first_wait: float = 1.0
+    url: str, workspace: Path, *, sha256: str, on_progress: OnProgress, first_wait: float = 1.0
 ) -> Path:
-    """Return the path, inside `workspace`, of the file at `url`, its checksum verified.
+    """Download the file at `url` and verify it; return its path inside `workspace`.
 
-    Connection errors, time-outs, 429 and 5xx are tried again after `first_wait`, twice that, ...
-    seconds. A file that an earlier run has brought is used as it is, if it is still right.
+    After a connection error, a time-out, a 429 or a 5xx the request is repeated, after `first_wait`
+    seconds, twice that, and so on. A file of an earlier run is used again if its checksum is right.
+
+    Args:
+        url: begins with http:// or https://.
+        workspace: a folder that is kept between runs.
+        sha256: the file's checksum.
+        on_progress: called after each chunk.
+        first_wait: seconds before the second attempt.
 
     Raises:
-        DownloadError: no such file, no answer after all attempts, or another checksum.
+        DownloadError: the server has no such file, no attempt succeeded, or the checksum differs.
     """
     if not url.startswith(SCHEMES):
         raise DownloadError(f"{url}: not a URL that can be fetched; it must begin with http(s)://")
@@ -86,7 +93,7 @@ def fetch(
     except (_TryAgainError, httpx.TransportError) as error:
         raise DownloadError(
             f"{url}: {str(error) or type(error).__name__} ({ATTEMPTS} attempts); "
-            "what has arrived is kept: run again to go on, or use a mirror or a local file"
+            "the bytes received are kept: run again to go on, or use a mirror or a local file"
         ) from error
     except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
         raise DownloadError(f"{url}: {error}; check the URL") from error
@@ -96,14 +103,14 @@ def fetch(
 
 
 def verify(path: Path, sha256: str, *, source: str, advice: str) -> None:
-    """Compare a file's (or folder's) checksum with the expected one.
+    """Compare the checksum of a file or folder with the expected one.
 
     Raises:
-        DownloadError: they differ; names both.
+        DownloadError: they differ; the message names both.
     """
-    found = artifacts.sha256_of(path)
-    if found != sha256:
-        raise DownloadError(f"{source}: sha256 is {found}, expected {sha256}; {advice}")
+    actual = artifacts.sha256_of(path)
+    if actual != sha256:
+        raise DownloadError(f"{source}: sha256 is {actual}, expected {sha256}; {advice}")
 
 
 def _attempts(first_wait: float) -> Retrying:
@@ -115,8 +122,8 @@ def _attempts(first_wait: float) -> Retrying:
     )
 
 
-def _receive(partial: _Partial, on_progress: Progress) -> None:
-    """Append what is missing to the partial file, or begin anew where the server wants it."""
+def _receive(partial: _Partial, on_progress: OnProgress) -> None:
+    """Append the missing bytes to the partial file, or start again if the server sends all."""
     start, validator = partial.resume_point()
     with _answer(partial.url, start, validator) as response:
         total = _whole_size(response)
@@ -124,7 +131,7 @@ def _receive(partial: _Partial, on_progress: Progress) -> None:
             if total == start:
                 return
             partial.drop()
-            raise _TryAgainError("the file has become shorter than what had arrived")
+            raise _TryAgainError("the file is now shorter than the bytes received before")
         if response.status_code != httpx.codes.PARTIAL_CONTENT:
             start = 0
         elif _first_byte(response) != start:
@@ -155,7 +162,7 @@ def _answer(url: str, start: int, validator: str) -> Iterator[httpx.Response]:
 
 
 def _write(
-    response: httpx.Response, path: Path, *, start: int, total: int | None, on_progress: Progress
+    response: httpx.Response, path: Path, *, start: int, total: int | None, on_progress: OnProgress
 ) -> None:
     done = start
     with path.open("ab" if start else "wb") as file:
@@ -171,20 +178,20 @@ def _write(
 
 
 def _validator(response: httpx.Response) -> str:
-    """Return what tells this version of the file from another: a strong ETag, else its date."""
+    """Return a mark of this version of the file: a strong ETag, else its date."""
     etag: str = response.headers.get("ETag", "")
     date: str = response.headers.get("Last-Modified", "")
     return etag if etag.startswith('"') else date
 
 
 def _first_byte(response: httpx.Response) -> int | None:
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _whole_size(response: httpx.Response) -> int | None:
     if response.status_code == httpx.codes.OK:
         length = response.headers.get("Content-Length", "")
         return int(length) if length.isdecimal() else None
-    found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    match = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""Which corpus and which general text `data` names, and getting their files (Section 4)."""
+"""Get the corpus and the text for pre-training that `data.*` names (Section 4)."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ PERSONACHAT_SHA256 = "507cf8641d333240654798870ea584d854ab5261071c5e3521c20d8fa4
 
 @dataclass(frozen=True)
 class Origin:
-    """Where data came from, without anything that depends on the machine.
+    """Where data came from. It holds nothing that depends on the machine.
 
-    `sha256` is of what was found: an archive, a text file as given, a folder's three files; null
-    for what is written here.
+    `sha256` is that of the archive, of the text file as given, or of the folder's three files. It
+    is null for text that is written here.
     """
 
     kind: str
@@ -37,17 +37,23 @@ def fetch_corpus(
     *,
     environ: Mapping[str, str],
     downloads: Path,
-    on_progress: http.Progress,
+    on_progress: http.OnProgress,
 ) -> Origin:
     """Fill the new folder `into` with the text file of each split.
 
-    The synthetic corpus comes with `oracle.json`, its own log-probability of every reply. The
-    environment may say where the upstream archive lies: `PERSONACHAT_TGZ` (a path) or
-    `PERSONACHAT_URL` (a mirror); its checksum must be the same.
+    The synthetic corpus also gets `oracle.json`, its own log-probability of every reply.
+
+    Args:
+        data: `data.source` names the corpus, `data.sha256` its checksum.
+        into: the new folder.
+        environ: may say where Persona-chat's archive is: `PERSONACHAT_TGZ` (a path) or
+            `PERSONACHAT_URL` (a mirror). The archive's checksum must be the upstream one.
+        downloads: keeps downloaded files between runs.
+        on_progress: called during a download.
 
     Raises:
-        DownloadError: a transfer, a checksum or an archive that is not right.
-        DataError: there is nothing at the path, or it lacks a file.
+        DownloadError: a download fails, a checksum differs, or an archive is damaged or unsafe.
+        DataError: the path does not exist, or the folder lacks a file.
     """
     into.mkdir()
     if data.source == "synthetic":
@@ -56,19 +62,19 @@ def fetch_corpus(
     if data.source == "personachat":
         return _upstream(data, into, environ, downloads, on_progress)
     if data.sha256 is not None and data.source.startswith(http.SCHEMES):
-        found = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
-        archive.extract(found, into)
+        tgz = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
+        archive.extract(tgz, into)
         return Origin("url", _public(data.source), data.sha256)
     path = Path(data.source).expanduser()
     return _copy_folder(data, path, into) if path.is_dir() else _unpack(data, path, into)
 
 
 def fetch_pretrain_text(data: Data, into: Path) -> Origin:
-    """Write the general text for pre-training the base to the new file `into`; empty for null.
+    """Write the text for pre-training φ to the new file `into`; an empty file for null.
 
     Raises:
         DownloadError: the file's checksum is not `data.pretrain_sha256`.
-        DataError: there is no such file, or it is no UTF-8 text.
+        DataError: the file does not exist, or is no UTF-8 text.
     """
     if data.pretrain is None or data.pretrain == "synthetic":
         _unchecked(data.pretrain_sha256, "data.pretrain_sha256")
@@ -99,19 +105,19 @@ def _upstream(
     into: Path,
     environ: Mapping[str, str],
     downloads: Path,
-    on_progress: http.Progress,
+    on_progress: http.OnProgress,
 ) -> Origin:
     if data.sha256 not in (None, PERSONACHAT_SHA256):
-        raise DataError("data.sha256: the upstream archive has its own; set it to null")
+        raise DataError("data.sha256: the upstream archive's is known already; set it to null")
     if given := environ.get("PERSONACHAT_TGZ"):
-        found = Path(given).expanduser()
-        if not found.is_file():
-            raise DataError(f"PERSONACHAT_TGZ: {given}: no such file")
-        _checked(found, PERSONACHAT_SHA256)
+        tgz = Path(given).expanduser()
+        if not tgz.is_file():
+            raise DataError(f"PERSONACHAT_TGZ: {given}: no such file; give the archive's path")
+        _checked(tgz, PERSONACHAT_SHA256)
     else:
         url = environ.get("PERSONACHAT_URL") or PERSONACHAT_URL
-        found = http.fetch(url, downloads, sha256=PERSONACHAT_SHA256, on_progress=on_progress)
-    archive.extract(found, into)
+        tgz = http.fetch(url, downloads, sha256=PERSONACHAT_SHA256, on_progress=on_progress)
+    archive.extract(tgz, into)
     return Origin("personachat", "personachat", PERSONACHAT_SHA256)
 
 
@@ -129,13 +135,13 @@ def _unpack(data: Data, path: Path, into: Path) -> Origin:
 def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
     for name in archive.WANTED:
         if not (folder / name).is_file():
-            raise DataError(f"data.source: {data.source}: no {name} in this folder")
+            raise DataError(f"data.source: {data.source}: no {name} in this folder; add it")
         shutil.copyfile(folder / name, into / name)
     return Origin("folder", folder.resolve().name, _checked(into, data.sha256))
 
 
 def _checked(path: Path, expected: str | None) -> str:
-    """Return the checksum of a local file or folder, compared with the expected one if any."""
+    """Return the checksum of a local file or folder; verify it if one is expected."""
     if expected is None:
         return artifacts.sha256_of(path)
     http.verify(path, expected, source=path.name, advice="give the right file or checksum")
@@ -145,11 +151,11 @@ def _checked(path: Path, expected: str | None) -> str:
 def _unchecked(sha256: str | None, key: str) -> None:
     if sha256 is not None:
         raise DataError(
-            f"{key}: nothing to compare it with, the text is written here; set it to null"
+            f"{key}: this text is written here and has no checksum to compare; set it to null"
         )
 
 
 def _public(url: str) -> str:
-    """Return the URL without user, password and query: it goes into the outs."""
+    """Return the URL without user, password and query, because it is written into the outs."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"

@@ -1,4 +1,4 @@
-"""The synthetic corpus in Persona-chat's text format, with its oracle, and the general text."""
+"""The synthetic corpus in Persona-chat's text format, its oracle, and the text for pre-training."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
@@ -7,7 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from pipeline.params import Synthetic
-from pipeline.persona.synthetic.dialogue import Exchange, converse
+from pipeline.persona.synthetic.dialogue import UtterancePair, converse
 from pipeline.persona.synthetic.people import (
     Person,
     World,
@@ -19,9 +19,9 @@ from pipeline.persona.text import normalise
 
 
 LEAST_DIALOGUES, MOST_DIALOGUES = 6, 10  # of a training person
-ONCE = 20  # one training person in so many has a single dialogue
+ONCE = 20  # one in 20 training persons has a single dialogue
 NUM_DISTRACTORS = 19
-FEW = 5  # a split with fewer persons borrows distractors from strangers
+FEW = 5  # a split with fewer persons takes distractors from strangers, too
 
 T = TypeVar("T")
 
@@ -31,8 +31,8 @@ class Corpus:
     """The text of each split; the oracle's nats by split, dialogue (in file order) and reply.
 
     A reply's nats are the negative log-probability of its derivation under the grammar, given the
-    person and the history, without the reply's end. They bound that of its text from above: a text
-    may have several derivations, and a reply that another dialogue has already is drawn again.
+    person and the history, without the reply's end. They are an upper bound of that of its text: a
+    text may have several derivations, and a reply that occurs in another dialogue is drawn again.
     """
 
     texts: dict[str, str]
@@ -43,11 +43,11 @@ class Corpus:
 class _Dialogue:
     owner: int  # index of the person in its split
     persona: list[str]
-    exchanges: list[Exchange]
+    exchanges: list[UtterancePair]
 
 
 def write_corpus(params: Synthetic) -> Corpus:
-    """Return the corpus of these parameters; the same parameters give the same bytes."""
+    """Return the corpus of these parameters. The same parameters give the same bytes."""
     world = people_of(params)
     splits = {split: _dialogues(params, world, split) for split in world.persons}
     texts = {split: _text(params, world, split, splits[split]) for split in splits}
@@ -59,9 +59,9 @@ def write_corpus(params: Synthetic) -> Corpus:
 
 
 def pretrain_text(params: Synthetic) -> str:
-    """Return `pretrain_lines` utterances of strangers; a blank line between two dialogues.
+    """Return `pretrain_lines` utterances of strangers, with a blank line between two dialogues.
 
-    No utterance is a sentence that a valid or test person's persona text may hold.
+    No utterance is a sentence that may stand in the persona text of a valid or test person.
     """
     world = people_of(params)
     never = {
@@ -82,13 +82,15 @@ def pretrain_text(params: Synthetic) -> str:
     return "\n".join(dialogues)
 
 
-def _strangers_talk(world: World, random: Random, never: Set[str] = frozenset()) -> list[Exchange]:
+def _strangers_talk(
+    world: World, random: Random, never: Set[str] = frozenset()
+) -> list[UtterancePair]:
     one, other = random.sample(world.strangers, 2)
     return converse(one, other, random=random, said=frozenset(), never=never)
 
 
 def _dialogues(params: Synthetic, world: World, split: str) -> list[_Dialogue]:
-    """Return a split's dialogues in file order, which mixes the persons."""
+    """Return a split's dialogues in file order. The order mixes the persons."""
     persons = world.persons[split]
     random = Random(f"{params.seed}/order/{split}")
     once = set(random.sample(range(len(persons)), len(persons) // ONCE))
@@ -129,7 +131,7 @@ def _text(params: Synthetic, world: World, split: str, dialogues: list[_Dialogue
 
 
 class _Distractors:
-    """Draws distractors for a split's replies: replies of the same kind first."""
+    """Draws distractors for a split's replies, first from replies of the same kind."""
 
     def __init__(
         self, params: Synthetic, world: World, split: str, dialogues: Sequence[_Dialogue]
@@ -149,7 +151,7 @@ class _Distractors:
         self._all = [entry for entries in self._kinds.values() for entry in entries]
 
     def draw(self, owner: int, kind: str) -> list[str]:
-        """Return 19 replies of others, distinct after normalisation, none of them the owner's."""
+        """Return 19 replies, distinct after normalisation; the owner says none of them."""
         taken: dict[str, str] = {}
         for entries in (self._kinds[kind], self._all):
             for key, text in _shuffled(entries, self._random):
@@ -161,8 +163,8 @@ class _Distractors:
 
 
 def _shuffled(items: Sequence[T], random: Random) -> Iterator[T]:
-    """Yield the items in a random order, at a cost that grows only with what is taken."""
-    moved: dict[int, int] = {}  # place -> index of the item that stands there now
+    """Yield the items in random order, at a cost only for those that are taken."""
+    moved: dict[int, int] = {}  # place -> index of the item that was moved there
     for last in range(len(items) - 1, -1, -1):
         place = random.randrange(last + 1)
         yield items[moved.get(place, place)]

@@ -1,7 +1,7 @@
-"""Two people talk: greetings, questions, answers, reactions, farewells.
+"""Let two people talk: greetings, questions, answers, reactions, farewells.
 
-Both follow the same rules. What they say depends on who they are, on what was just said, and on
-what has been told and asked before.
+Both follow the same rules. An utterance depends on its speaker, on the utterance before it, and on
+the topics that the two have told and asked before.
 """
 
 from collections.abc import Callable, Mapping, Set
@@ -16,16 +16,16 @@ from pipeline.persona.text import normalise
 
 
 LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8
-MANY_WORDS = 130  # a dialogue that has more ends at its next exchange, from the sixth on
-ATTEMPTS = 20  # to say what was not said in another dialogue
+MANY_WORDS = 130  # a longer dialogue ends at its next exchange, from the sixth on
+ATTEMPTS = 20  # draws of an utterance that another dialogue does not have
 ASK_AFTER_ANSWER = Weighted(("back", "ask", "tell"), (3.0, 5.0, 1.5))
-NO_REACTION = 0.4  # to what the other has told
+NO_REACTION = 0.4  # probability of not reacting to a statement
 GO_ON = Weighted(("tell", "same", "ask"), (3.0, 2.0, 6.0))
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is said and what it does: the topic it asks about, the topic it tells of."""
+    """A text with the topic that it asks about and the topic that it tells of."""
 
     text: str
     kind: str
@@ -34,20 +34,20 @@ class Utterance:
     tells: str | None = None
 
 
-Exchange = tuple[Utterance, Utterance]  # what the partner says, what the person replies
+UtterancePair = tuple[Utterance, Utterance]  # the partner's utterance, the person's reply
 
 
 @dataclass
 class Speaker:
-    """A person in one dialogue: what they have told and asked so far."""
+    """A person in one dialogue, with the topics told and asked so far."""
 
     person: Person
     told: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
 
 
-class Turn:
-    """One utterance in the making."""
+class UtteranceDraft:
+    """An utterance that is being composed, part by part."""
 
     def __init__(self, speaker: Speaker, other: Speaker, random: Random) -> None:
         self.speaker = replace(speaker, told=set(speaker.told), asked=set(speaker.asked))
@@ -90,16 +90,16 @@ class Turn:
         self._asked(topic)
 
     def ask_back(self, topic: str) -> None:
-        """Return the question."""
+        """Ask the other the same question."""
         self.parts.append(self.pick(phrases.ASK_BACK))
         self._asked(topic)
 
     def volunteer(self) -> None:
-        """Tell something that was not asked."""
+        """Tell a topic that was not asked about."""
         self.tell(self._open(self.person.told, self.speaker.told))
 
     def react(self, topic: str) -> None:
-        """Comment on what the other has just told."""
+        """Comment on the other's value of a topic."""
         heard = self.other.person.facts[topic]
         if heard == self.person.facts[topic]:
             self.say(self.pick(phrases.SAME))
@@ -109,7 +109,7 @@ class Turn:
         self.say(self.pick(choices[source], heard=heard))
 
     def done(self, kind: str) -> Utterance:
-        """Put the parts together, with the speaker's fillers."""
+        """Join the parts and add the speaker's fillers."""
         text = " ".join(self.parts)
         if self.draw.flip(self.person.register.opener):
             text = f"{self.draw.choose(self.person.openers)} , {text}"
@@ -126,100 +126,106 @@ class Turn:
         return self.draw.choose(Weighted(topics, [weights[topic] for topic in topics]))
 
 
-Move = Callable[[Turn, Utterance], Utterance]
+Move = Callable[[UtteranceDraft, Utterance], Utterance]
 JOINS = Weighted(phrases.JOINS)
 REACTION = Weighted(("topic", "any", "echo"), (3.0, 3.0, 1.0))
 
 
-def greet(turn: Turn) -> Utterance:
+def greet(draft: UtteranceDraft) -> Utterance:
     """Begin."""
-    greeting = turn.draw.choose(turn.person.greetings)
-    turn.parts.append(f"{greeting} , {turn.pick(phrases.HOW_ARE_YOU)}")
-    return turn.done("greet")
+    greeting = draft.draw.choose(draft.person.greetings)
+    draft.parts.append(f"{greeting} , {draft.pick(phrases.HOW_ARE_YOU)}")
+    return draft.done("greet")
 
 
-def mood(turn: Turn, _heard: Utterance) -> Utterance:
+def mood(draft: UtteranceDraft, _heard: Utterance) -> Utterance:
     """Greet back, say how one is, and go on."""
-    greeting = turn.draw.choose(turn.person.greetings)
-    turn.say(f"{greeting} , {turn.fill(turn.draw.choose(turn.person.moods))}")
-    if turn.draw.flip(0.6):
-        turn.ask()
+    greeting = draft.draw.choose(draft.person.greetings)
+    draft.say(f"{greeting} , {draft.fill(draft.draw.choose(draft.person.moods))}")
+    if draft.draw.flip(0.6):
+        draft.ask()
     else:
-        turn.volunteer()
-    return turn.done("mood")
+        draft.volunteer()
+    return draft.done("mood")
 
 
-def reply(turn: Turn, heard: Utterance) -> Utterance:
+def reply(draft: UtteranceDraft, heard: Utterance) -> Utterance:
     """Answer a question, or react to a statement; then perhaps go on."""
-    if not heard.asks and (not heard.tells or turn.draw.flip(NO_REACTION)):
-        _go_on(turn, heard)
-        return turn.done("go on")
-    kind = _respond(turn, heard)
-    if not turn.detailed and turn.draw.flip(turn.person.register.more):
+    if not heard.asks and (not heard.tells or draft.draw.flip(NO_REACTION)):
+        _go_on(draft, heard)
+        return draft.done("go on")
+    kind = _respond(draft, heard)
+    if not draft.detailed and draft.draw.flip(draft.person.register.more):
         go_on = _after_answer if heard.asks else _go_on
-        go_on(turn, heard)
-    return turn.done(kind)
+        go_on(draft, heard)
+    return draft.done(kind)
 
 
-def leave(turn: Turn, heard: Utterance) -> Utterance:
+def leave(draft: UtteranceDraft, heard: Utterance) -> Utterance:
     """Respond in short and say that it is time to go."""
-    _respond(turn, heard)
-    turn.say(turn.pick(phrases.LEAVE, errand=turn.draw.choose(turn.person.errands)))
-    return turn.done("leave")
+    _respond(draft, heard)
+    draft.say(draft.pick(phrases.LEAVE, errand=draft.draw.choose(draft.person.errands)))
+    return draft.done("leave")
 
 
-def farewell(turn: Turn, heard: Utterance) -> Utterance:
+def farewell(draft: UtteranceDraft, heard: Utterance) -> Utterance:
     """Answer a farewell."""
-    if heard.tells and turn.draw.flip(0.5):
-        turn.react(heard.tells)
+    if heard.tells and draft.draw.flip(0.5):
+        draft.react(heard.tells)
     else:
-        turn.say(turn.pick(phrases.PLEASED))
-    turn.say(turn.fill(turn.draw.choose(turn.person.farewells)))
-    return turn.done("farewell")
+        draft.say(draft.pick(phrases.PLEASED))
+    draft.say(draft.fill(draft.draw.choose(draft.person.farewells)))
+    return draft.done("farewell")
 
 
-def _respond(turn: Turn, heard: Utterance) -> str:
-    """Answer or react, if there is something to answer or to react to; return the kind."""
+def _respond(draft: UtteranceDraft, heard: Utterance) -> str:
+    """Answer a question, or react to a statement, if one was heard; return the kind."""
     if heard.asks:
-        turn.tell(heard.asks)
+        draft.tell(heard.asks)
         return f"answer {heard.asks}"
     if heard.tells:
-        turn.react(heard.tells)
+        draft.react(heard.tells)
         return f"react {heard.tells}"
     return "go on"
 
 
-def _after_answer(turn: Turn, heard: Utterance) -> None:
-    move = turn.draw.choose(ASK_AFTER_ANSWER)
-    if move == "back" and heard.asks and heard.asks not in turn.other.told:
-        turn.ask_back(heard.asks)
+def _after_answer(draft: UtteranceDraft, heard: Utterance) -> None:
+    move = draft.draw.choose(ASK_AFTER_ANSWER)
+    if move == "back" and heard.asks and heard.asks not in draft.other.told:
+        draft.ask_back(heard.asks)
     elif move == "tell":
-        turn.volunteer()
+        draft.volunteer()
     else:
-        turn.ask()
+        draft.ask()
 
 
-def _go_on(turn: Turn, heard: Utterance) -> None:
-    move = turn.draw.choose(GO_ON)
-    if move == "same" and heard.tells and heard.tells not in turn.speaker.told:
-        turn.tell(heard.tells)
+def _go_on(draft: UtteranceDraft, heard: Utterance) -> None:
+    move = draft.draw.choose(GO_ON)
+    if move == "same" and heard.tells and heard.tells not in draft.speaker.told:
+        draft.tell(heard.tells)
     elif move == "ask":
-        turn.ask()
+        draft.ask()
     else:
-        turn.volunteer()
+        draft.volunteer()
 
 
 def converse(
     partner: Person, person: Person, *, random: Random, said: Set[str], never: Set[str]
-) -> list[Exchange]:
+) -> list[UtterancePair]:
     """Return a dialogue of six to eight exchanges; the partner speaks first.
 
-    A reply that is in `said` (normalised replies of the person's other dialogues) is drawn again,
-    as is whatever is in `never`. The `nats` leave that out; as what is ruled out can only make the
-    rest likelier, they are an upper bound.
+    An utterance that is ruled out is drawn again. The `nats` do not count that. It can only make
+    the other utterances likelier, so the `nats` are an upper bound.
+
+    Args:
+        partner: speaks first.
+        person: replies.
+        random: the dialogue's own generator.
+        said: the person's normalised replies in other dialogues; ruled out for the person.
+        never: normalised texts that are ruled out for both.
     """
     one, other = Speaker(partner), Speaker(person)
-    dialogue: list[Exchange] = []
+    dialogue: list[UtterancePair] = []
     exchanges = random.randint(LEAST_EXCHANGES, MOST_EXCHANGES)
     num_words, last = 0, False
     while not last:
@@ -241,10 +247,10 @@ def _say(
     random: Random,
     ruled_out: Set[str],
 ) -> tuple[Speaker, Utterance]:
-    """Return the speaker after an utterance that is not ruled out, and the utterance."""
+    """Draw an utterance that is not ruled out; return the speaker after it, and the utterance."""
     for _ in range(ATTEMPTS):
-        turn = Turn(speaker, other, random)
-        utterance = greet(turn) if heard is None else move(turn, heard)
+        draft = UtteranceDraft(speaker, other, random)
+        utterance = greet(draft) if heard is None else move(draft, heard)
         if normalise(utterance.text) not in ruled_out:
             break
-    return turn.speaker, utterance
+    return draft.speaker, utterance

@@ -1,8 +1,8 @@
-"""The engine: weighted choices and templates, sampled and scored in the same step.
+"""Weighted choices and templates, sampled and scored in the same step.
 
-Whatever is drawn goes through `Draw.choose`, which adds the choice's negative log-probability to
-`Draw.nats`. So the score of a text is the score of its derivation: exact where a text has one
-derivation, an upper bound of its negative log-probability where it has several.
+Every choice goes through `Draw`, which adds its negative log-probability to `Draw.nats`. So a
+text's score is that of its derivation. It is exact if the text has one derivation, and an upper
+bound of the text's negative log-probability if it has several.
 """
 
 from bisect import bisect_right
@@ -39,7 +39,7 @@ Symbols = Mapping[str, Weighted[str]]
 
 
 class Draw:
-    """A run of random choices; `nats` is the negative log-probability of all of them."""
+    """A sequence of random choices; `nats` is the negative log-probability of all of them."""
 
     def __init__(self, random: Random) -> None:
         self.nats = 0.0
@@ -58,10 +58,10 @@ class Draw:
         return heads
 
     def expand(self, template: str, symbols: Symbols, slots: Mapping[str, str]) -> str:
-        """Fill `{name}` in a template: a slot's own text, else an expansion of the symbol.
+        """Replace each `{name}` of a template by the slot's text, else by an expanded symbol.
 
         Raises:
-            KeyError: a name that is neither a slot nor a symbol.
+            KeyError: a name is neither a slot nor a symbol.
         """
         text = ""
         for literal, name in _parts(template):

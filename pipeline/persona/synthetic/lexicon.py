@@ -1,4 +1,4 @@
-"""What people of the synthetic world talk about: topics, and what may be true of a person.
+"""The topics that people of the synthetic world talk about, and a person's possible facts.
 
 `{v}` is the person's value; other names in braces are symbols of `phrases.SYMBOLS`.
 """
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Topic:
-    """One thing that has one value for each person.
+    """A topic, on which each person has one value.
 
-    `persona` holds the forms of its sentence in a persona text; it is empty for what a persona
-    text never states. `detail` is a second, smaller fact; each person has one of them.
+    `persona` holds the forms of the topic's sentence in a persona text; it is empty if persona
+    texts never state the topic. `detail` holds second, smaller facts; each person prefers one.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The people of the synthetic world: what a persona text says of them, and what it does not."""
+"""The people of the synthetic world: stated facts, unstated facts, and habits of speech."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ from pipeline.persona.synthetic.phrases import (
 
 NUM_SENTENCES = 5
 SHOWN = Weighted((3, 4, 5), (1.0, 4.0, 5.0))  # persona sentences of a dialogue
-PARAPHRASE = 0.25  # of a sentence that may be
+PARAPHRASE = 0.25  # probability that a sentence has another form, if it may have one
 MOST_SHARED = 2  # facts that two people may have in common; three sentences make one persona
 ATTEMPTS = 10_000  # draws of one person before the world is called full
-STRANGERS = 400  # partners and speakers of the general text
+STRANGERS = 400  # partners of the persons, and speakers of the text for pre-training
 HABIT = 0.8  # probability of a person's own word, form or detail among its alternatives
 
 
 @dataclass(frozen=True)
 class Person:
-    """Someone's facts, and latent traits that recur over their dialogues."""
+    """A person's facts, and latent traits that recur in all dialogues of the person."""
 
     facts: Mapping[str, str]  # topic -> value, for every topic
     stated: Mapping[str, int]  # topic -> index of the usual form of its persona sentence
@@ -53,14 +53,14 @@ class Person:
 
 @dataclass(frozen=True)
 class World:
-    """Everybody: the persons of each split, and the strangers who are in none."""
+    """All people: the persons of each split, and the strangers, who are in no split."""
 
     persons: Mapping[str, list[Person]]
     strangers: list[Person]
 
 
 def people_of(params: Synthetic) -> World:
-    """Return the world; any two of its people have at most two stated facts in common."""
+    """Return the world. Any two of its people have at most two stated facts in common."""
     sizes = {"train": params.people.train, "valid": params.people.valid, "test": params.people.test}
     crowd = _Crowd()
     persons = {
@@ -82,8 +82,9 @@ def persona_sentences(person: Person) -> list[str]:
 def persona_text(person: Person, random: Random, *, whole: bool) -> list[str]:
     """Return the persona sentences of one dialogue, in a random order.
 
-    A whole text has all five in their usual form. Any other keeps at least three in that form, so
-    it shares three with the whole text and rule B.2 makes them one persona.
+    A whole text has all five sentences in their usual form. Any other text has at least three of
+    them in that form. So it shares three sentences with the whole text, and the canonical rule
+    makes them one persona.
     """
     topics = list(person.stated)
     shown = NUM_SENTENCES if whole else SHOWN.items[SHOWN.at(random.random())]
@@ -101,7 +102,7 @@ def persona_text(person: Person, random: Random, *, whole: bool) -> list[str]:
 
 
 class _Crowd:
-    """Adds people who are different enough from everybody before them."""
+    """Adds people who differ enough from all people before them."""
 
     def __init__(self) -> None:
         self._having: dict[tuple[str, str], list[int]] = {}
@@ -116,8 +117,8 @@ class _Crowd:
                 break
         else:
             raise DataError(
-                f"data.synthetic.people: after {self._size} people no further one was found who "
-                f"shares {MOST_SHARED} facts at most with each of them; ask for fewer people"
+                f"data.synthetic.people: after {self._size} people, none of {ATTEMPTS} draws had "
+                f"at most {MOST_SHARED} facts in common with each of them; ask for fewer people"
             )
         for fact in facts:
             self._having.setdefault(fact, []).append(self._size)
@@ -146,19 +147,19 @@ def _person(random: Random) -> Person:
 
 
 def _habit(texts: tuple[str, ...], random: Random) -> Weighted[str]:
-    """All texts, one of them with probability `HABIT`."""
+    """Weight all texts; a random one of them gets the probability `HABIT`."""
     own = random.randrange(len(texts))
     rest = (1 - HABIT) / (len(texts) - 1)
     return Weighted(texts, [HABIT if i == own else rest for i in range(len(texts))])
 
 
 def _favourites(texts: tuple[str, ...], random: Random) -> Weighted[str]:
-    """Two of the texts, the first twice as likely."""
+    """Choose two of the texts; the first is twice as likely as the second."""
     return Weighted(random.sample(texts, 2), (2.0, 1.0))
 
 
 def _interests(random: Random, stated: tuple[str, ...] | list[str]) -> dict[str, float]:
-    """Weights of the topics: three favourites, then what the persona text states."""
+    """Weight the topics: three favourites most, then those that the persona text states."""
     favourites = random.sample([topic.name for topic in TOPICS], 3)
     return {
         topic.name: 10.0 if topic.name in favourites else 3.0 if topic.name in stated else 1.0

@@ -1,4 +1,4 @@
-"""How people of the synthetic world talk: small words, fillers, greetings, registers."""
+"""The phrases of the synthetic world: small words, fillers, greetings, registers."""
 
 from dataclasses import dataclass
 
@@ -58,12 +58,12 @@ JOINS = (" and ", " , ", " . ")
 
 @dataclass(frozen=True)
 class Register:
-    """How much a person says: probabilities, and how its statements end."""
+    """A person's manner of speaking, as probabilities."""
 
     opener: float
     closer: float
     detail: float
-    more: float  # a second statement or a question, if no detail was given
+    more: float  # of a second statement or a question, if no detail was given
     bang: float  # " !" instead of " ."
 
 

@@ -1,5 +1,7 @@
-"""Stage `tasks`: from the text files in `data/raw` to PersonaTask records in `data/tasks`.
+"""Stage `tasks`: one task for each persona.
 
-Read `build.py` first. `parser.py` reads the text, `grouping.py` finds the personas, `candidates.py`
-completes the candidate sets, `summary.py` counts what was found.
+Comes in: the text files in `data/raw`. Goes out: `PersonaTask` records and `summary.json` in
+`data/tasks`. Read `build.py` first. `parser.py` reads the text, `grouping.py` groups dialogues by
+persona, `candidates.py` makes the candidate sets, `summary.py` counts the records and their leaks,
+`known_counts.py` checks the counts of known corpora.
 """

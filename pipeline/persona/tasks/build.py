@@ -6,7 +6,7 @@ from random import Random
 from pipeline.errors import DataError
 from pipeline.params import Tasks
 from pipeline.persona.task import Dialogue, PersonaTask, Split, Turn
-from pipeline.persona.tasks.candidates import PooledReply, draw, place, pool
+from pipeline.persona.tasks.candidates import PooledReply, draw, pool, shuffled_order
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 from pipeline.persona.text import normalise
@@ -18,11 +18,11 @@ def build_tasks(
     """Return one task for each persona, in the order of their first dialogues.
 
     `dialogue_id` counts dialogues and `task_id` personas, both in file order from 0, before
-    `max_personas` is applied. Every reply gets 20 candidates, the corpus's own where it has them;
-    next-utterance prediction learns from those of train, which may be missing.
+    `max_personas` is applied. Every reply gets 20 candidates, the corpus's own if it has them. A
+    small train split may lack candidates; only next-utterance prediction learns from them.
 
     Raises:
-        DataError: too few replies to draw distractors from.
+        DataError: valid or test has too few replies to draw distractors from.
     """
     groups = group([dialogue.persona for dialogue in dialogues])
     limit = getattr(params.max_personas, split)
@@ -40,11 +40,11 @@ def build_tasks(
     ]
 
 
-def _kept(there: int, limit: int | None, seed: str) -> Sequence[int]:
-    """Return which personas stay: all, or a seeded sample in file order."""
-    if limit is None or limit >= there:
-        return range(there)
-    return sorted(Random(seed).sample(range(there), limit))
+def _kept(num_personas: int, limit: int | None, seed: str) -> Sequence[int]:
+    """Return the personas to keep: all, or a seeded sample of `limit`, in file order."""
+    if limit is None or limit >= num_personas:
+        return range(num_personas)
+    return sorted(Random(seed).sample(range(num_personas), limit))
 
 
 def _dialogue(
@@ -60,7 +60,7 @@ def _dialogue(
 
 
 class _Candidates:
-    """Draws and places the candidates of one split's replies."""
+    """Draws and shuffles the candidates of one split's replies."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class _Candidates:
     ) -> tuple[list[str], int] | tuple[None, None]:
         """Return a turn's `candidates` and `gold`; `key` names the reply.
 
-        Both are null where they are not needed and the split has too few replies of others.
+        Both are null if the split has too few replies of other personas and does not need them.
         """
         try:
             texts = exchange.candidates or self._draw(exchange.reply, persona, key)
@@ -96,7 +96,7 @@ class _Candidates:
             if self._needed:
                 raise
             return None, None
-        order = place(len(texts), Random(f"{self._seed}/place/{key}"))
+        order = shuffled_order(len(texts), Random(f"{self._seed}/place/{key}"))
         return [texts[i] for i in order], order.index(len(texts) - 1)
 
     def _draw(self, reply: str, persona: int, key: str) -> list[str]:

@@ -1,6 +1,6 @@
-"""The 19 + 1 candidates of Hits@1 (Section 4.1): drawn where the corpus has none, then placed.
+"""The 19 + 1 candidates of Hits@1 (Section 4.1): drawn if the corpus has none, then shuffled.
 
-Each reply has a generator of its own, so its candidates depend on nothing but the seed, the reply
+Each reply has a random generator of its own. So its candidates depend only on the seed, the reply
 and the pool.
 """
 
@@ -22,7 +22,7 @@ class PooledReply:
 
 
 def pool(replies: Sequence[str]) -> list[PooledReply]:
-    """Return the replies that can be distractors: those not empty after normalisation."""
+    """Return the replies that can be distractors: all that normalisation does not leave empty."""
     pooled = [PooledReply(text, normalise(text)) for text in replies]
     return [reply for reply in pooled if reply.normalised]
 
@@ -30,41 +30,47 @@ def pool(replies: Sequence[str]) -> list[PooledReply]:
 def draw(
     reply: str, pooled: Sequence[PooledReply], own: Set[str], *, random: Random, origin: str
 ) -> list[str]:
-    """Draw 19 distractors for `reply`; gold last, as in the corpus's own candidate lists.
+    """Draw 19 distractors for `reply`; return them, then `reply`, as the corpus's own lists do.
 
-    They are distinct after normalisation, never the gold and never what the same persona says
-    anywhere (`own`, normalised), whoever else may have said it, too. `origin` names the reply in
-    errors.
+    The distractors are distinct after normalisation. None equals the gold reply or any reply of the
+    same persona, even if another persona says it too.
+
+    Args:
+        reply: the gold reply.
+        pooled: the split's replies.
+        own: all replies of the persona, normalised.
+        random: the reply's own generator.
+        origin: names the reply in errors.
 
     Raises:
         DataError: the split has too few replies of other personas.
     """
     seen = {normalise(reply), *own}
-    found: list[str] = []
+    distractors: list[str] = []
     for candidate in _shuffled(pooled, random):
         if candidate.normalised in seen:
             continue
         seen.add(candidate.normalised)
-        found.append(candidate.text)
-        if len(found) == NUM_CANDIDATES - 1:
-            return [*found, reply]
+        distractors.append(candidate.text)
+        if len(distractors) == NUM_CANDIDATES - 1:
+            return [*distractors, reply]
     raise DataError(
         f"{origin}: {NUM_CANDIDATES - 1} distractors are needed, the split's other personas have "
-        f"only {len(found)} distinct replies; give it more dialogues or candidates of its own"
+        f"only {len(distractors)} distinct replies; give it more dialogues or candidates of its own"
     )
 
 
 def _shuffled(pooled: Sequence[PooledReply], random: Random) -> Iterator[PooledReply]:
-    """Yield every reply once in random order at the cost of what is taken (Fisher-Yates)."""
-    moved: dict[int, int] = {}
+    """Yield every reply once in random order (Fisher-Yates), at a cost only for those taken."""
+    moved: dict[int, int] = {}  # place -> index of the reply that was moved there
     for last in range(len(pooled) - 1, -1, -1):
         chosen = random.randint(0, last)
         yield pooled[moved.get(chosen, chosen)]
         moved[chosen] = moved.get(last, last)
 
 
-def place(size: int, random: Random) -> list[int]:
-    """Return the order in which candidates are shown: the gold one must not stand out."""
+def shuffled_order(size: int, random: Random) -> list[int]:
+    """Return a random order of `size` candidates, so that the gold one's place tells nothing."""
     order = list(range(size))
     random.shuffle(order)
     return order

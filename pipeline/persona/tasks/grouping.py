@@ -1,8 +1,9 @@
-"""Which dialogues belong to one persona: the tasks T_i of Section 4.
+"""Group dialogues by persona: the tasks T_i of Section 4.
 
-The files hold persona *variants*: 3 to 5 of a persona's sentences, spelled in several ways. The
-canonical rule makes two variants one persona if they share three sentences after normalisation;
-a persona is a connected component. On Persona-chat that gives 955/100/100, the published 1155.
+The files hold persona *variants*: 3 to 5 of a persona's sentences, spelled in several ways. By the
+canonical rule two variants belong to one persona if they share three sentences after normalisation;
+a persona is a connected component of variants. On Persona-chat that gives 955/100/100 personas in
+train, valid and test, the published 1155.
 """
 
 import re
@@ -11,12 +12,12 @@ from collections.abc import Sequence
 from itertools import combinations
 
 
-Variant = frozenset[str]
+PersonaVariant = frozenset[str]
 
 SHARED = 3  # sentences that make two variants one persona
 
-# In this order and once, after apostrophes are blanked: some files have them blanked already ("i m
-# a nurse"), others have "i'm" or "i am".
+# Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
+# ("i m a nurse"); others have "i'm" or "i am".
 _SPELLING = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -32,7 +33,7 @@ _SPELLING = tuple(
 
 
 def normalise_sentence(sentence: str) -> str:
-    """Return a persona sentence in the spelling that variants are compared by.
+    """Return a persona sentence in the one spelling by which variants are compared.
 
     >>> normalise_sentence("I'm a nurse ,  and i don t drive.")
     'i am a nurse , and i do not drive'
@@ -43,7 +44,7 @@ def normalise_sentence(sentence: str) -> str:
     return text
 
 
-def variant_of(persona: Sequence[str]) -> Variant:
+def variant_of(persona: Sequence[str]) -> PersonaVariant:
     """Return a dialogue's persona as a set of normalised sentences."""
     return frozenset(map(normalise_sentence, persona))
 
@@ -66,7 +67,7 @@ def group(personas: Sequence[Sequence[str]]) -> list[list[int]]:
     return list(members.values())
 
 
-def _components(variants: Sequence[Variant]) -> list[int]:
+def _components(variants: Sequence[PersonaVariant]) -> list[int]:
     parent = list(range(len(variants)))
 
     def root(index: int) -> int:
@@ -81,8 +82,8 @@ def _components(variants: Sequence[Variant]) -> list[int]:
     return [root(index) for index in range(len(variants))]
 
 
-def _shared_sentences(variants: Sequence[Variant]) -> Counter[tuple[int, int]]:
-    """Count common sentences of all pairs that have any, through an inverted index."""
+def _shared_sentences(variants: Sequence[PersonaVariant]) -> Counter[tuple[int, int]]:
+    """Count the common sentences of each pair of variants that has any, by an inverted index."""
     having: dict[str, list[int]] = defaultdict(list)
     for index, variant in enumerate(variants):
         for sentence in sorted(variant):

@@ -1,10 +1,10 @@
-"""Persona-chat's text format, read line by line; nothing is lost, every error has its line.
+"""Parse Persona-chat's text format line by line. Nothing is lost, and every error names its line.
 
     1 your persona: i have two dogs.
     2 hi , how are you ?<TAB>i am fine .<TAB><TAB>candidate 1|...|candidate 20
 
-Numbers start again at 1 with each dialogue. The candidates are optional; the gold reply is the
-last of them. Blank lines are passed over.
+Numbers start again at 1 with each dialogue. The candidates are optional; the last of them is the
+gold reply. Blank lines are skipped.
 """
 
 import re
@@ -22,7 +22,7 @@ NUM_CANDIDATES = 20
 
 @dataclass(frozen=True)
 class Exchange:
-    """What the partner says, what the person replies, and the candidates if the file has any."""
+    """The partner's utterance, the person's reply, and its candidates, if the file has any."""
 
     partner: str
     reply: str
@@ -31,7 +31,7 @@ class Exchange:
 
 @dataclass
 class ParsedDialogue:
-    """One dialogue as it stands in the file."""
+    """One dialogue of the file."""
 
     line: int  # of its first line, from 1
     persona: list[str] = field(default_factory=list)
@@ -42,15 +42,15 @@ _NUMBERED = re.compile(r"([0-9]{1,9}) (.*)", re.DOTALL)
 
 
 class _FormatError(Exception):
-    """What is wrong with a line; file and number are added where they are known."""
+    """A line has a wrong format; `parse` adds file and line number to the message."""
 
 
 def parse_file(path: Path) -> list[ParsedDialogue]:
-    """Read one split's file.
+    """Parse one split's file.
 
     Raises:
-        MissingFileError: there is no such file.
-        DataError: names file, line and what was expected.
+        MissingFileError: the file does not exist.
+        DataError: a line has a wrong format; the message names file, line and expectation.
     """
     if not path.is_file():
         raise MissingFileError(path, "download")
@@ -60,7 +60,8 @@ def parse_file(path: Path) -> list[ParsedDialogue]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}:{line}: not UTF-8 text ({error.reason}); Persona-chat's files are"
+            f"{path}:{line}: not UTF-8 text ({error.reason}), as Persona-chat's files are; "
+            "convert it"
         ) from error
     return parse(text, origin=str(path))
 
@@ -69,7 +70,7 @@ def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
     """Parse a split's text; `origin` names it in errors.
 
     Raises:
-        DataError: names origin, line and what was expected.
+        DataError: a line has a wrong format; the message names origin, line and expectation.
     """
     dialogues: list[ParsedDialogue] = []
     expected = number = 1
@@ -92,7 +93,7 @@ def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of all lines that are not blank; only a line feed ends a line."""
+    """Yield (number, line) of all lines that are not blank. Only a line feed ends a line."""
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.removesuffix("\r")
         if stripped.strip():
@@ -109,9 +110,9 @@ def _numbered(line: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
-def _misnumbered(found: int, expected: int) -> str:
+def _misnumbered(index: int, expected: int) -> str:
     wanted = "1" if expected == 1 else f"{expected}, or 1 for a new dialogue,"
-    return f"line number {found} where {wanted} was expected; is a part of the file missing?"
+    return f"line number {index} where {wanted} was expected; is a part of the file missing?"
 
 
 def _add(dialogue: ParsedDialogue, content: str) -> None:
@@ -144,14 +145,14 @@ def _sentence(content: str) -> str:
 
 
 def _candidates(text: str, reply: str) -> tuple[str, ...]:
-    found = tuple(candidate.strip() for candidate in text.split("|"))
-    if len(found) != NUM_CANDIDATES:
-        raise _FormatError(f"{len(found)} candidates, {NUM_CANDIDATES} were expected")
-    if reply not in found:
+    candidates = tuple(candidate.strip() for candidate in text.split("|"))
+    if len(candidates) != NUM_CANDIDATES:
+        raise _FormatError(f"{len(candidates)} candidates, {NUM_CANDIDATES} were expected")
+    if reply not in candidates:
         raise _FormatError(f"the reply, {reply!r}, is not among its candidates")
-    if found[-1] != reply:
-        raise _FormatError(f"the last candidate must be the reply, found {found[-1]!r}")
-    return found
+    if candidates[-1] != reply:
+        raise _FormatError(f"the last candidate must be the reply, found {candidates[-1]!r}")
+    return candidates
 
 
 def _check_ended(dialogues: Sequence[ParsedDialogue]) -> None:

@@ -1,7 +1,7 @@
-"""What a corpus holds and where it leaks: the content of `data/tasks/summary.json`.
+"""Counts of a corpus and of its leaks: the content of `data/tasks/summary.json`.
 
-A leak is not always an error (a greeting stands in many dialogues); it is counted so that a score
-can be judged.
+A leak is not always an error: many dialogues begin with the same greeting. Leaks are counted so
+that readers can judge a score.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from statistics import median
 
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Split, Turn
 from pipeline.persona.tasks.grouping import group, normalise_sentence, variant_of
-from pipeline.persona.tasks.known_counts import Counts
+from pipeline.persona.tasks.known_counts import CorpusCounts
 from pipeline.persona.tasks.parser import ParsedDialogue
 from pipeline.persona.text import normalise
 
@@ -19,9 +19,9 @@ from pipeline.persona.text import normalise
 Summary = dict[str, object]
 
 
-def counts(parsed: Sequence[ParsedDialogue], num_personas: int) -> Counts:
-    """Return the facts by which a known archive is recognised."""
-    return Counts(
+def counts(parsed: Sequence[ParsedDialogue], num_personas: int) -> CorpusCounts:
+    """Return one split's counts, to be compared with those of a known corpus."""
+    return CorpusCounts(
         dialogues=len(parsed),
         replies=sum(len(dialogue.exchanges) for dialogue in parsed),
         variants=len({variant_of(dialogue.persona) for dialogue in parsed}),
@@ -30,12 +30,13 @@ def counts(parsed: Sequence[ParsedDialogue], num_personas: int) -> Counts:
 
 
 def summarise(tasks: Mapping[Split, Sequence[PersonaTask]]) -> Summary:
-    """Count what the records of the three splits hold, and every kind of leak."""
-    leaks: Summary = {split: _leaks(those) for split, those in tasks.items()}
+    """Count the records of the three splits, and their leaks of every kind."""
+    leaks: Summary = {split: _leaks(of_split) for split, of_split in tasks.items()}
     leaks["personas_in_two_splits"] = _shared(_personas(tasks))
     leaks["persona_variants_in_two_splits"] = _shared(_collected(tasks, _variants))
     leaks["persona_sentences_in_two_splits"] = _shared(_collected(tasks, _sentences))
-    return {"splits": {split: _split(those) for split, those in tasks.items()}, "leaks": leaks}
+    splits = {split: _split(of_split) for split, of_split in tasks.items()}
+    return {"splits": splits, "leaks": leaks}
 
 
 def _split(tasks: Sequence[PersonaTask]) -> Summary:
@@ -44,7 +45,7 @@ def _split(tasks: Sequence[PersonaTask]) -> Summary:
     sizes = [len(task.dialogues) for task in tasks]
     return {
         "personas": len(tasks),
-        "personas_with_one_dialogue": sizes.count(1),  # trained on normally, no task, no fold
+        "personas_with_one_dialogue": sizes.count(1),  # for normal training only: no task, no fold
         "personas_with_two_dialogues_or_more": len(sizes) - sizes.count(1),
         "persona_variants": len({variant_of(d.persona) for d in dialogues}),
         "dialogues": len(dialogues),
@@ -67,24 +68,25 @@ def _collected(
     tasks: Mapping[Split, Sequence[PersonaTask]], what: Callable[[Dialogue], set[object]]
 ) -> dict[Split, set[object]]:
     return {
-        split: {item for task in those for d in task.dialogues for item in what(d)}
-        for split, those in tasks.items()
+        split: {item for task in of_split for d in task.dialogues for item in what(d)}
+        for split, of_split in tasks.items()
     }
 
 
 def _personas(tasks: Mapping[Split, Sequence[PersonaTask]]) -> dict[Split, set[object]]:
-    """Return which personas each split has, grouped as if all splits were one."""
-    owners = [(split, d) for split, those in tasks.items() for t in those for d in t.dialogues]
-    found: dict[Split, set[object]] = {split: set() for split in tasks}
+    """Return each split's personas, by numbers from a grouping of all splits together."""
+    owners = [(split, d) for split, ts in tasks.items() for t in ts for d in t.dialogues]
+    personas: dict[Split, set[object]] = {split: set() for split in tasks}
     for persona, members in enumerate(group([d.persona for _, d in owners])):
         for index in members:
-            found[owners[index][0]].add(persona)
-    return found
+            personas[owners[index][0]].add(persona)
+    return personas
 
 
-def _shared(found: Mapping[Split, set[object]]) -> dict[str, int]:
+def _shared(items: Mapping[Split, set[object]]) -> dict[str, int]:
+    """Count the items that two splits have in common, for each pair of splits."""
     return {
-        f"{one}_{other}": len(found[one] & found[other]) for one, other in combinations(found, 2)
+        f"{one}_{other}": len(items[one] & items[other]) for one, other in combinations(items, 2)
     }
 
 
@@ -98,28 +100,34 @@ _KINDS = (
 
 
 def _leaks(tasks: Sequence[PersonaTask]) -> Summary:
-    """Count leaks with every dialogue held out in turn, all others of its persona as support."""
+    """Count leaks: each dialogue is held out once, and its persona's others are the support."""
     totals = Counter(dict.fromkeys(_KINDS, 0))
     replies = 0
     for task in tasks:
-        keys = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
-        having = Counter(key for those in keys for key in those)
-        for dialogue, here in zip(task.dialogues, keys, strict=True):
-            support = {key for key, number in having.items() if number > (key in here)}
+        said = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
+        having = Counter(reply for own in said for reply in own)
+        for dialogue, own in zip(task.dialogues, said, strict=True):
+            support = {reply for reply, number in having.items() if number > (reply in own)}
             replies += len(dialogue.turns)
             for turn in dialogue.turns:
-                totals.update(_turn_leaks(turn, support, here))
+                totals.update(_turn_leaks(turn, support, own))
     return {**totals, "share_of_replies_in_support": totals["replies_in_support"] / replies}
 
 
-def _turn_leaks(turn: Turn, support: Set[str], here: Set[str]) -> dict[str, int]:
-    """Count one reply's leaks; `support` and `here` are normalised replies of the persona."""
-    own = normalise(turn.reply)
+def _turn_leaks(turn: Turn, support: Set[str], dialogue: Set[str]) -> dict[str, int]:
+    """Count one reply's leaks.
+
+    Args:
+        turn: the reply with its candidates.
+        support: the persona's replies in its other dialogues, normalised.
+        dialogue: its replies in this dialogue, normalised.
+    """
+    gold = normalise(turn.reply)
     distractors = [normalise(c) for i, c in enumerate(turn.candidates or ()) if i != turn.gold]
     return {
-        "replies_in_support": int(own in support),
-        "distractors_equal_to_gold": distractors.count(own),
-        "distractors_in_support": sum(d in support and d != own for d in distractors),
-        "distractors_in_same_dialogue": sum(d in here and d != own for d in distractors),
+        "replies_in_support": int(gold in support),
+        "distractors_equal_to_gold": distractors.count(gold),
+        "distractors_in_support": sum(d in support and d != gold for d in distractors),
+        "distractors_in_same_dialogue": sum(d in dialogue and d != gold for d in distractors),
         "duplicate_candidates": len(distractors) - len(set(distractors)),
     }

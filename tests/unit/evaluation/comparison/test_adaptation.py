@@ -78,7 +78,7 @@ def test_the_verdict_is_after_holm():
     """Six personas: 2 of 64 patterns are as extreme, under 5 % for one test and not for two."""
     steps, gaps = [0.01 * person for person in range(6)], [0.1] * 6
     a, b = variant([0.5 + step for step in steps], gaps), variant([0.25 for _ in steps], gaps)
-    gain = of(compare_adaptation({"a": a, "b": b}, permutations=200, seed=0), "gain")
+    gain = of(compared({"a": a, "b": b}, permutations=200, seed=0), "gain")
     assert (gain["p"], gain["p_holm"]) == (2 / 64, 4 / 64)
     assert gain["verdict"] == "not distinguishable"
 

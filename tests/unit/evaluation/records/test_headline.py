@@ -61,7 +61,7 @@ def test_nothing_to_choose_on_is_refused():
 
 
 def test_epochs_must_score_the_same_replies():
-    with pytest.raises(DataError, match="other replies at some epochs"):
+    with pytest.raises(DataError, match="do not score the same replies at every epoch"):
         headline_epoch([valid(0, 3.0), valid(1, 3.0), valid(1, 0.0, turn=1)])
 
 

@@ -16,9 +16,9 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.population import Population, observe, observed, skewed
 from pipeline.evaluation.studies.schemas import PersonaSums
 from pipeline.evaluation.studies.simulation import (
-    Cell,
-    Study,
-    cells,
+    Condition,
+    StudySize,
+    conditions,
     crossed_coverage,
     interval_coverage,
     rejection_rates,
@@ -28,7 +28,7 @@ from tests.support.prediction_builder import full
 from tests.wiring.closure import ROOT
 
 
-SMALL = Study(runs=200, samples=200, sizes=(20,), seed=0)
+SMALL = StudySize(runs=200, samples=200, sizes=(20,), seed=0)
 
 
 def normal(size=4000, correlation=0.5):
@@ -101,14 +101,14 @@ def test_an_interval_that_is_always_right_and_one_that_never_is():
 
 
 def test_normal_means_are_covered_and_percentiles_are_too_narrow():
-    found = interval_coverage(normal(), 15, Study(runs=1000, samples=400))
+    found = interval_coverage(normal(), 15, StudySize(runs=1000, samples=400))
     assert 93 < found["used"] < 97
     assert found["percentile"] < found["used"] - 1
     assert found["used"] == pytest.approx(100 - found["used_low"] - found["used_high"])
 
 
 def test_the_paired_test_rejects_5_percent_of_what_is_true_and_80_of_what_it_can_show():
-    found = rejection_rates(normal(), 30, Study(runs=1000, samples=400))
+    found = rejection_rates(normal(), 30, StudySize(runs=1000, samples=400))
     assert 3.5 < found["exchangeable"] < 6.5  # two standard errors
     assert 3.5 < found["mean_zero"] < 6.5
     assert found["power"] == pytest.approx(80, abs=3.5)
@@ -116,19 +116,19 @@ def test_the_paired_test_rejects_5_percent_of_what_is_true_and_80_of_what_it_can
 
 
 def test_seeds_that_differ_are_covered_by_the_crossed_interval_alone():
-    found = crossed_coverage(normal(), 30, 0.5, Study(runs=400, samples=200))
+    found = crossed_coverage(normal(), 30, 0.5, StudySize(runs=400, samples=200))
     assert found["crossed"] > 92.5
     assert found["personas_only"] < found["pigeonhole"] < 90
-    alike = crossed_coverage(normal(), 30, 0.0, Study(runs=400, samples=200))
+    alike = crossed_coverage(normal(), 30, 0.0, StudySize(runs=400, samples=200))
     assert min(alike["crossed"], alike["personas_only"]) > 91
 
 
 def test_a_cell_does_not_depend_on_the_others():
     population = normal(50)
-    planned = cells([population], [], SMALL)
+    planned = conditions([population], [], SMALL)
     assert [cell.table for cell in planned] == ["intervals", "tests"]  # not a compared metric
     assert planned[0].row(SMALL) == planned[0].row(SMALL)
-    assert planned[1].row(SMALL) == Cell("tests", population, 20).row(SMALL)
+    assert planned[1].row(SMALL) == Condition("tests", population, 20).row(SMALL)
     found = tabulate(planned, [{"personas": 1}, {"personas": 2}], SMALL)
     assert found["intervals"] == [{"personas": 1}]
     assert (found["runs"], found["samples"]) == (200, 200)
@@ -208,9 +208,11 @@ def test_the_committed_study_is_large_enough_and_keeps_what_the_documents_promis
 
 def test_the_committed_study_can_be_repeated():
     """One row, from the committed personas: the same numbers as in the file."""
-    people = json.loads((ROOT / "studies/simulation/persona_sums.json").read_text())
+    people = PersonaSums.model_validate_json(
+        (ROOT / "studies/simulation/persona_sums.json").read_text()
+    )
     (population,) = (p for p in observed(people) if p.name == "hits_at_1")
-    study = Study(runs=COMMITTED["runs"], samples=COMMITTED["samples"], seed=COMMITTED["seed"])
+    study = StudySize(runs=COMMITTED["runs"], samples=COMMITTED["samples"], seed=COMMITTED["seed"])
     (expected,) = (
         row
         for row in COMMITTED["tests"]

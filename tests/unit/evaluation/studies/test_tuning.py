@@ -8,7 +8,15 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError, TrainingError
-from pipeline.evaluation.studies.tuning import Cost, Trial, best, criterion, grid, trials_csv, tuned
+from pipeline.evaluation.studies.tuning import (
+    Trial,
+    TrialCost,
+    best,
+    criterion,
+    grid,
+    trials_csv,
+    tuned,
+)
 from pipeline.params import Settings, Variant, load_preset, read_yaml
 from pipeline.params.row import variant_row
 from tests.support.prediction_builder import a_prediction
@@ -16,7 +24,7 @@ from tests.wiring.closure import ROOT
 
 
 def trial(nats: float | None, **point: float) -> Trial:
-    cost = Cost(steps=10, best_step=5, replies=160, outer_replies=160, operations=7)
+    cost = TrialCost(steps=10, best_step=5, replies=160, outer_replies=160, operations=7)
     epoch = None if nats is None else 1
     return Trial(point=point or {"train.lr": 0.1}, nats=nats, epoch=epoch, cost=nats and cost)
 
@@ -67,7 +75,7 @@ def test_every_trial_is_a_row_those_that_diverged_too():
         "valid_nats": "inf",
         "epoch": "",
         "chosen": "false",
-        **dict.fromkeys(Cost.model_fields, ""),
+        **dict.fromkeys(TrialCost.model_fields, ""),
     }
     assert (rows[1]["valid_nats"], rows[1]["epoch"], rows[1]["replies"]) == ("1.25", "1", "160")
     assert [row["chosen"] for row in rows] == ["false", "true", "false"]

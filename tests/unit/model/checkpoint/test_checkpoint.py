@@ -46,27 +46,27 @@ def test_nothing_saved_is_none(checkpoint):
 def test_save_then_load_returns_equal_values(checkpoint):
     tensors = {"b": torch.arange(6).reshape(2, 3), "a": torch.tensor(1.5, dtype=torch.float64)}
     checkpoint.save(tensors, {"step": 3, "history": [[1, 0.25]], "name": "θ"})
-    found, state = checkpoint.load()
+    loaded, state = checkpoint.load()
     assert state == {"step": 3, "history": [[1, 0.25]], "name": "θ"}
-    assert sorted(found) == ["a", "b"]
+    assert sorted(loaded) == ["a", "b"]
     for name, tensor in tensors.items():
-        assert found[name].dtype == tensor.dtype
-        assert torch.equal(found[name], tensor)
+        assert loaded[name].dtype == tensor.dtype
+        assert torch.equal(loaded[name], tensor)
 
 
 def test_shared_and_transposed_tensors_are_saved(checkpoint):
     base = torch.arange(6.0).reshape(2, 3)
     checkpoint.save({"w": base, "tied": base, "t": base.T}, {})
-    found, _ = checkpoint.load()
-    assert torch.equal(found["tied"], base)
-    assert torch.equal(found["t"], base.T)
+    loaded, _ = checkpoint.load()
+    assert torch.equal(loaded["tied"], base)
+    assert torch.equal(loaded["t"], base.T)
 
 
 def test_a_later_save_replaces_the_earlier(checkpoint):
     checkpoint.save({"x": torch.zeros(1)}, {"step": 1})
     checkpoint.save({"y": torch.ones(1)}, {"step": 2})
-    found, state = checkpoint.load()
-    assert (sorted(found), state) == (["y"], {"step": 2})
+    loaded, state = checkpoint.load()
+    assert (sorted(loaded), state) == (["y"], {"step": 2})
     assert list(checkpoint.path.parent.iterdir()) == [checkpoint.path]
 
 
@@ -132,8 +132,8 @@ def test_a_restored_optimizer_goes_on_exactly(checkpoint, kind):
     first.param_groups[0]["lr"] = 0.01
     tensors, state = flatten_optimizer(first)
     checkpoint.save(tensors | {"theta.0": torch.zeros(1)}, {"optimizer": state})
-    found, saved = checkpoint.load()
-    restore_optimizer(second, found, saved["optimizer"])
+    loaded, saved = checkpoint.load()
+    restore_optimizer(second, loaded, saved["optimizer"])
     with torch.no_grad():
         for copy, parameter in zip(copies, parameters, strict=True):
             copy.copy_(parameter)

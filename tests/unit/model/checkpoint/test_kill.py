@@ -61,7 +61,7 @@ def inputs(tmp_path_factory, tokenizer):
 
 @pytest.fixture
 def folder(inputs, tmp_path):
-    """A run's own folder; only the outs and the checkpoint are written there."""
+    """A run's own folder; only the outs and the checkpoint are written in it."""
     for name in (artifacts.PARAMS, artifacts.TASKS, artifacts.BASE):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).symlink_to(inputs / name)
@@ -146,8 +146,8 @@ def test_killed_again_and_again(folder, uninterrupted):
         assert run(train, EVERY, folder=folder) == [-signal.SIGKILL]
     assert run(train, folder=folder) == [0]
     for name in OUTS:
-        found = folder / artifacts.model_dir("in_place", 0) / name
-        assert found.read_bytes() == (uninterrupted / name).read_bytes(), name
+        resumed = folder / artifacts.model_dir("in_place", 0) / name
+        assert resumed.read_bytes() == (uninterrupted / name).read_bytes(), name
 
 
 def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
@@ -168,7 +168,7 @@ def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
 
 
 def train_as_second():
-    """Run the stage as if others were there: of a size of 1, so that it waits for nobody."""
+    """Run the stage as one rank of a group of size 1, which waits for nobody."""
     meta_train.ranks.here = lambda: Ranks(rank=1, size=1)
     meta_train.meta_train("in_place", 0)
 

@@ -60,9 +60,9 @@ def test_transformers_gives_the_replies_the_same_loss(trained, tmp_path):
 def test_the_tokenizer_comes_with_it(trained, tokenizer, tmp_path):
     export("in_place", tmp_path / "out")
     text = "i like to read books about old cars ."
-    found = AutoTokenizer.from_pretrained(tmp_path / "out")
-    assert found(text)["input_ids"] == tokenizer(text)["input_ids"]
-    assert len(found) == len(tokenizer)
+    exported = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert exported(text)["input_ids"] == tokenizer(text)["input_ids"]
+    assert len(exported) == len(tokenizer)
 
 
 def test_as_a_base_it_is_taken_as_it_is(trained, tmp_path):

@@ -16,9 +16,9 @@ TENSORS = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.ones(2)}
 
 def test_what_is_written_is_read(tmp_path):
     write_tensors(TENSORS, tmp_path / "x")
-    found = read_tensors(tmp_path / "x", remedy="")
-    assert found.keys() == TENSORS.keys()
-    assert all(torch.equal(found[name], value) for name, value in TENSORS.items())
+    tensors = read_tensors(tmp_path / "x", remedy="")
+    assert tensors.keys() == TENSORS.keys()
+    assert all(torch.equal(tensors[name], value) for name, value in TENSORS.items())
 
 
 def test_order_does_not_show_in_the_bytes(tmp_path):
@@ -40,10 +40,10 @@ def small_files():
 
 @pytest.mark.usefixtures("small_files")
 def test_what_the_system_refuses_is_an_os_error(tmp_path):
-    with pytest.raises(OSError, match="too large") as found:
+    with pytest.raises(OSError, match="too large") as caught:
         write_tensors(TENSORS, tmp_path / "x")
-    assert found.value.errno == errno.EFBIG
-    assert found.value.filename == str(tmp_path / "x")
+    assert caught.value.errno == errno.EFBIG
+    assert caught.value.filename == str(tmp_path / "x")
 
 
 def test_a_cut_file_is_a_model_error_with_the_remedy(tmp_path):

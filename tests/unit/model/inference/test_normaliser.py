@@ -30,12 +30,12 @@ def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, sc
     hidden = states(values, 5, scale)
     asked = torch.tensor([0, 0, 4, 1, 3, 3])
     targets = torch.tensor([0, model.vocab_size - 1, model.vocab_size, model.vocab_size + 5, 7, 7])
-    found = normaliser.nll(model, values, hidden, asked, targets)
+    nll = normaliser.nll(model, values, hidden, asked, targets)
     expected = F.cross_entropy(model.logits(values, hidden)[asked], targets, reduction="none")
     tolerance = {torch.float32: 3e-6, torch.float64: 1e-13}[hidden.dtype]
-    torch.testing.assert_close(found, expected, atol=tolerance * scale, rtol=0)
-    assert (found >= 0).all()
-    assert found[4] == found[5]
+    torch.testing.assert_close(nll, expected, atol=tolerance * scale, rtol=0)
+    assert (nll >= 0).all()
+    assert nll[4] == nll[5]
 
 
 def test_no_more_logits_are_held_than_was_promised(parameters, monkeypatch):

@@ -123,8 +123,8 @@ def fetch(server, tmp_path):
 def test_only_what_the_base_needs_is_fetched(fetch, revision):
     folder, commit = fetch("org/gpt2", revision)
     assert commit == COMMIT
-    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in Path(folder).rglob("*.*")}
-    assert found == {name: FILES[name] for name in list(FILES)[:3]}
+    fetched = {p.relative_to(folder).as_posix(): p.read_bytes() for p in Path(folder).rglob("*.*")}
+    assert fetched == {name: FILES[name] for name in list(FILES)[:3]}
 
 
 def test_a_cached_commit_needs_no_network(fetch, server):
@@ -146,23 +146,23 @@ def test_a_cached_commit_needs_no_network(fetch, server):
     ],
 )
 def test_what_is_not_there_is_named(fetch, repository, revision, message):
-    kind, found = fetch(repository, revision)
+    kind, error = fetch(repository, revision)
     assert kind == "ModelError"
-    assert message in found
+    assert message in error
 
 
 def test_a_hub_that_cannot_be_reached(fetch):
-    kind, found = fetch("org/gpt2", "main", HF_ENDPOINT="http://127.0.0.1:9")
+    kind, error = fetch("org/gpt2", "main", HF_ENDPOINT="http://127.0.0.1:9")
     assert kind == "DownloadError"
-    assert "'org/gpt2', revision 'main'" in found
-    assert "try again, or give a folder" in found
+    assert "'org/gpt2', revision 'main'" in error
+    assert "try again, or give a folder" in error
 
 
 def test_a_connection_that_breaks(fetch, server, tmp_path):
     server.breaks = True
-    kind, found = fetch("org/gpt2", COMMIT)
+    kind, error = fetch("org/gpt2", COMMIT)
     assert kind == "DownloadError"
-    assert "try again" in found
+    assert "try again" in error
     server.breaks = False
     assert fetch("org/gpt2", COMMIT)[1] == COMMIT
 

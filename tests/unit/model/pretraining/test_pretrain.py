@@ -157,9 +157,9 @@ def test_an_interrupted_run_resumes_to_the_same_bits(stop):
     with pytest.raises(KeyboardInterrupt):
         _run(params, advance=interrupt, interval=0.0)
     resumed = {}
-    found = _run(params, advance=resumed.__setitem__)
+    parameters = _run(params, advance=resumed.__setitem__)
     assert list(resumed) == list(range(stop + 1, 9))
-    assert _equal(found, expected)
+    assert _equal(parameters, expected)
 
 
 def test_the_checkpoint_is_that_of_its_parameters_tokens_and_seed():

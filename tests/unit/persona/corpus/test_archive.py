@@ -89,7 +89,7 @@ def test_modes_and_owners_are_not_taken_over(tmp_path):
         ),
         (entry("train_self_original.txt", b"", type=tarfile.FIFOTYPE), "no regular file"),
         (entry("train_self_original.txt", b"", type=tarfile.DIRTYPE), "no regular file"),
-        (entry("elsewhere/valid_self_original.txt"), "there twice"),
+        (entry("elsewhere/valid_self_original.txt"), "holds .* twice"),
     ],
 )
 def test_unsafe_members_are_refused(tmp_path, bad, match):

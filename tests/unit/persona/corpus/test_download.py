@@ -116,8 +116,8 @@ def test_source_json_says_where_the_data_came_from(tmp_path, tgz):
     text.write_bytes(b"hello\n")
     set_data(source=str(tgz), pretrain=str(text))
     download()
-    found = artifacts.RAW_SOURCE.read_text(encoding="utf-8")
-    assert json.loads(found) == {
+    record = artifacts.RAW_SOURCE.read_text(encoding="utf-8")
+    assert json.loads(record) == {
         "corpus": {
             "kind": "archive",
             "source": "corpus.tgz",
@@ -131,7 +131,7 @@ def test_source_json_says_where_the_data_came_from(tmp_path, tgz):
             "text_sha256": sha256(b"hello\n").hexdigest(),
         },
     }
-    assert str(tmp_path) not in found
+    assert str(tmp_path) not in record
     assert artifacts.PRETRAIN_TEXT.read_bytes() == b"hello\n"
     assert not artifacts.RAW_ORACLE.exists()
 

@@ -79,8 +79,8 @@ def test_the_synthetic_corpus_comes_with_its_oracle(tmp_path):
 
 
 def test_an_archive_on_disk(tmp_path, tgz):
-    found = corpus(tmp_path, data(source=str(tgz)))
-    assert found == Origin("archive", "my corpus.tgz", digest(tgz.read_bytes()))
+    origin = corpus(tmp_path, data(source=str(tgz)))
+    assert origin == Origin("archive", "my corpus.tgz", digest(tgz.read_bytes()))
     assert contents(tmp_path / "raw") == TEXTS
 
 
@@ -89,9 +89,9 @@ def test_a_folder_on_disk(tmp_path):
     folder.mkdir()
     for name, content in {**TEXTS, "notes.txt": b"left behind"}.items():
         (folder / name).write_bytes(content)
-    found = corpus(tmp_path, data(source=str(folder)))
+    origin = corpus(tmp_path, data(source=str(folder)))
     assert contents(tmp_path / "raw") == TEXTS
-    assert found == Origin("folder", "mine", artifacts.sha256_of(tmp_path / "raw"))
+    assert origin == Origin("folder", "mine", artifacts.sha256_of(tmp_path / "raw"))
 
 
 def test_the_given_checksum_is_compared_before_anything_is_unpacked(tmp_path, tgz):
@@ -107,17 +107,17 @@ def test_a_url(tmp_path, tgz):
     content = tgz.read_bytes()
     with serve(content) as server:
         secret = server.url.replace("//", "//user:secret@") + "?token=secret"
-        found = corpus(tmp_path, data(source=secret, sha256=digest(content)))
-    assert found == Origin("url", server.url, digest(content))
+        origin = corpus(tmp_path, data(source=secret, sha256=digest(content)))
+    assert origin == Origin("url", server.url, digest(content))
     assert contents(tmp_path / "raw") == TEXTS
 
 
 def test_upstream_from_its_address(tmp_path, upstream, monkeypatch):
     with serve(upstream.read_bytes()) as server:
         monkeypatch.setattr(source, "PERSONACHAT_URL", server.url)
-        found = corpus(tmp_path, data(source="personachat"))
+        origin = corpus(tmp_path, data(source="personachat"))
         assert len(server.requests) == 1
-    assert found == Origin("personachat", "personachat", digest(upstream.read_bytes()))
+    assert origin == Origin("personachat", "personachat", digest(upstream.read_bytes()))
     assert contents(tmp_path / "raw") == TEXTS
 
 
@@ -168,8 +168,8 @@ def test_no_text_for_pretraining_is_an_empty_file(tmp_path):
 
 
 def test_a_synthetic_text_for_pretraining(tmp_path):
-    found = source.fetch_pretrain_text(data(pretrain="synthetic"), tmp_path / "text")
-    assert found == Origin("synthetic", "synthetic", None)
+    origin = source.fetch_pretrain_text(data(pretrain="synthetic"), tmp_path / "text")
+    assert origin == Origin("synthetic", "synthetic", None)
     assert len((tmp_path / "text").read_text(encoding="utf-8").splitlines()) >= 20
 
 
@@ -181,10 +181,10 @@ def test_a_text_for_pretraining_on_disk(tmp_path, suffix, pack):
     path.write_bytes(pack(b"hello\n\nbye\n"))
     given = digest(path.read_bytes())
     for expected in (None, given):
-        found = source.fetch_pretrain_text(
+        origin = source.fetch_pretrain_text(
             data(pretrain=str(path), pretrain_sha256=expected), tmp_path / "text"
         )
-        assert found == Origin("file", path.name, given)
+        assert origin == Origin("file", path.name, given)
         assert (tmp_path / "text").read_bytes() == b"hello\n\nbye\n"
 
 
@@ -213,8 +213,8 @@ def test_a_text_for_pretraining_that_cannot_be_is_said(tmp_path, values, match):
 @pytest.mark.real_data
 def test_the_real_part_of_personachat(tmp_path, real_data):
     path = real_data / "personachat/personachat_partial.tgz"
-    found = corpus(tmp_path, data(source=str(path)))
+    origin = corpus(tmp_path, data(source=str(path)))
     known = "7fa3b37f5e332f1507086aadc9f02c569e90aedd14a5745a2daf4e8e0bd99230"
-    assert found == Origin("archive", "personachat_partial.tgz", known)
+    assert origin == Origin("archive", "personachat_partial.tgz", known)
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "raw").iterdir()}
     assert sizes == dict(zip(archive.WANTED, (33827704, 4567709, 4533198), strict=True))

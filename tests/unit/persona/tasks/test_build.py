@@ -52,9 +52,9 @@ def test_every_split_has_candidates():
     for candidates in (True, False):
         given = corpus(candidates=candidates)
         for split in ("train", "valid", "test"):
-            found = turns(build_tasks(given, split, params()))
-            assert all(t.candidates[t.gold] == t.reply for t in found)
-            assert {len(t.candidates) for t in found} == {20}
+            built = turns(build_tasks(given, split, params()))
+            assert all(t.candidates[t.gold] == t.reply for t in built)
+            assert {len(t.candidates) for t in built} == {20}
 
 
 def test_only_training_can_do_without_candidates():
@@ -77,8 +77,8 @@ def test_the_corpus_own_candidates_are_kept_duplicates_too():
 
 def test_the_gold_reply_stands_anywhere():
     for candidates in (True, False):
-        found = turns(build_tasks(corpus(turns=20, candidates=candidates), "test", params()))
-        assert len({turn.gold for turn in found}) == 20
+        built = turns(build_tasks(corpus(turns=20, candidates=candidates), "test", params()))
+        assert len({turn.gold for turn in built}) == 20
 
 
 def test_drawn_distractors_are_of_other_personas():
@@ -94,8 +94,8 @@ def test_a_reply_of_the_same_persona_is_no_distractor_even_if_others_say_it():
         dialogue.exchanges.append(Exchange("bye", "see you !", None))
     for task in build_tasks(given, "test", params())[:3]:
         for turn in turns([task]):
-            found = [normalise(c) for c in turn.candidates]
-            assert found.count("see you") == (turn.reply == "see you !")
+            candidates = [normalise(c) for c in turn.candidates]
+            assert candidates.count("see you") == (turn.reply == "see you !")
 
 
 def test_candidates_do_not_depend_on_which_personas_are_kept():

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.tasks.candidates import draw, place, pool
+from pipeline.persona.tasks.candidates import draw, pool, shuffled_order
 from pipeline.persona.text import normalise
 
 
@@ -62,7 +62,7 @@ def test_too_few_replies_of_others():
 
 
 def test_the_gold_reply_can_be_anywhere():
-    places = Counter(place(20, Random(seed)).index(19) for seed in range(4000))
+    places = Counter(shuffled_order(20, Random(seed)).index(19) for seed in range(4000))
     assert set(places) == set(range(20))
     assert all(abs(count - 200) < 5 * 14 for count in places.values())  # 14: one σ
-    assert sorted(place(20, Random(0))) == list(range(20))
+    assert sorted(shuffled_order(20, Random(0))) == list(range(20))

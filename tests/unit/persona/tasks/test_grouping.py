@@ -79,7 +79,7 @@ def test_groups_stand_in_the_order_of_their_first_dialogue():
 
 
 def test_many_personas_take_little_time():
-    """Pairs are found through an inverted index: a million comparisons would take minutes."""
+    """Pairs come from an inverted index: a million comparisons would take minutes."""
     random = Random(0)
     own = [[f"i own {i} {j}" for j in range(5)] for i in range(3000)]
     given = [random.sample(sentences, 4) for sentences in own for _ in range(3)]
@@ -96,8 +96,8 @@ def owner(sentences: list[str], persons: list[Person]) -> int:
             for form in BY_NAME[topic].persona
         }
 
-    (found,) = [i for i, person in enumerate(persons) if set(sentences) <= said_by(person)]
-    return found
+    (owner,) = [i for i, person in enumerate(persons) if set(sentences) <= said_by(person)]
+    return owner
 
 
 def test_the_rule_recovers_exactly_the_generated_people():

@@ -42,8 +42,8 @@ def test_everything_is_read_the_last_dialogue_too(tmp_path):
 def test_line_ends_and_blank_lines_do_not_matter(tmp_path):
     expected = [(d.persona, d.exchanges) for d in parse(GOOD, origin="x")]
     for text in (GOOD.rstrip("\n"), GOOD.replace("\n", "\r\n"), GOOD.replace("\n1", "\n\n \n1")):
-        found = parse_file(write(tmp_path, text.encode()))
-        assert [(d.persona, d.exchanges) for d in found] == expected
+        parsed = parse_file(write(tmp_path, text.encode()))
+        assert [(d.persona, d.exchanges) for d in parsed] == expected
 
 
 def test_only_a_line_feed_ends_a_line(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
-from pipeline.persona.tasks.known_counts import KNOWN, Counts, archive_sha256, check_counts
+from pipeline.persona.tasks.known_counts import KNOWN, CorpusCounts, archive_sha256, check_counts
 from pipeline.persona.tasks.parser import parse
 from pipeline.persona.tasks.summary import counts, summarise
 
@@ -33,7 +33,7 @@ def summary(train=(), valid=(), test=()):
         for split in ("train", "valid", "test")
     }
     given = {"train": train, "valid": valid, "test": test}
-    return summarise({split: list(those) or plain[split] for split, those in given.items()})
+    return summarise({split: list(tasks) or plain[split] for split, tasks in given.items()})
 
 
 def test_counts_of_a_split():
@@ -145,7 +145,7 @@ def test_without_candidates_there_are_no_distractors_to_count():
 
 def test_counts_by_which_an_archive_is_recognised():
     text = "1 your persona: I'm x.\n2 hi\ta\n3 hi\tb\n1 your persona: i am x\n2 hi\tc\n"
-    assert counts(parse(text, origin="x"), 1) == Counts(2, 3, 1, 1)
+    assert counts(parse(text, origin="x"), 1) == CorpusCounts(2, 3, 1, 1)
 
 
 UPSTREAM = "507cf8641d333240654798870ea584d854ab5261071c5e3521c20d8fa41d5622"
@@ -174,7 +174,7 @@ def test_the_known_archives_hold_the_published_numbers():
 def test_a_known_archive_with_another_count_is_refused(sha256, split, name):
     assert check_counts(sha256, KNOWN[sha256])
     right = KNOWN[sha256][split]
-    one_less = Counts(**{**vars(right), name: getattr(right, name) - 1})
+    one_less = CorpusCounts(**{**vars(right), name: getattr(right, name) - 1})
     wanted = getattr(right, name)
     with pytest.raises(DataError, match=rf"{split}: {wanted - 1} {name}.*has {wanted}"):
         check_counts(sha256, {**KNOWN[sha256], split: one_less})
