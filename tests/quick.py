@@ -23,10 +23,13 @@ CODE = ("pipeline", "stages", "benchmarks", "tests")
 
 
 def changed(root: Path) -> list[str]:
-    """Return the files that differ from the merge base with `main`, or from HEAD without one."""
+    """Return the files that differ from the merge base with `main`: first those not committed."""
     base = _git(root, "merge-base", "HEAD", "main") or ["HEAD"]
-    tracked = _git(root, "diff", "--name-only", "--diff-filter=d", base[0])
-    return sorted({*tracked, *_git(root, "ls-files", "--others", "--exclude-standard")})
+    edited, since = (
+        _git(root, "diff", "--name-only", "--diff-filter=d", commit) for commit in ("HEAD", base[0])
+    )
+    new = _git(root, "ls-files", "--others", "--exclude-standard")
+    return list(dict.fromkeys([*edited, *new, *since]))
 
 
 def tests_of(files: Iterable[str], root: Path) -> list[str]:

@@ -14,7 +14,14 @@ from pipeline.params import read_yaml
 from tests.wiring.closure import ROOT
 
 
-TOY = {
+# A variant of every stage, with and without φ's pre-training and Φ; the committed run has them all.
+LISTS = {
+    "trained": ["reinit", "transfer", "p2bot_transmitter"],
+    "meta_trained": ["in_place", "extra_place"],
+    "self_played": ["p2bot"],
+    "scored": ["reinit", "transfer", "in_place", "extra_place", "p2bot"],
+}
+TOY = {key: json.dumps(names) for key, names in LISTS.items()} | {
     "data.synthetic.people.train": 10,
     "data.synthetic.people.valid": 3,
     "data.synthetic.people.test": 4,
@@ -95,7 +102,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         git("config", key, value, cwd=where)
     sets = [part for key, value in TOY.items() for part in ("--set", f"{key}={value}")]
     run(sys.executable, "-m", "stages.preset", "embedded", *sets, cwd=where)
-    dvc("repro", cwd=where)
+    run(sys.executable, "-m", "stages.repro", cwd=where)  # as `make repro`, quicker than DVC's own
     git("add", "-A", cwd=where)
     git("commit", "-qm", "toy", cwd=where)
     return where

@@ -49,6 +49,8 @@ def test_a_name_that_begins_alike_is_another_module(tmp_path):
 
 
 def test_what_changed_is_the_tree_against_the_merge_base_with_main(tmp_path):
+    """What is not committed comes first: time may end before the rest."""
+
     def git(*arguments):
         identity = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
         env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
@@ -66,9 +68,9 @@ def test_what_changed_is_the_tree_against_the_merge_base_with_main(tmp_path):
     commit("committed")
     (tmp_path / "old").write_text("edited")
     (tmp_path / "new").touch()
-    assert quick.changed(tmp_path) == ["committed", "new", "old"]
+    assert quick.changed(tmp_path) == ["old", "new", "committed"]
     (tmp_path / "old").unlink()
-    assert quick.changed(tmp_path) == ["committed", "new"]
+    assert quick.changed(tmp_path) == ["new", "committed"]
 
 
 TESTS = """
