@@ -6,7 +6,7 @@ The "Require" lines are `MetaTrainParams`; the loop is shared with normal traini
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.learning.data import distractors
+from pipeline.learning.data import next_utterance
 from pipeline.learning.data.episodes import (
     EncodedTask,
     EpisodeSize,
@@ -83,7 +83,7 @@ def run(
     valid = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )
-    attach = distractors.attaching(learner.model.objective, seed)
+    attach = next_utterance.attaching(learner.model.objective, seed)
     threads = TaskThreads(task_threads(learner.device))
 
     def step(learned: Learned, number: int) -> DialogueReport:

@@ -5,7 +5,7 @@ Normal training (Section 4.2) consists of such steps; P² Bot's self-play has so
 
 from collections.abc import Callable, Sequence
 
-from pipeline.learning.data import distractors
+from pipeline.learning.data import next_utterance
 from pipeline.learning.data.episodes import EncodedTask, reply_batch
 from pipeline.learning.gradients.accumulate import accumulate
 from pipeline.learning.gradients.loss_gradients import loss_gradients
@@ -31,7 +31,7 @@ def supervised_step(
         seed: of the replies' order and of the distractors.
     """
     dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
-    attach = distractors.attaching(learner.model.objective, seed)
+    attach = next_utterance.attaching(learner.model.objective, seed)
 
     def step(theta: Theta, number: int) -> DialogueReport:
         pieces = reply_batch(dialogues, size=batch_size, seed=seed, step=number)
