@@ -16,7 +16,7 @@ from pipeline.evaluation.report.rows import AdaptationRow, HeadRow, Table1Row
 from pipeline.evaluation.schemas.base import Estimate, read
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
 from stages.shell import console
 

@@ -18,7 +18,7 @@ from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint

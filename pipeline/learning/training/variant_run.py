@@ -15,10 +15,10 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
-from pipeline.model.variant.record import VariantFile
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.persona.task import PersonaTask
 from pipeline.processes.device import best_device, use_threads
