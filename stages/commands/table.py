@@ -1,4 +1,4 @@
-"""Show Table 1 beside the paper's, and what it leaves out, costs too: `python -m stages.table`."""
+"""Print Table 1 beside the paper's, then adaptation, heads and costs: `python -m stages.table`."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from pipeline.params import AllParams, Settings
 from stages.shell import console
 
 
-WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers stand below ours
+WIDE = 134  # columns; on a narrower terminal an interval stands below its number
 
 
 def table() -> None:

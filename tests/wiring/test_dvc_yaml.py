@@ -53,7 +53,7 @@ def kind(address: str) -> str:
 
 
 def module(stage: Any) -> str:
-    match = re.fullmatch(r"python -m (stages\.\w+)( \w+)*", stage.cmd)
+    match = re.fullmatch(r"python -m (stages\.\w+)( [\w-]+)*", stage.cmd)
     assert match, stage.cmd
     return match.group(1)
 
@@ -100,6 +100,15 @@ def test_declared_code_covers_the_import_closure_and_nothing_is_idle(stages):
         if missing or idle:
             wrong[name] = {"missing": missing, "idle": idle}
     assert wrong == {}
+
+
+def test_what_dvc_ignores_in_declared_folders_is_used_by_no_stage(stages):
+    """DVC does not see these files, so no stage may import them."""
+    lines = (ROOT / ".dvcignore").read_text().splitlines()
+    ignored = {line.removeprefix("/") for line in lines if line.endswith(".py")}
+    assert ignored
+    for name, stage in stages.items():
+        assert not ignored & code_of(module(stage)), name
 
 
 def test_no_stage_depends_on_what_cannot_change_a_number(stages):

@@ -88,8 +88,8 @@ def _refuse_other_method(run: VariantRun) -> None:
     method = artifacts.read_json(path, made_by=made_by).get("method")
     if method not in (None, run.method):
         raise TrainingError(
-            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that "
-            f"stage, or delete the folder to have {run.method} write it"
+            f"{folder} was made by stage {method}, and params.yaml may list it under another "
+            f"method now; run that stage, or delete the folder to have {run.method} write it"
         )
 
 
