@@ -29,7 +29,7 @@ Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM ends a stage as Ctrl-C does. It is a KeyboardInterrupt, so the same code tidies up."""
+    """SIGTERM, handled as Ctrl-C is: the same code tidies up after both."""
 
 
 def run(command: Callable[..., None]) -> None:
