@@ -26,10 +26,10 @@ def interrupted_early(signum: int, *_: object) -> None:
 
 
 def hears_sigterm() -> bool:
-    """Say whether SIGTERM may be answered: nobody ignores it, and this is no rank of `torchrun`.
+    """Say whether to handle SIGTERM: not if it is ignored, nor in a rank of `torchrun`.
 
-    A rank is ended because another failed or the whole run was told to, and whoever ends it says
-    so. It must die at once, too: it may hang in a sum with ranks that are gone.
+    A rank must die at once: it may hang in a sum with ranks that have ended. Whoever ends it prints
+    the reason.
     """
     ours = signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, interrupted_early)
     return ours and "TORCHELASTIC_RUN_ID" not in os.environ

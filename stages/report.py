@@ -11,7 +11,7 @@ from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings
 from stages.shell import console
 from stages.shell.rows import scored_with_files

@@ -6,6 +6,6 @@ tensors. Read `network/learner.py` first.
 - `base/` loads φ; `pretraining/` makes it (stage `base`); `phi/` adds Φ.
 - `network/` is f with its losses; `derivatives/` has its operations with hand-made derivatives.
 - `sequences/` turns dialogues into batches; `inference/` scores candidates, generates responses.
-- `files/` and `checkpoint/` write tensors; `variant/` is the record of a training run; `trained/`
-  loads a trained variant; `export/` makes a plain GPT-2 of it.
+- `files/` writes tensors and the record of a training run, `checkpoint/` interrupted runs;
+  `trained/` loads a trained variant; `export/` makes a plain GPT-2 of it.
 """

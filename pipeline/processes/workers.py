@@ -56,7 +56,7 @@ _work: MakeWork[Any]  # a worker's own: makes the function at the first call, th
 
 
 def _start(make_work: MakeWork[Any]) -> None:
-    """Prepare a worker; its state is made by its first job, whose error comes back as it is."""
+    """Prepare a worker. Its first job builds its state, so that an error reaches the parent."""
     global _work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has inherited the stage's own handler
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers

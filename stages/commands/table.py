@@ -1,4 +1,4 @@
-"""Show Table 1 beside the paper's, and what it leaves out, costs too: `python -m stages.table`."""
+"""Print Table 1 beside the paper's, then adaptation, heads and costs: `python -m stages.table`."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ from pipeline.evaluation.report.rows import AdaptationRow, HeadRow, Table1Row
 from pipeline.evaluation.schemas.base import Estimate, read
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
 from stages.shell import console
 
 
-WIDE = 134  # columns; on a narrower terminal intervals and the paper's numbers stand below ours
+WIDE = 134  # columns; on a narrower terminal an interval stands below its number
 
 
 def table() -> None:

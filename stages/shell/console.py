@@ -29,7 +29,7 @@ Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a stage as Ctrl-C does: what tidies up after the one does so here."""
+    """SIGTERM, handled as Ctrl-C is: the same code tidies up after both."""
 
 
 def run(command: Callable[..., None]) -> None:
@@ -39,7 +39,7 @@ def run(command: Callable[..., None]) -> None:
     if hears_sigterm():
         signal.signal(signal.SIGTERM, _terminated)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(_one_line_errors()(command))  # inside, since typer has its own way with Ctrl-C
+    app.command()(_one_line_errors()(command))  # inside typer's call: typer handles Ctrl-C itself
     app()
 
 
@@ -91,7 +91,7 @@ def _fail(message: str, code: int = 1) -> None:
 
 
 def note(message: str) -> None:
-    """Say on stderr what a user should know and need not mend; nothing if there is nothing."""
+    """Print a note to stderr. An empty message prints nothing."""
     if message:
         _err.print(f"[bold]note:[/] {_escape(message)}", highlight=False)
 

@@ -34,13 +34,13 @@ class DvcPipeline:
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
-        """Of each stage, the stages whose outs it reads; in DVC's order."""
+        """By stage: the stages whose outs it reads, in DVC's order."""
         return self._needs
 
     def begin(self, name: str) -> Command | str:
-        """Return the command of a stage that has to run; else why it has not.
+        """Return the command of a stage, or the reason why it need not run.
 
-        What stood in the outs is removed, as DVC does.
+        Old outs are removed, as DVC does.
         """
         from dvc.env import DVC_ROOT, DVC_STAGE
         from dvc.stage.cache import RunCacheNotFoundError
@@ -78,7 +78,7 @@ class DvcPipeline:
 
 @contextmanager
 def dvc_pipeline() -> Iterator[DvcPipeline]:
-    """Yield the pipeline of the working directory; write its lock at the end, however that comes.
+    """Yield the pipeline of the working directory; write its lock at the end, even after an error.
 
     Raises:
         StageError: DVC is not installed, is at work elsewhere, or refuses something.

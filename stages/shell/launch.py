@@ -25,15 +25,15 @@ from pipeline.processes.device import best_device
 from stages.shell.console import Terminated
 
 
-# What goes wrong on every rank is said by rank 0 alone: the others wait to be ended by then.
+# If every rank fails, only rank 0 prints the error. The others wait this long and are ended.
 _FIRST_RANK_SPEAKS = 3.0  # seconds
 
 
 def on_ranks(command: Callable[..., None]) -> Callable[..., None]:
     """Let a stage's command, run as `python -m MODULE ...`, run on all ranks.
 
-    Under `torchrun` the process joins the others. Otherwise, where there is more than one rank to
-    be had, it becomes their `torchrun`; with one rank the command is called and nothing else.
+    Under `torchrun` the process joins the others. Otherwise, with several ranks it
+    starts them, as `torchrun` does. With one rank it calls the command.
     """
 
     @wraps(command)
@@ -61,7 +61,7 @@ def num_ranks() -> int:
 
 @contextmanager
 def _one_voice(ranks: Ranks) -> Iterator[None]:
-    """Let one error end the run: the first rank's that fails, rank 0's if all fail."""
+    """Let one rank alone print the error: the first that fails, or rank 0 if all fail."""
     try:
         yield
     except Exception:
@@ -78,7 +78,7 @@ def _torchrun(count: int) -> None:
     """Do as `torchrun --standalone --nproc-per-node COUNT -m MODULE ...` does, without its report.
 
     Raises:
-        TrainingError: a rank was killed, so that it could not say so itself.
+        TrainingError: a rank was killed and printed no error.
         Terminated: SIGTERM; the ranks have ended.
     """
     logging.disable()  # its report of a failed rank is a screen; ours is a line

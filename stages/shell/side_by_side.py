@@ -124,7 +124,10 @@ class SideBySide:
             self._finish(*self._one_that_ended())
 
     def _one_that_ended(self) -> tuple[str, int]:
-        """Wait for a stage. A signal that another thread takes does not wake this one: look up."""
+        """Wait for a stage to end.
+
+        Wake every second: a signal that another thread receives does not end the wait.
+        """
         while True:
             try:
                 return self._ended.get(timeout=1)

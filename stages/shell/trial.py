@@ -1,8 +1,8 @@
 """One trial of `tune`: the stages themselves, run in a folder of their own that holds no test task.
 
 The folder has the trial's `params.yaml`, links to the training and valid tasks and to the base,
-and an empty `test.jsonl`. Its name is a fingerprint of all that determines the trial, so a trial
-that is done is found again, and one that was cut off goes on where its stages can.
+and an empty `test.jsonl`. Its name is a fingerprint of all that determines the trial, so a
+finished trial is not run again, and an interrupted one resumes where its stages can.
 """
 
 import os
@@ -18,7 +18,7 @@ from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint
@@ -135,12 +135,12 @@ def _stage(folder: Path, *command: str) -> bool:
 def _exit_code(process: "subprocess.Popen[bytes]") -> int:
     """Wait for a stage. Where this command is told to end, the stage ends first, and tidies up.
 
-    What it says of that is enough: this command then ends with its exit code and no word.
+    The stage prints the error. This command then ends with the same exit code and prints nothing.
     """
     try:
         return process.wait()
     except KeyboardInterrupt as told:
-        if not isinstance(told, Terminated):  # Ctrl-C has reached the stage, too, as a rule
+        if not isinstance(told, Terminated):  # as a rule Ctrl-C has also reached the stage
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_PATIENCE)
         process.terminate()

@@ -16,7 +16,7 @@ from pipeline.evaluation.controls.budget import (
     recorded,
     steps_for,
 )
-from pipeline.model.variant.record import read_variant
+from pipeline.model.files.variant_record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.params.methods import method_of
 from pipeline.params.row import variant_row

@@ -1,21 +1,20 @@
 #!/usr/bin/env bash
 # The stages of preset real_gpu without DVC, in three parts of about ten minutes on one large GPU:
 #   bash studies/real_gpu/run.sh base       download, tasks, φ
-#   bash studies/real_gpu/run.sh variants   every training, whose lists dvc.yaml holds
+#   bash studies/real_gpu/run.sh variants   every training, of the lists in params.yaml
 #   bash studies/real_gpu/run.sh predict    fine-tuning, scores, report; $OUT/real_gpu.tar.gz
-# A part that was cut off goes on where it stopped when it is run again: what is written is not made
-# again, and a stage resumes from its own checkpoint. Preset and data are put in force before.
+# Run an interrupted part again: it skips files that exist, and a stage resumes from its own
+# checkpoint. Put preset and data in force first.
 set -euo pipefail
 
 OUT=${OUT:-.}
 SEED=${SEED:-0}
 
-names() { # names LIST: of dvc.yaml
+names() { # names LIST: of params.yaml
   python - "$1" <<'PYTHON'
 import sys
 from ruamel.yaml import YAML
-(lists,) = [part for part in YAML(typ="safe").load(open("dvc.yaml"))["vars"] if "trained" in part]
-print(*lists[sys.argv[1]])
+print(*YAML(typ="safe", pure=True).load(open("params.yaml"))[sys.argv[1]])
 PYTHON
 }
 
@@ -35,15 +34,19 @@ base() {
 
 variants() {
   make "models/p2_receiver/seed-$SEED" stages.p2_receiver "$SEED"
-  local name
-  for name in $(names trained); do make "models/$name/seed-$SEED" stages.train "$name" "$SEED"; done
-  for name in $(names meta_trained); do make "models/$name/seed-$SEED" stages.meta_train "$name" "$SEED"; done
-  for name in $(names self_played); do make "models/$name/seed-$SEED" stages.p2_selfplay "$name" "$SEED"; done
+  local name list
+  list=$(names trained)
+  for name in $list; do make "models/$name/seed-$SEED" stages.train "$name" "$SEED"; done
+  list=$(names meta_trained)
+  for name in $list; do make "models/$name/seed-$SEED" stages.meta_train "$name" "$SEED"; done
+  list=$(names self_played)
+  for name in $list; do make "models/$name/seed-$SEED" stages.p2_selfplay "$name" "$SEED"; done
 }
 
 predict() {
-  local name
-  for name in $(names scored); do
+  local name list
+  list=$(names scored)
+  for name in $list; do
     make "predictions/$name.jsonl" stages.finetune "$name"
     python -m stages.score "$name"
   done

@@ -1,7 +1,7 @@
 """Contents of variant.json, with counts that tests can tell apart."""
 
 from pipeline.evaluation.schemas.base import parse
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import Settings, Variant
 from tests.wiring.closure import ROOT
 

@@ -53,7 +53,7 @@ def kind(address: str) -> str:
 
 
 def module(stage: Any) -> str:
-    match = re.fullmatch(r"python -m (stages\.\w+)( \w+)*", stage.cmd)
+    match = re.fullmatch(r"python -m (stages\.\w+)( [\w-]+)*", stage.cmd)
     assert match, stage.cmd
     return match.group(1)
 
@@ -107,6 +107,7 @@ def test_no_stage_depends_on_what_cannot_change_a_number(stages):
         declared = code(stage)
         assert not any(is_inside(place, UNTRACKED) for place in declared), name
         assert not any(is_inside(place, declared) for place in UNTRACKED), name
+        assert "pipeline/learning/meta/reference.py" not in code_of(module(stage))  # .dvcignore
 
 
 def test_declared_params_are_the_fields_of_the_stages_view(stages):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import EncodedTask, training_episodes, with_two_dialogues
 from pipeline.learning.meta.train import episode_size
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.model.sequences.batching import Piece
 from pipeline.model.sequences.encoding import ReplySpan, Window
-from pipeline.model.variant.record import VariantFile
 from pipeline.params import FinetuneParams, MetaTrainParams, TrainParams, Variant
 from pipeline.persona.task import Dialogue, PersonaTask
 

@@ -19,7 +19,7 @@ from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
 from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
 from pipeline.evaluation.schemas.details import Scores
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 
 
 class Shots(Excerpt):

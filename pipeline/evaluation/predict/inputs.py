@@ -3,7 +3,7 @@
 from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.model.variant.record import read_variant
+from pipeline.model.files.variant_record import read_variant
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.persona.task import PersonaTask

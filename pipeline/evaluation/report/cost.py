@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pipeline.evaluation.report.rows import in_order, titles
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 
 
 @dataclass(frozen=True)

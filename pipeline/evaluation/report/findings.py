@@ -8,7 +8,7 @@ from pipeline.evaluation.schemas.base import Excerpt
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The inner loop's settings: what moves, how fast, how often, and how the way back is taken.
+"""The inner loop's settings: what moves, how fast, how often, and how its gradient is computed.
 
 ANIL (Raghu et al. 2020) moves a few tensors only. LSLR (Antoniou et al. 2019) learns a rate for
 each tensor, as Meta-SGD does for each number. The outer loop learns the rates beside θ, by their

@@ -15,10 +15,10 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
-from pipeline.model.variant.record import VariantFile
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.persona.task import PersonaTask
 from pipeline.processes.device import best_device, use_threads
@@ -88,8 +88,8 @@ def _refuse_other_method(run: VariantRun) -> None:
     method = artifacts.read_json(path, made_by=made_by).get("method")
     if method not in (None, run.method):
         raise TrainingError(
-            f"{folder} was made by stage {method}, which dvc.yaml's vars name for it; run that "
-            f"stage, or delete the folder to have {run.method} write it"
+            f"{folder} was made by stage {method}, and params.yaml may list it under another "
+            f"method now; run that stage, or delete the folder to have {run.method} write it"
         )
 
 

@@ -1,4 +1,5 @@
-"""Named tensors on disk.
+"""What training runs leave on disk: named tensors, and the record beside them.
 
-Comes in: a dictionary of tensors. Goes out: a safetensors file, and back. Read `tensors.py`.
+Comes in: a dictionary of tensors, or counts and parameters of a run. Goes out: a safetensors file
+or a `VariantFile`, and back. Read `tensors.py`, then `variant_record.py`, which needs no torch.
 """

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from pipeline import artifacts
 from pipeline.model.base.load import load_base
+from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.learner import Learner, build_learner, load_theta
-from pipeline.model.variant.record import read_variant
 from pipeline.processes.device import best_device
 
 

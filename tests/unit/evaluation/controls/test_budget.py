@@ -25,7 +25,7 @@ from pipeline.learning.data.episodes import encode_tasks, reply_batch, training_
 from pipeline.learning.data.episodes import num_replies as replies_of
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.learning.meta.train import episode_size, inner_loop_of
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, load_preset
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import Dialogue, PersonaTask, Turn

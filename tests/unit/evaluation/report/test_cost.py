@@ -6,7 +6,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.report.cells import compact
 from pipeline.evaluation.report.cost import cost_rows
 from pipeline.evaluation.schemas.base import parse
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from tests.support.training_runs import content, run
 
 

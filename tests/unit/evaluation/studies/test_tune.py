@@ -15,7 +15,7 @@ from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, ParamsError, TrainingError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.studies.tuning import criterion
-from pipeline.model.variant.record import VariantFile
+from pipeline.model.files.variant_record import VariantFile
 from stages.shell import console, trial
 from stages.studies.tune import tune
 from tests.support.toy_project import (

@@ -8,11 +8,11 @@ from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.training import variant_run
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save, start
+from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.trained import load
 from pipeline.model.trained.load import load_variant
-from pipeline.model.variant.record import read_variant
 from pipeline.persona.task import PersonaTask
 from tests.conftest import a_dialogue
 from tests.support.variant_runs import a_run
