@@ -52,7 +52,7 @@ HEAVY = ("torch", "transformers")
 
 
 def stands_at_its_path(name: str) -> bool:
-    """Leave out aliases: an imported `stages` also finds stages.commands.table as `stages.table`."""
+    """Leave out aliases: an imported `stages` finds stages.commands.table as `stages.table`."""
     path = ROOT / name.replace(".", "/")
     ours = name.split(".")[0] in ("pipeline", "stages")
     return ours and (path.with_suffix(".py").is_file() or path.is_dir())
