@@ -1,20 +1,20 @@
-"""Every path that stages exchange, once, and atomic reading and writing of records.
+"""Every path that stages exchange, once, and reading and writing of records.
 
-Paths are relative to the project's root, where DVC runs every stage. A file or folder gets its own
-name only when it is complete: writers fill `.NAME.partial` beside it and rename that.
+Paths are relative to the project's root, where DVC runs every stage. `atomic.py` says how they are
+written.
 """
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import DataError, MissingFileError
+from pipeline.atomic import atomic_path as atomic_path
+from pipeline.atomic import one_at_a_time as one_at_a_time
+from pipeline.errors import DataError, MissingFileError, one_line
 
 
 PARAMS = Path("params.yaml")
@@ -103,32 +103,6 @@ def tuning_file(variant: str) -> Path:
     return Path("tuning") / f"{variant}.csv"
 
 
-@contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a fresh path beside `target`; rename it to `target` if the block succeeds.
-
-    The block creates a file or a folder there. On any exception, Ctrl-C included, what it wrote
-    is removed and an earlier `target` stays as it was.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    _remove(partial)
-    try:
-        yield partial
-        if partial.is_dir():
-            _remove(target)
-        partial.replace(target)
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically, line ends as given."""
     with atomic_path(path) as partial:
@@ -182,8 +156,10 @@ def read_json(path: Path, *, made_by: str) -> dict[str, object]:
         raise MissingFileError(path, made_by)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not JSON ({error}); delete it and run stage {made_by}") from error
+    except (ValueError, RecursionError) as error:  # an integer of 5,000 digits is a ValueError
+        raise DataError(
+            f"{path}: not JSON ({one_line(error)}); delete it and run stage {made_by}"
+        ) from error
     if not isinstance(value, dict):
         raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
     return value
@@ -206,20 +182,31 @@ def read_records(path: Path, kind: type[Record], *, made_by: str) -> list[Record
         MissingFileError: there is no such file.
         DataError: a line is not a valid record; names file, line and field.
     """
+    return list(iterate_records(path, kind, made_by=made_by))
+
+
+def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator[Record]:
+    """Yield the records that `read_records` returns, one in memory at a time.
+
+    Raises:
+        MissingFileError, DataError: as `read_records`, once the record is reached.
+    """
     if not path.is_file():
         raise MissingFileError(path, made_by)
-    records = []
     with path.open("rb") as file:  # the record's own parser refuses what is not UTF-8
         for number, line in enumerate(file, start=1):
             try:
-                records.append(kind.model_validate_json(line))
-            except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise DataError(
-                    f"{path}:{number}: not a valid {kind.__name__}: {where}: {first['msg']}"
-                ) from error
-    return records
+                record = kind.model_validate_json(line)
+            except (ValidationError, RecursionError) as error:
+                what = _first_problem(error) if isinstance(error, ValidationError) else "too deep"
+                raise DataError(f"{path}:{number}: not a valid {kind.__name__}: {what}") from error
+            yield record
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return one_line(f"{where}: {first['msg']}")
 
 
 def sha256_of(path: Path) -> str:

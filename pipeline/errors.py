@@ -1,5 +1,28 @@
 """Errors that the user can act on. A message says what is wrong, what is expected, what to do."""
 
+import unicodedata
+
+
+LONGEST_SHOWN = 200  # characters of somebody else's text in a message
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
+
+
+def one_line(text: object, longest: int = LONGEST_SHOWN) -> str:
+    r"""Return text that somebody else wrote as it may stand in a message: one line, cut, harmless.
+
+    What a terminal obeys or does not show is written as Python does, e.g. \x1b for ESC. A blank
+    stays the only white space.
+    """
+    whole = str(text)
+    shown = "".join(map(_visible, whole[:longest]))
+    return shown if len(whole) <= longest else f"{shown}… ({len(whole)} characters)"
+
+
+def _visible(character: str) -> str:
+    if unicodedata.category(character) in _HIDDEN:
+        return repr(character)[1:-1] if not character.isprintable() else character
+    return character
+
 
 class PipelineError(Exception):
     """Base class of errors that the user can mend. A stage prints such an error as one line."""
@@ -31,6 +54,20 @@ class DivergedError(TrainingError):
     """A loss or gradient is not finite. The learning rate is too high; all else is in order."""
 
     exit_code = 3  # `tune` tells a bad rate from a broken run by this code
+
+
+class BusyError(PipelineError):
+    """Another program writes the same file or folder at the moment."""
+
+    def __init__(self, target: object) -> None:
+        self._target = target
+        super().__init__(
+            f"another run is writing {target}; wait until it has ended, or end it, then run again"
+        )
+
+    def __reduce__(self) -> tuple[type["BusyError"], tuple[object]]:
+        """Rebuild the error from its argument when a worker process sends it."""
+        return type(self), (self._target,)
 
 
 class StageError(PipelineError):

@@ -6,6 +6,7 @@ from pipeline.params import BaseParams, Settings
 from stages.shell.console import out, progress, run
 
 
+@artifacts.one_at_a_time(lambda: artifacts.BASE)
 def base() -> None:
     """Make the base model φ, a Hugging Face folder."""
     params = Settings.load().view(BaseParams).base

@@ -40,6 +40,7 @@ class MakeWork:
         return work
 
 
+@artifacts.one_at_a_time(artifacts.predictions_file)
 def finetune(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import artifacts
 from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
@@ -16,6 +17,7 @@ from stages.shell import console
 from stages.shell.launch import on_ranks
 
 
+@artifacts.one_at_a_time(artifacts.model_dir)
 def meta_train(
     name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
     seed: Annotated[int, typer.Argument(help="Training seed.")],

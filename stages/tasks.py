@@ -11,6 +11,7 @@ from pipeline.persona.tasks.summary import counts, summarise
 from stages.shell import console
 
 
+@artifacts.one_at_a_time(lambda: artifacts.TASKS)
 def tasks() -> None:
     """Group the dialogues by persona and write one task for each."""
     params = Settings.load().view(TasksParams).tasks

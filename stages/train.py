@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline import artifacts
 from pipeline.learning.training import normal
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import VariantRun, load_tasks, save, start
@@ -12,6 +13,7 @@ from pipeline.params.methods import refuse_other_method
 from stages.shell import console
 
 
+@artifacts.one_at_a_time(artifacts.model_dir)
 def train(
     name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
     seed: Annotated[int, typer.Argument(help="Training seed.")],

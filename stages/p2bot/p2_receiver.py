@@ -14,6 +14,7 @@ from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
 
 
+@artifacts.one_at_a_time(artifacts.receiver_dir)
 def p2_receiver(seed: Annotated[int, typer.Argument(help="Training seed.")]) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)

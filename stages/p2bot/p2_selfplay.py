@@ -17,6 +17,7 @@ from pipeline.params.methods import refuse_other_method
 from stages.shell import console
 
 
+@artifacts.one_at_a_time(artifacts.model_dir)
 def p2_selfplay(
     name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
     seed: Annotated[int, typer.Argument(help="Training seed.")],

@@ -1,6 +1,7 @@
 """What the shell shows: progress, tables, every expected error as one line and its exit code."""
 
 import errno
+import os
 import re
 import signal
 import sys
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.errors import PipelineError
+from pipeline.processes.parent import end_with_parent
 from stages import TERMINATED, hears_sigterm, interrupted_early
 
 
@@ -38,6 +40,8 @@ def run(command: Callable[..., None]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hears_sigterm():
         signal.signal(signal.SIGTERM, _terminated)
+    if "DVC_STAGE" in os.environ:  # set by whoever runs dvc.yaml
+        end_with_parent()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_one_line_errors()(command))  # inside typer's call: typer handles Ctrl-C itself
     app()

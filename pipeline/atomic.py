@@ -1,0 +1,175 @@
+"""Writing that is complete or did not happen, and by one program at a time.
+
+A file or folder gets its own name only when it is complete and on the disk: writers fill
+`.NAME.XXXXXXXX.partial` beside it, a scratch name of their own, and rename that. Locks are files in
+`.checkpoints/locks`; the system releases them when their holder dies.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from hashlib import sha256
+from inspect import signature
+from pathlib import Path
+from secrets import token_hex
+from typing import TypeVar, cast
+
+from pipeline.errors import BusyError
+
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+LOCKS = Path(".checkpoints/locks")
+_SCRATCH = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of a folder, on some file systems
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a fresh path beside `target`; rename it to `target` if the block succeeds.
+
+    The block creates a file or a folder there. On any exception, Ctrl-C included, what it wrote
+    is removed and an earlier `target` stays as it was. What a killed run left is removed first.
+    Within a folder that is itself still a scratch, nothing is locked and no folder is made anew.
+
+    Raises:
+        BusyError: another program is writing `target`.
+    """
+    alone = not any(_SCRATCH.fullmatch(parent.name) for parent in target.parents)
+    with ExitStack() as stack:
+        if alone:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_lock(target, "publish"))
+            for left in _left_behind(target):
+                _remove(left)
+        partial = _scratch(target)
+        try:
+            yield partial
+            _publish(partial, target, safely=alone)
+        finally:
+            _remove(partial)
+
+
+@contextmanager
+def only_run(target: Path) -> Iterator[None]:
+    """Let one program at a time work on what becomes `target`, from its beginning on.
+
+    Of several ranks of `torchrun` the first holds the lock for all.
+
+    Raises:
+        BusyError: another program does.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    with _lock(target, "run"):
+        yield
+
+
+def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
+    """Let a stage's command run under `only_run`; `place` returns its out for its arguments."""
+
+    def decorated(command: Command) -> Command:
+        order = signature(command)
+
+        @wraps(command)
+        def alone(*args: object, **kwargs: object) -> None:
+            with only_run(place(*order.bind(*args, **kwargs).args)):
+                command(*args, **kwargs)
+
+        return cast(Command, alone)
+
+    return decorated
+
+
+@contextmanager
+def _lock(target: Path, kind: str) -> Iterator[None]:
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    place = target.parent.resolve() / target.name
+    path = LOCKS / f"{kind}-{sha256(os.fsencode(place)).hexdigest()[:24]}"
+    descriptor = _acquired(path, target)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # while it is held: who opened it before finds out below
+        os.close(descriptor)
+
+
+def _acquired(path: Path, target: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BusyError(target) from None
+        except FileNotFoundError:  # the holder before has removed the file: lock its successor
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _scratch(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{token_hex(4)}.partial")
+
+
+def _left_behind(target: Path) -> list[Path]:
+    """Return the scratches of runs that were killed; nobody else writes while the lock is held."""
+    name = re.compile(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.partial")
+    return [path for path in target.parent.iterdir() if name.fullmatch(path.name)]
+
+
+def _publish(partial: Path, target: Path, *, safely: bool) -> None:
+    """Rename the scratch; if `safely`, with all its bytes on the disk before and after."""
+    if safely:
+        for path in (*partial.rglob("*"), partial) if partial.is_dir() else (partial,):
+            _sync(path)
+    if target.is_dir() and not target.is_symlink():
+        _swap(partial, target)
+    else:
+        if partial.is_dir():
+            target.unlink(missing_ok=True)
+        partial.replace(target)
+    if safely:
+        _sync(target.parent)
+
+
+def _swap(partial: Path, target: Path) -> None:
+    """Put the scratch in a folder's place; the old folder is removed only when that is done."""
+    old = _scratch(target)
+    target.rename(old)
+    try:
+        partial.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    _remove(old)
+
+
+def _sync(path: Path) -> None:
+    if path.is_symlink() or not (path.is_file() or path.is_dir()):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not path.is_dir() or error.errno not in _NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
