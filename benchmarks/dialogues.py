@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from random import Random
 
 import torch
-from transformers import GPT2Config, GPT2Model
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from pipeline.learning.data.episodes import Episode
-from pipeline.model.network.language_model import SPECIAL, Attention, LanguageModel
+from pipeline.model.base.architecture import architecture_of
+from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.learner import Learner
+from pipeline.model.network.projection import SPECIAL
 from pipeline.model.phi.bottleneck import insert_adapters
 from pipeline.model.sequences.batching import Piece, select, whole
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 from pipeline.params import Adapters
 
 
+WTE = "wte.weight"  # the embedding's plain rows
 NUM_SPECIAL = 6
 PERSONA = 40  # tokens
 EXCHANGES = 7
@@ -68,10 +71,10 @@ def learner(size: Size, attention: Attention, *, adapters: bool = False) -> Lear
     """Return a randomly initialised learner: all of f is θ, or with `adapters` Φ alone is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        transformer = GPT2Model(size.config())
+        architecture = architecture_of(GPT2LMHeadModel(size.config()))
     generator = torch.Generator().manual_seed(0)
-    phi = insert_adapters(transformer, ADAPTERS, generator) if adapters else []
-    model = LanguageModel(transformer, num_special=NUM_SPECIAL, attention=attention)
+    phi = insert_adapters(architecture.trunk, ADAPTERS, generator) if adapters else []
+    model = LanguageModel(architecture, num_special=NUM_SPECIAL, attention=attention)
     parameters = model.initial_parameters()
     trained = {SPECIAL, *phi} if adapters else set(parameters)
     theta = {n: v.requires_grad_() for n, v in parameters.items() if n in trained}

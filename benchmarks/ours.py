@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.dialogues import Size, learner
+from benchmarks.dialogues import WTE, Size, learner
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
@@ -14,8 +14,8 @@ from pipeline.learning.parallel.over_threads import TaskThreads
 from pipeline.learning.training import supervised
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read
-from pipeline.model.network.language_model import SPECIAL, WTE
 from pipeline.model.network.learner import Learner
+from pipeline.model.network.projection import SPECIAL
 from pipeline.model.sequences.batching import collate
 from pipeline.model.sequences.encoding import Window
 from pipeline.processes.device import task_threads

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import ours
-from benchmarks.dialogues import Size, learner
+from benchmarks.dialogues import WTE, Size, learner
 from pipeline.learning.data.episodes import Episode
-from pipeline.model.network.language_model import SPECIAL, WTE
+from pipeline.model.network.projection import SPECIAL
 
 
 FOLDER = Path(__file__).parent / ".rivals"

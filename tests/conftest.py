@@ -94,7 +94,7 @@ def learner_of(
     )
     learner.model.precision = precision
     if double:
-        learner.model.double()
+        learner.model.to(torch.float64)
     tensors = {
         key: value.double() if double else value.clone()
         for key, value in {**learner.fixed, **learner.theta}.items()

@@ -51,7 +51,7 @@ def separate(learner, window, span, ids):
     """A candidate's NLL from a pass over nothing but its prefix and itself, all logits."""
     parameters = learner.parameters(learner.theta)
     text = torch.tensor([[*window.ids[: span.start], *ids]])
-    hidden = learner.model.hidden(parameters, text).last_hidden_state[0]
+    hidden = learner.model.hidden(parameters, text)[0]
     logits = learner.model.logits(parameters, hidden[span.start - 1 : -1])
     return F.cross_entropy(logits, torch.tensor(ids), reduction="sum").item()
 

@@ -13,7 +13,7 @@ from tests.conftest import LINES, a_dialogue
 def log_probabilities(learner, ids):
     """(T, V) of one sequence, from nothing but the ids."""
     output = learner.model.hidden(learner.parameters(learner.theta), torch.tensor([list(ids)]))
-    logits = learner.model.logits(learner.parameters(learner.theta), output.last_hidden_state[0])
+    logits = learner.model.logits(learner.parameters(learner.theta), output[0])
     return logits.log_softmax(-1)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import GPT2LMHeadModel
 
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.sequences.batching import collate, select, whole
 from pipeline.model.sequences.encoding import Encoder
@@ -36,7 +37,7 @@ def per_reply_losses(gpt2, windows):
 def test_loss_is_transformers_loss_of_one_example_per_reply(gpt2, tokenizer, attention):
     encoder = Encoder(tokenizer, context=160)
     model = LanguageModel(
-        tiny_gpt2(tokenizer, n_positions=160).transformer, num_special=6, attention=attention
+        architecture_of(tiny_gpt2(tokenizer, n_positions=160)), num_special=6, attention=attention
     )
     dialogues = [encoder.encode(a_dialogue(n)) for n in range(3)]
     ours = model.losses(
@@ -50,7 +51,7 @@ def test_gradient_is_transformers_gradient_with_tied_weights(gpt2, tokenizer):
     """The tied table's gradient has both its parts: as embedding and as projection."""
     window = Encoder(tokenizer, context=160).encode(a_dialogue())[0]
     model = LanguageModel(
-        tiny_gpt2(tokenizer, n_positions=160).transformer, num_special=6, attention="eager"
+        architecture_of(tiny_gpt2(tokenizer, n_positions=160)), num_special=6, attention="eager"
     )
     theta = {n: v.requires_grad_() for n, v in model.initial_parameters().items()}
     model.losses(theta, collate(whole([window]), CPU)).sum().backward()

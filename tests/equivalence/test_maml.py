@@ -171,7 +171,7 @@ def test_fused_attention_is_refused_for_exact_gradients(make_learner):
 
 def test_the_networks_own_checkpointing_is_refused_for_exact_gradients(make_learner):
     learner = make_learner()
-    network = learner.model._transformer
+    network = learner.model._trunk
     name = "activation_checkpointing_enable"  # what newer versions call it
     getattr(network, name, network.gradient_checkpointing_enable)()
     with pytest.raises(ModelError, match="wrong under the network's own gradient checkpointing"):

@@ -72,7 +72,7 @@ def test_a_network_is_no_other_threads(make_learner):
         both_inside.wait()
 
     def meeting(theta):
-        network = learner.model._transformer
+        network = learner.model._trunk
         # Once the first block begins, functional_call has put the parameters in their places.
         hook = network.h[0].register_forward_pre_hook(meet)
         value = loss(theta)

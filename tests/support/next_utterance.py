@@ -49,8 +49,7 @@ def states_one_by_one(learner, theta, pieces):
             own = piece.window.ids[span.start : span.end]
             sequences = [(*piece.window.ids[: span.start], *ids) for ids in (own, *distractors)]
             hidden = [
-                learner.model.hidden(parameters, torch.tensor([ids])).last_hidden_state[0, -1]
-                for ids in sequences
+                learner.model.hidden(parameters, torch.tensor([ids]))[0, -1] for ids in sequences
             ]
             rows.append(torch.stack(hidden))
     return torch.stack(rows)

@@ -18,8 +18,8 @@ from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.finetuning.plan import Support, Update, plan
 from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.gradients.theta import Theta
-from pipeline.model.network.language_model import SPECIAL
 from pipeline.model.network.learner import Learner
+from pipeline.model.network.projection import SPECIAL
 from pipeline.model.sequences.batching import Piece, collate_tasks
 from pipeline.params import Finetune
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.gradients.tied_rows import TiedRows
-from pipeline.model.network.language_model import ROWS, WTE
+from pipeline.model.network.language_model import ROWS
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch
 
@@ -72,7 +72,7 @@ def loss_gradients(
     theta = {n: value.detach().requires_grad_(twice or n in names) for n, value in theta.items()}
     rows = TiedRows(learner.model, batch.ids)
     leaves = rows.split(theta)
-    names += [ROWS] if WTE in names else []
+    names += [ROWS] if learner.model.table in names else []
     with learner.model.attending(fused=not twice):
         losses = learner.losses(leaves, batch)
         gradients = torch.autograd.grad(

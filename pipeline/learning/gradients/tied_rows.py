@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeline.model.derivatives.add_rows import add_rows_
-from pipeline.model.network.language_model import ROWS, WTE, LanguageModel
+from pipeline.model.network.language_model import ROWS, LanguageModel
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class TiedRows:
 
     def split(self, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return θ with the rows as one more leaf; it asks for a gradient as the table does."""
-        if WTE not in theta:
+        if self.model.table not in theta:
             return dict(theta)
         rows = self.model.rows(theta, self.ids).detach()
-        return {**theta, ROWS: rows.requires_grad_(theta[WTE].requires_grad)}
+        return {**theta, ROWS: rows.requires_grad_(theta[self.model.table].requires_grad)}
 
     def gather(self, cotangents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return cotangents of whole gradients as those of their parts: S λ beside λ."""
-        if WTE not in cotangents:
+        if self.model.table not in cotangents:
             return dict(cotangents)
         with torch.no_grad():
             return {**cotangents, ROWS: self.model.rows(cotangents, self.ids)}
@@ -45,12 +45,14 @@ class TiedRows:
     def add_(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return whole gradients: the rows' part is added to the table's, in place.
 
-        The table may have no part of its own: a head's loss projects nothing on it.
+        The table may have no part of its own: an untied projection, or a loss that projects
+        nothing on it.
         """
         whole = {name: value for name, value in parts.items() if name != ROWS}
         if ROWS in parts:
             rows = parts[ROWS].flatten(0, -2)
-            if WTE not in whole:
-                whole[WTE] = rows.new_zeros(self.model.vocab_size, rows.shape[-1])
-            add_rows_(whole[WTE], self.model.row_ids(self.ids).flatten(), rows)
+            table = self.model.table
+            if table not in whole:
+                whole[table] = rows.new_zeros(self.model.vocab_size, rows.shape[-1])
+            add_rows_(whole[table], self.model.row_ids(self.ids).flatten(), rows)
         return whole

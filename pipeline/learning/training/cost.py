@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.learning.data.episodes import Episode
-from pipeline.model.network.language_model import SPECIAL, WTE
 from pipeline.model.network.learner import Learner
+from pipeline.model.network.projection import OWN, SPECIAL
 from pipeline.model.sequences.batching import Piece
 
 
@@ -58,7 +58,7 @@ class StepCost:
 
 def _backward(learner: Learner) -> int:
     """A backward pass in forward passes: 2, or 1 where the base is fixed."""
-    return 1 if WTE in learner.fixed else 2
+    return 1 if learner.stackable else 2
 
 
 def _tokens(pieces: Sequence[Piece]) -> int:
@@ -74,14 +74,15 @@ def _pairs(piece: Piece) -> int:
 
 def _forward(learner: Learner, pieces: Sequence[Piece]) -> int:
     parameters = {**learner.fixed, **learner.theta}
+    architecture, projection = learner.model.architecture, learner.model.projection(parameters)
+    outside = {*architecture.look_ups, SPECIAL, *OWN}
     matrices = sum(
         value.numel()
         for name, value in parameters.items()
-        if value.ndim == 2 and name not in (WTE, SPECIAL, "wpe.weight")
+        if value.ndim == 2 and name not in outside
     )
-    table = parameters[WTE].numel() + parameters[SPECIAL].numel()
-    width, layers = learner.model.config.n_embd, learner.model.config.n_layer
+    table = projection.plain.numel() + projection.special.numel()
     pairs = sum(map(_pairs, pieces))
     predicted = sum(span.end - span.start for piece in pieces for span in piece.spans)
-    attention = 2 * layers * width * pairs
+    attention = 2 * architecture.layers * architecture.attention_width * pairs
     return 2 * (_tokens(pieces) * matrices + attention + predicted * table)

@@ -1,4 +1,4 @@
-"""Attention with its first and second derivative by hand, for `transformers`' GPT-2.
+"""Attention with its first and second derivative by hand, for the models of `transformers`.
 
 Notation: Q = s q are the scaled queries, P = softmax(Q Kᵀ + mask), O = P V, g is the cotangent of
 O, and r = Σ g O is summed over a head's width. The first derivative is
@@ -21,6 +21,7 @@ mask the first half of the queries is multiplied with the first half of the keys
 B sequences, h heads of width d, T tokens.
 """
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
-from transformers.models.gpt2.modeling_gpt2 import eager_attention_forward
 
 from pipeline.model.derivatives.matmul import Matmul
 
@@ -179,22 +179,30 @@ def _shaped(*values: Tensor, like: Tensor) -> tuple[Tensor, ...]:
     return tuple(value.view(like.shape).to(like.dtype) for value in values)
 
 
+# Options that change nothing here: they are read before, or say what the mask says.
+_IDLE = {"dropout", "scaling", "sliding_window", "position_ids", "is_causal", "use_cache"}
+
+
 def _forward(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **options: Any
 ) -> tuple[Tensor, Tensor | None]:
     """Attend by the interface of `transformers`.
 
-    Its own eager attention computes what has no derivative here: a call without gradients, without
-    a mask, with dropout, or with cached keys.
+    The family's own eager attention computes what has no derivative here: a call without gradients,
+    without a mask, with dropout, with cached keys, or with an option that is unknown here (a soft
+    cap of the scores, say).
     """
+    unknown = [name for name in options.keys() - _IDLE if options[name] not in (None, False)]
     ours = torch.is_grad_enabled() and attention_mask is not None and not options.get("dropout")
-    if not ours or not query.shape == key.shape == value.shape:
-        theirs: tuple[Tensor, Tensor] = eager_attention_forward(
-            module, query, key, value, attention_mask, **options
-        )
+    if unknown or not ours or query.shape[2] != key.shape[2] or key.shape != value.shape:
+        eager = sys.modules[type(module).__module__].eager_attention_forward
+        theirs: tuple[Tensor, Tensor] = eager(module, query, key, value, attention_mask, **options)
         return theirs
     scale = options.get("scaling")
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    groups = query.shape[1] // key.shape[1]  # queries' heads that share one head of keys
+    if groups > 1:
+        key, value = (heads.repeat_interleave(groups, dim=1) for heads in (key, value))
     return attention(query, key, value, attention_mask, scale).transpose(1, 2), None
 
 

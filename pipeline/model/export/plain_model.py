@@ -1,15 +1,13 @@
 """A trained learner as a plain GPT-2, for `transformers` and other readers of its folders."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from pipeline.errors import ModelError
-from pipeline.model.network.language_model import SPECIAL, WTE
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.next_utterance import HEAD
+from pipeline.model.network.projection import SPECIAL
 
 
 def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
@@ -25,7 +23,7 @@ def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
     Raises:
         ModelError: the learner's parameters are not exactly those of `gpt2`.
     """
-    state = _gpt2_names(learner.parameters(learner.theta))
+    state = _gpt2_names(learner)
     expected = {name: value.shape for name, value in gpt2.named_parameters()}
     differing = sorted(dict(expected.items() ^ {n: v.shape for n, v in state.items()}.items()))
     if differing:
@@ -39,7 +37,8 @@ def as_gpt2(learner: Learner, gpt2: GPT2LMHeadModel) -> GPT2LMHeadModel:
     return gpt2
 
 
-def _gpt2_names(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    table = torch.cat([parameters[WTE], parameters[SPECIAL]])  # (V + S, H)
-    others = {n: value for n, value in parameters.items() if n not in (WTE, SPECIAL, HEAD)}
-    return {f"transformer.{name}": value for name, value in {WTE: table, **others}.items()}
+def _gpt2_names(learner: Learner) -> dict[str, Tensor]:
+    parameters, table = learner.parameters(learner.theta), learner.model.table
+    whole = torch.cat([parameters[table], parameters[SPECIAL]])  # (V + S, H)
+    others = {n: v for n, v in parameters.items() if n not in (table, SPECIAL, HEAD)}
+    return {f"transformer.{name}": value for name, value in {table: whole, **others}.items()}

@@ -17,7 +17,7 @@ from torch import Tensor
 from pipeline.model.inference.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.inference.reading import Reading
 from pipeline.model.sequences.encoding import ReplySpan
-from pipeline.model.sequences.masks import additive_mask
+from pipeline.model.sequences.masks import Seen
 
 
 ContextToken = tuple[int, int]  # a context of the tree, and the token to score after it
@@ -120,16 +120,10 @@ def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tenso
         torch.tensor(values)[index].to(device) for values in (tree.tokens, tree.trunks, tree.depths)
     )
     mask = _mask(tree, rows, trunks, max(tree.depths))
-    output = reading.model.hidden(
-        reading.parameters,
-        ids,
-        past_key_values=reading.shared(),
-        use_cache=True,
-        position_ids=trunks + depths,
-        attention_mask=additive_mask(mask, reading.hidden.dtype),
-    )
-    hidden: Tensor = output.last_hidden_state
-    return hidden
+    positions = trunks + depths
+    window = torch.arange(tree.window, device=device).expand(len(rows), -1)
+    seen = Seen(mask, positions, torch.cat([window, positions], dim=-1))
+    return reading.model.hidden(reading.parameters, ids, seen=seen, cache=reading.shared())
 
 
 def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:

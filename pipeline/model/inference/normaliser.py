@@ -1,4 +1,4 @@
-"""-log p(token) without a (positions, vocabulary) tensor: the tied table is used in blocks.
+"""-log p(token) without a (positions, vocabulary) tensor: the head's rows are used in blocks.
 
 A block of logits stays in the processor's cache from the product to its sum of exponentials. Then
 the next block overwrites it. A position's normaliser is computed once, however many tokens are
@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel, Parameters
+from pipeline.model.network.projection import Projection
 
 
 _ROWS = 1024  # positions at a time
@@ -19,14 +19,11 @@ _CELLS_ELSEWHERE = 1 << 26  # 256 MiB: few and large products suit a GPU
 
 
 @torch.no_grad()
-def nll(
-    model: LanguageModel, parameters: Parameters, hidden: Tensor, rows: Tensor, targets: Tensor
-) -> Tensor:
+def nll(projection: Projection, hidden: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
     """Return -log p(target) in nats.
 
     Args:
-        model: f.
-        parameters: all of f's, on one device.
+        projection: f's head.
         hidden: (N, H) states.
         rows: (M,) the row of `hidden` that predicts each target.
         targets: (M,) token ids.
@@ -35,26 +32,33 @@ def nll(
         (M,). Beside it, memory holds at most 4 MiB of logits in float32 (256 MiB on a GPU)
         and 3 x M x H numbers.
     """
-    tables = (parameters[WTE], parameters[SPECIAL])
     parts = hidden.chunk(max(1, -(-len(hidden) // _ROWS)))
-    normalisers = torch.cat([log_normaliser(part, tables) for part in parts])
-    chosen = (hidden[rows] * model.embed(parameters, targets)).sum(-1)
+    normalisers = torch.cat([log_normaliser(part, projection) for part in parts])
+    chosen = projection.chosen(hidden[rows], targets)
     return (normalisers[rows] - chosen).clamp(min=0)  # rounding may give less than 0
 
 
-def log_normaliser(hidden: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-    """Return log Σ_v exp(h · w_v) over the rows of all tables: (N, H) -> (N,)."""
+def log_normaliser(hidden: Tensor, projection: Projection) -> Tensor:
+    """Return log Σ_v exp(logit_v) over the vocabulary: (N, H) -> (N,)."""
     rows = len(hidden)
     width = max(1, _CELLS.get(hidden.device.type, _CELLS_ELSEWHERE) // max(1, rows))
     space = hidden.new_empty(rows * width)
+    hidden = projection.scaled(hidden)
     # In bits: a CPU computes 2^x three times as fast as e^x, which uses another library.
-    hidden = hidden / math.log(2)
-    maxima, sums = [], []
-    for block in (block for table in tables for block in table.split(width)):
+    nats = math.log(2)
+    factors = hidden / nats if projection.is_linear else hidden
+    maxima, sums, first = [], [], 0
+    for block in (
+        block for table in (projection.plain, projection.special) for block in table.split(width)
+    ):
         logits = space[: rows * len(block)].view(rows, len(block))
-        torch.mm(hidden, block.T, out=logits)
+        torch.mm(factors, block.T, out=logits)
+        if not projection.is_linear:
+            last = first + len(block)
+            bias = None if projection.bias is None else projection.bias[first:last]
+            logits, first = projection.finish(logits, bias).div_(nats), last
         highest = logits.amax(-1, keepdim=True)
         maxima.append(highest[:, 0])
         sums.append(logits.sub_(highest).exp2_().sum(-1))
     bits = torch.stack(maxima) + torch.stack(sums).log2()  # (blocks, N)
-    return (bits * math.log(2)).logsumexp(0)
+    return (bits * nats).logsumexp(0)

@@ -53,7 +53,7 @@ class Reading:
 
     def nll(self, hidden: Tensor, rows: Tensor, targets: Tensor) -> Tensor:
         """Return -log p(target) in nats, (M,); `rows` (M,) are the states in `hidden` (N, H)."""
-        return normaliser.nll(self.model, self.parameters, hidden, rows, targets)
+        return normaliser.nll(self.model.projection(self.parameters), hidden, rows, targets)
 
     def shared(self) -> Cache:
         """Return the keys and values for a single pass: the pass's own keys are not kept."""
@@ -72,9 +72,10 @@ def read(model: LanguageModel, parameters: Parameters, window: Window) -> Readin
     """Run f_θ over a window once."""
     device = next(iter(parameters.values())).device
     ids = torch.tensor([window.ids], device=device)
-    output = model.hidden(parameters, ids, use_cache=True)
-    layers = [(layer.keys, layer.values) for layer in output.past_key_values.layers]
-    return Reading(model, parameters, window, output.last_hidden_state[0], layers)
+    cache = DynamicCache()  # without the configuration, which would drop keys beyond a window
+    hidden = model.hidden(parameters, ids, cache=cache)
+    layers = [(layer.keys, layer.values) for layer in cache.layers]
+    return Reading(model, parameters, window, hidden[0], layers)
 
 
 def reply_nll(reading: Reading, spans: Sequence[ReplySpan]) -> list[list[float]]:

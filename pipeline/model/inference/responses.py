@@ -13,7 +13,7 @@ from transformers import DynamicCache
 
 from pipeline.model.inference.reading import Reading
 from pipeline.model.sequences.encoding import ReplySpan
-from pipeline.model.sequences.masks import additive_mask
+from pipeline.model.sequences.masks import Seen
 
 
 @dataclass(frozen=True)
@@ -98,19 +98,16 @@ def _read_on(
 ) -> Tensor:
     """Read each row's new token after its prefix and its earlier tokens; return (B, H)."""
     rows, window = prefix.shape
-    own = torch.ones(
-        rows, cache.get_seq_length() - window + 1, dtype=torch.bool, device=prefix.device
+    own = torch.arange(cache.get_seq_length() - window + 1, device=prefix.device).expand(rows, -1)
+    first = position - own.shape[1] + 1
+    keys = torch.arange(window, device=prefix.device).expand(rows, -1)
+    seen = Seen(
+        torch.cat([prefix, torch.ones_like(own, dtype=torch.bool)], -1)[:, None],
+        position[:, None],
+        torch.cat([keys, first[:, None] + own], -1),
     )
-    output = reading.model.hidden(
-        reading.parameters,
-        token[:, None],
-        past_key_values=cache,
-        use_cache=True,
-        position_ids=position[:, None],
-        attention_mask=additive_mask(torch.cat([prefix, own], -1)[:, None], reading.hidden.dtype),
-    )
-    hidden: Tensor = output.last_hidden_state[:, 0]
-    return hidden
+    states = reading.model.hidden(reading.parameters, token[:, None], seen=seen, cache=cache)
+    return states[:, 0]
 
 
 def _until(ids: list[int], closing: int) -> list[int]:

@@ -1,9 +1,10 @@
-"""f_θ: GPT-2 as a function of its parameters, projected on the vocabulary only at the replies.
+"""f_θ: a causal language model as a function of its parameters, projected only at the replies.
 
-The network is `transformers`' GPT2Model, called through `torch.func.functional_call`. Embedding and
-output projection are ours: they are one tied matrix, kept in two parts. The V rows of the plain
-vocabulary are `wte.weight`. The S rows of the special tokens are `special.weight`, a small tensor
-of its own, which every variant trains.
+The trunk is `transformers`' own module, called through `torch.func.functional_call`. What differs
+between architectures is read from `Architecture`. The embedding is ours and kept in two parts. The
+V rows of the plain vocabulary keep the trunk's name for the table. The S rows of the special tokens
+are `special.weight`, a small tensor of its own, which every variant trains. In a tied model both
+are the projection, too; an untied projection has two such parts of its own (`projection.py`).
 
 Several tasks can share one pass if they differ in Φ and the special rows alone. Their tensors are
 then stacked: a parameter with one dimension more than at the start has one value for each task.
@@ -19,17 +20,19 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
+from transformers.cache_utils import Cache
 
 from pipeline.errors import ModelError
+from pipeline.model.base.architecture import Architecture
 from pipeline.model.derivatives.attention import TWICE
-from pipeline.model.derivatives.cross_entropy import tied_nll
-from pipeline.model.derivatives.gelu import Gelu
+from pipeline.model.derivatives.gelu import use_gelu
 from pipeline.model.derivatives.twice_differentiable import set_twice
-from pipeline.model.network import next_utterance
+from pipeline.model.network import next_utterance, projection
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.per_thread import PerThread
+from pipeline.model.network.projection import SPECIAL, Projection, initial_parameters
 from pipeline.model.sequences.batching import Batch
-from pipeline.model.sequences.masks import additive_mask
+from pipeline.model.sequences.masks import Seen
 from pipeline.params import NextUtterance
 
 
@@ -37,21 +40,19 @@ Parameters = Mapping[str, Tensor]
 Attention = Literal["eager", "sdpa"]
 Precision = Literal["float32", "bfloat16"]
 
-WTE = "wte.weight"
-SPECIAL = "special.weight"
-ROWS = "wte.rows"  # W[ids], (B, T, H), if given apart from the table
-_OWN = (WTE, SPECIAL, HEAD, ROWS)  # handled here, not by GPT2Model
+ROWS = "table.rows"  # W[ids], (B, T, H), if given apart from the table
+OWN = (SPECIAL, *projection.OWN, HEAD, ROWS)  # handled here, not by the trunk
 
 
 class LanguageModel:
-    """A GPT-2 whose parameters are an argument. Any number of threads may call it at once.
+    """A causal LM whose parameters are an argument. Any number of threads may call it at once.
 
     `precision` is that of the losses' matrix products; it may be set. Parameters, normalisations,
     softmax and `hidden` keep the parameters' own precision.
 
     Args:
-        transformer: a GPT2Model with its adapters inserted; its `wte` holds V + S rows.
-        num_special: S; the special tokens' rows are the last of `wte`.
+        architecture: the model with Φ inserted; its tables hold V + S rows.
+        num_special: S; the special tokens' rows are the last of each table.
         attention: `eager` can be differentiated twice (exact meta-gradients); `sdpa` is faster.
         objective: next-utterance prediction; null: none.
         head: the initial head of next-utterance prediction; null: none.
@@ -59,66 +60,79 @@ class LanguageModel:
 
     def __init__(
         self,
-        transformer: Any,
+        architecture: Architecture,
         *,
         num_special: int,
         attention: Attention,
         objective: NextUtterance | None = None,
         head: Tensor | None = None,
     ) -> None:
-        self._networks = PerThread(transformer.eval().requires_grad_(False))  # without dropout
-        self.config = transformer.config
+        trunk = architecture.trunk.eval().requires_grad_(False)  # without dropout
+        self.architecture = architecture
         self.attention = attention
         self.precision: Precision = "float32"
-        _fuse_activation(transformer)
-        _differentiate(transformer, twice=attention == "eager")
-        self.vocab_size: int = transformer.wte.weight.shape[0] - num_special  # V
         self.objective = objective
-        self._initial = self._split(dict(transformer.named_parameters()))
+        self._networks = PerThread(trunk)
+        use_gelu(trunk)
+        self._differentiate(trunk, twice=attention == "eager")
+        self._initial = initial_parameters(architecture, num_special)
+        self.vocab_size = len(self._initial[self.table])  # V
         if head is not None:
             self._initial[HEAD] = head
 
-    def _split(self, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-        table = parameters.pop(WTE).detach()
-        split = {WTE: table[: self.vocab_size].clone(), SPECIAL: table[self.vocab_size :].clone()}
-        return split | {name: value.detach().clone() for name, value in parameters.items()}
+    @property
+    def table(self) -> str:
+        """The name of the embedding's plain rows among the parameters."""
+        return self.architecture.table
 
     def initial_parameters(self) -> dict[str, Tensor]:
         """Return a copy of the initial parameters, under the names that f uses."""
         return {name: value.clone() for name, value in self._initial.items()}
 
     @property
-    def _transformer(self) -> Any:
-        """The GPT2Model that the calling thread runs."""
+    def _trunk(self) -> Any:
+        """The trunk that the calling thread runs."""
         return self._networks.here
 
-    def to(self, device: torch.device) -> "LanguageModel":
-        """Move the network and the initial parameters; return self."""
-        self._networks.pattern.to(device)
+    def to(self, target: torch.device | torch.dtype) -> "LanguageModel":
+        """Move the network and the initial parameters to a device or a precision; return self."""
+        self._networks.pattern.to(target)
         self._networks.changed()
-        self._initial = {name: value.to(device) for name, value in self._initial.items()}
+        self._initial = {name: value.to(target) for name, value in self._initial.items()}
         return self
 
-    def double(self) -> "LanguageModel":
-        """Change to float64, for checks against finite differences; return self."""
-        self._networks.pattern.double()
-        self._networks.changed()
-        self._initial = {name: value.double() for name, value in self._initial.items()}
-        return self
+    def hidden(
+        self,
+        parameters: Parameters,
+        ids: Tensor,
+        *,
+        seen: Seen | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """Run the trunk and return its last states, (B, T, H).
 
-    def hidden(self, parameters: Parameters, ids: Tensor, **options: Any) -> Any:
-        """Run the network on `ids` (B, T).
-
-        Returns:
-            GPT2Model's output; `last_hidden_state` is (B, T, H).
+        Args:
+            parameters: f's.
+            ids: (B, T).
+            seen: which keys each token sees; null: all tokens up to itself.
+            cache: earlier tokens' keys and values; this pass adds its own.
         """
-        inner = {name: value for name, value in parameters.items() if name not in _OWN}
+        inner = {name: value for name, value in parameters.items() if name not in OWN}
+        scale = self.architecture.embedding_scale
         embeddings = self.embed(parameters, ids)
-        keywords = {"inputs_embeds": embeddings, "use_cache": False} | options
-        return functional_call(self._transformer, inner, (), keywords)
+        options = {
+            "inputs_embeds": embeddings if scale == 1 else embeddings * scale,
+            "use_cache": cache is not None,
+            "past_key_values": cache,
+        }
+        if seen is not None:
+            options["attention_mask"] = seen.masks(self.architecture, embeddings.dtype)
+            options["position_ids"] = seen.queries
+        states: Tensor = functional_call(self._trunk, inner, (), options).last_hidden_state
+        return states
 
     def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
-        """Return the tied table's rows of `ids`: (..., H)."""
+        """Return the embedding's rows of `ids`, not scaled: (..., H)."""
         plain = parameters[ROWS] if ROWS in parameters else self.rows(parameters, ids)
         places, table = (ids - self.vocab_size).clamp(min=0), parameters[SPECIAL]
         if table.ndim == 3:  # one for each sequence: (B, S, H)
@@ -128,16 +142,20 @@ class LanguageModel:
         return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
 
     def row_ids(self, ids: Tensor) -> Tensor:
-        """Return the row of `wte.weight` for each id; a special token's row is not used."""
+        """Return the plain table's row for each id; a special token's row is not used."""
         return ids.clamp(max=self.vocab_size - 1)
 
     def rows(self, parameters: Parameters, ids: Tensor) -> Tensor:
         """Return W[ids], (..., H), of the plain vocabulary. `embed` also accepts them as `ROWS`."""
-        return F.embedding(self.row_ids(ids), parameters[WTE])
+        return F.embedding(self.row_ids(ids), parameters[self.table])
+
+    def projection(self, parameters: Parameters) -> Projection:
+        """Return the head."""
+        return Projection.of(self.architecture.head, parameters, self.table)
 
     def logits(self, parameters: Parameters, hidden: Tensor) -> Tensor:
-        """Project (..., H) on the tied table: (..., V + S)."""
-        return torch.cat([hidden @ parameters[WTE].T, hidden @ parameters[SPECIAL].T], dim=-1)
+        """Project (..., H) on the vocabulary: (..., V + S)."""
+        return self.projection(parameters).logits(hidden)
 
     def token_nll(self, parameters: Parameters, batch: Batch) -> Tensor:
         """Return the negative log-likelihood of each predicted token: (R,), nats.
@@ -155,20 +173,12 @@ class LanguageModel:
         """Return the parameters, with stacked ones per sequence, and the states: (B, T, H)."""
         if parameters[SPECIAL].ndim == 3:
             parameters = self._of_rows(parameters, batch.tasks)
-        options: dict[str, Any] = {}
-        if batch.branches is not None:
-            mask = additive_mask(batch.branches.mask, parameters[WTE].dtype)
-            options = {"attention_mask": mask, "position_ids": batch.branches.positions}
-        return parameters, self.hidden(parameters, batch.ids, **options).last_hidden_state
+        branches = batch.branches
+        seen = Seen.each_other(branches.mask, branches.positions) if branches else None
+        return parameters, self.hidden(parameters, batch.ids, seen=seen)
 
     def _token_nll(self, parameters: Parameters, hidden: Tensor, batch: Batch) -> Tensor:
-        hidden = hidden[batch.rows, batch.columns]  # (R, H)
-        special = parameters[SPECIAL]
-        if special.ndim == 3:
-            logits = torch.linalg.vecdot(special[batch.rows], hidden[:, None])
-        else:
-            logits = hidden @ special.T  # (R, S)
-        return tied_nll(hidden, parameters[WTE], logits, batch.targets)
+        return self.projection(parameters).nll(hidden, batch)
 
     def _of_rows(self, parameters: Parameters, tasks: Tensor) -> dict[str, Tensor]:
         """Turn parameters stacked by task, (N, ...), into one value per sequence, (B, ...)."""
@@ -203,12 +213,12 @@ class LanguageModel:
         """
         changes = fused and self.attention == "eager"
         if changes:
-            _differentiate(self._transformer, twice=False)
+            self._differentiate(self._trunk, twice=False)
         try:
             yield
         finally:
             if changes:
-                _differentiate(self._transformer, twice=True)
+                self._differentiate(self._trunk, twice=True)
 
     def require_twice_differentiable(self) -> None:
         """Refuse settings whose second derivative is missing or wrong.
@@ -217,7 +227,7 @@ class LanguageModel:
             ModelError: the attention is fused, or `transformers`' own gradient checkpointing is on.
                 That recomputes with the module's weights instead of f's arguments, silently.
         """
-        if any(getattr(m, "gradient_checkpointing", False) for m in self._transformer.modules()):
+        if any(getattr(m, "gradient_checkpointing", False) for m in self._trunk.modules()):
             raise ModelError(
                 "exact meta-gradients are wrong under the network's own gradient checkpointing; "
                 "switch it off, and set MAMLVIAPP_RECOMPUTE=1 to save memory exactly"
@@ -228,20 +238,13 @@ class LanguageModel:
                 "attention has no second derivative; use meta_gradient first_order or reptile"
             )
 
+    def _differentiate(self, trunk: Any, *, twice: bool) -> None:
+        """Choose hand-made derivatives, which can be differentiated twice, or fused operations."""
+        fused = "sdpa" if self.architecture.may_fuse else "eager"
+        trunk.set_attn_implementation(TWICE if twice else fused)
+        set_twice(trunk, twice=twice)
+
 
 def _task_means(values: Tensor, tasks: Tensor, num_tasks: int) -> Tensor:
     sums = values.new_zeros(num_tasks).index_add(0, tasks, values)
     return sums / torch.bincount(tasks, minlength=num_tasks)
-
-
-def _fuse_activation(transformer: Any) -> None:
-    """Replace GPT-2's tanh GELU by the same function in one operation instead of eight."""
-    if transformer.config.activation_function == "gelu_new":
-        for block in transformer.h:
-            block.mlp.act = Gelu()
-
-
-def _differentiate(transformer: Any, *, twice: bool) -> None:
-    """Choose hand-made derivatives, which can be differentiated twice, or fused operations."""
-    transformer.set_attn_implementation(TWICE if twice else "sdpa")
-    set_twice(transformer, twice=twice)

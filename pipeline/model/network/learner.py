@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GPT2Model
 
 from pipeline.errors import MissingFileError, ModelError
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
-from pipeline.model.network.language_model import SPECIAL, WTE, Attention, LanguageModel
+from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.next_utterance import HEAD, initial_head
+from pipeline.model.network.projection import SPECIAL, SPECIAL_WEIGHT
 from pipeline.model.phi.bottleneck import insert_adapters
 from pipeline.model.sequences.batching import Batch
 from pipeline.model.sequences.encoding import Encoder
@@ -51,7 +52,7 @@ class Learner:
     @property
     def stackable(self) -> bool:
         """Whether tasks can share a pass. They can if φ is fixed, so that only Φ differs."""
-        return WTE in self.fixed
+        return self.model.table in self.fixed
 
     def token_nll(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return the NLL of each predicted token, (R,), nats; θ may be stacked, (N, ...)."""
@@ -76,36 +77,38 @@ def build_learner(
     Args:
         variant: the axes.
         adapters: Φ's size; read only if the variant has adapters.
-        base: a GPT-2 and its tokenizer, as `load_base` returns them. The learner changes this
-            GPT-2, so the caller must not use it again.
+        base: a causal LM and its tokenizer, as `load_base` returns them. The learner changes this
+            model, so the caller must not use it again.
         seed: draws the random initial values: Φ's, and all of f's if `init` is random.
         attention: `eager` if f will be differentiated twice, else `sdpa`.
         device: where the parameters go.
     """
-    gpt2, tokenizer = base
-    transformer = gpt2.transformer
+    network, tokenizer = base
     if variant.init == "random":
-        transformer = _random_like(transformer, seed)
+        _randomise(network, seed)
+    architecture = architecture_of(network)
     adapter_names: list[str] = []
     if variant.adapters:
         generator = torch.Generator().manual_seed(seed)
-        adapter_names = insert_adapters(transformer, adapters, generator)
+        adapter_names = insert_adapters(architecture.trunk, adapters, generator)
     head = None
     if variant.next_utterance is not None:
         generator = torch.Generator().manual_seed(seed)
-        head = initial_head(variant.next_utterance, transformer.config.n_embd, generator)
+        head = initial_head(variant.next_utterance, architecture.width, generator)
     model = LanguageModel(
-        transformer,
+        architecture,
         num_special=len(SPECIAL_TOKENS),
         attention=attention,
         objective=variant.next_utterance,
         head=head,
     )
     parameters = model.to(device).initial_parameters()
-    trained = {SPECIAL, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
+    trained = (
+        {SPECIAL, SPECIAL_WEIGHT, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
+    )
     encoder = Encoder(
         tokenizer,
-        context=model.config.n_positions,
+        context=architecture.context,
         persona_text=variant.persona_text,
         special_tokens=variant.special_tokens,
         distractors=variant.next_utterance is not None,
@@ -118,11 +121,16 @@ def build_learner(
     )
 
 
-def _random_like(transformer: GPT2Model, seed: int) -> GPT2Model:
-    """Return a new GPT-2 of the same architecture, initialised by `transformers` (REINIT)."""
-    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
+def _randomise(network: Any, seed: int) -> None:
+    """Give a model new values, as `transformers` initialises its architecture (REINIT)."""
+    trunk, head = network.get_decoder(), network.get_output_embeddings()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():  # it draws from the global generator
         torch.manual_seed(seed)
-        return GPT2Model(transformer.config)
+        trunk.load_state_dict(type(trunk)(trunk.config).state_dict())
+        if head.weight is not network.get_input_embeddings().weight:
+            head.weight.normal_(0.0, trunk.config.initializer_range)
+        if head.bias is not None:
+            head.bias.zero_()
 
 
 def save_theta(theta: Mapping[str, Tensor], folder: Path) -> None:

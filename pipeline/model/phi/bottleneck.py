@@ -1,9 +1,10 @@
-"""Φ: bottleneck adapters in a GPT-2 (Fig. 2, Eq. 2; Houlsby et al. 2019).
+"""Φ: bottleneck adapters (Fig. 2, Eq. 2; Houlsby et al. 2019).
 
-Each block has two adapters: one after the attention's output projection, one after the MLP's, both
-before the residual add. An adapter computes h + W_up gelu(W_down h + b_down) + b_up. W_up starts at
-zero, so the model's output is unchanged at the start (Eq. 2 holds exactly), and W_up's gradient is
-not zero. If both projections started at zero, no weight would ever move.
+Each block has two adapters: one on the attention's output, one on the MLP's, both before the
+residual add, and before a norm that stands in front of it. An adapter computes
+h + W_up gelu(W_down h + b_down) + b_up. W_up starts at zero, so the model's output is unchanged at
+the start (Eq. 2 holds exactly), and W_up's gradient is not zero. If both projections started at
+zero, no weight would ever move.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.model.base.architecture import blocks_of, branches_of
 from pipeline.model.derivatives.gelu import Gelu
 from pipeline.params import Adapters
 
@@ -48,32 +50,32 @@ def _linear(hidden: Tensor, layer: nn.Linear) -> Tensor:
     return torch.baddbmm(layer.bias[:, None], hidden, layer.weight.mT)
 
 
-def insert_adapters(transformer: Any, params: Adapters, generator: torch.Generator) -> list[str]:
-    """Insert two adapters into every block of a GPT2Model, in place.
+def insert_adapters(trunk: Any, params: Adapters, generator: torch.Generator) -> list[str]:
+    """Insert two adapters into every block of a trunk, in place.
 
-    The modules are named `h.LAYER.attn.adapter` and `h.LAYER.mlp.adapter`. A forward hook after the
-    last module of attention and MLP applies them. So φ's tensors keep their names, and no GPT-2
-    code is written again here.
+    The modules are named as the block's attention and MLP with `.adapter` behind. A forward hook
+    applies them to the outputs of attention and MLP. So φ's tensors keep their names, and no code
+    of an architecture is written again here.
 
     Args:
-        transformer: a GPT2Model.
+        trunk: of an `Architecture`.
         params: size and initial spread.
         generator: draws the down-projections.
 
     Returns:
         The names of Φ's parameters.
+
+    Raises:
+        ModelError: a block has not one attention and one MLP.
     """
-    width = transformer.config.hidden_size
-    for block in transformer.h:
-        for branch, last in (
-            (block.attn, block.attn.resid_dropout),
-            (block.mlp, block.mlp.dropout),
-        ):
+    width = trunk.config.hidden_size
+    for block in blocks_of(trunk):
+        for branch in branches_of(block):
             adapter = Adapter(width, params.bottleneck)
             adapter.initialise(params.init_std, generator)
             branch.adapter = adapter
-            last.register_forward_hook(_Apply(adapter))
-    return [name for name, _ in transformer.named_parameters() if ".adapter." in name]
+            branch.register_forward_hook(_Apply(adapter))
+    return [name for name, _ in trunk.named_parameters() if ".adapter." in name]
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class _Apply:
 
     adapter: Adapter
 
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # noqa: ARG002
-        result: Tensor = self.adapter(output)
-        return result
+    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> Any:  # noqa: ARG002
+        if isinstance(output, tuple):  # attention returns its weights, too
+            return self.adapter(output[0]), *output[1:]
+        return self.adapter(output)

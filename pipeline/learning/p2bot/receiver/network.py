@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
-from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel
+from pipeline.model.network.language_model import LanguageModel
+from pipeline.model.network.projection import OWN, SPECIAL
 
 
-FROZEN = (WTE, SPECIAL)  # as P² Bot's: word embeddings are not trained
 WEIGHT, BIAS = "projection.weight", "projection.bias"
 _AT_ONCE = 512  # sentences in a pass that only reads
 _RIDGE = 1e-3  # share of the mean variance that is added to every direction's variance
@@ -41,9 +42,10 @@ class Receiver:
         parameters = model.initial_parameters()
         self.model = model
         self.phi = dict(parameters)  # the language model from which the receiver starts
-        self.fixed = {name: parameters.pop(name) for name in FROZEN}
-        width = model.config.n_embd
-        like = self.fixed[WTE]
+        # As P² Bot's: word embeddings are not trained. The projection has no part in a sentence.
+        frozen = {model.table, SPECIAL, *OWN} & parameters.keys()
+        self.fixed = {name: parameters.pop(name) for name in sorted(frozen)}
+        width, like = model.architecture.width, self.fixed[model.table]
         parameters[WEIGHT] = torch.eye(width, 2 * width, dtype=like.dtype, device=like.device)
         parameters[BIAS] = like.new_zeros(width)
         self.theta = parameters
@@ -60,13 +62,13 @@ class Receiver:
         """Return each sentence's mean word embedding and mean last state: (N, 2H)."""
         ids = [self._encode(sentence) for sentence in sentences]
         longest = max(map(len, ids))
-        device = self.fixed[WTE].device
+        device = self.fixed[SPECIAL].device
         padded = torch.tensor([one + [0] * (longest - len(one)) for one in ids], device=device)
         lengths = torch.tensor([len(one) for one in ids], device=device)
         body = {name: value for name, value in theta.items() if name not in (WEIGHT, BIAS)}
         parameters = {**self.fixed, **body}
         words = self.model.embed(parameters, padded)  # (N, T, H)
-        states = self.model.hidden(parameters, padded).last_hidden_state
+        states = self.model.hidden(parameters, padded)
         return masked_mean(torch.cat([words, states], -1), lengths)
 
     @torch.no_grad()
@@ -95,8 +97,9 @@ class Receiver:
 
 def build_receiver(base: tuple[Any, Any], device: torch.device) -> Receiver:
     """Build the receiver on φ, as `load_base` returns it; the receiver owns φ from then on."""
-    gpt2, tokenizer = base
-    model = LanguageModel(gpt2.transformer, num_special=len(SPECIAL_TOKENS), attention="sdpa")
+    network, tokenizer = base
+    architecture = architecture_of(network)
+    model = LanguageModel(architecture, num_special=len(SPECIAL_TOKENS), attention="sdpa")
     return Receiver(model.to(device), tokenizer)
 
 

@@ -109,11 +109,10 @@ class Judges:
         learner = self.transmitter
         states = learner.model.hidden(
             learner.parameters(learner.theta), torch.tensor(ids, device=self._device)
-        ).last_hidden_state  # (R, L, H)
+        )  # (R, L, H)
         closings = torch.tensor([one.closings for one in views], device=self._device)
         rows = torch.arange(len(views), device=self._device)[:, None]
-        at_closings: Tensor = states[rows, closings]
-        return at_closings
+        return states[rows, closings]
 
     @torch.no_grad()
     def perceived(self, talks: Sequence[Talk]) -> tuple[Tensor, Tensor]:

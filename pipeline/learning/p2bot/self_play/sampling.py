@@ -8,14 +8,14 @@ B rows, V' vocabulary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 
 from pipeline.model.inference.responses import Ending
 from pipeline.model.network.language_model import LanguageModel, Parameters
-from pipeline.model.sequences.masks import additive_mask
+from pipeline.model.sequences.masks import Seen
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def continue_all(
         For each row, its ids without the closing token, and whether it reached that token.
     """
     real, cache, hidden = _read(model, parameters, prompts, uniforms.device)
-    lengths = real.sum(-1)
+    lengths, places = real.sum(-1), torch.arange(real.shape[1], device=real.device)
     chosen: list[list[int]] = [[] for _ in prompts]
     for step in range(policy.max_new_tokens):
         logits = model.logits(parameters, hidden)
@@ -86,15 +86,11 @@ def continue_all(
             row.append(one)
         if step == policy.max_new_tokens - 1 or all(ending.closing in row for row in chosen):
             break
-        own = real.new_ones(len(prompts), step + 1)
-        hidden = model.hidden(
-            parameters,
-            token[:, None],
-            past_key_values=cache,
-            use_cache=True,
-            position_ids=(lengths + step)[:, None],
-            attention_mask=additive_mask(torch.cat([real, own], -1)[:, None], hidden.dtype),
-        ).last_hidden_state[:, 0]
+        own = torch.arange(step + 1, device=real.device)
+        mask = torch.cat([real, real.new_ones(len(prompts), step + 1)], -1)
+        keys = torch.cat([places.expand(len(prompts), -1), lengths[:, None] + own], -1)
+        seen = Seen(mask[:, None], keys[:, -1:], keys)
+        hidden = model.hidden(parameters, token[:, None], seen=seen, cache=cache)[:, 0]
     return [_until(row, ending.closing) for row in chosen]
 
 
@@ -103,15 +99,15 @@ def _read(
     parameters: Parameters,
     prompts: Sequence[Sequence[int]],
     device: torch.device,
-) -> tuple[Tensor, Any, Tensor]:
+) -> tuple[Tensor, DynamicCache, Tensor]:
     """Return a mask of real tokens, (B, T), keys and values, each prompt's last state, (B, H)."""
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     longest = int(lengths.max())
     padded = torch.tensor([[*p, *[0] * (longest - len(p))] for p in prompts], device=device)
     real = torch.arange(longest, device=device) < lengths[:, None]
-    output = model.hidden(parameters, padded, use_cache=True)
-    last = output.last_hidden_state[torch.arange(len(prompts), device=device), lengths - 1]
-    return real, output.past_key_values, last
+    cache = DynamicCache()
+    states = model.hidden(parameters, padded, cache=cache)
+    return real, cache, states[torch.arange(len(prompts), device=device), lengths - 1]
 
 
 def _block(logits: Tensor, chosen: Sequence[Sequence[int]], closing: int, n: int) -> None:

@@ -17,10 +17,12 @@ from pipeline.learning.p2bot.receiver.network import (
 )
 from pipeline.learning.p2bot.receiver.train import margin_loss, sharpness, sparsity
 from pipeline.learning.training.loop import Session
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import write_tensors
-from pipeline.model.network.language_model import SPECIAL, WTE, LanguageModel
+from pipeline.model.network.language_model import LanguageModel
+from pipeline.model.network.projection import SPECIAL
 from pipeline.params import ReceiverTraining
 from pipeline.persona.text import normalise
 from tests.conftest import LINES, tiny_gpt2
@@ -37,7 +39,7 @@ def in_a_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def receiver(tokenizer):
     gpt2 = tiny_gpt2(tokenizer)
-    model = LanguageModel(gpt2.transformer, num_special=len(SPECIAL_TOKENS), attention="sdpa")
+    model = LanguageModel(architecture_of(gpt2), num_special=len(SPECIAL_TOKENS), attention="sdpa")
     return Receiver(model, tokenizer)
 
 
@@ -143,7 +145,7 @@ def test_word_embeddings_stay_and_everything_else_is_trained(receiver):
     voices = {"train": people(list(TOPICS), 40), "valid": people(list(TOPICS), 5)}
     start = dict(receiver.theta)
     trained = train.run(receiver, params(steps=2), voices, seed=0, session=session())
-    assert set(before) == {WTE, SPECIAL}
+    assert set(before) == {"wte.weight", SPECIAL}
     assert not set(trained.theta) & set(before)
     assert all(torch.equal(before[name], receiver.fixed[name]) for name in before)
     assert set(trained.theta) == set(start)

@@ -1,5 +1,7 @@
 """The blocked softmax over the vocabulary against the plain one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -22,7 +24,8 @@ def states(parameters, count, scale=1.0):
 @pytest.mark.parametrize("cells", [1, 37, 1 << 19])  # one column, uneven blocks, all in one
 @pytest.mark.parametrize("rows", [2, 512])
 @pytest.mark.parametrize("scale", [1.0, 1000.0])  # e to the power of such logits is infinite
-def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, scale):
+@pytest.mark.parametrize("head", ["tied", "scaled", "capped", "biased"])
+def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, scale, head):
     """Plain and special tokens; several targets of one state, none of another."""
     monkeypatch.setattr(normaliser, "_CELLS", {"cpu": cells})
     monkeypatch.setattr(normaliser, "_ROWS", rows)
@@ -30,8 +33,15 @@ def test_nll_is_the_plain_cross_entropy(parameters, monkeypatch, cells, rows, sc
     hidden = states(values, 5, scale)
     asked = torch.tensor([0, 0, 4, 1, 3, 3])
     targets = torch.tensor([0, model.vocab_size - 1, model.vocab_size, model.vocab_size + 5, 7, 7])
-    nll = normaliser.nll(model, values, hidden, asked, targets)
-    expected = F.cross_entropy(model.logits(values, hidden)[asked], targets, reduction="none")
+    projection = model.projection(values)
+    if head == "scaled":
+        projection = replace(projection, scale=0.7)
+    elif head == "capped":
+        projection = replace(projection, scale=0.7, soft_cap=3.0)
+    elif head == "biased":
+        projection = replace(projection, bias=states(values, 306)[:, 0])
+    nll = normaliser.nll(projection, hidden, asked, targets)
+    expected = F.cross_entropy(projection.logits(hidden)[asked], targets, reduction="none")
     tolerance = {torch.float32: 3e-6, torch.float64: 1e-13}[hidden.dtype]
     torch.testing.assert_close(nll, expected, atol=tolerance * scale, rtol=0)
     assert (nll >= 0).all()
@@ -51,7 +61,8 @@ def test_no_more_logits_are_held_than_was_promised(parameters, monkeypatch):
     monkeypatch.setattr(normaliser, "_ROWS", 4)
     model, values = parameters
     targets = torch.zeros(10, dtype=torch.long)
-    normaliser.nll(model, values, states(values, 10), torch.arange(10), targets)
+    projection = model.projection(values)
+    normaliser.nll(projection, states(values, 10), torch.arange(10), targets)
     columns = model.vocab_size + len(values["special.weight"])
     assert max(sizes) <= 100
     assert sum(sizes) == 10 * columns  # every logit, once

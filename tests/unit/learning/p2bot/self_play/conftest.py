@@ -5,6 +5,7 @@ import pytest
 from pipeline.learning.p2bot.receiver.network import Receiver
 from pipeline.learning.p2bot.self_play.game import Game
 from pipeline.learning.p2bot.self_play.judges import Judges
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.network.language_model import LanguageModel
 from tests.conftest import LINES, tiny_gpt2
@@ -22,7 +23,7 @@ def make_game(make_learner, tokenizer):
     def make(judges=None, **values):
         learner = make_learner()
         body = LanguageModel(
-            tiny_gpt2(tokenizer, seed=3).transformer,
+            architecture_of(tiny_gpt2(tokenizer, seed=3)),
             num_special=len(SPECIAL_TOKENS),
             attention="sdpa",
         )

@@ -55,7 +55,7 @@ def test_utterance_nll_is_that_of_each_reply_alone(make_game):
     for row, talk in zip(found, talks, strict=True):
         window = talk.view(game.learner, FIRST).window
         ids = torch.tensor([window.ids])
-        hidden = game.learner.model.hidden(parameters, ids).last_hidden_state[0]
+        hidden = game.learner.model.hidden(parameters, ids)[0]
         log_p = game.learner.model.logits(parameters, hidden).log_softmax(-1)
         for value, span in zip(row, window.spans, strict=True):
             own = [log_p[place - 1, window.ids[place]] for place in range(span.start, span.end)]
@@ -75,14 +75,14 @@ def test_the_judges_against_direct_computation(make_game):
         expected = relevance(said, sentences).max()
         torch.testing.assert_close(perceived[1, place], expected, rtol=1e-3, atol=1e-3)
         ids = torch.tensor([[receiver.end_of_text, *line.ids]])
-        hidden = receiver.model.hidden(receiver.phi, ids).last_hidden_state[0]
+        hidden = receiver.model.hidden(receiver.phi, ids)[0]
         log_p = receiver.model.logits(receiver.phi, hidden).log_softmax(-1)
         language = log_p[range(len(line.ids)), list(line.ids)].mean()
         torch.testing.assert_close(rewards.language[1, place], language, rtol=1e-4, atol=1e-4)
         view = talk.view(game.learner, own)
         ids = torch.tensor([view.window.ids[: view.closings[place // 2] + 1]])
         parameters = game.learner.parameters(game.learner.theta)
-        state = game.learner.model.hidden(parameters, ids).last_hidden_state[:, -1]
+        state = game.learner.model.hidden(parameters, ids)[:, -1]
         coherence = first_coordinate(state)[0] - 0.5
         torch.testing.assert_close(rewards.coherence[1, place], coherence, rtol=1e-4, atol=1e-5)
 

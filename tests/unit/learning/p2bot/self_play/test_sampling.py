@@ -13,7 +13,7 @@ def slow(learner, prompt, ending, policy, uniforms):
     ids = []
     for step in range(policy.max_new_tokens):
         sequence = torch.tensor([[*prompt, *ids]])
-        hidden = learner.model.hidden(parameters, sequence).last_hidden_state[0, -1]
+        hidden = learner.model.hidden(parameters, sequence)[0, -1]
         scores = learner.model.logits(parameters, hidden) / policy.temperature
         scores[list(ending.forbidden)] = -torch.inf
         if not ids:
