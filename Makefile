@@ -49,7 +49,7 @@ format: $(INSTALLED)  ## format, and mend what can be mended
 	$(BIN)/ruff format .
 
 clean:  ## remove caches, logs and interrupted runs; keep .venv, outs and DVC's cache
-	rm -rf .checkpoints logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .checkpoints .locks logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find pipeline stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock

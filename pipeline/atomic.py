@@ -2,7 +2,7 @@
 
 A file or folder gets its own name only when it is complete and on the disk: writers fill
 `.NAME.XXXXXXXX.partial` beside it, a scratch name of their own, and rename that. Locks are files in
-`.checkpoints/locks`; the system releases them when their holder dies.
+`.locks`; the system releases them when their holder dies.
 """
 
 import errno
@@ -24,7 +24,7 @@ from pipeline.errors import BusyError
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-LOCKS = Path(".checkpoints/locks")
+LOCKS = Path(".locks")
 _SCRATCH = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of a folder, on some file systems
 
