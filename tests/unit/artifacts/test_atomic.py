@@ -159,7 +159,7 @@ def test_an_old_folder_stays_if_the_new_one_cannot_take_its_place(monkeypatch):
         partial.mkdir()
         (partial / "new").touch()
     assert [path.name for path in Path("out").iterdir()] == ["old"]
-    assert {path.name for path in Path().iterdir()} == {"out", ".checkpoints"}
+    assert {path.name for path in Path().iterdir()} == {"out", ".locks"}
 
 
 def test_a_stage_ends_with_the_program_that_started_it(tmp_path):
