@@ -5,7 +5,7 @@ written.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -101,6 +101,28 @@ def support_file(variant: str) -> Path:
 def tuning_file(variant: str) -> Path:
     """The trials of one variant's tuning; no stage's out, kept in git."""
     return Path("tuning") / f"{variant}.csv"
+
+
+def refuse_foreign(folder: Path, mark: str, own: Collection[str] | None = None) -> None:
+    """Refuse to replace an out that holds files which its stage did not write.
+
+    Args:
+        folder: the out; it may be missing or empty.
+        mark: a file that the stage always writes into it.
+        own: all names that the stage may write; null: any, as long as the mark is there.
+
+    Raises:
+        DataError: names the first such file.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    foreign = [n for n in names if mark not in names or (own is not None and n not in own)]
+    if foreign:
+        raise DataError(
+            f"{folder / one_line(foreign[0])}: not written by this stage, which replaces {folder}; "
+            "move it to another folder, or delete it"
+        )
 
 
 def write_text(path: Path, text: str) -> None:

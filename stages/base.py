@@ -9,6 +9,7 @@ from stages.shell.console import out, progress, run
 @artifacts.one_at_a_time(lambda: artifacts.BASE)
 def base() -> None:
     """Make the base model φ, a Hugging Face folder."""
+    artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name)
     params = Settings.load().view(BaseParams).base
     with progress("base", params.pretrain.steps) as advance:
         facts = build_base(params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance)

@@ -1,17 +1,26 @@
 """Stage `download`: the corpus as Persona-chat's text files, and the text for pre-training."""
 
 import os
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 
 from pipeline import artifacts
+from pipeline.errors import DataError
 from pipeline.params import DownloadParams, Settings
-from pipeline.persona.corpus.source import fetch_corpus, fetch_pretrain_text
+from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
 
 
+TEXTS = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
+OWN = {*TEXTS, artifacts.RAW_SOURCE.name, artifacts.RAW_ORACLE.name}
+
+
+@artifacts.one_at_a_time(lambda: artifacts.RAW)
 def download() -> None:
     """Get what `data.source` and `data.pretrain` name into data/raw and data/pretrain.txt."""
     data = Settings.load().view(DownloadParams).data
+    _refuse_foreign()
     with (
         artifacts.atomic_path(artifacts.PRETRAIN_TEXT) as text,
         artifacts.atomic_path(artifacts.RAW) as raw,
@@ -31,14 +40,37 @@ def download() -> None:
             )
             advance(100, "")
         pretrain = fetch_pretrain_text(data, text)
-        files = {file.name: artifacts.sha256_of(file) for file in sorted(raw.glob("*.txt"))}
-        source = {
-            "corpus": {**asdict(corpus), "files": files},
-            "pretrain": {**asdict(pretrain), "text_sha256": artifacts.sha256_of(text)},
-        }
-        artifacts.write_json(raw / artifacts.RAW_SOURCE.name, source)
+        artifacts.write_json(raw / artifacts.RAW_SOURCE.name, _source(corpus, raw, pretrain, text))
     line = f"{artifacts.RAW}: {corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.out.print(line, markup=False)
+
+
+def _source(corpus: Origin, raw: Path, pretrain: Origin, text: Path) -> dict[str, object]:
+    """Return the content of source.json; every text must be there, or the stage ends here."""
+    files = {name: artifacts.sha256_of(raw / name) for name in TEXTS}
+    return {
+        "corpus": {**asdict(corpus), "files": files},
+        "pretrain": {**asdict(pretrain), "text_sha256": artifacts.sha256_of(text)},
+    }
+
+
+def _refuse_foreign() -> None:
+    """Refuse to replace a folder that holds texts of the user's, also under this stage's names."""
+    artifacts.refuse_foreign(artifacts.RAW, artifacts.RAW_SOURCE.name, OWN)
+    if artifacts.RAW.is_symlink() or not artifacts.RAW_SOURCE.is_file():
+        return
+    digests: object = None
+    with suppress(DataError):
+        corpus = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download").get("corpus")
+        digests = corpus.get("files") if isinstance(corpus, dict) else None
+    for name in TEXTS:
+        path = artifacts.RAW / name
+        known = digests.get(name) if isinstance(digests, dict) else None
+        if path.is_file() and artifacts.sha256_of(path) != known:
+            raise DataError(
+                f"{path}: changed since stage download wrote it, which would replace it; "
+                f"move it to another folder and name that in data.source, or delete {artifacts.RAW}"
+            )
 
 
 if __name__ == "__main__":

@@ -11,9 +11,13 @@ from pipeline.persona.tasks.summary import counts, summarise
 from stages.shell import console
 
 
+OWN = {artifacts.TASKS_SUMMARY.name, *(artifacts.tasks_file(split).name for split in SPLITS)}
+
+
 @artifacts.one_at_a_time(lambda: artifacts.TASKS)
 def tasks() -> None:
     """Group the dialogues by persona and write one task for each."""
+    artifacts.refuse_foreign(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, OWN)
     params = Settings.load().view(TasksParams).tasks
     source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
     parsed = {split: parse_file(artifacts.raw_text(split)) for split in SPLITS}

@@ -8,7 +8,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, one_line
+from pipeline.params.inputs import refuse_inputs_in_outs
 from pipeline.params.moved import advice
 from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.variant import Variant, checked_name
@@ -57,7 +58,8 @@ class Settings:
         unknown = sorted(map(str, set(values) - self.known))
         if unknown:
             allowed = advice(unknown[0]) or f"allowed are {', '.join(sorted(self.known))}"
-            raise ParamsError(f"{origin}: unknown key {unknown[0]!r}; {allowed}")
+            raise ParamsError(f"{origin}: unknown key {one_line(repr(unknown[0]))}; {allowed}")
+        refuse_inputs_in_outs(values, origin)
         self._values = values
         self._origin = origin
 

@@ -5,6 +5,7 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from pipeline.params import Settings
 from pipeline.processes.code import needs, script_of
 from pipeline.processes.cores import count_from_environment, num_workers
 from stages.shell import console
@@ -18,6 +19,7 @@ def repro() -> None:
 
     MAMLVIAPP_JOBS overrides how many. On a machine with a GPU, one stage at a time uses it.
     """
+    Settings.load().check()  # before DVC removes a single out
     gpu = _has_gpu()
     cores = num_workers()
     jobs = count_from_environment("MAMLVIAPP_JOBS") or cores

@@ -50,11 +50,15 @@ class Generate(Section):
     max_new_tokens: Count
 
 
+# Fewer draws give no 2.5th percentile and no p-value under 0.01.
+Draws = Annotated[int, Field(ge=100)]
+
+
 class Score(Section):
     """Intervals over personas."""
 
     seed: Natural
-    bootstrap_samples: Count
+    bootstrap_samples: Draws
 
 
 class Claim(Section):
@@ -69,7 +73,7 @@ class Compare(Section):
     """Paired tests between variants."""
 
     seed: Natural
-    permutations: Count
+    permutations: Draws
     claims: list[Claim]  # a family of tests of its own
 
     @model_validator(mode="after")

@@ -1,8 +1,8 @@
 """Sections of the training stages: `adapters`, `train`, `meta_train`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.params.sections.section import Count, Natural, Positive, Section, Weight
 
@@ -30,6 +30,9 @@ class DialogueLoop(Loop):
     precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
 
 
+Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
 class Train(DialogueLoop):
     """Normal training (Section 4.2): Adam on pooled replies."""
 
@@ -43,7 +46,7 @@ class MetaTrain(DialogueLoop):
     """The rest of meta-training; α, β and their like are top-level keys."""
 
     inner_optimizer: Literal["sgd", "adam"]  # its state is fresh for every task
-    inner_parameters: list[str] | None  # patterns of what the inner loop moves; null: all of θ
+    inner_parameters: Patterns | None  # of what the inner loop moves; null: all of θ
     learn_inner_lr: bool  # a rate for each tensor that moves, meta-trained; α is its start
     support_loss: Weight  # added to the outer loss: the support losses' mean, each before its step
 

@@ -26,7 +26,7 @@ def checked_name(name: str) -> str:
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise ValueError("a variant's name is made of letters, digits, _ and -, not - first")
-    if name in RESERVED:
+    if name.casefold() in RESERVED:  # some file systems tell no case
         raise ValueError(f"no variant may have this name, other files have: {', '.join(RESERVED)}")
     return name
 

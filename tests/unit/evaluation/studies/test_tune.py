@@ -81,7 +81,7 @@ def test_trials_are_not_done_twice_and_leave_models_alone(folder, started, capsy
     (folder / artifacts.tuning_file(VARIANT)).unlink()
     params = tuning_params()
     params["tune"]["trials"] = 3
-    params["score"]["bootstrap_samples"] = 7  # nothing that a trial reads
+    params["score"]["bootstrap_samples"] = 107  # nothing that a trial reads
     write_params(folder, params)
     tune(VARIANT)
     assert started == ["meta_train", "finetune"] * 3

@@ -1,0 +1,96 @@
+"""An input of the user's must not lie where stages write: DVC deletes an out before it is made."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+
+
+# Keys of params.yaml that may hold a path, and the words that are no path there.
+PATH_KEYS: Mapping[str, tuple[str, ...]] = {
+    "data.source": ("synthetic", "personachat"),
+    "data.pretrain": ("synthetic",),
+    "base.source": ("pretrain",),
+    "base.pretrain.tokenizer": (),
+}
+
+# Everything that stages and commands write, and so may remove. A test holds dvc.yaml's outs to it.
+WRITTEN = (
+    artifacts.RAW,
+    artifacts.PRETRAIN_TEXT,
+    artifacts.TASKS,
+    artifacts.MODELS,
+    artifacts.PREDICTIONS,
+    artifacts.METRICS,
+    artifacts.REPORT,
+    artifacts.CHECKPOINTS,
+    Path("logs"),
+)
+
+_MOST_LINKS = 1000  # entries of an input folder that are looked at
+
+
+def refuse_inputs_in_outs(values: Mapping[str, Any], origin: str) -> None:
+    """Refuse a path in the parameters that lies in an out, or that an out lies in.
+
+    Links, `..`, `~` and another spelling of case are seen through, where the file exists.
+
+    Args:
+        values: the content of a params.yaml, not yet validated.
+        origin: names it in the message.
+
+    Raises:
+        ParamsError: names the key, the path and the out.
+    """
+    for key, words in PATH_KEYS.items():
+        value: object = values
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if (
+            isinstance(value, str)
+            and value not in words
+            and "://" not in value
+            and "\0" not in value
+        ):
+            refuse_in_outs(value, f"{origin}: {key}")
+
+
+def refuse_in_outs(given: str, name: str) -> None:
+    """Refuse the path of one input; `name` says in the message where it was given.
+
+    Raises:
+        ParamsError: it lies in an out, or an out lies in it.
+    """
+    for path in _places(Path(given).expanduser()):
+        for out in WRITTEN:
+            if _inside(path, out) or _inside(out, path):
+                raise ParamsError(
+                    f"{name}: {given!r} and {out}, which stages write and remove, lie one in the "
+                    "other; move the input to a place of its own"
+                )
+
+
+def _places(given: Path) -> Iterator[Path]:
+    """Yield the path, and of a folder the files that its entries point to."""
+    yield given
+    if given.is_dir():
+        with os.scandir(given) as entries:
+            for entry, _ in zip(entries, range(_MOST_LINKS), strict=False):
+                if entry.is_symlink():
+                    yield Path(entry.path)
+
+
+def _inside(inner: Path, outer: Path) -> bool:
+    """Say whether a path is another or lies in it; the same file is the same, however spelled."""
+    place = inner.resolve()
+    return any(way == outer.resolve() or _same(way, outer) for way in (place, *place.parents))
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
