@@ -5,48 +5,61 @@ import gzip
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DownloadError
+from pipeline.errors import DataError, DownloadError, one_line
+from pipeline.persona.corpus.tar_headers import refuse_costly_headers
 
 
 WANTED = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
 LARGEST_MEMBER = 1 << 30  # bytes of one text file
-LARGEST_CONTENT = 8 << 30  # bytes of everything in an archive
+LARGEST_CONTENT = 8 << 30  # bytes of everything in an archive, or of one text
+HIGHEST_RATIO = 200  # bytes of content for each compressed one; text has about 4
+ALWAYS_ALLOWED = 64 << 20  # bytes of content, whatever the ratio
 MOST_MEMBERS = 10_000
 _CHUNK = 1 << 20
 
 
-def extract(archive: Path, into: Path) -> None:
-    """Write the three text files of a `.tgz` in Persona-chat's layout into the folder `into`.
+def extract(archive: Path, into: Path, wanted: Collection[str] = WANTED) -> None:
+    """Write the text files of a `.tgz` in Persona-chat's layout into the folder `into`.
 
     Only members with the wanted base names are unpacked. Each must occur once, be a regular file
     below the archive's root, and be at most `LARGEST_MEMBER` bytes large. Other members are
-    ignored.
+    ignored. The headers are walked once before `tarfile`, which would read them whole, sees them.
+
+    Args:
+        archive: the file.
+        into: an existing folder.
+        wanted: base names of the files that are asked for, of `WANTED`.
 
     Raises:
         DownloadError: the archive is damaged, is no `.tgz`, lacks a file or has an unsafe member.
     """
     unpacked = set()
-    with _readable(archive), gzip.open(archive) as stream:
-        with tarfile.open(fileobj=stream, mode="r:") as tar:
-            for member in _members(tar, archive):
-                name = Path(member.name).name
-                if name not in WANTED:
-                    continue
-                if name in unpacked:
-                    raise DownloadError(f"{archive.name}: it holds {name} twice; refused")
-                unpacked.add(name)
-                _check(member, archive)
-                tar.extract(
-                    member.replace(name=name, deep=False), into, set_attrs=False, filter="data"
-                )
-        _drain(stream)  # gzip compares its own checksum only at the end
-    missing = [name for name in WANTED if name not in unpacked]
+    with _readable(archive):
+        with gzip.open(archive) as stream:
+            refuse_costly_headers(
+                stream, archive.name, members=MOST_MEMBERS, content=_allowed(archive)
+            )
+        with gzip.open(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                for member in _members(tar, archive):
+                    name = Path(member.name).name
+                    if name not in wanted:
+                        continue
+                    if name in unpacked:
+                        raise DownloadError(f"{archive.name}: it holds {name} twice; refused")
+                    unpacked.add(name)
+                    _check(member, archive)
+                    tar.extract(
+                        member.replace(name=name, deep=False), into, set_attrs=False, filter="data"
+                    )
+            _drain(stream, _allowed(archive))  # gzip compares its own checksum only at the end
+    missing = [name for name in WANTED if name in wanted and name not in unpacked]
     if missing:
         raise DownloadError(
             f"{archive.name}: no {missing[0]} inside; expected an archive in Persona-chat's layout"
@@ -62,20 +75,25 @@ def decompress(text: Path, into: Path) -> None:
     openers: dict[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
     opener = openers.get(text.suffix, open)
     decoder = codecs.getincrementaldecoder("utf-8")()
-    done = 0
+    done, most = 0, LARGEST_CONTENT if opener is open else _allowed(text)
     try:
         with opener(text, "rb") as source, into.open("wb") as target:
             while chunk := source.read(_CHUNK):
                 done += len(chunk)
-                if done > LARGEST_CONTENT:
-                    raise DataError(f"{text.name}: over {LARGEST_CONTENT} bytes of text; refused")
+                if done > most:
+                    raise DataError(f"{text.name}: over {most} bytes of text; refused")
                 decoder.decode(chunk)
                 target.write(chunk)
             decoder.decode(b"", final=True)
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise DataError(f"{text.name}: damaged or not {text.suffix}: {error}") from error
+        raise DataError(f"{text.name}: damaged or not {text.suffix}: {one_line(error)}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{text.name}: not UTF-8 text ({error.reason})") from error
+
+
+def _allowed(packed: Path) -> int:
+    """Return how many bytes a compressed file may expand to."""
+    return min(LARGEST_CONTENT, max(ALWAYS_ALLOWED, HIGHEST_RATIO * packed.stat().st_size))
 
 
 @contextmanager
@@ -83,10 +101,19 @@ def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
     except tarfile.FilterError as error:
-        raise DownloadError(f"{archive.name}: unsafe member refused: {error}") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError) as error:
+        raise DownloadError(f"{archive.name}: unsafe member refused: {one_line(error)}") from error
+    except (
+        EOFError,
+        gzip.BadGzipFile,
+        zlib.error,
+        tarfile.TarError,
+        ValueError,  # a number or an encoding in a header
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise DownloadError(
-            f"{archive.name}: truncated, damaged or no .tgz archive ({error}); get it again"
+            f"{archive.name}: truncated, damaged or no .tgz archive ({one_line(error)}); "
+            "get it again"
         ) from error
 
 
@@ -99,17 +126,18 @@ def _members(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
 
 
 def _check(member: tarfile.TarInfo, archive: Path) -> None:
-    if not member.isreg():
-        raise DownloadError(f"{archive.name}: {member.name} is no regular file; refused")
+    shown = f"{archive.name}: {one_line(member.name)}"
+    if not member.isreg() or member.issparse():
+        raise DownloadError(f"{shown} is no regular file; refused")
     if member.name.startswith("/") or ".." in Path(member.name).parts:
-        raise DownloadError(f"{archive.name}: {member.name} points outside; refused")
+        raise DownloadError(f"{shown} points outside; refused")
     if member.size > LARGEST_MEMBER:
-        raise DownloadError(f"{archive.name}: {member.name} has {member.size} bytes; refused")
+        raise DownloadError(f"{shown} has {member.size} bytes; refused")
 
 
-def _drain(stream: gzip.GzipFile) -> None:
+def _drain(stream: gzip.GzipFile, most: int) -> None:
     read = 0
     while chunk := stream.read(_CHUNK):
         read += len(chunk)
-        if read > LARGEST_MEMBER:
+        if read > most:
             raise tarfile.ReadError("data without end behind the last member")
