@@ -10,25 +10,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential,
+)
 
 from pipeline import artifacts
-from pipeline.errors import DownloadError
+from pipeline.errors import DownloadError, one_line
+from pipeline.persona.corpus.answer import (
+    LaterError,
+    Rate,
+    TryAgainError,
+    response_to,
+    seconds_asked,
+)
 
 
 SCHEMES = ("http://", "https://")
 ATTEMPTS = 6
 LONGEST_WAIT = 30.0  # seconds between two attempts
-TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
 LARGEST_FILE = 4 << 30  # bytes; a limit, because the checksum can be verified only at the end
 
+_PASSING = (500, 502, 503, 504)  # other errors of a server do not pass
+_NUMBER = "[0-9]{1,18}"  # in a header; more digits are no size of a file
+
 OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
-
-
-class _TryAgainError(Exception):
-    """The server may answer the same request later."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,9 @@ def fetch(
 ) -> Path:
     """Download the file at `url` and verify it; return its path inside `workspace`.
 
-    After a connection error, a time-out, a 429 or a 5xx the request is repeated, after `first_wait`
-    seconds, twice that, and so on. A file of an earlier run is used again if its checksum is right.
+    After a connection error, a time-out, a 429 or a passing 5xx the request is repeated, after
+    `first_wait` seconds, twice that, and so on, or later if the server asks for it. A file of an
+    earlier run is used again if its checksum is right.
 
     Args:
         url: begins with http:// or https://.
@@ -78,7 +91,9 @@ def fetch(
         DownloadError: the server has no such file, no attempt succeeded, or the checksum differs.
     """
     if not url.startswith(SCHEMES):
-        raise DownloadError(f"{url}: not a URL that can be fetched; it must begin with http(s)://")
+        raise DownloadError(
+            f"{public(url)}: not a URL that can be fetched; it must begin with http(s)://"
+        )
     target = workspace / sha256
     if target.is_file() and artifacts.sha256_of(target) == sha256:
         return target
@@ -86,20 +101,41 @@ def fetch(
     partial = _Partial(workspace / f"{sha256}.partial", url)
     try:
         _attempts(first_wait)(_receive, partial, on_progress)
-        verify(partial.path, sha256, source=url, advice="it was removed; run again or use a mirror")
-    except DownloadError:
-        partial.drop()
-        raise
-    except (_TryAgainError, httpx.TransportError) as error:
+        verify(
+            partial.path,
+            sha256,
+            source=public(url),
+            advice="it was removed; run again or use a mirror",
+        )
+    except DownloadError as error:
+        if not isinstance(error, LaterError):
+            partial.drop()
+        raise DownloadError(_named(url, str(error))) from None
+    except (TryAgainError, httpx.TransportError) as error:
+        times = f"{ATTEMPTS} attempts" if _may_get_better(error) else "not tried again"
         raise DownloadError(
-            f"{url}: {str(error) or type(error).__name__} ({ATTEMPTS} attempts); "
+            f"{public(url)}: {one_line(error) or type(error).__name__} ({times}); "
             "the bytes received are kept: run again to go on, or use a mirror or a local file"
-        ) from error
-    except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
-        raise DownloadError(f"{url}: {error}; check the URL") from error
+        ) from None  # its own words may hold the URL
+    except httpx.InvalidURL:
+        raise DownloadError(f"{public(url)}: no valid URL; check it") from None
     partial.path.replace(target)
     partial.drop()
     return target
+
+
+def public(url: str) -> str:
+    """Return a URL's scheme, host and path: user, password and query are nobody else's business."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        return one_line(f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}")
+    except ValueError:
+        return "the URL"
+
+
+def _named(url: str, message: str) -> str:
+    return message if message.startswith(public(url)) else f"{public(url)}: {message}"
 
 
 def verify(path: Path, sha256: str, *, source: str, advice: str) -> None:
@@ -114,12 +150,28 @@ def verify(path: Path, sha256: str, *, source: str, advice: str) -> None:
 
 
 def _attempts(first_wait: float) -> Retrying:
+    growing = wait_exponential(multiplier=first_wait, max=LONGEST_WAIT)
+
+    def wait(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.after if isinstance(error, TryAgainError) else 0.0
+        return max(asked, growing(state))
+
     return Retrying(
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential(multiplier=first_wait, max=LONGEST_WAIT),
-        retry=retry_if_exception_type((_TryAgainError, httpx.TransportError)),
+        wait=wait,
+        retry=retry_if_exception(_may_get_better),
         reraise=True,
     )
+
+
+def _may_get_better(error: BaseException) -> bool:
+    if isinstance(error, TryAgainError):
+        return True
+    hopeless = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+    if isinstance(error, hopeless) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return False
+    return isinstance(error, httpx.TransportError)
 
 
 def _receive(partial: _Partial, on_progress: OnProgress) -> None:
@@ -131,12 +183,12 @@ def _receive(partial: _Partial, on_progress: OnProgress) -> None:
             if total == start:
                 return
             partial.drop()
-            raise _TryAgainError("the file is now shorter than the bytes received before")
+            raise TryAgainError("the file is now shorter than the bytes received before")
         if response.status_code != httpx.codes.PARTIAL_CONTENT:
             start = 0
         elif _first_byte(response) != start:
             partial.drop()
-            raise _TryAgainError("the server sent another range than the one asked for")
+            raise TryAgainError("the server sent another range than the one asked for")
         artifacts.write_json(partial.note, {"url": partial.url, "validator": _validator(response)})
         _write(response, partial.path, start=start, total=total, on_progress=on_progress)
 
@@ -148,16 +200,14 @@ def _answer(url: str, start: int, validator: str) -> Iterator[httpx.Response]:
         headers["Range"] = f"bytes={start}-"
         if validator:
             headers["If-Range"] = validator
-    with httpx.stream(
-        "GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True
-    ) as response:
+    with response_to(url, headers) as response:
         status = response.status_code
-        told = f"HTTP {status} {response.reason_phrase}"
-        if status == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise _TryAgainError(told)
+        told = f"HTTP {status} {one_line(response.reason_phrase, 60)}"
+        if status == httpx.codes.TOO_MANY_REQUESTS or status in _PASSING:
+            raise TryAgainError(told, after=seconds_asked(response.headers, told))
         resumable = start and status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE
         if not response.is_success and not resumable:
-            raise DownloadError(f"{url}: {told}; check the URL, or use a mirror or a local file")
+            raise DownloadError(f"{told}; check the URL, or use a mirror or a local file")
         yield response
 
 
@@ -165,16 +215,18 @@ def _write(
     response: httpx.Response, path: Path, *, start: int, total: int | None, on_progress: OnProgress
 ) -> None:
     done = start
+    rate = Rate()
     with path.open("ab" if start else "wb") as file:
         for chunk in response.iter_raw():
             done += len(chunk)
             if done > LARGEST_FILE:
-                raise DownloadError(f"{response.url}: larger than {LARGEST_FILE} bytes; refused")
+                raise DownloadError(f"larger than {LARGEST_FILE} bytes; refused")
             file.write(chunk)
             file.flush()
+            rate.check(len(chunk))
             on_progress(done, total)
     if total is not None and done < total:
-        raise _TryAgainError(f"the answer ended after {done} of {total} bytes")
+        raise TryAgainError(f"the answer ended after {done} of {total} bytes")
 
 
 def _validator(response: httpx.Response) -> str:
@@ -185,13 +237,13 @@ def _validator(response: httpx.Response) -> str:
 
 
 def _first_byte(response: httpx.Response) -> int | None:
-    match = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    match = re.match(rf"bytes ({_NUMBER})-", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else None
 
 
 def _whole_size(response: httpx.Response) -> int | None:
     if response.status_code == httpx.codes.OK:
-        length = response.headers.get("Content-Length", "")
-        return int(length) if length.isdecimal() else None
-    match = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+        match = re.fullmatch(f"({_NUMBER})", response.headers.get("Content-Length", ""))
+    else:
+        match = re.search(f"/({_NUMBER})$", response.headers.get("Content-Range", ""))
     return int(match[1]) if match else None

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pipeline import artifacts
 from pipeline.errors import DataError
@@ -64,7 +63,7 @@ def fetch_corpus(
     if data.sha256 is not None and data.source.startswith(http.SCHEMES):
         tgz = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
         archive.extract(tgz, into)
-        return Origin("url", _public(data.source), data.sha256)
+        return Origin("url", http.public(data.source), data.sha256)
     path = Path(data.source).expanduser()
     return _copy_folder(data, path, into) if path.is_dir() else _unpack(data, path, into)
 
@@ -153,9 +152,3 @@ def _unchecked(sha256: str | None, key: str) -> None:
         raise DataError(
             f"{key}: this text is written here and has no checksum to compare; set it to null"
         )
-
-
-def _public(url: str) -> str:
-    """Return the URL without user, password and query, because it is written into the outs."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"

@@ -1,6 +1,7 @@
 """From parsed dialogues to PersonaTask records: grouping, candidates, identifiers (Section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from random import Random
 
 from pipeline.errors import DataError
@@ -25,10 +26,30 @@ def build_tasks(
         DataError: valid or test has too few replies to draw distractors from.
     """
     groups = group([dialogue.persona for dialogue in dialogues])
+    return list(iterate_tasks(dialogues, groups, split, params))
+
+
+def iterate_tasks(
+    dialogues: Sequence[ParsedDialogue],
+    groups: Sequence[Sequence[int]],
+    split: Split,
+    params: Tasks,
+) -> Iterator[PersonaTask]:
+    """Yield the tasks of `build_tasks`, one at a time.
+
+    Args:
+        dialogues: of the split; each is asked for once, if they have candidates of their own.
+        groups: the personas, as `group` returns them.
+        split: its name.
+        params: the seed and the number of personas to keep.
+
+    Raises:
+        DataError: as `build_tasks`.
+    """
     limit = getattr(params.max_personas, split)
     ranked = _Candidates(dialogues, groups, params.seed, needed=split != "train")
-    return [
-        PersonaTask(
+    for persona in _kept(len(groups), limit, f"{params.seed}/personas/{split}"):
+        yield PersonaTask(
             task_id=f"{split}-persona-{persona:04d}",
             split=split,
             dialogues=[
@@ -36,8 +57,6 @@ def build_tasks(
                 for i in groups[persona]
             ],
         )
-        for persona in _kept(len(groups), limit, f"{params.seed}/personas/{split}")
-    ]
 
 
 def _kept(num_personas: int, limit: int | None, seed: str) -> Sequence[int]:
@@ -70,18 +89,24 @@ class _Candidates:
         *,
         needed: bool,
     ) -> None:
-        said = [
-            (persona, exchange.reply)
-            for persona, members in enumerate(groups)
-            for i in members
-            for exchange in dialogues[i].exchanges
-        ]
-        self._pool: list[PooledReply] = pool([reply for _, reply in said])
-        self._own: list[set[str]] = [set() for _ in groups]
-        for persona, reply in said:
-            self._own[persona].add(normalise(reply))
+        self._dialogues = dialogues
+        self._groups = groups
         self._seed = seed
         self._needed = needed
+
+    @cached_property
+    def _said(self) -> tuple[list[PooledReply], list[set[str]]]:
+        """All replies, and those of each persona, normalised: only where candidates are drawn."""
+        said = [
+            (persona, exchange.reply)
+            for persona, members in enumerate(self._groups)
+            for i in members
+            for exchange in self._dialogues[i].exchanges
+        ]
+        own: list[set[str]] = [set() for _ in self._groups]
+        for persona, reply in said:
+            own[persona].add(normalise(reply))
+        return pool([reply for _, reply in said]), own
 
     def of(
         self, exchange: Exchange, persona: int, key: str
@@ -101,4 +126,5 @@ class _Candidates:
 
     def _draw(self, reply: str, persona: int, key: str) -> list[str]:
         random = Random(f"{self._seed}/draw/{key}")
-        return draw(reply, self._pool, self._own[persona], random=random, origin=key)
+        pooled, own = self._said
+        return draw(reply, pooled, own[persona], random=random, origin=key)

@@ -8,13 +8,14 @@ train, valid and test, the published 1155.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 
 PersonaVariant = frozenset[str]
 
 SHARED = 3  # sentences that make two variants one persona
+MANY = 12  # sentences of a variant, from which on they are counted
 
 # Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
 # ("i m a nurse"); others have "i'm" or "i am".
@@ -76,16 +77,32 @@ def _components(variants: Sequence[PersonaVariant]) -> list[int]:
             index = parent[index]
         return index
 
-    for (one, other), shared in _shared_sentences(variants).items():
-        if shared >= SHARED:
-            parent[root(other)] = root(one)
+    for one, other in _linked(variants):
+        parent[root(other)] = root(one)
     return [root(index) for index in range(len(variants))]
 
 
-def _shared_sentences(variants: Sequence[PersonaVariant]) -> Counter[tuple[int, int]]:
-    """Count the common sentences of each pair of variants that has any, by an inverted index."""
+def _linked(variants: Sequence[PersonaVariant]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of variants of one persona, enough of them to connect all that belong together.
+
+    Two variants share SHARED sentences if they have a set of SHARED sentences in common. So each is
+    linked to the first that has a set, and a sentence that everybody says costs nothing more. A
+    variant of many sentences has too many such sets: its shared sentences are counted instead.
+    """
     having: dict[str, list[int]] = defaultdict(list)
     for index, variant in enumerate(variants):
-        for sentence in sorted(variant):
+        for sentence in variant:
             having[sentence].append(index)
-    return Counter(pair for indices in having.values() for pair in combinations(indices, 2))
+    number = {text: place for place, text in enumerate(having) if len(having[text]) > 1}
+    first: dict[int, int] = {}  # a set of sentences, as one number, to the first variant with it
+    for index, variant in enumerate(variants):
+        common = sorted(number[sentence] for sentence in variant if sentence in number)
+        if len(common) > MANY:
+            shared = Counter(other for text in variant if text in number for other in having[text])
+            yield from ((index, other) for other, count in shared.items() if count >= SHARED)
+            continue
+        for some in combinations(common, SHARED):
+            key = 0
+            for place in some:
+                key = key * len(having) + place
+            yield first.setdefault(key, index), index

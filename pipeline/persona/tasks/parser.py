@@ -11,13 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
-from pipeline.errors import DataError, MissingFileError
+from pipeline.errors import DataError, MissingFileError, one_line
 
 
 PERSONA = "your persona:"
 PARTNER_PERSONA = "partner's persona:"
 NUM_CANDIDATES = 20
+LONGEST_LINE = 4 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class ParsedDialogue:
     line: int  # of its first line, from 1
     persona: list[str] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    byte: int = field(default=0, compare=False)  # of the file, where that line begins
 
 
 _NUMBERED = re.compile(r"([0-9]{1,9}) (.*)", re.DOTALL)
@@ -45,25 +48,55 @@ class _FormatError(Exception):
     """A line has a wrong format; `parse` adds file and line number to the message."""
 
 
-def parse_file(path: Path) -> list[ParsedDialogue]:
-    """Parse one split's file.
+class DialogueFile(Sequence[ParsedDialogue]):
+    """One split's file, parsed once as a check; a dialogue is read again when it is asked for.
+
+    Attributes:
+        personas: each dialogue's persona sentences, in file order; equal sentences are one object.
+        exchanges: the number of each dialogue's exchanges.
 
     Raises:
         MissingFileError: the file does not exist.
         DataError: a line has a wrong format; the message names file, line and expectation.
     """
-    if not path.is_file():
-        raise MissingFileError(path, "download")
-    content = path.read_bytes()  # as text, a lone carriage return would end a line
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}:{line}: not UTF-8 text ({error.reason}), as Persona-chat's files are; "
-            "convert it"
-        ) from error
-    return parse(text, origin=str(path))
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._starts: list[tuple[int, int]] = []  # line number, byte
+        self.personas: list[tuple[str, ...]] = []
+        self.exchanges: list[int] = []
+        known: dict[str, str] = {}
+        for dialogue in self._from(1, 0):
+            self._starts.append((dialogue.line, dialogue.byte))
+            self.personas.append(tuple(known.setdefault(s, s) for s in dialogue.persona))
+            self.exchanges.append(len(dialogue.exchanges))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __iter__(self) -> Iterator[ParsedDialogue]:
+        return self._from(1, 0)
+
+    @overload
+    def __getitem__(self, index: int) -> ParsedDialogue: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ParsedDialogue]: ...
+    def __getitem__(self, index: int | slice) -> ParsedDialogue | list[ParsedDialogue]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return next(self._from(*self._starts[index]))
+
+    def _from(self, number: int, byte: int) -> Iterator[ParsedDialogue]:
+        return _dialogues(_lines_of(self._path, number, byte), str(self._path))
+
+
+def parse_file(path: Path) -> list[ParsedDialogue]:
+    """Parse one split's file, all in memory.
+
+    Raises:
+        MissingFileError, DataError: as `DialogueFile`.
+    """
+    return list(_dialogues(_lines_of(path, 1, 0), str(path)))
 
 
 def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
@@ -72,32 +105,54 @@ def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
     Raises:
         DataError: a line has a wrong format; the message names origin, line and expectation.
     """
-    dialogues: list[ParsedDialogue] = []
+    lines = ((number, 0, line) for number, line in enumerate(text.split("\n"), start=1))
+    return list(_dialogues(lines, origin))
+
+
+def _dialogues(lines: Iterator[tuple[int, int, str]], origin: str) -> Iterator[ParsedDialogue]:
+    """Yield each dialogue once it is whole, from (number, first byte, line) of each line."""
+    dialogue: ParsedDialogue | None = None
     expected = number = 1
     try:
-        for number, line in _lines(text):
-            index, content = _numbered(line)
+        for number, byte, line in lines:
+            if not line.strip():
+                continue
+            index, content = _numbered(line.removesuffix("\r"))
             if index == 1:
-                _check_ended(dialogues)
-                dialogues.append(ParsedDialogue(number))
-            elif index != expected:
+                if dialogue is not None:
+                    _check_ended(dialogue)
+                    yield dialogue
+                dialogue = ParsedDialogue(number, byte=byte)
+            elif index != expected or dialogue is None:
                 raise _FormatError(_misnumbered(index, expected))
             expected = index + 1
-            _add(dialogues[-1], content)
-        _check_ended(dialogues)
+            _add(dialogue, content)
+        if dialogue is None:
+            raise DataError(f"{origin}:1: empty; a split needs at least one dialogue")
+        _check_ended(dialogue)
     except _FormatError as error:
         raise DataError(f"{origin}:{number}: {error}") from error
-    if not dialogues:
-        raise DataError(f"{origin}:1: empty; a split needs at least one dialogue")
-    return dialogues
+    yield dialogue
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of all lines that are not blank. Only a line feed ends a line."""
-    for number, line in enumerate(text.split("\n"), start=1):
-        stripped = line.removesuffix("\r")
-        if stripped.strip():
-            yield number, stripped
+def _lines_of(path: Path, number: int, byte: int) -> Iterator[tuple[int, int, str]]:
+    """Yield the lines of a file from one on. Only a line feed ends a line, not a lone return."""
+    if not path.is_file():
+        raise MissingFileError(path, "download")
+    with path.open("rb") as file:
+        file.seek(byte)
+        while line := file.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{path}:{number}: a line of over {LONGEST_LINE} bytes; shorten it")
+            try:
+                yield number, byte, line.removesuffix(b"\n").decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise DataError(
+                    f"{path}:{number}: not UTF-8 text ({error.reason}), as Persona-chat's files "
+                    "are; convert it"
+                ) from error
+            number += 1
+            byte += len(line)
 
 
 def _numbered(line: str) -> tuple[int, str]:
@@ -137,6 +192,10 @@ def _add(dialogue: ParsedDialogue, content: str) -> None:
     dialogue.exchanges.append(Exchange(fields[0].strip(), fields[1].strip(), candidates))
 
 
+def _shown(text: str) -> str:
+    return f"'{one_line(text)}'"
+
+
 def _sentence(content: str) -> str:
     sentence = content.removeprefix(PERSONA).strip()
     if not sentence:
@@ -149,12 +208,12 @@ def _candidates(text: str, reply: str) -> tuple[str, ...]:
     if len(candidates) != NUM_CANDIDATES:
         raise _FormatError(f"{len(candidates)} candidates, {NUM_CANDIDATES} were expected")
     if reply not in candidates:
-        raise _FormatError(f"the reply, {reply!r}, is not among its candidates")
+        raise _FormatError(f"the reply, {_shown(reply)}, is not among its candidates")
     if candidates[-1] != reply:
-        raise _FormatError(f"the last candidate must be the reply, found {candidates[-1]!r}")
+        raise _FormatError(f"the last candidate must be the reply, found {_shown(candidates[-1])}")
     return candidates
 
 
-def _check_ended(dialogues: Sequence[ParsedDialogue]) -> None:
-    if dialogues and not dialogues[-1].exchanges:
-        raise _FormatError(f"the dialogue that starts at line {dialogues[-1].line} has no exchange")
+def _check_ended(dialogue: ParsedDialogue) -> None:
+    if not dialogue.exchanges:
+        raise _FormatError(f"the dialogue that starts at line {dialogue.line} has no exchange")

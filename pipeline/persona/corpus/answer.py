@@ -1,0 +1,125 @@
+"""One request over HTTP to a server that is not trusted: redirects, waits it asks for, a crawl.
+
+No message holds a URL of the server's, which may carry a secret.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from threading import Timer
+from time import monotonic
+
+import httpx
+
+from pipeline.errors import DownloadError
+
+
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
+LONGEST_HEADERS = 60.0  # seconds until the headers are there
+LONGEST_ASKED = 120.0  # seconds that a server may ask to wait for
+MOST_REDIRECTS = 10
+RATE_OVER = 60.0  # seconds
+LOWEST_RATE = 1000  # bytes per second, on average over so many seconds
+
+
+class TryAgainError(Exception):
+    """The server may answer the same request later; `after`: seconds that it asks to wait."""
+
+    def __init__(self, message: str, after: float = 0.0) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class LaterError(DownloadError):
+    """The server asks to wait longer than a program should; the bytes received stay."""
+
+
+@contextmanager
+def response_to(url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    """Yield the answer to a GET, its content not yet read; redirects to http(s) are followed.
+
+    Raises:
+        DownloadError: a redirect leads elsewhere, or there are too many.
+        TryAgainError: the headers take too long.
+        httpx.TransportError, httpx.InvalidURL: as httpx has it.
+    """
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+        request = client.build_request("GET", url, headers=dict(headers))
+        for _ in range(MOST_REDIRECTS + 1):
+            response = _sent(client, request)
+            try:
+                if response.next_request is None:
+                    yield response
+                    return
+                request = response.next_request
+            finally:
+                response.close()
+            if request.url.scheme not in ("http", "https") or not request.url.host:
+                raise DownloadError("redirected to something that is no http(s) URL; refused")
+    raise DownloadError(f"redirected more than {MOST_REDIRECTS} times; check the URL")
+
+
+def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    """Send a request; give up where the headers come byte by byte, which no time-out notices."""
+    began = monotonic()
+    watch = Timer(LONGEST_HEADERS, client.close)
+    watch.daemon = True
+    watch.start()
+    try:
+        return client.send(request, stream=True)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RuntimeError) as error:
+        if monotonic() - began >= LONGEST_HEADERS:
+            raise TryAgainError(f"no headers within {LONGEST_HEADERS:.0f} s") from error
+        if "location header" in str(error) or not isinstance(error, httpx.TransportError):
+            raise DownloadError("its answer is no HTTP that can be followed; refused") from None
+        raise
+    finally:
+        watch.cancel()
+
+
+def seconds_asked(headers: Mapping[str, str], told: str) -> float:
+    """Return how long the server asks to wait: its Retry-After, seconds or a date; 0 without.
+
+    A date is compared with the server's own clock.
+
+    Raises:
+        LaterError: longer than LONGEST_ASKED.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if re.fullmatch("[0-9]+", value):
+        seconds = float(value[:12])
+    else:
+        try:
+            until, now = parsedate_to_datetime(value), parsedate_to_datetime(headers["Date"])
+            seconds = (until - now).total_seconds()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return 0.0
+    if seconds > LONGEST_ASKED:
+        raise LaterError(
+            f"{told}, asking to wait {seconds:.0f} s; run again later, or use a mirror or a "
+            "local file"
+        )
+    return max(seconds, 0.0)
+
+
+class Rate:
+    """Watches that the bytes keep coming."""
+
+    def __init__(self) -> None:
+        self._since = monotonic()
+        self._bytes = 0
+
+    def check(self, more: int) -> None:
+        """Count bytes that have come.
+
+        Raises:
+            TryAgainError: over the last RATE_OVER seconds there were too few.
+        """
+        self._bytes += more
+        passed = monotonic() - self._since
+        if passed < RATE_OVER:
+            return
+        if self._bytes < LOWEST_RATE * passed:
+            raise TryAgainError(f"under {LOWEST_RATE} bytes per second for {passed:.0f} s")
+        self._since, self._bytes = monotonic(), 0
