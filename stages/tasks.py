@@ -1,13 +1,15 @@
 """DVC stage `tasks`: persona tasks with their distractor sets, counts and leaks."""
 
+from collections.abc import Iterator
+
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
-from pipeline.persona.task import SPLITS
-from pipeline.persona.tasks.build import build_tasks
+from pipeline.persona.task import SPLITS, PersonaTask, Split
+from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
-from pipeline.persona.tasks.parser import parse_file
-from pipeline.persona.tasks.summary import counts, summarise
+from pipeline.persona.tasks.parser import DialogueFile
+from pipeline.persona.tasks.summary import SplitSummary, counts, summary_of
 from stages.shell import console
 
 
@@ -20,21 +22,29 @@ def tasks() -> None:
     artifacts.refuse_foreign(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, OWN)
     params = Settings.load().view(TasksParams).tasks
     source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
-    parsed = {split: parse_file(artifacts.raw_text(split)) for split in SPLITS}
-    personas = {
-        split: len(group([d.persona for d in dialogues])) for split, dialogues in parsed.items()
-    }
-    facts = {split: counts(parsed[split], personas[split]) for split in parsed}
+    parsed = {split: DialogueFile(artifacts.raw_text(split)) for split in SPLITS}
+    groups = {split: group(dialogues.personas) for split, dialogues in parsed.items()}
+    facts = {split: counts(parsed[split], len(groups[split])) for split in parsed}
     known = check_counts(archive_sha256(source), facts)
-    built = {split: build_tasks(parsed[split], split, params) for split in SPLITS}
-    summary = summarise(built) | {"source": source, "counts_checked": known}
+    splits: dict[Split, SplitSummary] = {split: SplitSummary() for split in SPLITS}
     with artifacts.atomic_path(artifacts.TASKS) as partial:
         partial.mkdir()
-        for split, records in built.items():
-            artifacts.write_records(partial / artifacts.tasks_file(split).name, records)
+        for split in SPLITS:
+            records = iterate_tasks(parsed[split], groups[split], split, params)
+            path = partial / artifacts.tasks_file(split).name
+            artifacts.write_records(path, _counted(records, splits[split]))
+            if split != "train":
+                splits[split].check_folds(split)
+        summary = summary_of(splits) | {"source": source, "counts_checked": known}
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
-    sizes = ", ".join(f"{len(records)} {split}" for split, records in built.items())
+    sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.out.print(f"{artifacts.TASKS}: personas: {sizes}")
+
+
+def _counted(records: Iterator[PersonaTask], summary: SplitSummary) -> Iterator[PersonaTask]:
+    for record in records:
+        summary.add(record)
+        yield record
 
 
 if __name__ == "__main__":

@@ -59,12 +59,16 @@ def group(personas: Sequence[Sequence[str]]) -> list[list[int]]:
     Returns:
         Lists of dialogue indices, each in file order, ordered by their first dialogue.
     """
-    variants = [variant_of(persona) for persona in personas]
-    distinct = list(dict.fromkeys(variants))
-    label = dict(zip(distinct, _components(distinct), strict=True))
+    known: dict[str, str] = {}
+    distinct: dict[PersonaVariant, int] = {}
+    variants = []
+    for persona in personas:
+        variant = frozenset(known.setdefault(text, text) for text in variant_of(persona))
+        variants.append(distinct.setdefault(variant, len(distinct)))
+    label = _components(list(distinct))
     members: dict[int, list[int]] = defaultdict(list)
-    for index, variant in enumerate(variants):
-        members[label[variant]].append(index)
+    for index, place in enumerate(variants):
+        members[label[place]].append(index)
     return list(members.values())
 
 

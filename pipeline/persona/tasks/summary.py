@@ -5,12 +5,14 @@ that readers can judge a score.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
+from hashlib import blake2b
 from itertools import combinations
 from statistics import median
 
-from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Split, Turn
-from pipeline.persona.tasks.grouping import group, normalise_sentence, variant_of
+from pipeline.errors import DataError
+from pipeline.persona.task import SILENCE, PersonaTask, Split, Turn
+from pipeline.persona.tasks.grouping import group, variant_of
 from pipeline.persona.tasks.known_counts import CorpusCounts
 from pipeline.persona.tasks.parser import ParsedDialogue
 from pipeline.persona.text import normalise
@@ -19,71 +21,134 @@ from pipeline.persona.text import normalise
 Summary = dict[str, object]
 
 
-def counts(parsed: Sequence[ParsedDialogue], num_personas: int) -> CorpusCounts:
+def counts(parsed: Iterable[ParsedDialogue], num_personas: int) -> CorpusCounts:
     """Return one split's counts, to be compared with those of a known corpus."""
+    dialogues = replies = 0
+    variants = set()
+    for dialogue in parsed:
+        dialogues += 1
+        replies += len(dialogue.exchanges)
+        variants.add(_key(variant_of(dialogue.persona)))
     return CorpusCounts(
-        dialogues=len(parsed),
-        replies=sum(len(dialogue.exchanges) for dialogue in parsed),
-        variants=len({variant_of(dialogue.persona) for dialogue in parsed}),
-        personas=num_personas,
+        dialogues=dialogues, replies=replies, variants=len(variants), personas=num_personas
     )
 
 
-def summarise(tasks: Mapping[Split, Sequence[PersonaTask]]) -> Summary:
+def summarise(tasks: Mapping[Split, Iterable[PersonaTask]]) -> Summary:
     """Count the records of the three splits, and their leaks of every kind."""
-    leaks: Summary = {split: _leaks(of_split) for split, of_split in tasks.items()}
-    leaks["personas_in_two_splits"] = _shared(_personas(tasks))
-    leaks["persona_variants_in_two_splits"] = _shared(_collected(tasks, _variants))
-    leaks["persona_sentences_in_two_splits"] = _shared(_collected(tasks, _sentences))
-    splits = {split: _split(of_split) for split, of_split in tasks.items()}
-    return {"splits": splits, "leaks": leaks}
+    splits = {split: SplitSummary() for split in tasks}
+    for split, of_split in tasks.items():
+        for task in of_split:
+            splits[split].add(task)
+    return summary_of(splits)
 
 
-def _split(tasks: Sequence[PersonaTask]) -> Summary:
-    dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
-    turns = [turn for dialogue in dialogues for turn in dialogue.turns]
-    sizes = [len(task.dialogues) for task in tasks]
-    return {
-        "personas": len(tasks),
-        "personas_with_one_dialogue": sizes.count(1),  # for normal training only: no task, no fold
-        "personas_with_two_dialogues_or_more": len(sizes) - sizes.count(1),
-        "persona_variants": len({variant_of(d.persona) for d in dialogues}),
-        "dialogues": len(dialogues),
-        "dialogues_per_persona": {"min": min(sizes), "median": median(sizes), "max": max(sizes)},
-        "replies": len(turns),
-        "replies_empty_after_normalisation": sum(not normalise(t.reply) for t in turns),  # F1 is 0
-        "openings_without_partner": sum(t.partner == SILENCE for t in turns),
-    }
+def summary_of(splits: "Mapping[Split, SplitSummary]") -> Summary:
+    """Return what `summarise` does, from the sums over each split's tasks."""
+    leaks: Summary = {split: one.leaks() for split, one in splits.items()}
+    leaks["personas_in_two_splits"] = _shared(_personas(splits))
+    leaks["persona_variants_in_two_splits"] = _shared(
+        {s: one.variants for s, one in splits.items()}
+    )
+    leaks["persona_sentences_in_two_splits"] = _shared(
+        {s: one.sentences for s, one in splits.items()}
+    )
+    return {"splits": {split: one.content() for split, one in splits.items()}, "leaks": leaks}
 
 
-def _variants(dialogue: Dialogue) -> set[object]:
-    return {variant_of(dialogue.persona)}
+class SplitSummary:
+    """Sums over the tasks of one split, which are seen one at a time.
+
+    Attributes:
+        variants: keys of its persona variants.
+        sentences: keys of its persona sentences.
+        personas: the distinct persona texts, as in the file.
+    """
+
+    def __init__(self) -> None:
+        self.variants: set[bytes] = set()
+        self.sentences: set[bytes] = set()
+        self.personas: dict[tuple[str, ...], None] = {}
+        self._known: dict[str, str] = {}
+        self._sizes: list[int] = []
+        self._totals = Counter(dict.fromkeys(_KINDS, 0))
+        self._replies = self._empty = self._openings = 0
+
+    def add(self, task: PersonaTask) -> None:
+        """Count one task."""
+        self._sizes.append(len(task.dialogues))
+        for dialogue in task.dialogues:
+            text = tuple(self._known.setdefault(s, s) for s in dialogue.persona)
+            if text not in self.personas:
+                self.personas[text] = None
+                variant = variant_of(text)
+                self.variants.add(_key(variant))
+                self.sentences |= {_key({sentence}) for sentence in variant}
+            for turn in dialogue.turns:
+                self._replies += 1
+                self._empty += not normalise(turn.reply)
+                self._openings += turn.partner == SILENCE
+        self._totals.update(_leaks(task))
+
+    @property
+    def num_personas(self) -> int:
+        """The number of tasks."""
+        return len(self._sizes)
+
+    def check_folds(self, split: str) -> None:
+        """Refuse a held-out split in which nothing can be held out: no persona has two dialogues.
+
+        Raises:
+            DataError: names the split.
+        """
+        if max(self._sizes) < 2:
+            raise DataError(
+                f"{split}: none of its {len(self._sizes)} personas has two dialogues, so none can "
+                "be held out while the others are the support; give the split more dialogues, or "
+                "raise tasks.max_personas"
+            )
+
+    def content(self) -> Summary:
+        """Return the counts of the records."""
+        sizes = self._sizes
+        return {
+            "personas": len(sizes),
+            "personas_with_one_dialogue": sizes.count(1),  # normal training only
+            "personas_with_two_dialogues_or_more": len(sizes) - sizes.count(1),
+            "persona_variants": len(self.variants),
+            "dialogues": sum(sizes),
+            "dialogues_per_persona": {
+                "min": min(sizes),
+                "median": median(sizes),
+                "max": max(sizes),
+            },
+            "replies": self._replies,
+            "replies_empty_after_normalisation": self._empty,  # F1 is 0
+            "openings_without_partner": self._openings,
+        }
+
+    def leaks(self) -> Summary:
+        """Return the counts of the leaks."""
+        share = self._totals["replies_in_support"] / self._replies
+        return {**self._totals, "share_of_replies_in_support": share}
 
 
-def _sentences(dialogue: Dialogue) -> set[object]:
-    return set(map(normalise_sentence, dialogue.persona))
+def _key(sentences: Set[str]) -> bytes:
+    """Return a short name of a set of sentences: the texts themselves would fill the memory."""
+    return blake2b("\n".join(sorted(sentences)).encode(), digest_size=16).digest()
 
 
-def _collected(
-    tasks: Mapping[Split, Sequence[PersonaTask]], what: Callable[[Dialogue], set[object]]
-) -> dict[Split, set[object]]:
-    return {
-        split: {item for task in of_split for d in task.dialogues for item in what(d)}
-        for split, of_split in tasks.items()
-    }
-
-
-def _personas(tasks: Mapping[Split, Sequence[PersonaTask]]) -> dict[Split, set[object]]:
+def _personas(splits: Mapping[Split, SplitSummary]) -> dict[Split, set[object]]:
     """Return each split's personas, by numbers from a grouping of all splits together."""
-    owners = [(split, d) for split, ts in tasks.items() for t in ts for d in t.dialogues]
-    personas: dict[Split, set[object]] = {split: set() for split in tasks}
-    for persona, members in enumerate(group([d.persona for _, d in owners])):
+    owners = [(split, text) for split, one in splits.items() for text in one.personas]
+    personas: dict[Split, set[object]] = {split: set() for split in splits}
+    for persona, members in enumerate(group([text for _, text in owners])):
         for index in members:
             personas[owners[index][0]].add(persona)
     return personas
 
 
-def _shared(items: Mapping[Split, set[object]]) -> dict[str, int]:
+def _shared(items: Mapping[Split, Set[object]]) -> dict[str, int]:
     """Count the items that two splits have in common, for each pair of splits."""
     return {
         f"{one}_{other}": len(items[one] & items[other]) for one, other in combinations(items, 2)
@@ -99,19 +164,16 @@ _KINDS = (
 )
 
 
-def _leaks(tasks: Sequence[PersonaTask]) -> Summary:
+def _leaks(task: PersonaTask) -> Counter[str]:
     """Count leaks: each dialogue is held out once, and its persona's others are the support."""
-    totals = Counter(dict.fromkeys(_KINDS, 0))
-    replies = 0
-    for task in tasks:
-        said = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
-        having = Counter(reply for own in said for reply in own)
-        for dialogue, own in zip(task.dialogues, said, strict=True):
-            support = {reply for reply, number in having.items() if number > (reply in own)}
-            replies += len(dialogue.turns)
-            for turn in dialogue.turns:
-                totals.update(_turn_leaks(turn, support, own))
-    return {**totals, "share_of_replies_in_support": totals["replies_in_support"] / replies}
+    totals: Counter[str] = Counter()
+    said = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
+    having = Counter(reply for own in said for reply in own)
+    for dialogue, own in zip(task.dialogues, said, strict=True):
+        support = {reply for reply, number in having.items() if number > (reply in own)}
+        for turn in dialogue.turns:
+            totals.update(_turn_leaks(turn, support, own))
+    return totals
 
 
 def _turn_leaks(turn: Turn, support: Set[str], dialogue: Set[str]) -> dict[str, int]:
