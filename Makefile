@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test quick mutations bench lint types layers format clean
+.PHONY: help install repro test quick mutations faults bench lint types layers format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ quick: lint  ## lint, then test what changed: under a minute, no training
 
 mutations: $(INSTALLED)  ## break the code on purpose, and name the tests that notice
 	$(BIN)/python -m tests.mutations
+
+faults: $(INSTALLED)  ## kill, starve and crowd the stages many times; what was lost is said
+	$(BIN)/python -m tests.faults
 
 bench: $(INSTALLED)  ## measure speed and memory against other ways; wants two idle cores
 	$(BIN)/python -m benchmarks

@@ -7,15 +7,20 @@ train, valid and test, the published 1155.
 """
 
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from functools import reduce
+from itertools import chain, combinations
+from math import comb
 
 
 PersonaVariant = frozenset[str]
+_Numbers = tuple[int, ...]  # of a variant's sentences, increasing
 
 SHARED = 3  # sentences that make two variants one persona
-MANY = 12  # sentences of a variant, from which on they are counted
+MANY = 12  # sentences of a variant, above which they are counted
+SETS_AT_ONCE = 200_000  # sets of sentences in memory
 
 # Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
 # ("i m a nurse"); others have "i'm" or "i am".
@@ -59,20 +64,20 @@ def group(personas: Sequence[Sequence[str]]) -> list[list[int]]:
     Returns:
         Lists of dialogue indices, each in file order, ordered by their first dialogue.
     """
-    known: dict[str, str] = {}
-    distinct: dict[PersonaVariant, int] = {}
-    variants = []
+    number: dict[str, int] = {}  # of each sentence
+    distinct: dict[_Numbers, int] = {}
+    variants = array("L")
     for persona in personas:
-        variant = frozenset(known.setdefault(text, text) for text in variant_of(persona))
-        variants.append(distinct.setdefault(variant, len(distinct)))
-    label = _components(list(distinct))
+        sentences = {number.setdefault(text, len(number)) for text in variant_of(persona)}
+        variants.append(distinct.setdefault(tuple(sorted(sentences)), len(distinct)))
+    label = _components(list(distinct), len(number))
     members: dict[int, list[int]] = defaultdict(list)
     for index, place in enumerate(variants):
         members[label[place]].append(index)
     return list(members.values())
 
 
-def _components(variants: Sequence[PersonaVariant]) -> list[int]:
+def _components(variants: Sequence[_Numbers], num_sentences: int) -> list[int]:
     parent = list(range(len(variants)))
 
     def root(index: int) -> int:
@@ -81,32 +86,45 @@ def _components(variants: Sequence[PersonaVariant]) -> list[int]:
             index = parent[index]
         return index
 
-    for one, other in _linked(variants):
+    for one, other in chain(_linked(variants, num_sentences), _linked_to_large(variants)):
         parent[root(other)] = root(one)
     return [root(index) for index in range(len(variants))]
 
 
-def _linked(variants: Sequence[PersonaVariant]) -> Iterator[tuple[int, int]]:
+def _linked(variants: Sequence[_Numbers], num_sentences: int) -> Iterator[tuple[int, int]]:
     """Yield pairs of variants of one persona, enough of them to connect all that belong together.
 
     Two variants share SHARED sentences if they have a set of SHARED sentences in common. So each is
-    linked to the first that has a set, and a sentence that everybody says costs nothing more. A
-    variant of many sentences has too many such sets: its shared sentences are counted instead.
+    linked to the first that has a set, and a sentence that everybody says costs nothing more. Of
+    the sets a part at a time is kept in memory, by their first sentence.
     """
-    having: dict[str, list[int]] = defaultdict(list)
+    said = Counter(sentence for variant in variants for sentence in variant)
+    sets = sum(comb(len(variant), SHARED) for variant in variants if len(variant) <= MANY)
+    parts = 1 + sets // SETS_AT_ONCE
+    for part in range(parts):
+        first: dict[int, int] = {}  # a set as one number, to the first variant with it
+        for index, variant in enumerate(variants):
+            common = [sentence for sentence in variant if said[sentence] > 1]
+            if len(variant) > MANY or len(common) < SHARED:
+                continue
+            for some in combinations(common, SHARED):
+                if some[0] % parts == part:
+                    key = reduce(lambda whole, sentence: whole * num_sentences + sentence, some)
+                    yield first.setdefault(key, index), index
+
+
+def _linked_to_large(variants: Sequence[_Numbers]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs with a variant of over MANY sentences, by counting what they share.
+
+    Such a variant has too many sets of sentences. People have few sentences: there is hardly one.
+    """
+    large = [index for index, variant in enumerate(variants) if len(variant) > MANY]
+    if not large:
+        return
+    having: dict[int, list[int]] = defaultdict(list)
     for index, variant in enumerate(variants):
         for sentence in variant:
             having[sentence].append(index)
-    number = {text: place for place, text in enumerate(having) if len(having[text]) > 1}
-    first: dict[int, int] = {}  # a set of sentences, as one number, to the first variant with it
-    for index, variant in enumerate(variants):
-        common = sorted(number[sentence] for sentence in variant if sentence in number)
-        if len(common) > MANY:
-            shared = Counter(other for text in variant if text in number for other in having[text])
-            yield from ((index, other) for other, count in shared.items() if count >= SHARED)
-            continue
-        for some in combinations(common, SHARED):
-            key = 0
-            for place in some:
-                key = key * len(having) + place
-            yield first.setdefault(key, index), index
+    for index in large:
+        shared = Counter(other for sentence in variants[index] for other in having[sentence])
+        yield from ((index, other) for other, count in shared.items() if count >= SHARED)
