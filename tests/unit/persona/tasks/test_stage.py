@@ -169,3 +169,17 @@ def test_the_real_part_of_personachat(real_data, capsys):
     records = artifacts.read_records(artifacts.tasks_file("train"), PersonaTask, made_by="tasks")
     first = records[0].dialogues[0].turns[0].reply
     assert first == "you must be very fast . hunting is one of my favorite hobbies ."
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_split_in_which_nothing_can_be_held_out_is_refused(capsys, split):
+    """Before any training: `score` would find no record."""
+    write_raw()
+    one_each = "".join(
+        f"1 your persona: i am {name} .\n2 hi\thello {name}\t\t"
+        + "|".join([*(f"no {i}" for i in range(19)), f"hello {name}\n"])
+        for name in ("ann", "bob", "cem")
+    )
+    artifacts.write_text(artifacts.raw_text(split), one_each)
+    assert f"{split}: none of its 3 personas has two dialogues" in fails_with_one_line(capsys)
+    assert not artifacts.TASKS.exists()
