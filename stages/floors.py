@@ -1,5 +1,7 @@
 """DVC stage `floors`: what needs no learning of ours, and the synthetic corpus's oracle."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import cast
 
 from pipeline import artifacts
@@ -9,8 +11,15 @@ from pipeline.persona.task import PersonaTask
 from stages.shell import console
 
 
-def _tasks(split: str) -> list[PersonaTask]:
-    return artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+@dataclass(frozen=True)
+class _Tasks:
+    """A split's tasks, read anew each time they are gone through: one is in memory at a time."""
+
+    split: str
+
+    def __iter__(self) -> Iterator[PersonaTask]:
+        path = artifacts.tasks_file(self.split)
+        return artifacts.iterate_records(path, PersonaTask, made_by="tasks")
 
 
 def _oracle() -> Oracle | None:
@@ -23,7 +32,7 @@ def _oracle() -> Oracle | None:
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
-    measured = measure_floors(_tasks("train"), _tasks("test"), tokens, _oracle())
+    measured = measure_floors(_Tasks("train"), _Tasks("test"), tokens, _oracle())
     artifacts.write_json(artifacts.FLOORS, measured.content())
     shown = [
         f"{name} {metric} {value:.4g}"

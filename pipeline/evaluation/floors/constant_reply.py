@@ -52,8 +52,12 @@ def frequent_words(train_replies: Sequence[str]) -> str:
     """
     names, features, lengths = _bags(train_replies)
     order = np.argsort(-np.asarray(features.sum(axis=0)).ravel(), kind="stable")[:MAX_WORDS]
-    overlaps = np.cumsum(features[:, order].toarray(), axis=1)  # (r, at most MAX_WORDS)
-    scores = [_mean_f1(column, lengths, n + 1) for n, column in enumerate(overlaps.T)]
+    columns = features[:, order].tocsc()
+    overlap = np.zeros(features.shape[0])  # (r,), with the first n words
+    scores = []
+    for n in range(len(order)):
+        overlap += columns[:, [n]].toarray().ravel()
+        scores.append(_mean_f1(overlap, lengths, n + 1))
     return " ".join(names[i].split()[0] for i in order[: int(np.argmax(scores)) + 1])
 
 

@@ -5,11 +5,11 @@ unigrams. The oracle is the synthetic grammar's own perplexity. All test replies
 the held-out dialogues of leave-one-out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words, mean_f1
 from pipeline.evaluation.floors.rankers import random_hits_at_1, tfidf_hits_at_1
-from pipeline.evaluation.floors.unigram import Oracle, ReplyTokens, oracle_ppl, unigram_ppl
+from pipeline.evaluation.floors.unigram import Oracle, ReplyTokens, encoded, oracle_ppl, unigram_ppl
 from pipeline.evaluation.schemas.floors import (
     FloorCounts,
     Floors,
@@ -21,23 +21,25 @@ from pipeline.persona.task import PersonaTask
 
 
 def measure_floors(
-    train: Sequence[PersonaTask],
-    test: Sequence[PersonaTask],
+    train: Iterable[PersonaTask],
+    test: Iterable[PersonaTask],
     tokens: ReplyTokens,
     oracle: Oracle | None,
 ) -> Floors:
     """Return every floor, and the oracle's perplexity or null.
 
+    The tasks are gone through several times, and need not be in memory at once.
+
     Raises:
         DataError: test replies without candidates, or an oracle for other dialogues.
     """
     train_replies, replies = (_replies(tasks) for tasks in (train, test))
-    ids = tokens.encode(replies)
-    unigram = unigram_ppl(tokens.encode(train_replies), ids, tokens.vocabulary)
+    ids = list(encoded(tokens, replies))
+    unigram = unigram_ppl(encoded(tokens, train_replies), ids, tokens.vocabulary)
     tfidf = tfidf_hits_at_1(train, test)
     constant, frequent = best_reply(train_replies), frequent_words(train_replies)
     return Floors(
-        counts=FloorCounts(personas=len(test), replies=len(replies)),
+        counts=FloorCounts(personas=sum(1 for _ in test), replies=len(replies)),
         random=RankerFloor(hits_at_1=random_hits_at_1(test)),
         tfidf=RankerFloor(hits_at_1=tfidf["tfidf"]),
         tfidf_persona=RankerFloor(hits_at_1=tfidf["tfidf_persona"]),
@@ -49,5 +51,5 @@ def measure_floors(
     )
 
 
-def _replies(tasks: Sequence[PersonaTask]) -> list[str]:
+def _replies(tasks: Iterable[PersonaTask]) -> list[str]:
     return [turn.reply for task in tasks for d in task.dialogues for turn in d.turns]

@@ -3,7 +3,8 @@
 The rule for a hit is the same as for the variants: every best candidate must equal the gold reply.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from math import fsum
 from random import Random
 
@@ -18,6 +19,8 @@ from pipeline.persona.text import normalise
 
 WithCandidates = tuple[Dialogue, Turn, list[str], list[bool]]  # candidates, which are gold
 
+_AT_ONCE = 1024  # replies with their candidates in memory
+
 QUERIES: dict[str, Callable[[Dialogue, Turn], str]] = {
     "tfidf": lambda dialogue, turn: " ".join([*dialogue.persona, turn.partner]),
     "tfidf_persona": lambda dialogue, _: " ".join(dialogue.persona),
@@ -25,7 +28,7 @@ QUERIES: dict[str, Callable[[Dialogue, Turn], str]] = {
 }
 
 
-def _with_candidates(tasks: Sequence[PersonaTask]) -> Iterator[WithCandidates]:
+def _with_candidates(tasks: Iterable[PersonaTask]) -> Iterator[WithCandidates]:
     """Yield each turn with its candidates, and which of them equal the gold reply."""
     for dialogue, turn in _turns(tasks):
         if turn.candidates is None:
@@ -37,14 +40,14 @@ def _with_candidates(tasks: Sequence[PersonaTask]) -> Iterator[WithCandidates]:
         yield dialogue, turn, turn.candidates, is_gold
 
 
-def _turns(tasks: Sequence[PersonaTask]) -> Iterator[tuple[Dialogue, Turn]]:
+def _turns(tasks: Iterable[PersonaTask]) -> Iterator[tuple[Dialogue, Turn]]:
     for task in tasks:
         for dialogue in task.dialogues:
             for turn in dialogue.turns:
                 yield dialogue, turn
 
 
-def random_hits_at_1(tasks: Sequence[PersonaTask]) -> float:
+def random_hits_at_1(tasks: Iterable[PersonaTask]) -> float:
     """Return the expected percentage of hits of a ranker that scores each string at random.
 
     Identical strings share one score, as everywhere. So the expectation is exact: it is the share
@@ -61,7 +64,7 @@ def random_hits_at_1(tasks: Sequence[PersonaTask]) -> float:
     return 100 * fsum(chances) / len(chances)
 
 
-def random_hits(tasks: Sequence[PersonaTask], seed: int) -> list[bool]:
+def random_hits(tasks: Iterable[PersonaTask], seed: int) -> list[bool]:
     """Return for each reply whether a ranker that scores each string at random has a hit.
 
     Raises:
@@ -75,7 +78,7 @@ def random_hits(tasks: Sequence[PersonaTask], seed: int) -> list[bool]:
     return hits
 
 
-def tfidf_hits_at_1(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dict[str, float]:
+def tfidf_hits_at_1(train: Iterable[PersonaTask], test: Iterable[PersonaTask]) -> dict[str, float]:
     """Return Hits@1 of `tfidf_hits`, in percent.
 
     Raises:
@@ -84,7 +87,7 @@ def tfidf_hits_at_1(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -
     return {name: 100 * float(np.mean(hits)) for name, hits in tfidf_hits(train, test).items()}
 
 
-def tfidf_hits(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dict[str, list[bool]]:
+def tfidf_hits(train: Iterable[PersonaTask], test: Iterable[PersonaTask]) -> dict[str, list[bool]]:
     """Return for each of QUERIES whether each reply has a hit by cosine to the candidates.
 
     Words are those after `normalise`. Document frequencies are of train's utterances and persona
@@ -93,10 +96,19 @@ def tfidf_hits(train: Sequence[PersonaTask], test: Sequence[PersonaTask]) -> dic
     Raises:
         DataError: a reply has no candidates.
     """
-    documents = [text for _, turn in _turns(train) for text in (turn.partner, turn.reply)]
-    documents += [line for task in train for d in task.dialogues for line in d.persona]
-    vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True).fit(documents)
-    replies = list(_with_candidates(test))
+    said = (text for _, turn in _turns(train) for text in (turn.partner, turn.reply))
+    lines = (line for task in train for d in task.dialogues for line in d.persona)
+    vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True).fit(chain(said, lines))
+    hits: dict[str, list[bool]] = {name: [] for name in QUERIES}
+    stream = _with_candidates(test)
+    while replies := list(islice(stream, _AT_ONCE)):
+        for name, found in _hits(vectorizer, replies).items():
+            hits[name] += found
+    return hits
+
+
+def _hits(vectorizer: TfidfVectorizer, replies: Sequence[WithCandidates]) -> dict[str, list[bool]]:
+    """Return `tfidf_hits` of some replies; no reply's depends on another's."""
     candidates = vectorizer.transform([text for reply in replies for text in reply[2]])
     owner = np.repeat(np.arange(len(replies)), [len(reply[2]) for reply in replies])
     ends = np.cumsum([len(reply[2]) for reply in replies])[:-1]

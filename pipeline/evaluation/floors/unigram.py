@@ -5,8 +5,9 @@ reply.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice, repeat
 from math import exp, fsum, log
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tokenizers import Tokenizer
 from pipeline.errors import DataError, MissingFileError, ModelError
 from pipeline.persona.task import PersonaTask
 
+
+_AT_ONCE = 4096  # texts
 
 Oracle = Mapping[str, Sequence[Sequence[float]]]  # split: nats of each reply of each dialogue
 
@@ -25,6 +28,13 @@ class ReplyTokens:
 
     encode: Callable[[Sequence[str]], list[list[int]]]  # texts to ids, without marks
     vocabulary: int  # entries that text can hold; the closing token is one more
+
+
+def encoded(tokens: ReplyTokens, texts: Iterable[str]) -> Iterator[list[int]]:
+    """Yield the ids of each text; some thousands of texts at a time are in memory."""
+    stream = iter(texts)
+    while some := list(islice(stream, _AT_ONCE)):
+        yield from tokens.encode(some)
 
 
 def read_tokens(path: Path) -> ReplyTokens:
@@ -50,7 +60,7 @@ def read_tokens(path: Path) -> ReplyTokens:
 
 
 def unigram_ppl(
-    train: Sequence[Sequence[int]], test: Sequence[Sequence[int]], vocabulary: int
+    train: Iterable[Sequence[int]], test: Iterable[Sequence[int]], vocabulary: int
 ) -> float:
     """Return the perplexity on `test` of token frequencies in `train`, closing token counted.
 
@@ -61,14 +71,23 @@ def unigram_ppl(
         test: token ids of each test reply.
         vocabulary: number of the tokenizer's entries, without the closing token.
     """
-    counts = Counter(token for reply in train for token in reply)
-    total = counts.total() + len(train) + vocabulary + 1
-    nats = [log(total) - log(counts[token] + 1) for reply in test for token in reply]
-    nats += [log(total) - log(len(train) + 1)] * len(test)
-    return exp(fsum(nats) / len(nats))
+    counts: Counter[int] = Counter()
+    ends = 0
+    for reply in train:
+        counts.update(reply)
+        ends += 1
+    total = counts.total() + ends + vocabulary + 1
+    said: Counter[int] = Counter()
+    closed = 0
+    for reply in test:
+        said.update(reply)
+        closed += 1
+    nats = (repeat(log(total) - log(counts[token] + 1), n) for token, n in said.items())
+    closing = repeat(log(total) - log(ends + 1), closed)
+    return exp(fsum(chain(chain.from_iterable(nats), closing)) / (said.total() + closed))
 
 
-def oracle_ppl(tasks: Sequence[PersonaTask], ids: Sequence[Sequence[int]], oracle: Oracle) -> float:
+def oracle_ppl(tasks: Iterable[PersonaTask], ids: Iterable[Sequence[int]], oracle: Oracle) -> float:
     """Return the grammar's own perplexity in the variants' units: tokens and closing tokens.
 
     Args:

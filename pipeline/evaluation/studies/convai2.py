@@ -48,7 +48,7 @@ def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaT
     for split in splits:
         if split not in get_args(Split):
             raise DataError(f"split {split}: one of {', '.join(get_args(Split))} was expected")
-    with _folder(path) as folder:
+    with _folder(path, splits) as folder:
         return [
             task
             for split in splits
@@ -57,14 +57,14 @@ def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaT
 
 
 @contextmanager
-def _folder(path: Path) -> Iterator[Path]:
+def _folder(path: Path, splits: Sequence[str]) -> Iterator[Path]:
     if path.is_dir():
         yield path
         return
     if not path.is_file():
         raise DataError(f"{path}: no such archive or folder")
     with tempfile.TemporaryDirectory() as temporary:
-        extract(path, Path(temporary))
+        extract(path, Path(temporary), [raw_text(split).name for split in splits])
         yield Path(temporary)
 
 

@@ -1,5 +1,6 @@
 """Floors on ConvAI2's own candidates: by hand, by a second implementation, as a command."""
 
+import io
 import json
 import os
 import re
@@ -13,11 +14,13 @@ from math import log, sqrt
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, DownloadError
 from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies import convai2 as convai2_floors
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_split, read_tasks
+from pipeline.params import People, Synthetic
+from pipeline.persona.synthetic.corpus import write_corpus
 from stages.studies.convai2 import convai2
 from tests.support.personachat_text import lines, with_candidates
 from tests.support.ranked_tasks import a_task, a_turn
@@ -99,6 +102,23 @@ def test_the_command_reads_a_folder_and_an_archive_alike(tmp_path):
     assert found[0] == found[1]
     assert found[0]["counts"]["personas"] == 4
     assert found[0]["tfidf"]["hits_at_1"]["value"] == 100.0
+
+
+def test_an_archive_needs_the_splits_alone_that_are_read(tmp_path):
+    """ConvAI2's own has no test file."""
+    corpus = write_corpus(
+        Synthetic(seed=0, people=People(train=2, valid=2, test=2), dialogues=2, pretrain_lines=1)
+    )
+    with tarfile.open(tmp_path / "convai2.tgz", "w:gz") as tar:
+        for split in ("train", "valid"):
+            content = corpus.texts[split].encode()
+            info = tarfile.TarInfo(f"convai2/{artifacts.raw_text(split).name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    for split in ("train", "valid"):
+        assert len(read_tasks(tmp_path / "convai2.tgz", [split], seed=0)) == 2
+    with pytest.raises(DownloadError, match=r"no test_self_original\.txt inside"):
+        read_tasks(tmp_path / "convai2.tgz", ["valid", "test"], seed=0)
 
 
 def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypatch, capsys):
