@@ -36,6 +36,13 @@ def with_value(key: str, value: str) -> dict:
     return values
 
 
+def test_every_out_lies_where_no_input_may_lie():
+    for stage in read_yaml(ROOT / "dvc.yaml")["stages"].values():
+        for out in (*stage["outs"], *stage.get("metrics", ())):
+            path = Path(out if isinstance(out, str) else next(iter(out)))
+            assert any(path.is_relative_to(place) for place in WRITTEN), path
+
+
 @pytest.mark.parametrize("key", PATH_KEYS)
 @pytest.mark.parametrize("out", WRITTEN, ids=str)
 def test_every_path_is_refused_in_every_out(key, out):
