@@ -5,7 +5,9 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from pipeline.params import Settings
+from pipeline import artifacts
+from pipeline.params import read_yaml
+from pipeline.params.inputs import refuse_inputs_in_outs
 from pipeline.processes.code import needs, script_of
 from pipeline.processes.cores import count_from_environment, num_workers
 from stages.shell import console
@@ -19,7 +21,8 @@ def repro() -> None:
 
     MAMLVIAPP_JOBS overrides how many. On a machine with a GPU, one stage at a time uses it.
     """
-    Settings.load().check()  # before DVC removes a single out
+    if artifacts.PARAMS.is_file():  # before DVC removes a single out
+        refuse_inputs_in_outs(read_yaml(artifacts.PARAMS), str(artifacts.PARAMS))
     gpu = _has_gpu()
     cores = num_workers()
     jobs = count_from_environment("MAMLVIAPP_JOBS") or cores
