@@ -75,7 +75,7 @@ def learner(size: Size, attention: Attention, *, adapters: bool = False) -> Lear
     generator = torch.Generator().manual_seed(0)
     phi = insert_adapters(architecture.trunk, ADAPTERS, generator) if adapters else []
     model = LanguageModel(architecture, num_special=NUM_SPECIAL, attention=attention)
-    parameters = model.initial_parameters()
+    parameters = model.take_parameters()
     trained = {SPECIAL, *phi} if adapters else set(parameters)
     theta = {n: v.requires_grad_() for n, v in parameters.items() if n in trained}
     fixed = {n: v for n, v in parameters.items() if n not in trained}

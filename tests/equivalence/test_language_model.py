@@ -41,7 +41,7 @@ def test_loss_is_transformers_loss_of_one_example_per_reply(gpt2, tokenizer, att
     )
     dialogues = [encoder.encode(a_dialogue(n)) for n in range(3)]
     ours = model.losses(
-        model.initial_parameters(), collate([p for d in dialogues for p in whole(d)], CPU)
+        model.take_parameters(), collate([p for d in dialogues for p in whole(d)], CPU)
     ).sum()
     theirs = per_reply_losses(gpt2, [w for d in dialogues for w in d])
     assert ours.item() == pytest.approx(theirs, rel=1e-5)
@@ -53,7 +53,7 @@ def test_gradient_is_transformers_gradient_with_tied_weights(gpt2, tokenizer):
     model = LanguageModel(
         architecture_of(tiny_gpt2(tokenizer, n_positions=160)), num_special=6, attention="eager"
     )
-    theta = {n: v.requires_grad_() for n, v in model.initial_parameters().items()}
+    theta = {n: v.requires_grad_() for n, v in model.take_parameters().items()}
     model.losses(theta, collate(whole([window]), CPU)).sum().backward()
     labels = torch.full((1, len(window.ids)), -100)
     for span in window.spans:

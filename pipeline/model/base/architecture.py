@@ -6,7 +6,7 @@ on loading that the answers are right for the model at hand.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -44,6 +44,13 @@ class Architecture:
     window: int | None = None  # keys that a query sees in a sliding layer, itself included
     context: int = 1 << 30  # most tokens of a pass
 
+    def without_weights(self) -> "Architecture":
+        """Return the same with a head that has its shape and no memory."""
+        weight, bias = (
+            None if v is None else v.to("meta") for v in (self.head.weight, self.head.bias)
+        )
+        return replace(self, head=replace(self.head, weight=weight, bias=bias))
+
     @property
     def config(self) -> Any:
         """The trunk's configuration."""
@@ -71,12 +78,6 @@ class Architecture:
     def mixes_windows(self) -> bool:
         """Whether some layers slide and others do not."""
         return len(set(getattr(self.config, "layer_types", None) or ())) > 1
-
-    @property
-    def may_fuse(self) -> bool:
-        """Whether torch's fused attention is this model's: it knows no soft cap."""
-        capped = getattr(self.config, "attn_logit_softcapping", None) is not None
-        return bool(self.trunk._supports_sdpa) and not capped
 
     @property
     def look_ups(self) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """f_θ: a causal language model as a function of its parameters, projected only at the replies.
 
-The trunk is `transformers`' own module, called through `torch.func.functional_call`. What differs
+The trunk is `transformers`' own module, called with tensors in place of its own. What differs
 between architectures is read from `Architecture`. The embedding is ours and kept in two parts. The
 V rows of the plain vocabulary keep the trunk's name for the table. The S rows of the special tokens
 are `special.weight`, a small tensor of its own, which every variant trains. In a tied model both
@@ -18,15 +18,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 from torch.nn import functional as F
 from transformers.cache_utils import Cache
 
-from pipeline.errors import ModelError
 from pipeline.model.base.architecture import Architecture
-from pipeline.model.derivatives.attention import TWICE
 from pipeline.model.derivatives.gelu import use_gelu
-from pipeline.model.derivatives.twice_differentiable import set_twice
+from pipeline.model.derivatives.twice_differentiable import differentiate, require_twice
 from pipeline.model.network import next_utterance, projection
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.per_thread import PerThread
@@ -68,26 +65,34 @@ class LanguageModel:
         head: Tensor | None = None,
     ) -> None:
         trunk = architecture.trunk.eval().requires_grad_(False)  # without dropout
-        self.architecture = architecture
         self.attention = attention
         self.precision: Precision = "float32"
         self.objective = objective
-        self._networks = PerThread(trunk)
         use_gelu(trunk)
-        self._differentiate(trunk, twice=attention == "eager")
+        differentiate(trunk, twice=attention == "eager")
         self._initial = initial_parameters(architecture, num_special)
-        self.vocab_size = len(self._initial[self.table])  # V
         if head is not None:
             self._initial[HEAD] = head
+        self._dimensions = {name: value.ndim for name, value in self._initial.items()}
+        self.architecture = architecture.without_weights()
+        self.vocab_size = len(self._initial[self.table])  # V
+        self._networks = PerThread(trunk)
 
     @property
     def table(self) -> str:
         """The name of the embedding's plain rows among the parameters."""
         return self.architecture.table
 
-    def initial_parameters(self) -> dict[str, Tensor]:
-        """Return a copy of the initial parameters, under the names that f uses."""
-        return {name: value.clone() for name, value in self._initial.items()}
+    def take_parameters(self) -> dict[str, Tensor]:
+        """Hand over the initial parameters, under the names that f uses; f keeps none of them.
+
+        Raises:
+            RuntimeError: they have been taken.
+        """
+        if not self._initial:
+            raise RuntimeError("the initial parameters have been taken")
+        taken, self._initial = self._initial, {}
+        return taken
 
     @property
     def _trunk(self) -> Any:
@@ -96,8 +101,7 @@ class LanguageModel:
 
     def to(self, target: torch.device | torch.dtype) -> "LanguageModel":
         """Move the network and the initial parameters to a device or a precision; return self."""
-        self._networks.pattern.to(target)
-        self._networks.changed()
+        self._networks.to(target)
         self._initial = {name: value.to(target) for name, value in self._initial.items()}
         return self
 
@@ -128,7 +132,7 @@ class LanguageModel:
         if seen is not None:
             options["attention_mask"] = seen.masks(self.architecture, embeddings.dtype)
             options["position_ids"] = seen.queries
-        states: Tensor = functional_call(self._trunk, inner, (), options).last_hidden_state
+        states: Tensor = self._networks.call(inner, **options).last_hidden_state
         return states
 
     def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
@@ -183,7 +187,7 @@ class LanguageModel:
     def _of_rows(self, parameters: Parameters, tasks: Tensor) -> dict[str, Tensor]:
         """Turn parameters stacked by task, (N, ...), into one value per sequence, (B, ...)."""
         return {
-            name: value[tasks] if value.ndim > self._initial[name].ndim else value
+            name: value[tasks] if value.ndim > self._dimensions[name] else value
             for name, value in parameters.items()
         }
 
@@ -213,36 +217,20 @@ class LanguageModel:
         """
         changes = fused and self.attention == "eager"
         if changes:
-            self._differentiate(self._trunk, twice=False)
+            differentiate(self._trunk, twice=False)
         try:
             yield
         finally:
             if changes:
-                self._differentiate(self._trunk, twice=True)
+                differentiate(self._trunk, twice=True)
 
     def require_twice_differentiable(self) -> None:
         """Refuse settings whose second derivative is missing or wrong.
 
         Raises:
-            ModelError: the attention is fused, or `transformers`' own gradient checkpointing is on.
-                That recomputes with the module's weights instead of f's arguments, silently.
+            ModelError: see `twice_differentiable.require_twice`.
         """
-        if any(getattr(m, "gradient_checkpointing", False) for m in self._trunk.modules()):
-            raise ModelError(
-                "exact meta-gradients are wrong under the network's own gradient checkpointing; "
-                "switch it off, and set MAMLVIAPP_RECOMPUTE=1 to save memory exactly"
-            )
-        if self.attention != "eager":
-            raise ModelError(
-                f"exact meta-gradients need attention `eager`, found `{self.attention}`: fused "
-                "attention has no second derivative; use meta_gradient first_order or reptile"
-            )
-
-    def _differentiate(self, trunk: Any, *, twice: bool) -> None:
-        """Choose hand-made derivatives, which can be differentiated twice, or fused operations."""
-        fused = "sdpa" if self.architecture.may_fuse else "eager"
-        trunk.set_attn_implementation(TWICE if twice else fused)
-        set_twice(trunk, twice=twice)
+        require_twice(self._trunk)
 
 
 def _task_means(values: Tensor, tasks: Tensor, num_tasks: int) -> Tensor:

@@ -102,7 +102,7 @@ def build_learner(
         objective=variant.next_utterance,
         head=head,
     )
-    parameters = model.to(device).initial_parameters()
+    parameters = model.to(device).take_parameters()
     trained = (
         {SPECIAL, SPECIAL_WEIGHT, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
     )

@@ -89,13 +89,13 @@ class Projection:
 
 
 def initial_parameters(architecture: Architecture, num_special: int) -> dict[str, Tensor]:
-    """Return copies of f's parameters by name, with plain and special rows apart.
+    """Return f's parameters by name, with plain and special rows apart; special rows are copies.
 
     Args:
         architecture: whose tables hold V + S rows.
         num_special: S; the special tokens' rows are the last.
     """
-    parameters = {n: v.detach().clone() for n, v in architecture.trunk.named_parameters()}
+    parameters = {n: v.detach() for n, v in architecture.trunk.named_parameters()}
     head = architecture.head
     tables = [(architecture.table, SPECIAL, parameters.pop(architecture.table))]
     if head.weight is not None:
@@ -103,7 +103,7 @@ def initial_parameters(architecture: Architecture, num_special: int) -> dict[str
     split: dict[str, Tensor] = {}
     for plain, special, table in tables:
         size = len(table) - num_special
-        split |= {plain: table[:size].clone(), special: table[size:].clone()}
+        split |= {plain: table[:size], special: table[size:].clone()}
     if head.bias is not None:
-        split[BIAS] = head.bias.detach().clone()
+        split[BIAS] = head.bias.detach()
     return split | parameters

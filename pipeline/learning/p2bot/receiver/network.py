@@ -39,7 +39,7 @@ class Receiver:
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Any) -> None:
-        parameters = model.initial_parameters()
+        parameters = model.take_parameters()
         self.model = model
         self.phi = dict(parameters)  # the language model from which the receiver starts
         # As P² Bot's: word embeddings are not trained. The projection has no part in a sentence.
