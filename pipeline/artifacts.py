@@ -10,11 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from pipeline.atomic import atomic_path as atomic_path
 from pipeline.atomic import one_at_a_time as one_at_a_time
 from pipeline.errors import DataError, MissingFileError, one_line
+from pipeline.strict_json import first_problem, strict_loads
 
 
 PARAMS = Path("params.yaml")
@@ -76,6 +77,11 @@ def transmitter_dir(variant: str, seed: int) -> Path:
 def predictions_file(variant: str) -> Path:
     """Prediction records of one variant, all seeds."""
     return PREDICTIONS / f"{variant}.jsonl"
+
+
+def identity_file(variant: str) -> Path:
+    """What one variant's predictions were made from, and which bytes they are."""
+    return PREDICTIONS / f"{variant}.json"
 
 
 def metrics_file(variant: str) -> Path:
@@ -177,7 +183,7 @@ def read_json(path: Path, *, made_by: str) -> dict[str, object]:
     if not path.is_file():
         raise MissingFileError(path, made_by)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = strict_loads(path.read_bytes())
     except (ValueError, RecursionError) as error:  # an integer of 5,000 digits is a ValueError
         raise DataError(
             f"{path}: not JSON ({one_line(error)}); delete it and run stage {made_by}"
@@ -219,16 +225,11 @@ def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator
         for number, line in enumerate(file, start=1):
             try:
                 record = kind.model_validate_json(line)
-            except (ValidationError, RecursionError) as error:
-                what = _first_problem(error) if isinstance(error, ValidationError) else "too deep"
+                strict_loads(line)  # of a key that is there twice pydantic takes the last
+            except (ValueError, RecursionError) as error:
+                what = first_problem(error)
                 raise DataError(f"{path}:{number}: not a valid {kind.__name__}: {what}") from error
             yield record
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return one_line(f"{where}: {first['msg']}")
 
 
 def sha256_of(path: Path) -> str:

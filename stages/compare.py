@@ -2,15 +2,10 @@
 
 from pipeline import artifacts
 from pipeline.evaluation.comparison.compare import compare_variants
-from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records import predictions_file
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
 from stages.shell.rows import scored_with_files
-
-
-def _predictions(variant: str) -> list[Prediction]:
-    path = artifacts.predictions_file(variant)
-    return artifacts.read_records(path, Prediction, made_by=f"finetune {variant}")
 
 
 def compare() -> None:
@@ -20,7 +15,9 @@ def compare() -> None:
     names = scored_with_files(
         artifacts.PREDICTIONS, ".jsonl", view.scored, made_by="finetune VARIANT"
     )
-    records = {name: _predictions(name) for name in names}
+    identities = {name: predictions_file.read_identity(name) for name in names}
+    predictions_file.refuse_other_inputs(identities.values())
+    records = {name: list(predictions_file.iterate(name, identities[name])) for name in names}
     comparison = compare_variants(
         records, params.claims, permutations=params.permutations, seed=params.seed
     )

@@ -9,6 +9,7 @@ import typer
 from pipeline import artifacts
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
+from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.trained.load import load_variant
@@ -46,6 +47,7 @@ def finetune(
 ) -> None:
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
     params = inputs.finetune_params(variant)
+    made_from = inputs.made_from(variant, params)
     journal = inputs.journal("finetune", variant, params)
     workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
     console.note(journal.complaint)
@@ -64,7 +66,7 @@ def finetune(
     headline = headline_epoch(valid)
     test = run("test", headline)
     path = artifacts.predictions_file(variant)
-    count = artifacts.write_records(path, [*valid, *test])
+    count = predictions_file.write(variant, [*valid, *test], made_from)
     journal.delete()
     console.out.print(f"{path}: {count} records, headline epoch {headline}")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
@@ -17,9 +17,7 @@ def score(
 ) -> None:
     """Score a variant's predictions; needs no torch and no model."""
     params = Settings.load().view(ScoreParams).score
-    records = artifacts.read_records(
-        artifacts.predictions_file(variant), Prediction, made_by=f"finetune {variant}"
-    )
+    records = predictions_file.read(variant)
     scores = score_variant(records, Bootstrap(params.bootstrap_samples, params.seed))
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)

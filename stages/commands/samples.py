@@ -8,7 +8,7 @@ from rich.markdown import Markdown
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
-from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.studies.samples import APPENDIX_C, chosen, contexts, markdown, responses
 from pipeline.params import Settings
 from pipeline.persona.task import PersonaTask
@@ -23,13 +23,10 @@ def samples(
     """Print persona, history, the real reply and what every scored variant says."""
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
     files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
-    predicted = {name: path for name, path in files.items() if path.is_file()}
+    predicted = [name for name, path in files.items() if path.is_file()]
     if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
-    said = {
-        name: responses(name, artifacts.read_records(path, Prediction, made_by=f"finetune {name}"))
-        for name, path in predicted.items()
-    }
+    said = {name: responses(name, predictions_file.read(name)) for name in predicted}
     every = list(contexts(tasks))
     shown = chosen(every, said, count=count, seed=seed)
     text = markdown(shown, said)

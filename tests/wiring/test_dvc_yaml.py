@@ -136,7 +136,7 @@ def test_declared_outs_are_the_paths_in_code(stages):
             "meta_train": lambda v=variant, s=seed: {artifacts.model_dir(v, int(s))},
             "p2_selfplay": lambda v=variant, s=seed: {artifacts.model_dir(v, int(s))},
             "p2_receiver": lambda i=item: {artifacts.receiver_dir(int(i))},
-            "finetune": lambda i=item: {artifacts.predictions_file(i)},
+            "finetune": lambda i=item: {artifacts.predictions_file(i), artifacts.identity_file(i)},
             "score": lambda i=item: {
                 artifacts.metrics_file(i),
                 artifacts.kshot_file(i),

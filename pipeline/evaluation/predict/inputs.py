@@ -1,5 +1,7 @@
 """What a command that fine-tunes starts from: parameters, tasks, and the journal to resume from."""
 
+from typing import Any
+
 from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.evaluation.records.prediction import Prediction
@@ -29,9 +31,20 @@ def finetune_params(variant: str) -> FinetuneParams:
     return settings.view(FinetuneParams, sets[0])
 
 
+def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
+    """Return what determines a variant's predictions besides the code: values, and digests."""
+    return {
+        "params": params.model_dump(mode="json"),
+        "tasks": artifacts.sha256_of(artifacts.TASKS),
+        "base": artifacts.sha256_of(artifacts.BASE),
+        "models": {
+            str(seed): artifacts.sha256_of(artifacts.model_dir(variant, seed))
+            for seed in params.seeds
+        },
+    }
+
+
 def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:
     """Return the command's journal; its key is made from models, base, tasks and parameters."""
-    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
-    parts = {str(path): artifacts.sha256_of(path) for path in [*models, artifacts.BASE]}
-    parts |= {"params": params.model_dump_json(), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    parts = {key: artifacts.json_text(value) for key, value in made_from(variant, params).items()}
     return Journal(Prediction, f"{command}-{variant}", parts)

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 
 Protocol = Literal["leave_one_out", "k_shot", "swap", "in_context"]
+
+# A probability is at most 1, so an NLL at least 0, but for the rounding of float32 logits.
+Nats = Annotated[float, Field(ge=-1e-3, allow_inf_nan=False)]
 
 
 class Prediction(BaseModel):
@@ -21,23 +24,23 @@ class Prediction(BaseModel):
     task_id: str
     dialogue_id: str
     turn: Annotated[int, Field(ge=0)]  # index of the reply in its dialogue
-    seed: int  # the training seed
+    seed: Annotated[int, Field(ge=0)]  # the training seed
     split: Literal["valid", "test"]
     protocol: Protocol
     k: Annotated[int, Field(ge=0)]  # support dialogues
     epoch: Annotated[int, Field(ge=0)]  # passes over the support dialogues; 0: not adapted
-    nll: float  # nats, over the reply's tokens
-    nll_end: float  # nats, of the closing token
+    nll: Nats  # over the reply's tokens
+    nll_end: Nats  # of the closing token
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
     windows: Annotated[int, Field(ge=1)] = 1  # of the dialogue; over 1: longer than the context
-    candidate_nll: list[float] | None = None  # nats
+    candidate_nll: list[Nats] | None = None
     candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
     candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
-    candidate_nll_unconditional: list[float] | None = None  # nats without persona and history
-    candidate_head: list[float] | None = None  # a ranking head's scores: the higher the better
-    gold: int | None = None
+    candidate_nll_unconditional: list[Nats] | None = None  # without persona and history
+    candidate_head: list[FiniteFloat] | None = None  # of a ranking head: more is better
+    gold: Annotated[int, Field(ge=0)] | None = None  # index of the real reply
     response: str | None = None  # nucleus sample
     responses: list[str] | None = None  # further nucleus samples of the same reply
     greedy: str | None = None
@@ -59,6 +62,13 @@ class Prediction(BaseModel):
                 raise ValueError(f"candidate lists differ in length: {sizes} and {len(more)}")
         if (self.gold is None) != (self.candidate_nll is None):
             raise ValueError("gold and the candidate lists must be given together")
+        equals = self.candidate_equals_gold
+        if (
+            self.gold is not None
+            and equals is not None
+            and equals[self.gold : self.gold + 1] != [True]
+        ):
+            raise ValueError(f"gold is {self.gold}, not the index of a candidate that equals it")
         if self.responses is not None and self.response is None:
             raise ValueError("responses are further samples: response must be given, too")
         return self

@@ -53,4 +53,4 @@ def test_a_remembered_metric_counts_each_record_once_and_gives_the_same():
 @pytest.mark.parametrize("nll", [float("inf"), float("nan"), 1e6])
 def test_a_diverged_model_is_named_as_such(nll):
     with pytest.raises(DataError, match=r"ppl is (inf|nan): fine-tuning diverged"):
-        ppl([a_prediction(nll=nll)])
+        ppl([a_prediction().model_copy(update={"nll": nll})])

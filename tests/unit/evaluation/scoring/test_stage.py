@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from pipeline import artifacts
 from tests.support.prediction_builder import full
+from tests.support.predictions_on_disk import write_predictions
 from tests.wiring.closure import ROOT
 
 
@@ -44,8 +44,7 @@ def project(tmp_path):
     """A folder with params and the predictions of two variants."""
     shutil.copy(ROOT / "presets/embedded.yaml", tmp_path / "params.yaml")
     for name, shift in (("transfer", 0.0), ("in_place", 1.0)):
-        path = tmp_path / artifacts.predictions_file(name)
-        artifacts.write_records(path, records_of(shift))
+        write_predictions(tmp_path, name, records_of(shift))
     return tmp_path
 
 

@@ -11,6 +11,7 @@ from pipeline.evaluation.studies import samples
 from pipeline.evaluation.studies.samples import chosen, contexts, digest, markdown, responses
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
 from tests.support.prediction_builder import a_prediction, full
+from tests.support.predictions_on_disk import write_predictions
 from tests.wiring.closure import ROOT
 
 
@@ -125,8 +126,7 @@ def test_the_command_needs_no_torch_and_names_the_stage_that_is_missing(tmp_path
     assert "tasks" in run().stderr
     artifacts.write_records(tmp_path / artifacts.tasks_file("test"), [a_task(0)])
     assert "finetune VARIANT" in run().stderr
-    path = tmp_path / artifacts.predictions_file("transfer")
-    artifacts.write_records(path, records("transfer", [("d0", 0)]))
+    write_predictions(tmp_path, "transfer", records("transfer", [("d0", 0)]))
     done = run("--out", "samples.md")
     assert (done.returncode, done.stderr) == (0, "")
     assert "transfer 1 0 d0 0" in (tmp_path / "samples.md").read_text()

@@ -1,0 +1,147 @@
+"""Whether a file of predictions holds every reply of every setting, and none twice. No torch.
+
+The records come person by person, as `finetune` writes them. So only one person's replies are in
+memory, and a digest of each person's.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from pipeline.errors import DataError, one_line
+from pipeline.evaluation.records.prediction import Prediction
+
+
+Block = tuple[str, int, str]  # split, training seed, persona
+Setting = tuple[str, int, int]  # protocol, k, epoch
+Reply = tuple[str, int]  # dialogue, turn
+
+
+class Completeness:
+    """Takes a file's records one by one; complains at the first that cannot be right.
+
+    Args:
+        params: what `finetune` read: `seeds`, `finetune.epochs`, `finetune.k`.
+        origin: the file's name, for errors.
+        remedy: what to do about it, for errors.
+    """
+
+    def __init__(self, params: Mapping[str, Any], origin: str, remedy: str) -> None:
+        self.records = 0
+        self._origin, self._remedy = origin, remedy
+        try:
+            self._seeds = list(params["seeds"])
+            self._epochs = set(params["finetune"]["epochs"])
+            self._shots = set(params["finetune"]["k"])
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
+        self._block: Block | None = None
+        self._replies: dict[Setting, set[Reply]] = {}
+        self._digests: dict[tuple[str, str], dict[int, str]] = {}  # of a persona, by seed
+
+    def add(self, record: Prediction) -> None:
+        """Take the next record.
+
+        Raises:
+            DataError: it is there twice, or the persona before it lacks replies.
+        """
+        self.records += 1
+        block = (record.split, record.seed, record.task_id)
+        if block != self._block:
+            self._close()
+            if record.seed in self._digests.get((record.split, record.task_id), {}):
+                raise self._error(f"the records of {self._named(block)} stand in two places")
+            self._block = block
+        setting = (record.protocol, record.k, record.epoch)
+        replies = self._replies.setdefault(setting, set())
+        reply = (record.dialogue_id, record.turn)
+        if reply in replies:
+            raise self._error(f"{self._place(setting, reply)} is there twice")
+        replies.add(reply)
+
+    def end(self) -> None:
+        """Say that all records have come.
+
+        Raises:
+            DataError: there are none; the last persona lacks replies; or one lacks a seed.
+        """
+        self._close()
+        if not self.records:
+            raise self._error("no records")
+        for (split, persona), by_seed in self._digests.items():
+            missing = [seed for seed in self._seeds if seed not in by_seed]
+            foreign = [seed for seed in by_seed if seed not in self._seeds]
+            if missing or foreign:
+                what = f"lacks training seed {missing[0]}" if missing else f"has seed {foreign[0]}"
+                raise self._error(f"{one_line(persona)} ({split}) {what}, of {self._seeds}")
+            if len(set(by_seed.values())) > 1:
+                raise self._error(
+                    f"{one_line(persona)} ({split}) has other replies for one seed than for another"
+                )
+
+    def _close(self) -> None:
+        """Check the persona whose last record has come."""
+        if self._block is None:
+            return
+        for setting, replies in self._replies.items():
+            if setting[0] != "in_context":  # there, K is what fits before each reply
+                self._check_turns(setting, replies)
+        self._check_settings()
+        split, seed, persona = self._block
+        self._digests.setdefault((split, persona), {})[seed] = self._digest()
+        self._replies = {}
+
+    def _check_turns(self, setting: Setting, replies: set[Reply]) -> None:
+        """Check that each dialogue's replies are numbered from 0 on without a gap."""
+        last: dict[str, int] = {}
+        for dialogue, turn in replies:
+            last[dialogue] = max(turn, last.get(dialogue, 0))
+        if sum(last.values()) + len(last) == len(replies):
+            return
+        gap = min((d, t) for d, most in last.items() for t in range(most) if (d, t) not in replies)
+        raise self._error(f"{self._place(setting, gap)} is missing")
+
+    def _check_settings(self) -> None:
+        """Check that the settings of a protocol are all there and score the same replies."""
+        for protocol in ("leave_one_out", "swap", "k_shot"):
+            own = {s: replies for s, replies in self._replies.items() if s[0] == protocol}
+            if not own:
+                continue
+            every = set[Reply]().union(*own.values())
+            for setting in self._expected(protocol, own):
+                missing = every - own.get(setting, set())
+                if missing:
+                    raise self._error(f"{self._place(setting, min(missing))} is missing")
+
+    def _expected(self, protocol: str, own: Mapping[Setting, object]) -> list[Setting]:
+        """Return the settings that a persona must have; of all it has, those that it may not."""
+        shots = self._shots if protocol == "k_shot" else {k for _, k, _ in own}
+        zero = {(protocol, 0, 0)} & {(protocol, k, 0) for k in shots}
+        expected = zero | {(protocol, k, e) for k in shots if k for e in self._epochs}
+        foreign = set(own) - expected
+        if foreign:
+            setting = min(foreign)
+            raise self._error(
+                f"{self._named(self._block)}: K {setting[1]} at epoch {setting[2]} ({protocol}) "
+                f"is none of K {sorted(self._shots)} and epochs {sorted(self._epochs)}"
+            )
+        return sorted(expected)
+
+    def _digest(self) -> str:
+        content = sorted((s, sorted(replies)) for s, replies in self._replies.items())
+        return sha256(repr(content).encode()).hexdigest()
+
+    def _place(self, setting: Setting, reply: Reply) -> str:
+        protocol, k, epoch = setting
+        where = f"{self._named(self._block)}, {one_line(reply[0])}, turn {reply[1]}"
+        return f"{where} ({protocol}, K {k}, epoch {epoch})"
+
+    @staticmethod
+    def _named(block: Block | None) -> str:
+        if block is None:
+            return "nobody"
+        split, seed, persona = block
+        return f"{one_line(persona)} ({split}, seed {seed})"
+
+    def _error(self, what: str) -> DataError:
+        return DataError(f"{self._origin}: {what}; {self._remedy}")

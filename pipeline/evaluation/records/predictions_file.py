@@ -1,0 +1,138 @@
+"""A variant's predictions on disk: `VARIANT.jsonl`, and `VARIANT.json`, which says what it is.
+
+The identity holds what the records were made from and their SHA-256. Whoever reads the records
+learns by the last one at the latest that all of them are there, once, and as they were written.
+No torch.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline import artifacts
+from pipeline.errors import DataError, MissingFileError
+from pipeline.evaluation.records.complete import Completeness
+from pipeline.evaluation.records.prediction import Prediction
+
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PredictionsIdentity(BaseModel):
+    """What a variant's predictions were made from, and which bytes they are.
+
+    It holds no time, host or path outside the project.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    variant: str
+    params: dict[str, Any]  # what `finetune` read, the variant's own `set` in force
+    tasks: Digest  # of data/tasks
+    base: Digest  # of models/base
+    models: dict[str, Digest]  # of models/VARIANT/seed-SEED, by training seed
+    records: Annotated[int, Field(ge=0)]  # lines of the JSON Lines
+    sha256: Digest  # of the JSON Lines
+
+
+def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]) -> int:
+    """Write both files of a variant, the identity last; return how many records there are.
+
+    Args:
+        variant: its name.
+        records: in the order of their lines.
+        made_from: `params`, `tasks`, `base` and `models` of the identity.
+    """
+    path = artifacts.predictions_file(variant)
+    artifacts.identity_file(variant).unlink(missing_ok=True)  # it is of the old records
+    count = artifacts.write_records(path, records)
+    identity = PredictionsIdentity(
+        variant=variant, **made_from, records=count, sha256=artifacts.sha256_of(path)
+    )
+    artifacts.write_json(artifacts.identity_file(variant), identity.model_dump())
+    return count
+
+
+def read_identity(variant: str) -> PredictionsIdentity:
+    """Read what a variant's predictions say of themselves.
+
+    Raises:
+        MissingFileError: one of the two files is missing.
+        DataError: the identity is no identity, or another variant's.
+    """
+    made_by = f"finetune {variant}"
+    path = artifacts.identity_file(variant)
+    if not (records := artifacts.predictions_file(variant)).is_file():
+        raise MissingFileError(records, made_by)
+    content = artifacts.read_json(path, made_by=made_by)
+    try:
+        identity = PredictionsIdentity.model_validate(content)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise DataError(f"{path}: {where}: not as finetune writes it; {_again(variant)}") from error
+    if identity.variant != variant:
+        raise DataError(
+            f"{path}: predictions of variant {identity.variant!r}, not of {variant!r}; "
+            f"{_again(variant)}"
+        )
+    return identity
+
+
+def iterate(variant: str, identity: PredictionsIdentity | None = None) -> Iterator[Prediction]:
+    """Yield a variant's records, one in memory at a time, and check them all.
+
+    Nothing may be concluded from the records before the last one has come.
+
+    Args:
+        variant: its name.
+        identity: what `read_identity` returned; null: it is read.
+
+    Raises:
+        MissingFileError: one of the two files is missing.
+        DataError: a line is no record; a record is there twice; a reply, an epoch, a K or a
+            training seed is missing; or the file is not the one that finetune wrote.
+    """
+    identity = identity or read_identity(variant)
+    path = artifacts.predictions_file(variant)
+    complete = Completeness(identity.params, f"{path}", _again(variant))
+    for record in artifacts.iterate_records(path, Prediction, made_by=f"finetune {variant}"):
+        complete.add(record)
+        yield record
+    complete.end()
+    if complete.records != identity.records or artifacts.sha256_of(path) != identity.sha256:
+        raise DataError(
+            f"{path}: {complete.records} records, not the {identity.records} that finetune wrote "
+            f"(their SHA-256 is {identity.sha256[:12]}…); {_again(variant)}"
+        )
+
+
+def read(variant: str) -> list[Prediction]:
+    """Return the records that `iterate` yields.
+
+    Raises:
+        MissingFileError, DataError: as `iterate`.
+    """
+    return list(iterate(variant))
+
+
+def refuse_other_inputs(identities: Iterable[PredictionsIdentity]) -> None:
+    """Refuse to set predictions side by side that were made from other tasks or another base.
+
+    Raises:
+        DataError: names two variants and what differs.
+    """
+    first, *others = identities
+    for other in others:
+        for what, made_by in (("tasks", "tasks"), ("base", "base")):
+            mine, its = getattr(first, what), getattr(other, what)
+            if mine != its:
+                raise DataError(
+                    f"{first.variant} and {other.variant} were predicted with different {what} "
+                    f"({mine[:12]}…, {its[:12]}…); run `python -m stages.finetune` for both "
+                    f"(or `dvc repro`), after stage {made_by}"
+                )
+
+
+def _again(variant: str) -> str:
+    return f"run `python -m stages.finetune {variant}` (or `dvc repro`) again"

@@ -1,0 +1,40 @@
+"""JSON as its standard has it: UTF-8, no key twice, no NaN, no Infinity."""
+
+import json
+
+from pydantic import ValidationError
+
+from pipeline.errors import one_line
+
+
+def strict_loads(text: bytes) -> object:
+    """Return the value of a JSON text.
+
+    Raises:
+        ValueError: it is not UTF-8 or no JSON; or a key is there twice, of which Python's own
+            parser takes the last; or a number is not finite.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {one_line(repr(twice))} is there twice")
+    return content
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def first_problem(error: ValueError | RecursionError) -> str:
+    """Say in one line why a text is no JSON, or which field of a record is wrong first."""
+    if not isinstance(error, ValidationError):
+        return "too deep" if isinstance(error, RecursionError) else one_line(error)
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return one_line(f"{where}: {first['msg']}")
