@@ -63,9 +63,18 @@ class Room:
             return False
         return not (self.alone(name) and any(map(self.alone, running)))
 
-    def workers(self, *, others_wait: bool) -> int:
-        """Return how many processes a stage may use: all if no other long stage could start."""
-        return max(1, self.cores // self.jobs) if others_wait else self.cores
+    def workers(self, *, ready: int, waiting: int) -> int:
+        """Return how many processes a stage may use.
+
+        It is all cores if no other long stage could start, and for the last stages of a run: they
+        keep all cores at work to the end, though there are more processes than cores for a while.
+
+        Args:
+            ready: long stages that could start now.
+            waiting: long stages that have not started.
+        """
+        shared = ready > 0 and waiting >= self.jobs
+        return max(1, self.cores // self.jobs) if shared else self.cores
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,10 @@ class SideBySide:
             self._done.add(name)
             self._say(f"{self._count()} {name}: {command}")
             return
-        share = self._room.workers(others_wait=any(_seconds(other) > 1 for other in self._ready()))
+        ready, waiting = (
+            sum(_seconds(other) > 1 for other in names) for names in (self._ready(), self._waiting)
+        )
+        share = self._room.workers(ready=ready, waiting=waiting)
         environ = {"MAMLVIAPP_WORKERS": str(share), **command.environ}
         output = folder / name
         process = self._processes.start(Command(command.line, command.folder, environ), output)

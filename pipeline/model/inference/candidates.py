@@ -10,13 +10,14 @@ gradients.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from pipeline.model.inference.prefix_tree import PrefixTree, fill_rows
 from pipeline.model.inference.reading import Reading
-from pipeline.model.sequences.encoding import ReplySpan
+from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.model.sequences.masks import Seen
 
 
@@ -24,6 +25,7 @@ ContextToken = tuple[int, int]  # a context of the tree, and the token to score 
 
 _PLACES = 128  # of a row: shorter rows waste less attention, longer ones copy fewer keys
 _AT_ONCE = 8  # rows of a pass
+_PLANS = 32  # kept: a window is scored by the θ̂ of several folds and epochs, one after another
 
 
 @torch.no_grad()
@@ -63,30 +65,72 @@ def rank(
     closing: int | None = None,
 ) -> Ranked:
     """Score candidates like `candidate_nll`; if `closing` is given, read it after each of them."""
-    tree = PrefixTree(reading.window)
-    walks = [
-        {ids: tree.walk(span.start, ids) for ids in row}
-        for span, row in zip(spans, candidates, strict=True)
-    ]
+    plan = _plan(reading.window, tuple(spans), tuple(map(tuple, candidates)), closing)
+    states = torch.cat([reading.hidden, _read(reading, plan)])
+    nll = dict(zip(plan.pairs, _pair_nll(reading, states, plan.pairs), strict=True))
+    sums = [[sum(nll[pair] for pair in walk) for walk in row] for row in plan.walks]
+    return Ranked(sums, [states[row] for row in plan.ends])
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Some rows of nodes that are read together."""
+
+    rows: list[list[int]]  # nodes
+    ids: Tensor  # (R, Q)
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is read and scored for a window's candidates: the same for every θ."""
+
+    walks: list[list[list[ContextToken]]]  # of each candidate of each reply
+    pairs: list[ContextToken]  # the distinct ones
+    ends: list[list[int]]  # contexts after the closing token; empty if it is not read
+    num_nodes: int
+    passes: list[_Pass]
+
+
+@lru_cache(maxsize=_PLANS)
+def _plan(
+    window: Window,
+    spans: tuple[ReplySpan, ...],
+    candidates: tuple[tuple[tuple[int, ...], ...], ...],
+    closing: int | None,
+) -> _Plan:
+    tree = PrefixTree(window)
+    walks = []
+    for span, row in zip(spans, candidates, strict=True):
+        own = {ids: tree.walk(span.start, ids) for ids in row}
+        walks.append([own[ids] for ids in row])
     ends = [
         [_after(tree, span, (*ids, closing)) for ids in row]
         for span, row in zip(spans, candidates, strict=True)
         if closing is not None
     ]
-    states = torch.cat([reading.hidden, _read(reading, tree)])
-    pairs = dict.fromkeys(pair for row in walks for walk in row.values() for pair in walk)
-    nll = dict(zip(pairs, _pair_nll(reading, states, list(pairs)), strict=True))
-    sums = [
-        [sum(nll[pair] for pair in walks_of[ids]) for ids in row]
-        for walks_of, row in zip(walks, candidates, strict=True)
-    ]
-    return Ranked(sums, [states[row] for row in ends])
+    pairs = list(dict.fromkeys(pair for row in walks for walk in row for pair in walk))
+    rows = fill_rows(tree.branches(), -(-len(tree.tokens) // _PLACES))
+    passes = [_pass_of(tree, rows[i : i + _AT_ONCE]) for i in range(0, len(rows), _AT_ONCE)]
+    return _Plan(walks, pairs, ends, len(tree.tokens), passes)
 
 
 def _after(tree: PrefixTree, span: ReplySpan, ids: tuple[int, ...]) -> int:
     """Return the context that ends with `ids` in the place of a reply."""
     context, _ = tree.walk(span.start, (*ids, ids[-1]))[-1]  # a walk does not read its last token
     return context
+
+
+def _pass_of(tree: PrefixTree, rows: list[list[int]]) -> _Pass:
+    places = [nodes + nodes[:1] * (max(map(len, rows)) - len(nodes)) for nodes in rows]
+    index = torch.tensor(places)  # (R, Q); an empty place repeats the row's first node
+    ids, trunks, depths = (
+        torch.tensor(values)[index] for values in (tree.tokens, tree.trunks, tree.depths)
+    )
+    mask = _mask(tree, rows, trunks, max(tree.depths))
+    positions = trunks + depths
+    window = torch.arange(tree.window).expand(len(rows), -1)
+    return _Pass(rows, ids, Seen(mask, positions, torch.cat([window, positions], dim=-1)))
 
 
 def _pair_nll(reading: Reading, states: Tensor, pairs: Sequence[ContextToken]) -> list[float]:
@@ -100,42 +144,32 @@ def _pair_nll(reading: Reading, states: Tensor, pairs: Sequence[ContextToken]) -
     return values
 
 
-def _read(reading: Reading, tree: PrefixTree) -> Tensor:
+def _read(reading: Reading, plan: _Plan) -> Tensor:
     """Return the states of all nodes: (nodes, H)."""
-    states = reading.hidden.new_empty(len(tree.tokens), reading.hidden.shape[-1])
-    rows = fill_rows(tree.branches(), -(-len(tree.tokens) // _PLACES))
-    for first in range(0, len(rows), _AT_ONCE):
-        group = rows[first : first + _AT_ONCE]
-        hidden = _run(reading, tree, group)  # (R, Q, H)
-        for nodes, row in zip(group, hidden, strict=True):
+    device = reading.hidden.device
+    states = reading.hidden.new_empty(plan.num_nodes, reading.hidden.shape[-1])
+    for part in plan.passes:
+        hidden = reading.model.hidden(
+            reading.parameters,
+            part.ids.to(device),
+            seen=part.seen.to(device),
+            cache=reading.shared(),
+        )  # (R, Q, H)
+        for nodes, row in zip(part.rows, hidden, strict=True):
             states[nodes] = row[: len(nodes)]
     return states
 
 
-def _run(reading: Reading, tree: PrefixTree, rows: Sequence[list[int]]) -> Tensor:
-    device = reading.hidden.device
-    places = [nodes + nodes[:1] * (max(map(len, rows)) - len(nodes)) for nodes in rows]
-    index = torch.tensor(places)  # (R, Q); an empty place repeats the row's first node
-    ids, trunks, depths = (
-        torch.tensor(values)[index].to(device) for values in (tree.tokens, tree.trunks, tree.depths)
-    )
-    mask = _mask(tree, rows, trunks, max(tree.depths))
-    positions = trunks + depths
-    window = torch.arange(tree.window, device=device).expand(len(rows), -1)
-    seen = Seen(mask, positions, torch.cat([window, positions], dim=-1))
-    return reading.model.hidden(reading.parameters, ids, seen=seen, cache=reading.shared())
-
-
 def _mask(tree: PrefixTree, rows: Sequence[list[int]], trunks: Tensor, depth: int) -> Tensor:
     """Return which keys each place sees: (R, Q, T + Q) bool; `depth` is the deepest node's."""
-    device, length = trunks.device, trunks.shape[1]
-    parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows], device=device)
-    own = torch.zeros(len(rows), length, length, dtype=torch.bool, device=device)
-    above = torch.arange(length, device=device).repeat(len(rows), 1)
+    length = trunks.shape[1]
+    parents = torch.tensor([_parents(tree, nodes, length) for nodes in rows])
+    own = torch.zeros(len(rows), length, length, dtype=torch.bool)
+    above = torch.arange(length).repeat(len(rows), 1)
     for _ in range(depth):
         own.scatter_(-1, above[:, :, None], value=True)
         above = parents.gather(-1, above)
-    window = torch.arange(tree.window, device=device) <= trunks[:, :, None]
+    window = torch.arange(tree.window) <= trunks[:, :, None]
     return torch.cat([window, own], dim=-1)
 
 

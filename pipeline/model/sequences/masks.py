@@ -23,6 +23,10 @@ class Seen:
         """Return the mask of a pass whose tokens see only each other: (B, T, T), (B, T)."""
         return cls(mask, positions, positions)
 
+    def to(self, device: torch.device) -> "Seen":
+        """Return the same on a device."""
+        return Seen(self.mask.to(device), self.queries.to(device), self.keys.to(device))
+
     def within(self, window: int) -> Tensor:
         """Return the mask without keys that lie `window` positions or more before their query."""
         distances = self.queries[:, :, None] - self.keys[:, None]

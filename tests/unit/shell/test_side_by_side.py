@@ -96,6 +96,15 @@ def test_a_stage_alone_has_all_cores_and_others_their_share():
     assert stages.workers["train@a"] == 4
 
 
+@pytest.mark.parametrize(
+    ("ready", "waiting", "workers"),
+    [(0, 9, 8), (3, 9, 4), (2, 2, 4), (1, 1, 8), (0, 0, 8)],
+    ids=["alone", "many", "as-many-as-jobs", "last-but-one", "last"],
+)
+def test_the_last_stages_keep_all_cores_at_work(ready, waiting, workers):
+    assert Room(8, 2, bool).workers(ready=ready, waiting=waiting) == workers
+
+
 def test_of_stages_that_use_a_gpu_one_runs_at_a_time():
     room = Room(8, 4, lambda name: not name.startswith("score"))
     assert room.takes("train@a", {})
