@@ -14,8 +14,13 @@ def one_line(text: object, longest: int = LONGEST_SHOWN) -> str:
     stays the only white space.
     """
     whole = str(text)
-    shown = "".join(map(_visible, whole[:longest]))
+    shown = visible(whole[:longest])
     return shown if len(whole) <= longest else f"{shown}… ({len(whole)} characters)"
+
+
+def visible(text: str) -> str:
+    r"""Return a text with what a terminal obeys, or does not show, as Python writes it."""
+    return "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

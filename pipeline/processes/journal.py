@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -32,6 +33,8 @@ class Journal(Generic[Record]):
     def load(self) -> dict[str, list[Record]]:
         """Return what is there. A line that cannot be read is left out: its job is done again.
 
+        So is a line that is not as it was written: it holds a digest of itself.
+
         What a kill cut off, after the last newline, is cut away and not counted as damage; nothing
         else of the file is touched, since a line may have taken hours.
         """
@@ -43,8 +46,11 @@ class Journal(Generic[Record]):
         for line in lines:
             try:
                 entry = json.loads(line)
-                found[entry["job"]] = [self._kind.model_validate(r) for r in entry["records"]]
-            except (ValueError, KeyError, TypeError):
+                job, records = entry["job"], entry["records"]
+                if entry["sha256"] != _digest(job, records):
+                    raise ValueError("not what was written")
+                found[job] = [self._kind.model_validate(record) for record in records]
+            except (ValueError, KeyError, TypeError, RecursionError):
                 self.damaged += 1
         if tail:
             os.truncate(self.path, sum(len(line) + 1 for line in lines))
@@ -61,10 +67,15 @@ class Journal(Generic[Record]):
     def append(self, job: str, records: Sequence[Record]) -> None:
         """Add one finished job."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        entry = {"job": job, "records": [record.model_dump() for record in records]}
+        content = [record.model_dump() for record in records]
+        entry = {"job": job, "records": content, "sha256": _digest(job, content)}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
     def delete(self) -> None:
         """Remove the journal: the out is written."""
         self.path.unlink(missing_ok=True)
+
+
+def _digest(job: str, records: object) -> str:
+    return sha256(json.dumps([job, records]).encode()).hexdigest()

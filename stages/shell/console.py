@@ -1,6 +1,7 @@
 """What the shell shows: progress, tables, every expected error as one line and its exit code."""
 
 import errno
+import logging
 import os
 import re
 import signal
@@ -10,16 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, one_line
 from pipeline.processes.parent import end_with_parent
 from stages import TERMINATED, hears_sigterm, interrupted_early
+from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 
 
-out = Console(soft_wrap=True)
-_err = Console(stderr=True, soft_wrap=True)
+out = Terminal()
+_err = Terminal(stderr=True)
+
+_LONGEST = 2000  # characters of an error's line
 
 _GO_ON = "nothing half-written was kept, run the same command to go on"
 _LESS_MEMORY = (
@@ -40,6 +44,8 @@ def run(command: Callable[..., None]) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hears_sigterm():
         signal.signal(signal.SIGTERM, _terminated)
+    replace_what_cannot_be_shown()
+    logging.getLogger("pipeline").addHandler(_NOTES)
     if "DVC_STAGE" in os.environ:  # set by whoever runs dvc.yaml
         end_with_parent()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -90,29 +96,40 @@ def _what_was_asked(error: Exception) -> str:
 
 
 def _fail(message: str, code: int = 1) -> None:
-    _err.print(f"[bold red]error:[/] {_escape(' '.join(message.split()))}", highlight=False)
+    _say("error:", "bold red", message)
     sys.exit(code)
 
 
 def note(message: str) -> None:
     """Print a note to stderr. An empty message prints nothing."""
     if message:
-        _err.print(f"[bold]note:[/] {_escape(message)}", highlight=False)
+        _say("note:", "bold", message)
 
 
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+def _say(what: str, style: str, message: str) -> None:
+    text = one_line(" ".join(message.split()), _LONGEST)
+    _err.print(Text.assemble((what, style), " ", text), highlight=False)
+
+
+class _Notes(logging.Handler):
+    """Shows as notes what the library has to say while it works."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+_NOTES = _Notes()
 
 
 @contextmanager
 def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
     """Show a progress bar, if `shown` and on a terminal."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=_err, disable=not (shown and _err.is_terminal)) as bars:
         bar = bars.add_task(what, total=total, note="")

@@ -23,6 +23,7 @@ from pipeline.model.checkpoint.checkpoint import (
     Tensors,
     add_prefix,
     flatten_optimizer,
+    refuse_other_tensors,
     restore_optimizer,
     strip_prefix,
 )
@@ -206,6 +207,8 @@ class _LoopState:
 
     def resume(self, tensors: Tensors, state: State) -> None:
         """Go back to what `to_save` has returned."""
+        for part in ("learned.", "best."):
+            refuse_other_tensors(strip_prefix(tensors, part), self.learned.flat())
         saved = strip_prefix(tensors, "learned.")
         with torch.no_grad():
             for name, leaf in self.learned.flat().items():

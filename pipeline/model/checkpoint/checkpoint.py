@@ -1,8 +1,9 @@
 """The checkpoint of a long stage: one safetensors file outside the outs.
 
-The file's name holds a hash of parameters, inputs and code. So a checkpoint of other parameters,
-inputs or code is never resumed by mistake. The folder `.checkpoints` may be deleted at any time:
-that costs time, never a result.
+The file holds a SHA-256 of its content, and the save before it is kept beside it: what the disk or
+anybody else has changed is never resumed. The file's name holds a hash of parameters, inputs and
+code. So a checkpoint of other parameters, inputs or code is never resumed by mistake. The folder
+`.checkpoints` may be deleted at any time: that costs time, never a result.
 
 A training loop resumes, saves and cleans up like this::
 
@@ -24,22 +25,26 @@ A training loop resumes, saves and cleans up like this::
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.optim import Optimizer
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.model.files.tensors import write_tensors
 from pipeline.processes.fingerprint import fingerprint
 
 
+_LOG = logging.getLogger(__name__)  # the shell shows it as a note
 _OPTIMIZER = "optimizer."
 
 Tensors = dict[str, Tensor]
@@ -64,6 +69,8 @@ class Checkpoint:
         root = Path(os.environ.get("DVC_ROOT", ""))
         name = f"{stage}-{fingerprint(parts)}.safetensors"
         self.path = root / artifacts.CHECKPOINTS / name
+        self.before = self.path.with_suffix(".before.safetensors")  # the save before the last
+        self._whole = True  # whether `path`, if it is there, was written or read without a fault
         self._interval = interval
         self._last = time.monotonic()
 
@@ -78,35 +85,89 @@ class Checkpoint:
             tensors: on any device.
             state: values that JSON can hold.
         """
-        metadata = {"state": json.dumps(state, sort_keys=True)}
+        # Tied parameters share memory, which the file format refuses.
+        own = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        text = json.dumps(state, sort_keys=True)
+        metadata = {"state": text, "sha256": _digest(own, text)}
         with artifacts.atomic_path(self.path) as partial:
-            # Tied parameters share memory, which the file format refuses.
-            write_tensors({n: t.detach().clone() for n, t in tensors.items()}, partial, metadata)
+            write_tensors(own, partial, metadata)
+            if self._whole and self.path.is_file():
+                self.path.replace(self.before)
+        self._whole = True
         self._last = time.monotonic()
 
     def load(self) -> tuple[Tensors, State] | None:
         """Return the tensors and the state of the last save, on the CPU; None without a checkpoint.
 
+        If the last save is damaged, the one before it is taken, and a warning says so.
+
         Raises:
-            ModelError: the file cannot be read. It is removed first, so the same command then
+            ModelError: neither can be read. They are removed first, so the same command then
                 starts from the beginning. The error says so, because that costs time.
         """
-        if not self.path.is_file():
+        damage: list[str] = []
+        cause: Exception | None = None
+        for path in (self.path, self.before):
+            if not path.is_file():
+                continue
+            try:
+                saved = _read(path)
+            except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+                damage.append(f"{path}: damaged checkpoint ({one_line(error)})")
+                cause, self._whole = error, False
+                continue
+            if damage and os.environ.get("RANK", "0") == "0":
+                _LOG.warning("%s; the one saved before it is used", damage[0])
+            return saved
+        if not damage:
             return None
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                state = json.loads(file.metadata()["state"])
-                return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            self.delete()
-            raise ModelError(
-                f"{self.path}: damaged checkpoint ({error}); it was removed, "
-                "run the same command again to start from the beginning"
-            ) from error
+        self.delete()
+        raise ModelError(
+            f"{damage[0]}; it was removed, run the same command again to start from the beginning"
+        ) from cause
 
     def delete(self) -> None:
         """Remove the checkpoint, if there is one. Call it once the out is written."""
-        self.path.unlink(missing_ok=True)
+        for path in (self.path, self.before):
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[Tensors, State]:
+    """Read one file. Raises ValueError if its content is not what was saved."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if _digest(tensors, metadata["state"]) != metadata["sha256"]:
+        raise ValueError("its content is not what was saved")
+    return tensors, json.loads(metadata["state"])
+
+
+def _digest(tensors: Mapping[str, Tensor], state: str) -> str:
+    """Return the SHA-256 of the state and of every tensor's name, type, shape and bytes."""
+    digest = sha256(state.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def refuse_other_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Refuse a checkpoint's tensors unless names, shapes and types are as expected.
+
+    Raises:
+        ModelError: names the first that differs.
+    """
+    layouts = [
+        {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in one.items()}
+        for one in (tensors, expected)
+    ]
+    for name in sorted(layouts[0].keys() | layouts[1].keys()):
+        saved, own = (layout.get(name) for layout in layouts)
+        if saved != own:
+            raise ModelError(
+                f"checkpoint of another run: {one_line(name)} is {saved}, expected {own}; "
+                "delete .checkpoints and run again"
+            )
 
 
 def flatten_optimizer(optimizer: Optimizer) -> tuple[Tensors, State]:
@@ -135,6 +196,7 @@ def restore_optimizer(
     Raises:
         ModelError: the optimizer's parameters or groups differ from the saved ones.
     """
+    own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     entries: dict[int, Tensors] = {}
     for name, tensor in strip_prefix(tensors, _OPTIMIZER).items():
         index, entry = name.split(".", 1)
@@ -143,6 +205,15 @@ def restore_optimizer(
         {key: tuple(value) if key == "betas" else value for key, value in group.items()}
         for group in state["groups"]
     ]
+    shapes = {
+        index: {tuple(tensor.shape) for tensor in of_one.values() if tensor.ndim}
+        for index, of_one in entries.items()
+    }
+    expected = {index: {tuple(own[index].shape)} - {()} for index in entries if index < len(own)}
+    if shapes != expected:
+        raise ModelError(
+            "checkpoint of another optimizer (other shapes); delete .checkpoints and run again"
+        )
     try:
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
     except ValueError as error:

@@ -21,6 +21,7 @@ from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
     flatten_optimizer,
+    refuse_other_tensors,
     restore_optimizer,
     strip_prefix,
 )
@@ -174,6 +175,7 @@ def _resume(checkpoint: Checkpoint, model: Any, optimizer: Any) -> int:
         return 0
     tensors, state = saved
     weights = strip_prefix(tensors, _MODEL)
+    refuse_other_tensors(weights, dict(model.named_parameters()))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])

@@ -68,3 +68,13 @@ def test_the_file_is_never_without_the_whole_lines(monkeypatch):
     monkeypatch.setattr(type(journal.path), "write_bytes", refused)
     monkeypatch.setattr(type(journal.path), "write_text", refused)
     assert journal.load().keys() == {"job 0", "job 1"}
+
+
+@pytest.mark.parametrize(("was", "now"), [("3.0", "2.0"), ("job 1", "job 7"), ("dogs", "cats")])
+def test_a_line_that_was_edited_is_left_out(was, now):
+    journal = written()
+    lines = journal.path.read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace(was, now)
+    journal.path.write_text("".join(lines))
+    assert journal.load() == {f"job {n}": [a_prediction(turn=n)] for n in (0, 2)}
+    assert "1 damaged line was left out" in journal.complaint

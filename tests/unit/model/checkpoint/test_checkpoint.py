@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors import safe_open
 
 from pipeline.errors import ModelError
 from pipeline.model.checkpoint import checkpoint as module
@@ -7,9 +8,11 @@ from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
     flatten_optimizer,
+    refuse_other_tensors,
     restore_optimizer,
     strip_prefix,
 )
+from pipeline.model.files.tensors import write_tensors
 
 
 @pytest.fixture
@@ -67,7 +70,7 @@ def test_a_later_save_replaces_the_earlier(checkpoint):
     checkpoint.save({"y": torch.ones(1)}, {"step": 2})
     loaded, state = checkpoint.load()
     assert (sorted(loaded), state) == (["y"], {"step": 2})
-    assert list(checkpoint.path.parent.iterdir()) == [checkpoint.path]
+    assert {*checkpoint.path.parent.iterdir()} == {checkpoint.path, checkpoint.before}
 
 
 def test_a_failed_save_keeps_the_earlier(checkpoint, monkeypatch):
@@ -122,6 +125,77 @@ def test_the_name_depends_on_stage_and_every_part(checkpoint):
 def test_without_dvc_the_working_directory_is_used(monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     assert Checkpoint("base", {}).path.parts[:-1] == (".checkpoints",)
+
+
+@pytest.mark.parametrize("where", range(20))
+def test_one_flipped_bit_anywhere_is_noticed_and_the_save_before_is_used(checkpoint, caplog, where):
+    checkpoint.save({"x": torch.zeros(40)}, {"step": 1})
+    checkpoint.save({"x": torch.ones(40)}, {"step": 2, "history": [0.25]})
+    content = bytearray(checkpoint.path.read_bytes())
+    place = where * (len(content) - 1) // 19
+    content[place] ^= 1 << (where % 7)
+    checkpoint.path.write_bytes(content)
+    if content[place : place + 1].isspace():
+        content[place] = 0
+        checkpoint.path.write_bytes(content)
+    tensors, state = checkpoint.load()
+    assert (tensors["x"].sum().item(), state["step"]) == (0, 1)
+    (line,) = caplog.messages
+    assert "damaged checkpoint" in line
+    assert line.endswith("the one saved before it is used")
+
+
+def test_a_damaged_save_does_not_take_the_place_of_the_good_one_before(checkpoint):
+    for step in (1, 2):
+        checkpoint.save({"x": torch.full((4,), step)}, {"step": step})
+    checkpoint.path.write_bytes(b"broken")
+    assert checkpoint.load()[1] == {"step": 1}
+    checkpoint.save({"x": torch.full((4,), 5)}, {"step": 5})
+    checkpoint.path.write_bytes(b"broken")
+    assert checkpoint.load()[1] == {"step": 1}
+
+
+def test_a_kill_between_two_renames_loses_one_save_alone(checkpoint):
+    checkpoint.save({"x": torch.zeros(1)}, {"step": 1})
+    checkpoint.path.replace(checkpoint.before)
+    assert checkpoint.load()[1] == {"step": 1}
+
+
+def test_a_tensor_left_out_or_a_state_edited_is_noticed(checkpoint):
+    checkpoint.save({"x": torch.zeros(2), "y": torch.ones(2)}, {"step": 1})
+    with safe_open(checkpoint.path, "pt") as file:
+        metadata = file.metadata()
+    edits = (
+        ({"x": torch.zeros(2)}, metadata),
+        ({"x": torch.zeros(1, 2), "y": torch.ones(2)}, metadata),
+        ({"x": torch.zeros(2), "y": torch.ones(2)}, metadata | {"state": '{"step": 9}'}),
+    )
+    for tensors, own in edits:
+        write_tensors(tensors, checkpoint.path, own)
+        with pytest.raises(ModelError, match="not what was saved"):
+            checkpoint.load()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "name"),
+    [
+        ({}, "x"),
+        ({"x": torch.zeros(2), "y": torch.zeros(1)}, "y"),
+        ({"x": torch.zeros(3)}, "x"),
+        ({"x": torch.zeros(2, dtype=torch.int64)}, "x"),
+    ],
+)
+def test_a_checkpoint_of_another_layout_is_refused_by_name(tensors, name):
+    with pytest.raises(ModelError, match=f"{name} is .*, expected .*delete .checkpoints"):
+        refuse_other_tensors(tensors, {"x": torch.zeros(2)})
+
+
+def test_an_optimizer_of_other_shapes_is_refused():
+    (first, parameters), _ = _optimizers(torch.optim.Adam)
+    _step(first, parameters)
+    tensors, state = flatten_optimizer(first)
+    with pytest.raises(ModelError, match="other shapes"):
+        restore_optimizer(first, tensors | {"optimizer.0.exp_avg": torch.zeros(9)}, state)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.AdamW])

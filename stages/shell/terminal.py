@@ -1,0 +1,66 @@
+r"""The terminal as it may be used: nothing printed is obeyed, cut short by markup, or undoes work.
+
+What others wrote (texts, names, paths) is shown as it is: brackets are no markup, controls appear
+as \x1b. A terminal that cannot show a letter, or that is gone, is no reason for a stage to fail.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from pipeline.errors import visible
+
+
+class Terminal(Console):
+    """A console without markup and emoji codes, whose printing cannot fail."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as `Console.print` does; if the terminal is gone or full, print no more."""
+        try:
+            super().print(*(_shown(o) if isinstance(o, str) else o for o in objects), **options)
+            self.file.flush()
+        except OSError:
+            _to_nowhere(self.file)
+
+    def on_broken_pipe(self) -> None:
+        """Print no more; `Console` would end the stage."""
+        _to_nowhere(self.file)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of anything that is printed, controls made visible."""
+        for segment in super().render(renderable, options):
+            own = segment.control or segment.text.replace("\n", "").isprintable()
+            yield segment if own else Segment(_shown(segment.text), segment.style)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def replace_what_cannot_be_shown() -> None:
+    r"""Let stdout and stderr write \u03c6 where their encoding has no φ."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _to_nowhere(file: Any) -> None:
+    """Lead a stream that cannot be written away: Python's end would fail on it as well."""
+    stream: TextIO = getattr(file, "rich_proxied_file", file)
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)

@@ -1,0 +1,98 @@
+"""What a stranger wrote is shown, not obeyed; and no printing undoes finished work."""
+
+import subprocess
+import sys
+
+import pytest
+from rich.markdown import Markdown
+from rich.table import Table
+
+from stages.shell import console
+from tests.wiring.closure import ROOT
+
+
+HOSTILE = "o [/2024] [bold]x[/bold] [link=http://x]y[/link] :fire: \x1b[31mred\x1b]0;t\x07 \u202e"
+SHOWN = r"o [/2024] [bold]x[/bold] [link=http://x]y[/link] :fire: \x1b[31mred\x1b]0;t\x07 \u202e"
+
+
+def table(text):
+    made = Table(title=text)
+    made.add_column(text)
+    made.add_row(text)
+    return made
+
+
+def test_text_is_shown_as_it_is_and_controls_are_made_visible(capsys):
+    console.out.print(HOSTILE, highlight=False)
+    assert capsys.readouterr().out == SHOWN + "\n"
+
+
+def test_so_it_is_in_notes_and_errors(capsys):
+    console.note(HOSTILE)
+    with pytest.raises(SystemExit):
+        console._fail(HOSTILE)
+    assert capsys.readouterr().err == f"note: {SHOWN}\nerror: {SHOWN}\n"
+
+
+@pytest.mark.parametrize("made", [table, Markdown])
+def test_nothing_in_a_table_or_in_markdown_reaches_the_terminal_raw(made, capsys):
+    console.out.print(made(HOSTILE.replace("[", "(")))
+    said = capsys.readouterr().out
+    assert r"\x1b" in said
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
+def test_an_error_is_cut_to_a_line(capsys):
+    with pytest.raises(SystemExit):
+        console._fail("x" * 1_000_000)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert len(said) < 3000
+
+
+STAGE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv.pop(1))
+from stages.shell import console
+
+def stage() -> None:
+    Path("out").write_text("done")
+    console.out.print("φ from o [/2024].json, 7 letters: λ")
+    console.note("φ")
+    Path("after").write_text("reached")
+
+console.run(stage)
+"""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_letter_that_the_terminal_lacks_undoes_nothing(tmp_path, encoding):
+    done = subprocess.run(
+        [sys.executable, "-c", STAGE, str(ROOT)],
+        cwd=tmp_path,
+        env={"PYTHONIOENCODING": encoding, "PATH": ""},
+        capture_output=True,
+        check=False,
+    )
+    phi = "φ" if encoding == "utf-8" else r"\u03c6"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode(encoding).startswith(f"{phi} from o [/2024].json, 7 letters")
+    assert done.stderr.decode(encoding) == f"note: {phi}\n"
+    assert (tmp_path / "after").is_file()
+
+
+@pytest.mark.parametrize("command", ["| true", "> /dev/full", ">&-"])
+def test_a_terminal_that_is_gone_undoes_nothing(tmp_path, command):
+    (tmp_path / "stage.py").write_text(STAGE)
+    line = f'"{sys.executable}" stage.py "{ROOT}" {command}; echo ${{PIPESTATUS[0]}} >&2'
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (tmp_path / "after").read_text() == "reached"
+    assert done.stderr.splitlines()[-1] == "0", done.stderr
+    assert "Traceback" not in done.stderr
