@@ -19,7 +19,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar, cast
 
-from pipeline.errors import BusyError
+from pipeline.errors import BusyError, DivergedError
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -72,15 +72,23 @@ def only_run(target: Path) -> Iterator[None]:
 
 
 def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
-    """Let a stage's command run under `only_run`; `place` returns its out for its arguments."""
+    """Let a stage's command run under `only_run`; `place` returns its out for its arguments.
+
+    If training or fine-tuning diverges, an earlier out is removed: it is not this run's.
+    """
 
     def decorated(command: Command) -> Command:
         order = signature(command)
 
         @wraps(command)
         def alone(*args: object, **kwargs: object) -> None:
-            with only_run(place(*order.bind(*args, **kwargs).args)):
-                command(*args, **kwargs)
+            target = place(*order.bind(*args, **kwargs).args)
+            with only_run(target):
+                try:
+                    command(*args, **kwargs)
+                except DivergedError:
+                    _remove(target)
+                    raise
 
         return cast(Command, alone)
 

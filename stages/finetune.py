@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.errors import DivergedError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
 from pipeline.evaluation.records import predictions_file
@@ -36,7 +37,10 @@ class MakeWork:
             split, seed, headline = jobs[0].run
             run = PersonaRun(learner(seed), seed, tasks[split], self.params, at_once)
             personas = [tasks[split][job.index] for job in jobs]
-            return run.valid(personas) if headline is None else run.test(personas, headline)
+            try:
+                return run.valid(personas) if headline is None else run.test(personas, headline)
+            except DivergedError as error:
+                raise DivergedError(f"seed {seed}, {error}") from error
 
         return work
 

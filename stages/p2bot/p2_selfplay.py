@@ -11,10 +11,22 @@ from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import VariantRun, read_tasks, save, start
 from pipeline.model.base.load import load_base
+from pipeline.model.files.variant_record import (
+    read_variant,
+    refuse_other_inputs,
+    refuse_other_theta,
+)
 from pipeline.model.network.learner import load_theta
 from pipeline.params import SelfPlayParams, Settings
 from pipeline.params.methods import refuse_other_method
 from stages.shell import console
+
+
+def refuse_other_transmitter(name: str, seed: int) -> None:
+    """Refuse a transmitter that was trained from another base or other tasks, or is damaged."""
+    record = read_variant(name, seed, made_by=f"train {name} {seed}")
+    refuse_other_inputs(record, tasks=True)
+    refuse_other_theta(record, artifacts.model_dir(name, seed))
 
 
 @artifacts.one_at_a_time(artifacts.model_dir)
@@ -31,6 +43,7 @@ def p2_selfplay(
     inputs = (transmitter, judge)
     run = VariantRun("p2_selfplay", name, seed, variant, params.adapters, params, inputs)
     learner = start(run, "sdpa", "float32")
+    refuse_other_transmitter(transmitter.parent.name, seed)
     learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")
     receiver = load_receiver(judge, load_base(artifacts.BASE), learner.device)
     tasks = {split: read_tasks(split) for split in ("train", "valid")}

@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from pipeline.errors import PipelineError, one_line
+from pipeline.errors import DivergedError, PipelineError, one_line
 from pipeline.processes.parent import end_with_parent
 from stages import TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
@@ -123,7 +123,7 @@ _NOTES = _Notes()
 
 @contextmanager
 def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
-    """Show a progress bar, if `shown` and on a terminal."""
+    """Show a progress bar, if `shown` and on a terminal; say in a divergence what it was of."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -137,7 +137,10 @@ def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
         def advance(done: int, note: str) -> None:
             bars.update(bar, completed=done, note=note)
 
-        yield advance
+        try:
+            yield advance
+        except DivergedError as error:
+            raise DivergedError(f"{what}: {error}") from error
 
 
 def training_summary(folder: Path, best_step: int, best_value: float) -> None:

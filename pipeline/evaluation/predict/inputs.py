@@ -5,7 +5,7 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.model.files.variant_record import read_variant
+from pipeline.model.files.variant_record import read_variant, refuse_other_inputs
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.persona.task import PersonaTask
@@ -21,11 +21,15 @@ def finetune_params(variant: str) -> FinetuneParams:
     """Return the parameters of fine-tuning, with the variant's own `set` in force.
 
     Raises:
-        ModelError: the training seeds have different `set`s.
+        ModelError: the training seeds have different `set`s; or a model was trained from another
+            base, or from other tasks, than are there.
     """
     settings = Settings.load()
     seeds = settings.view(FinetuneParams).seeds
-    sets = [read_variant(variant, seed, made_by=made_by(variant, seed)).axes.set for seed in seeds]
+    records = [read_variant(variant, seed, made_by=made_by(variant, seed)) for seed in seeds]
+    for record in records:
+        refuse_other_inputs(record, tasks=True)
+    sets = [record.axes.set for record in records]
     if any(other != sets[0] for other in sets):
         raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
     return settings.view(FinetuneParams, sets[0])

@@ -6,11 +6,13 @@ the factor, and clipping then does not depend on the number of tasks.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from pipeline.errors import DivergedError
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.gradients.accumulate import accumulate
 from pipeline.learning.gradients.theta import NOTHING, Theta
@@ -55,6 +57,7 @@ def meta_gradient(
 
     Raises:
         ModelError: `exact` with an attention that has no second derivative.
+        DivergedError: a task's loss is not finite.
     """
     if inner.kind == "exact":
         learner.model.require_twice_differentiable()
@@ -66,7 +69,8 @@ def meta_gradient(
         return _outer_gradient(learner, stacked(theta, len(group)), tasks, descent, inner)
 
     groups, share = groups_of(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
-    for part in threads.map(of_group, groups):  # line 4: for all T_i
+    for group, part in zip(groups, threads.map(of_group, groups), strict=True):  # line 4: all T_i
+        _refuse_not_finite(group, part.support_losses, part.outer_losses)
         num_tasks = len(part.outer_losses)
         accumulate(theta, part.by_theta, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
         by_log = {n: cast("Tensor", descent.rates[n]) * slope for n, slope in part.by_rate.items()}
@@ -106,3 +110,13 @@ def _report(
         outer_replies=replies if inner.support_loss else queried,
         cost=sum(costs, StepCost.zero()),
     )
+
+
+def _refuse_not_finite(episodes: Sequence[Episode], *losses: Tensor) -> None:
+    """Name the first task of which a loss, (N,), is not finite."""
+    for of_each in losses:
+        for episode, loss in zip(episodes, of_each.tolist(), strict=True):
+            if not isfinite(loss):
+                raise DivergedError(
+                    f"task {episode.task_id}: a loss is {loss}; lower inner_lr or outer_lr"
+                )

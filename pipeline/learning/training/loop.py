@@ -6,7 +6,8 @@ The method decides what a report and a validation hold; the history has a column
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -130,7 +131,8 @@ def run(
     else:
         state.record_validation(validate(state.learned), None)
     while state.progress.step < schedule.steps and not state.exhausted:
-        report = step(state.learned, state.progress.step)
+        with _at_step(state.progress.step):
+            report = step(state.learned, state.progress.step)
         row = state.update(report)
         session.on_step(state.progress.step, f"loss {report.loss:.3f}")
         number = state.progress.step
@@ -138,6 +140,15 @@ def run(
             state.record_validation(validate(state.learned), row)
             session.checkpoint.save(*state.to_save())
     return Trained(state.best.theta, state.progress, state.best.log_rates)
+
+
+@contextmanager
+def _at_step(number: int) -> Iterator[None]:
+    """Put the step in front of the error that a task diverged."""
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(f"step {number}: {error}") from error
 
 
 class _LoopState:
@@ -189,6 +200,12 @@ class _LoopState:
         if row is None:
             row = dict.fromkeys(schedule.columns) | {"step": 0, "theta_change": 0.0}
             progress.history.append(row)
+        for name, value in columns.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"step {progress.step}: {name} is {value}; "
+                    "lower inner_lr, outer_lr or the lr of the stage's section"
+                )
         row |= columns
         value = row[schedule.criterion.column]
         if schedule.criterion.better(value, progress.best_value):

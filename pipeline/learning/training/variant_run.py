@@ -6,7 +6,9 @@ state, `save` writes `models/VARIANT/seed-SEED/`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import TrainingError
@@ -15,7 +17,7 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
-from pipeline.model.files.variant_record import VariantFile
+from pipeline.model.files.variant_record import THETA_FILE, VariantFile, inputs_of
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
@@ -36,13 +38,18 @@ class VariantRun:
     params: StageParams
     inputs: tuple[Path, ...] = ()  # folders that the run reads besides tasks and base
 
+    @cached_property
+    def digests(self) -> dict[str, Any]:
+        """What the run reads, as it was before training began."""
+        return inputs_of()
+
     def checkpoint(self) -> Checkpoint:
         """Return the run's checkpoint, keyed by values, inputs and code."""
         parts = {
             "params": self.params.model_dump_json(),
             "variant": self.variant.model_dump_json(),
             "tasks": artifacts.sha256_of(artifacts.TASKS),
-            "base": artifacts.sha256_of(artifacts.BASE),
+            "base": self.digests["base"],
         }
         parts |= {str(path): artifacts.sha256_of(path) for path in self.inputs}
         return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
@@ -110,10 +117,11 @@ def save(
         inner_rates: what fine-tuning must know (`InnerLoop.rates_for_finetuning`).
     """
     folder = artifacts.model_dir(run.name, run.seed)
-    record = _record(run, learner, trained.progress, tasks, inner_rates)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         save_theta(trained.theta, partial)
+        theta = artifacts.sha256_of(partial / THETA_FILE)
+        record = _record(run, learner, trained.progress, tasks, inner_rates, theta)
         artifacts.write_json(partial / "variant.json", record.model_dump())
         artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
     return folder
@@ -125,6 +133,7 @@ def _record(
     progress: TrainingProgress,
     tasks: Mapping[str, Sequence[EncodedTask]],
     inner_rates: Mapping[str, float | None] | None,
+    theta: str,
 ) -> VariantFile:
     sizes = {name: value.numel() for name, value in learner.parameters(learner.theta).items()}
     return VariantFile(
@@ -147,6 +156,8 @@ def _record(
         outer_replies=progress.outer_replies,
         tokens=progress.tokens,
         operations=progress.operations,
+        **run.digests,
+        theta=theta,
     )
 
 

@@ -10,9 +10,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 
 
+# What the reader makes of a damaged header, a type that torch lacks, sizes beyond 64 bits.
+_UNREADABLE = (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError)
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _OS_ERROR = re.compile(r"os error (\d+)")
 
 
@@ -47,9 +50,13 @@ def read_tensors(
         device: where the tensors go; null: the CPU.
 
     Raises:
-        ModelError: the file is cut off or is no safetensors file.
+        ModelError: the file is cut off or is no safetensors file; or a number is not finite.
     """
     try:
-        return load_file(path, device=str(device or "cpu"))
-    except SafetensorError as error:
-        raise ModelError(f"{path}: corrupt ({error}); {remedy}") from error
+        tensors = load_file(path, device=str(device or "cpu"))
+    except _UNREADABLE as error:
+        raise ModelError(f"{path}: corrupt ({one_line(error)}); {remedy}") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype in _FLOATS and not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{path}: {one_line(name)} holds NaN or infinity; {remedy}")
+    return tensors

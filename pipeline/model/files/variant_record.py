@@ -1,12 +1,17 @@
 """`variant.json`: the record of one training run, written beside its tensors."""
 
+from pathlib import Path
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.params import Adapters, Variant
 
 
+THETA_FILE = "theta.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
 METHODS = ("train", "meta_train", "p2_selfplay")  # the stages that write a variant
 
 
@@ -35,6 +40,11 @@ class VariantFile(BaseModel):
     outer_replies: int  # replies in the loss that moved θ
     tokens: int  # through the network, forward
     operations: int  # multiply-adds × 2 of the matrix products, estimated (docs/paper.md)
+    # SHA-256 of what the run read and wrote: θ is of no use elsewhere.
+    base: str  # models/base
+    tokenizer: str  # models/base/tokenizer.json
+    tasks: dict[str, str]  # of the splits that training read
+    theta: str  # theta.safetensors
 
 
 def read_variant(name: str, seed: int, *, made_by: str | None = None) -> VariantFile:
@@ -50,12 +60,71 @@ def read_variant(name: str, seed: int, *, made_by: str | None = None) -> Variant
         MissingFileError: the variant has not been trained.
         ModelError: the file is not a variant.json of this version.
     """
-    path = artifacts.model_dir(name, seed) / "variant.json"
+    folder = artifacts.model_dir(name, seed)
+    path = folder / "variant.json"
     made_by = made_by or "` or `".join(f"{method} {name} {seed}" for method in METHODS)
     values = artifacts.read_json(path, made_by=made_by)
     try:
-        return VariantFile.model_validate(values)
+        record = VariantFile.model_validate(values)
     except ValidationError as error:
         raise ModelError(
             f"{path}: not a variant.json of this version; run stage `{made_by}` again"
         ) from error
+    if (record.name, record.seed) != (name, seed):
+        raise ModelError(
+            f"{folder}: holds variant {one_line(record.name)!r} of seed {record.seed}; "
+            f"run stage `{made_by}` again"
+        )
+    return record
+
+
+def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
+    """Return the digests of what training reads, as they are now: base, tokenizer, tasks."""
+    return {
+        "base": artifacts.sha256_of(artifacts.BASE),
+        "tokenizer": artifacts.sha256_of(artifacts.BASE / TOKENIZER_FILE),
+        "tasks": {split: artifacts.sha256_of(artifacts.tasks_file(split)) for split in splits},
+    }
+
+
+def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
+    """Refuse a variant that was trained from another base, or from other tasks, than are there.
+
+    Args:
+        record: its record.
+        tasks: whether the tasks matter to what is done with it.
+
+    Raises:
+        ModelError: names the variant, both digests, and the command to run.
+    """
+    now = inputs_of(tuple(record.tasks) if tasks else ())
+    pairs = [(artifacts.BASE, record.base, now["base"])]
+    pairs.append((artifacts.BASE / TOKENIZER_FILE, record.tokenizer, now["tokenizer"]))
+    for split, digest in now["tasks"].items():
+        pairs.append((artifacts.tasks_file(split), record.tasks[split], digest))
+    folder = artifacts.model_dir(record.name, record.seed)
+    for path, then, today in pairs:
+        if then != today:
+            raise ModelError(
+                f"{folder}: trained from a {path} of SHA-256 {one_line(then)[:12]}…, "
+                f"now it is {today[:12]}…; {_again(record)}"
+            )
+
+
+def refuse_other_theta(record: VariantFile, folder: Path) -> None:
+    """Refuse a θ that is not the one which the record was written with.
+
+    Raises:
+        ModelError: names the file, both digests, and the command to run.
+    """
+    path = folder / THETA_FILE
+    if path.is_file() and (digest := artifacts.sha256_of(path)) != record.theta:
+        raise ModelError(
+            f"{path}: damaged, or of another run: its SHA-256 is {digest[:12]}…, not "
+            f"{one_line(record.theta)[:12]}… as `variant.json` beside it says; {_again(record)}"
+        )
+
+
+def _again(record: VariantFile) -> str:
+    command = f"python -m stages.{record.method} {record.name} {record.seed}"
+    return f"run `{one_line(command)}` (or `dvc repro`)"

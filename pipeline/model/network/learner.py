@@ -17,6 +17,7 @@ from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
+from pipeline.model.files.variant_record import THETA_FILE
 from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.next_utterance import HEAD, initial_head
 from pipeline.model.network.projection import SPECIAL, SPECIAL_WEIGHT
@@ -24,9 +25,6 @@ from pipeline.model.phi.bottleneck import insert_adapters
 from pipeline.model.sequences.batching import Batch
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import Adapters, Variant
-
-
-THETA_FILE = "theta.safetensors"
 
 
 @dataclass(frozen=True)
@@ -154,8 +152,11 @@ def load_theta(learner: Learner, folder: Path, *, made_by: str) -> Learner:
     if not path.is_file():
         raise MissingFileError(path, made_by)
     tensors = read_tensors(path, remedy=f"run stage {made_by} again", device=learner.device)
-    shapes = {name: tuple(value.shape) for name, value in learner.theta.items()}
-    if {name: tuple(value.shape) for name, value in tensors.items()} != shapes:
+    if _layout(tensors) != _layout(learner.theta):
         raise ModelError(f"{path}: other tensors than this variant's; run stage {made_by} again")
     theta = {name: tensors[name] for name in learner.theta}
     return replace(learner, theta=theta)
+
+
+def _layout(tensors: Mapping[str, Tensor]) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    return {name: (tuple(value.shape), value.dtype) for name, value in tensors.items()}

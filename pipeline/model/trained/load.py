@@ -4,7 +4,11 @@ from dataclasses import replace
 
 from pipeline import artifacts
 from pipeline.model.base.load import load_base
-from pipeline.model.files.variant_record import read_variant
+from pipeline.model.files.variant_record import (
+    read_variant,
+    refuse_other_inputs,
+    refuse_other_theta,
+)
 from pipeline.model.network.learner import Learner, build_learner, load_theta
 from pipeline.processes.device import best_device
 
@@ -18,9 +22,12 @@ def load_variant(name: str, seed: int) -> Learner:
 
     Raises:
         MissingFileError: the variant has not been trained, or there is no base.
-        ModelError: a file is corrupt, or the tensors are not this variant's.
+        ModelError: a file is corrupt, the tensors are not this variant's, or it was trained from
+            another base.
     """
     record = read_variant(name, seed)
+    refuse_other_inputs(record, tasks=False)
+    refuse_other_theta(record, artifacts.model_dir(name, seed))
     learner = build_learner(
         record.axes,
         record.adapters,

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import atomic
 from pipeline.atomic import atomic_path, one_at_a_time, only_run
-from pipeline.errors import BusyError
+from pipeline.errors import BusyError, DivergedError
 from tests.wiring.closure import ROOT
 
 
@@ -122,6 +122,24 @@ def test_a_command_runs_alone_for_its_out():
 
     command(name="a", seed=2)
     command("a", 4)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "nothing"])
+def test_an_old_out_is_not_taken_for_that_of_a_run_that_diverged(tmp_path, kind):
+    out = tmp_path / "out"
+    if kind == "folder":
+        out.mkdir()
+        (out / "theta").write_text("of an earlier run")
+    elif kind == "file":
+        out.write_text("of an earlier run")
+
+    @one_at_a_time(lambda: out)
+    def stage() -> None:
+        raise DivergedError("step 7: the loss is nan")
+
+    with pytest.raises(DivergedError, match="step 7"):
+        stage()
+    assert not out.exists()
 
 
 def test_files_and_folders_are_on_the_disk_before_and_after_the_rename(monkeypatch):

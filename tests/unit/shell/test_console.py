@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pipeline import artifacts
+from pipeline.errors import DivergedError
 from stages.shell import console
 from tests.wiring.closure import ROOT
 
@@ -61,6 +62,19 @@ def test_memory_that_ran_out_is_one_line_with_its_remedies(error, said, monkeypa
     assert line.startswith(f"error: {said}")
     for remedy in ("TASKS_AT_ONCE", "FOLDS_AT_ONCE", "RECOMPUTE=1"):
         assert f"MAMLVIAPP_{remedy}" in line
+
+
+def test_a_divergence_says_variant_seed_step_and_task(monkeypatch, capsys):
+    def command() -> None:
+        with console.progress("meta_train in_place 0", 9):
+            raise DivergedError("step 7: task train-3: a loss is nan; lower inner_lr")
+
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as ended:
+        console.run(command)
+    assert ended.value.code == 3
+    expected = "error: meta_train in_place 0: step 7: task train-3: a loss is nan; lower inner_lr\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_another_error_keeps_its_traceback(monkeypatch):

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ModelError
+from pipeline.errors import MissingFileError, ModelError, one_line
 from pipeline.learning.p2bot.meetings import Voice, voices
 from pipeline.learning.p2bot.receiver.network import Receiver, build_receiver
 from pipeline.learning.training.history import history_csv
@@ -36,6 +36,8 @@ class ReceiverFile(BaseModel):
     trained_parameters: int
     dialogues: dict[str, int]  # of each split that training read
     utterances: int  # in any loss
+    base: str  # SHA-256 of models/base
+    receiver: str  # of receiver.safetensors
 
 
 def load_voices() -> dict[str, list[Voice]]:
@@ -62,8 +64,21 @@ def save(trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int) 
         voices_of: the voices of each split.
         seed: of the training.
     """
+    folder = artifacts.receiver_dir(seed)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        write_tensors(trained.theta, partial / TENSORS)
+        record = _record(trained, voices_of, seed, artifacts.sha256_of(partial / TENSORS))
+        artifacts.write_json(partial / RECORD, record.model_dump())
+        artifacts.write_text(partial / HISTORY, history_csv(trained.progress.history))
+    return folder
+
+
+def _record(
+    trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int, digest: str
+) -> ReceiverFile:
     progress = trained.progress
-    record = ReceiverFile(
+    return ReceiverFile(
         seed=seed,
         steps=progress.step,
         best_step=progress.best_step,
@@ -71,14 +86,9 @@ def save(trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int) 
         trained_parameters=sum(value.numel() for value in trained.theta.values()),
         dialogues={split: len(voices) for split, voices in voices_of.items()},
         utterances=progress.replies,
+        base=artifacts.sha256_of(artifacts.BASE),
+        receiver=digest,
     )
-    folder = artifacts.receiver_dir(seed)
-    with artifacts.atomic_path(folder) as partial:
-        partial.mkdir()
-        write_tensors(trained.theta, partial / TENSORS)
-        artifacts.write_json(partial / RECORD, record.model_dump())
-        artifacts.write_text(partial / HISTORY, history_csv(progress.history))
-    return folder
 
 
 def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> Receiver:
@@ -92,6 +102,7 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
     path = folder / TENSORS
     if not path.is_file():
         raise MissingFileError(path, made_by)
+    _refuse_other(folder, made_by)
     tensors = read_tensors(path, remedy=f"run stage {made_by} again", device=device)
     receiver = build_receiver(base, device)
     shapes = {name: value.shape for name, value in receiver.theta.items()}
@@ -99,3 +110,20 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
         raise ModelError(f"{path}: other tensors than this base's; run stage {made_by} again")
     receiver.theta = {name: tensors[name] for name in receiver.theta}
     return receiver
+
+
+def _refuse_other(folder: Path, made_by: str) -> None:
+    """Refuse a receiver of another base, or tensors that its record was not written with."""
+    path = folder / RECORD
+    try:
+        record = ReceiverFile.model_validate(artifacts.read_json(path, made_by=made_by))
+    except ValidationError as error:
+        raise ModelError(
+            f"{path}: not a {RECORD} of this version; run stage {made_by} again"
+        ) from error
+    for place, then in ((artifacts.BASE, record.base), (folder / TENSORS, record.receiver)):
+        if (now := artifacts.sha256_of(place)) != then:
+            raise ModelError(
+                f"{path}: made with a {place} of SHA-256 {one_line(then)[:12]}…, now it is "
+                f"{now[:12]}…; run `python -m stages.{made_by}` (or `dvc repro`)"
+            )

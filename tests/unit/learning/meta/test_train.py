@@ -1,11 +1,14 @@
 """Meta-training put together: learned rates and inner sets reach the file, resuming is exact."""
 
 import contextlib
+from dataclasses import replace
 
+import pytest
 import torch
 
+from pipeline.errors import DivergedError
 from pipeline.learning.data.episodes import EncodedTask
-from pipeline.learning.meta import train
+from pipeline.learning.meta import maml, train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.loop import Session
@@ -92,3 +95,18 @@ def test_support_losses_reach_the_outer_loop(make_learner, tmp_path, monkeypatch
     assert with_them.progress.outer_replies == with_them.progress.replies
     assert without.progress.outer_replies < without.progress.replies
     assert not torch.equal(with_them.theta["wte.weight"], without.theta["wte.weight"])
+
+
+def test_a_task_whose_loss_is_not_finite_is_named_with_its_step(
+    make_learner, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    learner, gradient = make_learner(), maml.outer_gradient
+
+    def spoilt(*args, **options):
+        part = gradient(*args, **options)
+        return replace(part, outer_losses=part.outer_losses * float("nan"))
+
+    monkeypatch.setattr(maml, "outer_gradient", spoilt)
+    with pytest.raises(DivergedError, match=r"step 0: task p\d: a loss is nan; lower inner_lr"):
+        run(learner, params(), "a")

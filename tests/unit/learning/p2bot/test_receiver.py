@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from pipeline import artifacts
+from pipeline.errors import ModelError
 from pipeline.learning.p2bot.meetings import Voice
 from pipeline.learning.p2bot.receiver import train
-from pipeline.learning.p2bot.receiver.files import TENSORS, load_receiver
+from pipeline.learning.p2bot.receiver.files import TENSORS, load_receiver, save
 from pipeline.learning.p2bot.receiver.network import (
     BIAS,
     WEIGHT,
@@ -16,7 +18,7 @@ from pipeline.learning.p2bot.receiver.network import (
     soft_score,
 )
 from pipeline.learning.p2bot.receiver.train import margin_loss, sharpness, sparsity
-from pipeline.learning.training.loop import Session
+from pipeline.learning.training.loop import Session, Trained, TrainingProgress
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.checkpoint.checkpoint import Checkpoint
@@ -160,9 +162,27 @@ def test_the_gradient_reaches_the_body_once_the_projection_reads_it(receiver):
     assert theta["h.0.attn.c_attn.weight"].grad.abs().max() > 0
 
 
-def test_a_saved_receiver_embeds_as_before(receiver, tokenizer, tmp_path):
+def recorded(receiver):
+    """Save a receiver beside a base; return its folder."""
+    artifacts.write_text(artifacts.BASE / "config.json", "{}")
+    progress = TrainingProgress(step=1, best_value=10.0)
+    return save(Trained(receiver.theta, progress), {}, 0)
+
+
+def test_a_saved_receiver_embeds_as_before(receiver, tokenizer):
     receiver.whiten(LINES)
-    write_tensors(receiver.theta, tmp_path / TENSORS)
-    loaded = load_receiver(tmp_path, (tiny_gpt2(tokenizer, seed=9), tokenizer), torch.device("cpu"))
+    folder = recorded(receiver)
+    loaded = load_receiver(folder, (tiny_gpt2(tokenizer, seed=9), tokenizer), torch.device("cpu"))
     loaded.fixed = receiver.fixed  # word embeddings are the base's
     assert torch.equal(loaded.embed(loaded.theta, LINES), receiver.embed(receiver.theta, LINES))
+
+
+@pytest.mark.parametrize("what", ["base", "tensors"])
+def test_a_receiver_of_another_base_or_run_is_refused(receiver, tokenizer, what):
+    folder = recorded(receiver)
+    if what == "base":
+        artifacts.write_text(artifacts.BASE / "config.json", "{ }")
+    else:
+        write_tensors({n: v + 1 for n, v in receiver.theta.items()}, folder / TENSORS)
+    with pytest.raises(ModelError, match=r"made with a .* run `python -m stages.p2_receiver 0`"):
+        load_receiver(folder, (tiny_gpt2(tokenizer), tokenizer), torch.device("cpu"))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueReport, adaptation
 from pipeline.learning.training.learned import Learned
@@ -129,3 +129,10 @@ def test_a_loss_that_is_not_finite_ends_the_run(bad):
 
     with pytest.raises(TrainingError, match=r"step 3: loss .* lower inner_lr"):
         train(schedule(), step=step)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_validation_that_is_not_finite_is_named_with_its_step_and_column(value):
+    values = iter([5.0, value])
+    with pytest.raises(DivergedError, match=rf"step 5: valid_adapted_loss is {value}; lower"):
+        train(schedule(), validate=lambda _: adaptation((0.0, next(values))))

@@ -1,6 +1,9 @@
 """What a training run leaves: counts of its data; never another method's variant replaced."""
 
+import shutil
+
 import pytest
+import torch
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, TrainingError
@@ -8,7 +11,8 @@ from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.training import variant_run
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save, start
-from pipeline.model.files.variant_record import read_variant
+from pipeline.model.files.tensors import write_tensors
+from pipeline.model.files.variant_record import read_variant, refuse_other_inputs
 from pipeline.model.network.learner import load_theta
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.trained import load
@@ -20,7 +24,12 @@ from tests.support.variant_runs import a_run
 
 @pytest.fixture(autouse=True)
 def in_a_folder(tmp_path, monkeypatch):
+    """With something to read, whose digests a run records."""
     monkeypatch.chdir(tmp_path)
+    artifacts.write_text(artifacts.BASE / "tokenizer.json", "{}")
+    artifacts.write_text(artifacts.BASE / "config.json", "{}")
+    for split in artifacts.SPLITS:
+        artifacts.write_text(artifacts.tasks_file(split), split)
 
 
 def saved(learner, tasks):
@@ -99,3 +108,80 @@ def test_what_the_inner_loop_learned_comes_back_with_the_variant(make_learner, m
     monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
     monkeypatch.setattr(load, "load_base", lambda _: None)
     assert load_variant("in_place", 0).inner_rates == rates
+
+
+@pytest.fixture
+def trained(make_learner, monkeypatch):
+    """A variant's folder, and what loading it would build."""
+    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(load, "load_base", lambda _: None)
+    return saved(make_learner(), {})
+
+
+AGAIN = r"run `python -m stages.train in_place 0` \(or `dvc repro`\)"
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "config.json"])
+def test_theta_of_another_base_or_tokenizer_is_refused(trained, file):
+    load_variant("in_place", 0)
+    artifacts.write_text(artifacts.BASE / file, "{ }")
+    message = rf"seed-0: trained from a models/base of SHA-256 \w+…, now it is \w+…; {AGAIN}"
+    with pytest.raises(ModelError, match=message):
+        load_variant("in_place", 0)
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_tasks_changed_after_training_are_refused_where_they_matter(trained, split):
+    record = read_variant("in_place", 0)
+    refuse_other_inputs(record, tasks=True)
+    artifacts.write_text(artifacts.tasks_file("test"), "training does not read these")
+    refuse_other_inputs(record, tasks=True)
+    artifacts.write_text(artifacts.tasks_file(split), "other")
+    with pytest.raises(ModelError, match=rf"trained from a data/tasks/{split}.jsonl .*{AGAIN}"):
+        refuse_other_inputs(record, tasks=True)
+    load_variant("in_place", 0)
+
+
+def test_theta_of_another_run_is_refused_though_its_shapes_are_equal(trained, make_learner):
+    learner = make_learner()
+    theta = {name: value + 1 for name, value in learner.theta.items()}
+    write_tensors(theta, trained / "theta.safetensors")
+    with pytest.raises(ModelError, match=rf"damaged, or of another run.*{AGAIN}"):
+        load_variant("in_place", 0)
+
+
+@pytest.mark.parametrize("where", range(0, 1000, 97))
+def test_one_flipped_bit_in_theta_is_noticed(trained, where):
+    path = trained / "theta.safetensors"
+    content = bytearray(path.read_bytes())
+    content[where * len(content) // 1000] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=AGAIN):
+        load_variant("in_place", 0)
+
+
+def test_a_folder_of_another_variant_or_seed_is_refused(trained):
+    for name, seed in (("transfer", 0), ("in_place", 1)):
+        shutil.copytree(trained, artifacts.model_dir(name, seed))
+        with pytest.raises(ModelError, match=r"holds variant 'in_place' of seed 0; run"):
+            read_variant(name, seed)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
+def test_theta_of_another_type_is_refused(trained, make_learner, dtype):
+    learner = make_learner()
+    theta = {name: value.to(dtype) for name, value in learner.theta.items()}
+    write_tensors(theta, trained / "theta.safetensors")
+    with pytest.raises(ModelError, match=r"other tensors than this variant's; run stage train"):
+        load_theta(learner, trained, made_by="train")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_theta_that_is_not_finite_is_refused(trained, make_learner, value):
+    learner = make_learner()
+    name, tensor = next(iter(learner.theta.items()))
+    spoilt = tensor.detach().clone()
+    spoilt.view(-1)[3] = value
+    write_tensors({**learner.theta, name: spoilt}, trained / "theta.safetensors")
+    with pytest.raises(ModelError, match=rf"{name} holds NaN or infinity; run stage train again"):
+        load_theta(learner, trained, made_by="train")
