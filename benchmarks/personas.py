@@ -13,8 +13,8 @@ from transformers import GPT2LMHeadModel
 from benchmarks.dialogues import NUM_SPECIAL, WTE, Size, dialogue, learner
 from benchmarks.obvious import ObviousLoop, padded
 from pipeline.errors import PipelineError
-from pipeline.learning.finetuning.adapt import finetune
 from pipeline.learning.finetuning.plan import Support, plan
+from pipeline.learning.finetuning.updates import finetune
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import SPECIAL
 from pipeline.params import Finetune, MaxFolds

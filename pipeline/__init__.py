@@ -10,7 +10,7 @@ Symbols:
 - θ, the tensors that training moves: `theta` of the learner, chosen in
   `pipeline.model.network.learner.build_learner`.
 - θ̂, the adapted parameters: `pipeline.learning.inner.adapt.adapt` in training,
-  `pipeline.learning.finetuning.adapt.finetune` at test.
+  `pipeline.learning.finetuning.updates.finetune` at test.
 - α and β, the rates of the two loops: `inner_lr` and `outer_lr` in params.yaml.
 - p(T), the distribution over tasks: `pipeline.learning.data.episodes.draw_tasks`.
 - T_i, a task: one persona's dialogues, `pipeline.persona.task.PersonaTask`.

@@ -35,15 +35,18 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     The block creates a file or a folder there. On any exception, Ctrl-C included, what it wrote
     is removed and an earlier `target` stays as it was. What a killed run left is removed first.
-    Within a folder that is itself still a scratch, nothing is locked and no folder is made anew.
+    Within a folder that is itself still a scratch nothing is locked, and the scratch is not made
+    anew: it may have got its name.
 
     Raises:
         BusyError: another program is writing `target`.
     """
-    alone = not any(_SCRATCH.fullmatch(parent.name) for parent in target.parents)
+    outer = next((p for p in target.parents if _SCRATCH.fullmatch(p.name)), None)
+    alone = outer is None
     with ExitStack() as stack:
-        if alone:
+        if outer is None or outer.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
+        if alone:
             stack.enter_context(_lock(target, "publish"))
             for left in _left_behind(target):
                 _remove(left)

@@ -5,7 +5,7 @@ from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records import predictions_file
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
-from stages.shell.rows import scored_with_files
+from stages.shell.scored import scored_with_files
 
 
 def compare() -> None:

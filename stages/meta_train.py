@@ -1,33 +1,23 @@
 """DVC stage `meta_train`: one variant by Algorithm 1 or 2, as its axes say."""
 
-from typing import Annotated
-
-import typer
-
 from pipeline import artifacts
 from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
 from pipeline.learning.training.loop import Session
-from pipeline.learning.training.variant_run import VariantRun, load_tasks, save, start
+from pipeline.learning.training.variant_run import load_tasks, save, start
 from pipeline.model.network.language_model import Attention
-from pipeline.params import MetaTrainParams, Settings
-from pipeline.params.methods import refuse_other_method
+from pipeline.params import MetaTrainParams
 from stages.shell import console
+from stages.shell.arguments import Seed, VariantName
 from stages.shell.launch import on_ranks
+from stages.shell.variant_stage import run_of
 
 
 @artifacts.one_at_a_time(artifacts.model_dir)
-def meta_train(
-    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
-    seed: Annotated[int, typer.Argument(help="Training seed.")],
-) -> None:
+def meta_train(name: VariantName, seed: Seed) -> None:
     """Meta-train one variant: each training persona is a task."""
-    refuse_other_method("meta_train", name, seed)
-    settings = Settings.load()
-    variant = settings.variant(name)
-    params = settings.view(MetaTrainParams, variant.set)
-    run = VariantRun("meta_train", name, seed, variant, params.adapters, params)
+    run, params = run_of("meta_train", name, seed, MetaTrainParams)
     here = ranks.here()
     attention: Attention = "eager" if params.meta_gradient == "exact" else "sdpa"
     learner = start(run, attention, params.meta_train.precision)
@@ -39,7 +29,7 @@ def meta_train(
         trained, rates = train.run(learner, params, tasks, here, seed=seed, session=session)
     if here.first:
         folder = save(run, learner, trained, tasks, rates)
-        console.training_summary(folder, trained.progress.best_step, trained.progress.best_value)
+        console.training_summary(folder, trained.progress)
     checkpoint.delete()
 
 

@@ -14,7 +14,7 @@ from pipeline.evaluation.schemas.floors import Floors
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings
 from stages.shell import console
-from stages.shell.rows import scored_with_files
+from stages.shell.scored import scored_with_files
 
 
 INDEX = "index.md"

@@ -104,24 +104,24 @@ class ScoreParams(StageParams):
     score: Score
 
 
-class Rows(StageParams):
+class ScoredParams(StageParams):
     """The rows of Table 1, in its order."""
 
     scored: list[VariantName]
 
     @model_validator(mode="after")
-    def _rows_are_distinct(self) -> "Rows":
+    def _scored_are_distinct(self) -> "ScoredParams":
         check_scored(self.scored)
         return self
 
 
-class CompareParams(Rows):
+class CompareParams(ScoredParams):
     """What `compare` reads."""
 
     compare: Compare
 
 
-class ReportParams(Rows, MethodsParams):
+class ReportParams(ScoredParams, MethodsParams):
     """What `report` reads: which rows and which training runs are in force."""
 
     seeds: Seeds

@@ -39,9 +39,9 @@ class Journal(Generic[Record]):
         else of the file is touched, since a line may have taken hours.
         """
         self.damaged = 0
-        found: dict[str, list[Record]] = {}
+        done: dict[str, list[Record]] = {}
         if not self.path.is_file():
-            return found
+            return done
         *lines, tail = self.path.read_bytes().split(b"\n")
         for line in lines:
             try:
@@ -49,12 +49,12 @@ class Journal(Generic[Record]):
                 job, records = entry["job"], entry["records"]
                 if entry["sha256"] != _digest(job, records):
                     raise ValueError("not what was written")
-                found[job] = [self._kind.model_validate(record) for record in records]
+                done[job] = [self._kind.model_validate(record) for record in records]
             except (ValueError, KeyError, TypeError, RecursionError):
                 self.damaged += 1
         if tail:
             os.truncate(self.path, sum(len(line) + 1 for line in lines))
-        return found
+        return done
 
     @property
     def complaint(self) -> str:

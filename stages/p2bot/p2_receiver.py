@@ -1,9 +1,5 @@
 """DVC stage `p2_receiver`: training of P² Bot's receiver."""
 
-from typing import Annotated
-
-import typer
-
 from pipeline import artifacts
 from pipeline.learning.p2bot.receiver import files, train
 from pipeline.learning.p2bot.receiver.network import build_receiver
@@ -12,10 +8,11 @@ from pipeline.model.base.load import load_base
 from pipeline.params import ReceiverParams, Settings
 from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
+from stages.shell.arguments import Seed
 
 
 @artifacts.one_at_a_time(artifacts.receiver_dir)
-def p2_receiver(seed: Annotated[int, typer.Argument(help="Training seed.")]) -> None:
+def p2_receiver(seed: Seed) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)
     voices = files.load_voices()
@@ -27,10 +24,7 @@ def p2_receiver(seed: Annotated[int, typer.Argument(help="Training seed.")]) -> 
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
     folder = files.save(trained, voices, seed)
     checkpoint.delete()
-    best = trained.progress
-    console.out.print(
-        f"{folder}: best at step {best.best_step}, valid Hits@1 {best.best_value:.1f} %"
-    )
+    console.training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """DVC stage `p2_selfplay`: self-play of one variant, from its transmitter on."""
 
-from typing import Annotated
-
-import typer
+from dataclasses import replace
 
 from pipeline import artifacts
 from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.p2bot.receiver.files import load_receiver
 from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.training.loop import Session
-from pipeline.learning.training.variant_run import VariantRun, read_tasks, save, start
+from pipeline.learning.training.variant_run import read_tasks, save, start
 from pipeline.model.base.load import load_base
 from pipeline.model.files.variant_record import (
     read_variant,
@@ -17,9 +15,10 @@ from pipeline.model.files.variant_record import (
     refuse_other_theta,
 )
 from pipeline.model.network.learner import load_theta
-from pipeline.params import SelfPlayParams, Settings
-from pipeline.params.methods import refuse_other_method
+from pipeline.params import SelfPlayParams
 from stages.shell import console
+from stages.shell.arguments import Seed, VariantName
+from stages.shell.variant_stage import run_of
 
 
 def refuse_other_transmitter(name: str, seed: int) -> None:
@@ -30,18 +29,11 @@ def refuse_other_transmitter(name: str, seed: int) -> None:
 
 
 @artifacts.one_at_a_time(artifacts.model_dir)
-def p2_selfplay(
-    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
-    seed: Annotated[int, typer.Argument(help="Training seed.")],
-) -> None:
+def p2_selfplay(name: VariantName, seed: Seed) -> None:
     """Let a trained transmitter talk with itself and learn from the rewards."""
-    refuse_other_method("p2_selfplay", name, seed)
-    settings = Settings.load()
-    variant = settings.variant(name)
-    params = settings.view(SelfPlayParams, variant.set)
+    run, params = run_of("p2_selfplay", name, seed, SelfPlayParams)
     transmitter, judge = artifacts.transmitter_dir(name, seed), artifacts.receiver_dir(seed)
-    inputs = (transmitter, judge)
-    run = VariantRun("p2_selfplay", name, seed, variant, params.adapters, params, inputs)
+    run = replace(run, inputs=(transmitter, judge))
     learner = start(run, "sdpa", "float32")
     refuse_other_transmitter(transmitter.parent.name, seed)
     learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")
@@ -54,10 +46,7 @@ def p2_selfplay(
         trained = train.run(game, tasks["valid"], encoded, Session(checkpoint, on_step))
     folder = save(run, learner, trained, encoded)
     checkpoint.delete()
-    best = trained.progress
-    console.out.print(
-        f"{folder}: best at step {best.best_step}, valid reward {best.best_value:.4f}"
-    )
+    console.training_summary(folder, trained.progress, "valid reward {:.4f}")
 
 
 if __name__ == "__main__":

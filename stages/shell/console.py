@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -30,6 +31,14 @@ _LESS_MEMORY = (
     "set MAMLVIAPP_TASKS_AT_ONCE or MAMLVIAPP_FOLDS_AT_ONCE to a lower number (1 is the least), or "
     "MAMLVIAPP_RECOMPUTE=1, and run the same command to go on"
 )
+
+
+class Best(Protocol):
+    """Where a training run was best on valid."""
+
+    best_step: int
+    best_value: float
+
 
 Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
@@ -143,6 +152,8 @@ def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
             raise DivergedError(f"{what}: {error}") from error
 
 
-def training_summary(folder: Path, best_step: int, best_value: float) -> None:
+def training_summary(
+    folder: Path, best: Best, what: str = "valid loss {:.4f} nats per token"
+) -> None:
     """Say where a training run's result lies and how good it was on valid."""
-    out.print(f"{folder}: best at step {best_step}, valid loss {best_value:.4f} nats per token")
+    out.print(f"{folder}: best at step {best.best_step}, {what.format(best.best_value)}")

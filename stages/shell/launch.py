@@ -75,13 +75,13 @@ def _one_voice(ranks: Ranks) -> Iterator[None]:
 
 
 def _torchrun(count: int) -> None:
-    """Do as `torchrun --standalone --nproc-per-node COUNT -m MODULE ...` does, without its report.
+    """Do as `torchrun --standalone --nproc-per-node COUNT -m MODULE ...`, without its messages.
 
     Raises:
         TrainingError: a rank was killed and printed no error.
         Terminated: SIGTERM; the ranks have ended.
     """
-    logging.disable()  # its report of a failed rank is a screen; ours is a line
+    logging.disable()  # it fills a screen about a failed rank; ours is a line
     os.environ["MAMLVIAPP_WORKERS"] = str(max(1, num_workers() // count))  # cores of each rank
     module = sys.modules["__main__"].__spec__
     assert module is not None, "stages are run by `python -m`"
@@ -99,14 +99,14 @@ def _torchrun(count: int) -> None:
         try:
             elastic_launch(config, sys.executable)("-m", module.name, *sys.argv[1:])
         except ChildFailedError as error:
-            _report(error)
+            _fail(error)
         except SignalException as error:
             if error.sigval == signal.SIGTERM:
                 raise Terminated from error  # its ranks were ended without a word
             sys.exit(1)  # rank 0 was told, and has said so
 
 
-def _report(error: ChildFailedError) -> NoReturn:
+def _fail(error: ChildFailedError) -> NoReturn:
     rank, failure = error.get_first_failure()
     if failure.exitcode in (1, DivergedError.exit_code):
         sys.exit(failure.exitcode)  # the rank has said what was wrong

@@ -78,14 +78,14 @@ def run(trial: Run, settings: Settings) -> Trial:
     folder = trial.folder(params)
     result = folder / "trial.json"
     if result.is_file():
-        found = Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
-        return found.model_copy(update={"point": trial.point})  # the grid's order, not the file's
+        score = Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
+        return score.model_copy(update={"point": trial.point})  # the grid's order, not the file's
     _prepare(folder, params)
-    found = _train_and_score(trial, folder)
-    artifacts.write_json(result, found.model_dump())
+    score = _train_and_score(trial, folder)
+    artifacts.write_json(result, score.model_dump())
     for name in ("models", "predictions", "data", artifacts.CHECKPOINTS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    return found
+    return score
 
 
 def _prepare(folder: Path, params: AllParams) -> None:

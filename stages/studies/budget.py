@@ -18,8 +18,8 @@ from pipeline.evaluation.controls.budget import (
 )
 from pipeline.model.files.variant_record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
+from pipeline.params.line import variant_line
 from pipeline.params.methods import method_of
-from pipeline.params.row import variant_row
 from pipeline.params.sections.lists import LISTS
 from pipeline.persona.task import PersonaTask
 from stages.shell import console
@@ -62,10 +62,10 @@ def _seen(name: str, seed: int, params: MetaTrainParams, tasks: list[PersonaTask
     return seen
 
 
-def _print_row(name: str, variant: Variant, replies: int, size: int, there: int) -> None:
-    steps = steps_for(replies, there, batch_size=size)
-    sees = normal_budget(there, batch_size=size, steps=steps).total
-    _say(f"  {variant_row(name, control(variant, steps))}  # {sees} replies")
+def _print_row(name: str, variant: Variant, replies: int, size: int, available: int) -> None:
+    steps = steps_for(replies, available, batch_size=size)
+    sees = normal_budget(available, batch_size=size, steps=steps).total
+    _say(f"  {variant_line(name, control(variant, steps))}  # {sees} replies")
 
 
 def _is_trained(name: str, seed: int) -> bool:

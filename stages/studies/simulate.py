@@ -54,12 +54,12 @@ def simulate(
     people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
     study = StudySize(runs=runs)
     planned = conditions(observed(people), skewed(), study)
-    found = tabulate(planned, _rows(planned, study), study)
-    artifacts.write_json(out, {"variants": people.variants, **found})
+    tables = tabulate(planned, _rows(planned, study), study)
+    artifacts.write_json(out, {"variants": people.variants, **tables})
     if not console.out.is_terminal:
         console.out.width = WIDE
     for name, title in TITLES.items():
-        console.out.print(_table(title, found[name]))
+        console.out.print(_table(title, tables[name]))
     console.out.print(f"{out}: {runs} runs per row")
 
 

@@ -1,8 +1,6 @@
 """Choose a variant's rates on valid, as many trials for every variant: `python -m stages.tune`."""
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.evaluation.studies.tuning import Trial, best, grid, trials_csv, tuned
@@ -10,11 +8,12 @@ from pipeline.params import Settings, TuneParams
 from pipeline.params.methods import method_of
 from pipeline.params.sections.lists import LISTS
 from stages.shell import console
+from stages.shell.arguments import VariantName
 from stages.shell.trial import Run, run
 
 
 def tune(
-    name: Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")],
+    name: VariantName,
 ) -> None:
     """Run a variant's trials, write them to tuning/VARIANT.csv, print the best as a variant."""
     settings = Settings.load()

@@ -9,8 +9,8 @@ from pipeline.errors import TrainingError
 from pipeline.evaluation.predict.folds_together import Question, score_together
 from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.replies import score_dialogue
-from pipeline.learning.finetuning.adapt import finetune
 from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.updates import finetune
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
 from tests.conftest import LINES, a_dialogue

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from pipeline.learning.finetuning.adapt import finetune
 from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.updates import finetune
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.inner.inner_optimizers import Adam

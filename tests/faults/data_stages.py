@@ -45,16 +45,21 @@ def kill_tasks(folder: Path, points: int, seed: int) -> Outcome:
     return killed_at_random(folder, ("tasks",), (artifacts.TASKS,), points, Random(seed))
 
 
+BOTH = (*DOWNLOADED, artifacts.TASKS)
+
+
+def both_done(folder: Path) -> object:
+    """Run `download` and `tasks`, and return the digests of their outs."""
+    project(folder)
+    done(folder, "download")
+    done(folder, "tasks")
+    return digests(folder, BOTH)
+
+
 @campaign("download and tasks: two runs at once", points=30, quick=3)
 def two_at_once(folder: Path, points: int, seed: int) -> Outcome:
     """One does it; the other is told so, or comes later and does the same."""
-    random = Random(seed)
-    project(folder)
-    outs = (*DOWNLOADED, artifacts.TASKS)
-    done(folder, "download")
-    done(folder, "tasks")
-    right = digests(folder, outs)
-    outcome = Outcome(points)
+    random, right, outcome = Random(seed), both_done(folder), Outcome(points)
     for point in range(points):
         stage = ("download", "tasks")[point % 2]
         one = start(folder, stage)
@@ -67,7 +72,7 @@ def two_at_once(folder: Path, points: int, seed: int) -> Outcome:
             if code and "another run is writing" not in err:
                 outcome.lost.append(f"{stage}: {err!r}")
             outcome.lost += one_line(code, err)
-        if digests(folder, outs) != right:
+        if digests(folder, BOTH) != right:
             outcome.lost.append(f"{stage}: other outs")
     return outcome
 
@@ -75,20 +80,14 @@ def two_at_once(folder: Path, points: int, seed: int) -> Outcome:
 @campaign("download and tasks: files that may not grow (a full disk)", points=20, quick=2)
 def no_room(folder: Path, points: int, seed: int) -> Outcome:
     """Every write behind a random byte fails; the old outs stay, a later run succeeds."""
-    random = Random(seed)
-    project(folder)
-    outs = (*DOWNLOADED, artifacts.TASKS)
-    done(folder, "download")
-    done(folder, "tasks")
-    right = digests(folder, outs)
-    outcome = Outcome(points)
+    random, right, outcome = Random(seed), both_done(folder), Outcome(points)
     for point in range(points):
         stage = ("download", "tasks")[point % 2]
         code, err = finished(start(folder, stage, largest=random.randrange(1, 20_000)))
         outcome.lost += one_line(code, err)
         if not code:
             outcome.lost.append(f"{stage}: succeeded without room")
-        if digests(folder, outs) != right:
+        if digests(folder, BOTH) != right:
             outcome.lost.append(f"{stage}: the old outs were touched")
         outcome.lost += [f"left: {path}" for path in (folder / "data").rglob("*.partial")]
         outcome.seconds.append(done(folder, stage))

@@ -86,33 +86,28 @@ def test_last():
 """
 
 
-@pytest.mark.parametrize(("seconds", "is_last_run"), [(60, True), (0.1, False)])
-def test_it_runs_no_slow_test_and_stops_when_its_time_is_over(tmp_path, seconds, is_last_run):
-    (tmp_path / "test_it.py").write_text(TESTS)
+def run_quickly(folder, tests, seconds):
+    """Run `tests` in a folder of their own for at most `seconds`."""
+    (folder / "test_it.py").write_text(tests)
     program = f"import sys; from tests.quick import run; sys.exit(run(['test_it.py'], {seconds}))"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program],
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         text=True,
         capture_output=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(("seconds", "is_last_run"), [(60, True), (0.1, False)])
+def test_it_runs_no_slow_test_and_stops_when_its_time_is_over(tmp_path, seconds, is_last_run):
+    done = run_quickly(tmp_path, TESTS, seconds)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "last").exists() == is_last_run
     assert ("make test" in done.stdout) != is_last_run
 
 
 def test_a_failure_is_a_failure_even_when_the_time_is_over(tmp_path):
-    (tmp_path / "test_it.py").write_text(
-        "def test_wrong():\n    assert False\ndef test_b(): pass\n"
-    )
-    program = "import sys; from tests.quick import run; sys.exit(run(['test_it.py'], 0))"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
+    done = run_quickly(tmp_path, "def test_wrong():\n    assert False\ndef test_b(): pass\n", 0)
     assert done.returncode == 1

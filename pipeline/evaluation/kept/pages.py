@@ -83,7 +83,7 @@ def _sections(study: Study) -> list[str]:
     tests = study.comparison
     levels = tables.levels(study) if study.details else ""
     adapted = document.adaptation(study.details)
-    found = {
+    sections = {
         "## Table 1": [levels, _brackets(study)],
         "## Adaptation": [adapted, "Nats per token, closing tokens counted." if adapted else ""],
         "## Ranking": [tables.rankings(study)],
@@ -95,7 +95,7 @@ def _sections(study: Study) -> list[str]:
     }
     return [
         part
-        for heading, parts in found.items()
+        for heading, parts in sections.items()
         if any(parts)
         for part in [heading, *_family(study, heading), *parts]
         if part
@@ -135,8 +135,8 @@ def _context(root: Path) -> dict[str, Any]:
         return Quote(get(name))
 
     def summary(name: str, variants: Sequence[str] | None = None) -> str:
-        found = get(name)
-        return tables.summary(found, in_order(found.details) if variants is None else variants)
+        study = get(name)
+        return tables.summary(study, in_order(study.details) if variants is None else variants)
 
     def kshot(name: str, variants: Sequence[str] | None = None) -> str:
         return tables.kshot(get(name), variants)

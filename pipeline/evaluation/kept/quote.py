@@ -91,8 +91,8 @@ class Quote:
     def span(self, metric: str, *variants: str) -> str:
         """Return the least and the most of a metric over some variants, or over all."""
         names = variants or tuple(self.study.details)
-        found = [self.study.of(name).metrics.get(metric) for name in names]
-        values = [one.value for one in found if one is not None]
+        estimates = [self.study.of(name).metrics.get(metric) for name in names]
+        values = [one.value for one in estimates if one is not None]
         digits = digits_of(metric)
         return f"{number(min(values), digits)} to {number(max(values), digits)}"
 
@@ -150,9 +150,9 @@ class Quote:
 
     def floor(self, name: str, metric: str) -> str:
         """Return a score that needs no learning."""
-        found = self.study.floors[name][metric]
+        score = self.study.floors[name][metric]
         digits = digits_of(metric)
-        return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
+        return estimate(score, digits) if isinstance(score, dict) else number(score, digits)
 
     def trial(self, variant: str, number_of: int = 1) -> str:
         """Return a trial's nats per token on valid."""
@@ -178,12 +178,12 @@ class Quote:
 
     def read(self, file: str, *keys: str, digits: int = 1) -> str:
         """Return an estimate or a number of another file of the study."""
-        found = self.study.json(file)
+        value = self.study.json(file)
         for key in keys:
-            found = found[key]
-        return estimate(found, digits) if isinstance(found, dict) else number(found, digits)
+            value = value[key]
+        return estimate(value, digits) if isinstance(value, dict) else number(value, digits)
 
     def _metric(
-        self, found: dict[str, Estimate | None], metric: str, *, seeds: bool = False
+        self, metrics: dict[str, Estimate | None], metric: str, *, seeds: bool = False
     ) -> str:
-        return interval(found.get(metric), digits_of(metric), crossed=seeds)
+        return interval(metrics.get(metric), digits_of(metric), crossed=seeds)

@@ -13,7 +13,7 @@ from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.scoring.verdict import verdict
 
 
-Content = dict[str, Any]
+Fields = dict[str, Any]
 
 METRICS = (
     "bits_per_byte",
@@ -38,9 +38,9 @@ COUNTS = ("personas", "records", "seeds")
 DIGITS = 9  # significant
 
 
-def slim_details(details: Mapping[str, Any]) -> Content:
+def slim_details(details: Mapping[str, Any]) -> Fields:
     """Return the headline, the adaptation and the gains per K of `metrics/details/VARIANT.json`."""
-    kept: Content = {
+    kept: Fields = {
         "headline": details["headline"],
         "counts": {name: details["counts"][name] for name in COUNTS},
         "metrics": _metrics(details["metrics"], METRICS),
@@ -48,14 +48,14 @@ def slim_details(details: Mapping[str, Any]) -> Content:
         "k_shot": _k_shot(details.get("k_shot")),
         **_adaptation(details),
     }
-    return cast(Content, rounded(kept))
+    return cast(Fields, rounded(kept))
 
 
-def _metrics(found: Mapping[str, Any], names: Sequence[str]) -> Content:
-    return {name: _estimate(found[name]) for name in names if found.get(name) is not None}
+def _metrics(details: Mapping[str, Any], names: Sequence[str]) -> Fields:
+    return {name: _estimate(details[name]) for name in names if details.get(name) is not None}
 
 
-def _estimate(estimate: Mapping[str, Any]) -> Content:
+def _estimate(estimate: Mapping[str, Any]) -> Fields:
     """Leave out an interval over seeds that a single seed does not have."""
     return {
         key: value
@@ -64,9 +64,9 @@ def _estimate(estimate: Mapping[str, Any]) -> Content:
     }
 
 
-def _adaptation(found: Mapping[str, Any]) -> Content:
+def _adaptation(details: Mapping[str, Any]) -> Fields:
     """Return gains and their verdict; of files older than the verdict, today's rules give it."""
-    kept = {name: found.get(name) for name in ADAPTATION}
+    kept = {name: details.get(name) for name in ADAPTATION}
     if kept["adaptation"] is None:
         gain, gap, share = (kept[name] for name in ("gain", "swap_gap", "personal_share"))
         of = [e and Estimate.model_validate(e) for e in (gain, gap, share)]
@@ -74,26 +74,26 @@ def _adaptation(found: Mapping[str, Any]) -> Content:
     return kept
 
 
-def _k_shot(found: Mapping[str, Any] | None) -> Content | None:
+def _k_shot(details: Mapping[str, Any] | None) -> Fields | None:
     """Return by K the gain at the headline epoch, and how far the prompted control is behind.
 
     Both in nats per token; `prompted` is how many dialogues the prompt held on average.
     """
-    if not found or "gain" in found:
-        return dict(found) if found else None
-    if "points" not in found:
+    if not details or "gain" in details:
+        return dict(details) if details else None
+    if "points" not in details:
         return None
-    points = {k: point for k, point in found["points"].items() if point.get("gain_by_epoch")}
-    controls = found.get("in_context") or {}
+    points = {k: point for k, point in details["points"].items() if point.get("gain_by_epoch")}
+    controls = details.get("in_context") or {}
     return {
-        "personas": found.get("personas"),
+        "personas": details.get("personas"),
         "gain": {k: point["gain_by_epoch"].get(str(point["epoch"])) for k, point in points.items()},
-        "behind_fine_tuning": {k: found["behind_fine_tuning"] for k, found in controls.items()},
-        "prompted": {k: found["mean_k"] for k, found in controls.items()},
+        "behind_fine_tuning": {k: details["behind_fine_tuning"] for k, details in controls.items()},
+        "prompted": {k: details["mean_k"] for k, details in controls.items()},
     }
 
 
-def slim_comparison(comparison: Mapping[str, Any], asked: Collection[frozenset[str]]) -> Content:
+def slim_comparison(comparison: Mapping[str, Any], asked: Collection[frozenset[str]]) -> Fields:
     """Return the tests of the claims.
 
     Args:
@@ -102,7 +102,7 @@ def slim_comparison(comparison: Mapping[str, Any], asked: Collection[frozenset[s
     """
     tests = comparison["tests"]
     adaptation = comparison.get("adaptation") or {"tests": [], "families": {}}
-    kept: Content = {
+    kept: Fields = {
         "alpha": comparison["alpha"],
         "families": comparison.get("families") or {"all pairs": {"tests": len(tests)}},
         "tests": [_test(test) for test in tests if _is_kept(test, asked)],
@@ -111,14 +111,14 @@ def slim_comparison(comparison: Mapping[str, Any], asked: Collection[frozenset[s
             "tests": [_test(test) for test in adaptation["tests"] if _is_kept(test, asked)],
         },
     }
-    return cast(Content, rounded(kept))
+    return cast(Fields, rounded(kept))
 
 
 def _is_kept(test: Mapping[str, Any], asked: Collection[frozenset[str]]) -> bool:
     return test.get("question") is not None or {test["a"], test["b"]} in asked
 
 
-def _test(test: Mapping[str, Any]) -> Content:
+def _test(test: Mapping[str, Any]) -> Fields:
     kept = {name: test.get(name) for name in TEST}
     return {name: value for name, value in kept.items() if value is not None} | {
         "question": kept["question"]

@@ -39,8 +39,8 @@ class KeptDetails(Scores):
     k_shot: Shots | None = None
 
 
-class Family(Excerpt):
-    """Tests that were corrected together."""
+class KeptFamily(Excerpt):
+    """KeptTests that were corrected together."""
 
     tests: int
 
@@ -53,21 +53,21 @@ class KeptTest(PairedTest):
     over_seeds: OverSeeds | None = None
 
 
-class Tests(Excerpt):
-    """Tests of one kind: of levels, or of adaptation."""
+class KeptTests(Excerpt):
+    """KeptTests of one kind: of levels, or of adaptation."""
 
-    families: Mapping[str, Family]
+    families: Mapping[str, KeptFamily]
     tests: list[KeptTest]
 
 
-class Comparison(Tests):
+class KeptComparison(KeptTests):
     """`comparison.json` of a study."""
 
     alpha: float
-    adaptation: Tests
+    adaptation: KeptTests
 
 
-Row = Mapping[str, str]
+CsvRow = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ class Study:
         }
 
     @cached_property
-    def comparison(self) -> Comparison | None:
+    def comparison(self) -> KeptComparison | None:
         """The tests of the claims, if there are any."""
         path = existing(self.folder / artifacts.COMPARISON, self.folder / "comparison.json")
         if not path.is_file():
             return None
-        return parse(Comparison, slim_comparison(self._json(path), asked(self.params)), path)
+        return parse(KeptComparison, slim_comparison(self._json(path), asked(self.params)), path)
 
     @cached_property
     def floors(self) -> dict[str, Any]:
@@ -116,13 +116,13 @@ class Study:
         return existing(self.folder / artifacts.FLOORS, self.folder / "floors.json")
 
     @cached_property
-    def kshot(self) -> dict[str, list[Row]]:
+    def kshot(self) -> dict[str, list[CsvRow]]:
         """Fig. 3's points by variant."""
         folder = existing(self.folder / artifacts.KSHOT, self.folder / "kshot")
         return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
 
     @cached_property
-    def trials(self) -> dict[str, list[Row]]:
+    def trials(self) -> dict[str, list[CsvRow]]:
         """The trials of the tuning on valid, by variant."""
         folder = self.folder / "tuning"
         return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
@@ -131,11 +131,11 @@ class Study:
     def runs(self) -> dict[str, list[VariantFile]]:
         """What each training run was, by variant."""
         path = self.folder / RUNS
-        found: dict[str, list[VariantFile]] = {}
+        runs: dict[str, list[VariantFile]] = {}
         for record in self._json(path)["runs"] if path.is_file() else []:
             run = parse(VariantFile, record, path)
-            found.setdefault(run.name, []).append(run)
-        return found
+            runs.setdefault(run.name, []).append(run)
+        return runs
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Study:
         params: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return params
 
-    def history(self, run: str) -> list[Row]:
+    def history(self, run: str) -> list[CsvRow]:
         """Return the validations of a training run, `VARIANT-seed-SEED`."""
         return read_rows(self.folder / "history" / f"{run}.csv")
 
@@ -187,12 +187,12 @@ class Study:
             return []
         claims = self.params["compare"].get("claims", [])
         questions = {(claim["a"], claim["b"]): claim["question"] for claim in claims}
-        found = []
+        asked = []
         for test in [*self.comparison.tests, *self.comparison.adaptation.tests]:
             shown = turned(test) if (test.b, test.a) in questions else test
             question = questions.get((shown.a, shown.b), test.question)
-            found.append(shown.model_copy(update={"question": question}))
-        return found
+            asked.append(shown.model_copy(update={"question": question}))
+        return asked
 
     def _json(self, path: Path) -> dict[str, Any]:
         return artifacts.read_json(path, made_by="score")
@@ -230,7 +230,7 @@ def negative(estimate: Estimate) -> Estimate:
     )
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[CsvRow]:
     """Return a CSV file's rows.
 
     Raises:

@@ -128,8 +128,8 @@ def _at_k(study: Study, name: str, k: str) -> str:
     for row in study.kshot[name]:
         if row["k"] == k:
             ends = [float(row[end]) if row[end] else None for end in ("ppl_low", "ppl_high")]
-            found = Estimate(value=float(row["ppl"]), low=ends[0], high=ends[1])
-            return interval(found, digits_of("ppl"))
+            ppl = Estimate(value=float(row["ppl"]), low=ends[0], high=ends[1])
+            return interval(ppl, digits_of("ppl"))
     return NONE
 
 
@@ -171,7 +171,7 @@ def trials(study: Study) -> str:
     headings = ("variant", "values tried", "nats per token on valid", "best epoch", "chosen")
     known = ("trial", "valid_nats", "epoch", "chosen", "steps", "best_step", "replies")
     rows = []
-    for name, row in ((name, row) for name, found in study.trials.items() for row in found):
+    for name, row in ((name, row) for name, trials in study.trials.items() for row in trials):
         keys = [key for key in row if key not in (*known, "outer_replies", "operations")]
         point = ", ".join(f"`{key}` {row[key]}" for key in keys)
         cost = (row["steps"], row["replies"], row["outer_replies"])
@@ -205,6 +205,6 @@ def paper(variant: str, metric: str) -> str:
     return published_number(getattr(row, metric))
 
 
-def estimate(found: Any, digits: int) -> str:
+def estimate(value: Any, digits: int) -> str:
     """Return an estimate of a JSON file."""
-    return interval(Estimate.model_validate(found), digits)
+    return interval(Estimate.model_validate(value), digits)

@@ -35,7 +35,7 @@ def _filled(paragraph: list[str]) -> list[str]:
     item = ITEM.match(paragraph[0]) if paragraph else None
     text = " ".join(line.strip() for line in paragraph)
     lines = textwrap.wrap(
-        TOGETHER.sub(lambda found: found[0].replace(" ", GLUE), text),
+        TOGETHER.sub(lambda match: match[0].replace(" ", GLUE), text),
         WIDTH,
         subsequent_indent=" " * (item.end() if item else 0),
         break_long_words=False,

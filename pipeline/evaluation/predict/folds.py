@@ -15,8 +15,8 @@ from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import ReplyScore, prediction
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.learning.finetuning.adapt import AdaptedFolds, finetune
 from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.updates import AdaptedFolds, finetune
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams, Generate
 from pipeline.persona.task import Dialogue, PersonaTask

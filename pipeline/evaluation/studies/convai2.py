@@ -24,8 +24,8 @@ from pipeline.evaluation.studies.schemas import (
     Convai2Counts,
     Convai2Floors,
     RandomFloor,
-    RankerFloor,
-    ReplyFloor,
+    RankerEstimate,
+    ReplyEstimate,
 )
 from pipeline.params import MaxPersonas, Tasks
 from pipeline.persona.corpus.archive import extract
@@ -113,12 +113,12 @@ def measure(
         [text for task in tasks for text in _replies(task)] for tasks in (train, evaluated)
     )
 
-    def ranker(hits: Sequence[bool]) -> RankerFloor:
-        return RankerFloor(hits_at_1=_percent(hits, evaluated, bootstrap))
+    def ranker(hits: Sequence[bool]) -> RankerEstimate:
+        return RankerEstimate(hits_at_1=_percent(hits, evaluated, bootstrap))
 
-    def constant(reply: str) -> ReplyFloor:
+    def constant(reply: str) -> ReplyEstimate:
         scores = [word_f1(reply, other) for other in replies]
-        return ReplyFloor(f1=_percent(scores, evaluated, bootstrap), reply=reply)
+        return ReplyEstimate(f1=_percent(scores, evaluated, bootstrap), reply=reply)
 
     tfidf = {name: ranker(hits) for name, hits in tfidf_hits(train, evaluated).items()}
     random = _percent(random_hits(evaluated, bootstrap.seed), evaluated, bootstrap)

@@ -34,13 +34,13 @@ class RandomFloor(Schema):
     expected: float  # percent, over all draws
 
 
-class RankerFloor(Schema):
+class RankerEstimate(Schema):
     """A ranker without a language model."""
 
     hits_at_1: Estimate  # percent
 
 
-class ReplyFloor(Schema):
+class ReplyEstimate(Schema):
     """One reply that is said to everybody."""
 
     f1: Estimate  # percent
@@ -53,11 +53,11 @@ class Convai2Floors(Schema):
     sha256: str  # of the archive or folder
     counts: Convai2Counts
     random: RandomFloor
-    tfidf: RankerFloor  # the query is the persona and the partner's last line
-    tfidf_persona: RankerFloor
-    tfidf_partner: RankerFloor
-    constant_reply: ReplyFloor
-    frequent_words: ReplyFloor
+    tfidf: RankerEstimate  # the query is the persona and the partner's last line
+    tfidf_persona: RankerEstimate
+    tfidf_partner: RankerEstimate
+    constant_reply: ReplyEstimate
+    frequent_words: ReplyEstimate
 
 
 class ZeroShotCounts(Schema):

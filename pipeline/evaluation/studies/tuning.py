@@ -18,7 +18,7 @@ from pipeline.evaluation.records.headline import headline_epoch, select
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import Variant
-from pipeline.params.row import variant_row
+from pipeline.params.line import variant_line
 
 
 class TrialCost(BaseModel):
@@ -109,4 +109,4 @@ def trials_csv(trials: Sequence[Trial]) -> str:
 def tuned(name: str, variant: Variant, trial: Trial) -> str:
     """Return the line of `variants` for `NAME_tuned`: the variant with the trial's values set."""
     changed = variant.model_copy(update={"set": {**variant.set, **trial.point}})
-    return variant_row(f"{name}_tuned", changed)
+    return variant_line(f"{name}_tuned", changed)

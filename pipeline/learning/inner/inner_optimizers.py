@@ -6,7 +6,7 @@ where g is 0, as for the down-projections at Eq. 2's start. So first order loses
 and exact may be huge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class Adam:
         with torch.no_grad():
             for n, gradient in gradients.items():
                 results[n] = _adam(gradient, before.first[n], before.second[n], before.steps + 1)
-        directions, first, second = ({n: all_[i] for n, all_ in results.items()} for i in range(3))
+        directions, first, second = _apart(results)
         return directions, Moments(first, second, before.steps + 1)
 
     def vjp(
@@ -107,8 +107,13 @@ class Adam:
             )
             given = (by_direction[n], after.first[n], after.second[n])
             results[n] = torch.autograd.grad(_adam(g, m, v, before.steps + 1), (g, m, v), given)
-        by_gradient, first, second = ({n: all_[i] for n, all_ in results.items()} for i in range(3))
+        by_gradient, first, second = _apart(results)
         return by_gradient, Moments(first, second, before.steps)
+
+
+def _apart(results: Mapping[str, Sequence[Tensor]]) -> Iterator[dict[str, Tensor]]:
+    """Yield the first of each name's three tensors by name, then the second and the third."""
+    return ({name: tensors[i] for name, tensors in results.items()} for i in range(3))
 
 
 def _zeros(like: Gradients) -> Moments:

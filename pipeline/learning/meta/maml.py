@@ -28,7 +28,7 @@ from pipeline.learning.meta.outer_gradient import (
 )
 from pipeline.learning.parallel.over_threads import ALONE, TaskThreads
 from pipeline.learning.training.cost import StepCost
-from pipeline.learning.training.history import DialogueReport
+from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner
 
 
@@ -40,7 +40,7 @@ def meta_gradient(
     *,
     log_rates: Theta = NOTHING,
     threads: TaskThreads = ALONE,
-) -> DialogueReport:
+) -> DialogueStep:
     """Add the outer gradient of a batch of tasks to `.grad` (Alg. 1, lines 4-8).
 
     `exact` differentiates through the inner steps, `first_order` takes ∇L at θ̂ for ∇L at θ, and
@@ -77,7 +77,7 @@ def meta_gradient(
         accumulate(log_rates, by_log, weight=share)
         figures.append((part.support_losses, part.outer_losses, part.changes))
         del part  # its gradient is added up
-    return _report(learner, episodes, inner, figures)
+    return _step_of(learner, episodes, inner, figures)
 
 
 def _outer_gradient(
@@ -89,12 +89,12 @@ def _outer_gradient(
     return outer_gradient(learner, theta, tasks, descent, sweep=sweep)
 
 
-def _report(
+def _step_of(
     learner: Learner,
     episodes: Sequence[Episode],
     inner: InnerLoop,
     figures: Sequence[tuple[Tensor, Tensor, Tensor]],
-) -> DialogueReport:
+) -> DialogueStep:
     """Average the groups' (support losses, outer losses, ‖θ̂ - θ‖), each (N,), over all tasks."""
     support_losses, outer_losses, changes = (
         torch.cat(column) for column in zip(*figures, strict=True)
@@ -102,7 +102,7 @@ def _report(
     queried = sum(len(piece.spans) for episode in episodes for piece in episode.query)
     replies = queried + sum(len(piece.spans) for episode in episodes for piece in episode.support)
     costs = (StepCost.meta(learner, episode, inner.steps, inner.kind) for episode in episodes)
-    return DialogueReport(
+    return DialogueStep(
         inner_loss=support_losses.mean().item(),
         outer_loss=outer_losses.mean().item(),
         inner_change=changes.mean().item(),

@@ -1,6 +1,6 @@
 """What changes in meta-training when ranks share its tasks; with one rank nothing does.
 
-The number of ranks changes nothing but the rounding of the gradient's sum: reports, validations
+The number of ranks changes nothing but the rounding of the gradient's sum: records, validations
 and the history are of all tasks, and a checkpoint of any number of ranks resumes on any other.
 """
 
@@ -16,7 +16,7 @@ from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.cost import StepCost
-from pipeline.learning.training.history import DialogueReport
+from pipeline.learning.training.history import DialogueStep
 from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors
 
 
@@ -24,9 +24,9 @@ def step(
     ranks: Ranks,
     leaves: Iterable[Tensor],
     episodes: Sequence[Episode],
-    gradient: Callable[[Sequence[Episode]], DialogueReport],
-) -> DialogueReport:
-    """Leave the mean gradient over all episodes in the leaves' `.grad`; return a common report.
+    gradient: Callable[[Sequence[Episode]], DialogueStep],
+) -> DialogueStep:
+    """Leave the mean gradient over all episodes in the leaves' `.grad`; return their common record.
 
     Args:
         ranks: share the episodes.
@@ -39,11 +39,9 @@ def step(
     mine = ranks.share(episodes)
     own = asdict(gradient(mine)) if mine else None
     ranks.sum_gradients(leaves, weight=len(mine) / len(episodes))
-    parts = [(count, report) for count, report in ranks.gather((len(mine), own)) if report]
-    reports = [
-        DialogueReport(**{**report, "cost": StepCost(**report["cost"])}) for _, report in parts
-    ]
-    return DialogueReport.pooled(reports, [count for count, _ in parts])
+    parts = [(count, part) for count, part in ranks.gather((len(mine), own)) if part]
+    steps = [DialogueStep(**{**part, "cost": StepCost(**part["cost"])}) for _, part in parts]
+    return DialogueStep.pooled(steps, [count for count, _ in parts])
 
 
 def validate(

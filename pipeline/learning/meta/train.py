@@ -21,7 +21,7 @@ from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.parallel.over_threads import TaskThreads
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training import loop
-from pipeline.learning.training.history import DialogueReport, adaptation
+from pipeline.learning.training.history import DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned
 from pipeline.model.network.learner import Learner
 from pipeline.params import MetaTrainParams
@@ -86,7 +86,7 @@ def run(
     attach = next_utterance.attaching(learner.model.objective, seed)
     threads = TaskThreads(task_threads(learner.device))
 
-    def step(learned: Learned, number: int) -> DialogueReport:
+    def step(learned: Learned, number: int) -> DialogueStep:
         episodes = [
             replace(
                 episode,

@@ -1,4 +1,4 @@
-"""The columns of `history.csv`: what a training step and a validation report."""
+"""The columns of `history.csv`: what is recorded of a training step and of a validation."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ HISTORY_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class DialogueReport:
+class DialogueStep:
     """A step of normal training or of meta-training: what it did besides adding its gradient."""
 
     inner_loss: float | None
@@ -39,7 +39,7 @@ class DialogueReport:
         return self.outer_loss
 
     def row(self) -> dict[str, float | None]:
-        """Return the history's columns of this report."""
+        """Return the history's columns of this step."""
         return {
             "inner_loss": self.inner_loss,
             "outer_loss": self.outer_loss,
@@ -47,8 +47,8 @@ class DialogueReport:
         }
 
     @classmethod
-    def pooled(cls, reports: Sequence["DialogueReport"], tasks: Sequence[int]) -> "DialogueReport":
-        """Return one report of several parts of a step; `tasks`: how many tasks each part has."""
+    def pooled(cls, parts: Sequence["DialogueStep"], tasks: Sequence[int]) -> "DialogueStep":
+        """Return one step from its parts; `tasks`: how many tasks each part has."""
 
         def mean(values: Sequence[float]) -> float:
             return sum(n * x for n, x in zip(tasks, values, strict=True)) / sum(tasks)
@@ -57,16 +57,16 @@ class DialogueReport:
             return None if None in values else mean([x for x in values if x is not None])
 
         return cls(
-            inner_loss=mean_if_any([report.inner_loss for report in reports]),
-            outer_loss=mean([report.outer_loss for report in reports]),
-            inner_change=mean_if_any([report.inner_change for report in reports]),
-            replies=sum(report.replies for report in reports),
-            outer_replies=sum(report.outer_replies for report in reports),
-            cost=sum((report.cost for report in reports), StepCost.zero()),
+            inner_loss=mean_if_any([part.inner_loss for part in parts]),
+            outer_loss=mean([part.outer_loss for part in parts]),
+            inner_change=mean_if_any([part.inner_change for part in parts]),
+            replies=sum(part.replies for part in parts),
+            outer_replies=sum(part.outer_replies for part in parts),
+            cost=sum((part.cost for part in parts), StepCost.zero()),
         )
 
 
-class StepReport(Protocol):
+class TrainingStep(Protocol):
     """What the loop must know of a step, whatever the method."""
 
     @property
@@ -90,7 +90,7 @@ class StepReport(Protocol):
         ...
 
     def row(self) -> Mapping[str, float | None]:
-        """Return the history's columns of this report."""
+        """Return the history's columns of this step."""
         ...
 
 

@@ -1,8 +1,9 @@
 """The loop that all training shares: Adam, validation, early stopping, resume.
 
-A method hands in two functions of what is learned: one adds a step's gradient and reports it, one
-validates. The loop owns the leaves, the optimizer, the best so far, the history and the checkpoint.
-The method decides what a report and a validation hold; the history has a column for each.
+A method hands in two functions of what is learned: one adds a step's gradient and says what it
+did, one validates. The loop owns the leaves, the optimizer, the best so far, the history and the
+checkpoint. The method decides what a step and a validation record; the history has a column for
+each.
 """
 
 import math
@@ -17,7 +18,7 @@ from torch import Tensor
 from pipeline.errors import DivergedError
 from pipeline.learning.gradients.distances import distances
 from pipeline.learning.gradients.theta import Theta
-from pipeline.learning.training.history import HISTORY_COLUMNS, StepReport
+from pipeline.learning.training.history import HISTORY_COLUMNS, TrainingStep
 from pipeline.learning.training.learned import Learned
 from pipeline.model.checkpoint.checkpoint import (
     State,
@@ -103,7 +104,7 @@ class Session:
     on_step: Callable[[int, str], None]  # (steps done, a few words)
 
 
-Step = Callable[[Learned, int], StepReport]
+Step = Callable[[Learned, int], TrainingStep]
 Validate = Callable[[Learned], Mapping[str, float]]  # columns, among them the criterion's
 
 
@@ -117,7 +118,7 @@ def run(
 
     Args:
         start: what is learned, before training; not changed.
-        step: adds the gradient of step number n to the leaves' `.grad`, and reports it.
+        step: adds the gradient of step number n to the leaves' `.grad`, and says what it did.
         validate: returns columns of the history.
         schedule: rate, steps, criterion.
         session: checkpoint and progress.
@@ -132,9 +133,9 @@ def run(
         state.record_validation(validate(state.learned), None)
     while state.progress.step < schedule.steps and not state.exhausted:
         with _at_step(state.progress.step):
-            report = step(state.learned, state.progress.step)
-        row = state.update(report)
-        session.on_step(state.progress.step, f"loss {report.loss:.3f}")
+            done = step(state.learned, state.progress.step)
+        row = state.update(done)
+        session.on_step(state.progress.step, f"loss {done.loss:.3f}")
         number = state.progress.step
         if number % schedule.loop.validate_every == 0 or number == schedule.steps:
             state.record_validation(validate(state.learned), row)
@@ -167,13 +168,13 @@ class _LoopState:
         """No validation was the best for longer than the patience."""
         return self.progress.stale > self._schedule.loop.patience
 
-    def update(self, report: StepReport) -> dict[str, Any]:
+    def update(self, done: TrainingStep) -> dict[str, Any]:
         """Clip, take Adam's step, clear the gradient; return the history's new row."""
         progress, loop = self.progress, self._schedule.loop
         norm = torch.nn.utils.clip_grad_norm_(self.learned.tensors(), loop.clip).item()
-        if not (math.isfinite(report.loss) and math.isfinite(norm)):
+        if not (math.isfinite(done.loss) and math.isfinite(norm)):
             raise DivergedError(
-                f"step {progress.step}: loss {report.loss}, gradient norm {norm}; "
+                f"step {progress.step}: loss {done.loss}, gradient norm {norm}; "
                 "lower inner_lr, outer_lr or the lr of the stage's section"
             )
         warm = min(1.0, (progress.step + 1) / max(1, loop.warmup_steps))
@@ -181,11 +182,11 @@ class _LoopState:
         self._optimizer.step()
         self._optimizer.zero_grad()
         progress.step += 1
-        progress.replies += report.replies
-        progress.outer_replies += report.outer_replies
-        progress.tokens += report.cost.tokens
-        progress.operations += report.cost.operations
-        row = dict.fromkeys(self._schedule.columns) | dict(report.row())
+        progress.replies += done.replies
+        progress.outer_replies += done.outer_replies
+        progress.tokens += done.cost.tokens
+        progress.operations += done.cost.operations
+        row = dict.fromkeys(self._schedule.columns) | dict(done.row())
         row |= {
             "step": progress.step,
             "grad_norm": norm,

@@ -11,12 +11,12 @@ from pipeline.learning.gradients.accumulate import accumulate
 from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.training.cost import StepCost
-from pipeline.learning.training.history import DialogueReport
+from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece, collate
 
 
-SupervisedStep = Callable[[Theta, int], DialogueReport]  # of θ and the step's number
+SupervisedStep = Callable[[Theta, int], DialogueStep]  # of θ and the step's number
 
 
 def supervised_step(
@@ -33,19 +33,19 @@ def supervised_step(
     dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
     attach = next_utterance.attaching(learner.model.objective, seed)
 
-    def step(theta: Theta, number: int) -> DialogueReport:
+    def step(theta: Theta, number: int) -> DialogueStep:
         pieces = reply_batch(dialogues, size=batch_size, seed=seed, step=number)
         return gradient(learner, theta, attach(pieces, number))
 
     return step
 
 
-def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> DialogueReport:
+def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> DialogueStep:
     """Add the gradient of a batch's loss to the `.grad` of θ's leaves."""
     at = loss_gradients(learner, theta, collate(pieces, learner.device), theta)
     accumulate(theta, at.gradients)
     replies = sum(len(piece.spans) for piece in pieces)
-    return DialogueReport(
+    return DialogueStep(
         inner_loss=None,
         outer_loss=at.losses.item(),
         inner_change=None,

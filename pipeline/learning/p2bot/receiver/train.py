@@ -37,7 +37,7 @@ _AT_ONCE = 512  # sentences in a pass that only reads
 
 
 @dataclass(frozen=True)
-class ReceiverReport:
+class ReceiverStep:
     """A step of the receiver's training: what it did besides adding its gradient."""
 
     loss: float
@@ -110,7 +110,7 @@ def gradient(
     batch: Sequence[Example],
     params: ReceiverTraining,
     tau: float,
-) -> ReceiverReport:
+) -> ReceiverStep:
     """Add the gradient of a batch's mean loss to `theta`'s `.grad`."""
     texts = texts_of(batch)
     embedded = Embedded(receiver.embed(theta, texts), texts)
@@ -121,7 +121,7 @@ def gradient(
     ]
     loss = torch.stack(losses).mean()
     loss.backward()
-    return ReceiverReport(loss.item(), tau, sum(len(one.utterances) for one in batch))
+    return ReceiverStep(loss.item(), tau, sum(len(one.utterances) for one in batch))
 
 
 @torch.no_grad()
@@ -176,7 +176,7 @@ def run(
     pool = sentence_pool(voices["train"])
     valid = valid_examples(voices["valid"], params)
 
-    def step(learned: Learned, number: int) -> ReceiverReport:
+    def step(learned: Learned, number: int) -> ReceiverStep:
         draw = generator(seed, "receiver", number)
         batch = [
             example(voice, pool, negatives=params.negatives, draw=draw)

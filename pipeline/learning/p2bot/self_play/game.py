@@ -26,7 +26,7 @@ from pipeline.learning.p2bot.self_play.conversations import (
 from pipeline.learning.p2bot.self_play.judges import Judges, mean_by_span
 from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss
 from pipeline.learning.training.cost import StepCost
-from pipeline.learning.training.history import StepReport
+from pipeline.learning.training.history import TrainingStep
 from pipeline.learning.training.supervised import SupervisedStep
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece, collate
@@ -60,7 +60,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SelfPlayReport:
+class SelfPlayStep:
     """A step of self-play: what it did besides adding its gradient."""
 
     loss: float
@@ -84,13 +84,13 @@ class Game:
     params: SelfPlay
     seed: int
 
-    def step(self, theta: Theta, number: int, supervised: SupervisedStep) -> StepReport:
+    def step(self, theta: Theta, number: int, supervised: SupervisedStep) -> TrainingStep:
         """Add the gradient of one game, or of one supervised step, to the `.grad` of θ's leaves."""
         draw = generator(self.seed, "self-play", number)
         if draw.random() < self.params.supervised_probability:
-            report = supervised(theta, number)
-            return SelfPlayReport(
-                report.loss, {"supervised": 1}, report.replies, report.outer_replies, report.cost
+            done = supervised(theta, number)
+            return SelfPlayStep(
+                done.loss, {"supervised": 1}, done.replies, done.outer_replies, done.cost
             )
         met = [meeting(self.tasks, draw)] * self.params.rollouts
         key = f"{self.seed}/{number}"
@@ -102,7 +102,7 @@ class Game:
         loss.backward()
         replies = len(talks) * self.params.turns
         columns = {"supervised": 0, **summary(rewards, perceived, talks)}
-        return SelfPlayReport(loss.item(), columns, replies, replies, self._cost(talks, pieces))
+        return SelfPlayStep(loss.item(), columns, replies, replies, self._cost(talks, pieces))
 
     def _cost(self, talks: Sequence[Talk], pieces: Sequence[Piece]) -> StepCost:
         """Count speaking and learning, not the judges: they are no part of the variant."""

@@ -24,7 +24,7 @@ def test_a_variant_that_is_worse_for_every_persona():
 
 
 def test_better_is_lower_nll_but_more_hits():
-    a, b = variant(-0.5), variant(hit=False)
+    a, b = variant(0.5), variant(1.0, hit=False)
     found = first_of_each(compare({"a": a, "b": b}, permutations=100, seed=0))
     assert found["nats_per_token"]["difference"]["value"] < 0
     assert found["hits_at_1"]["difference"]["value"] == 100

@@ -41,7 +41,7 @@ def test_seeds_that_disagree_are_not_distinguishable_although_these_models_are()
 
 
 def test_seeds_that_agree_are_a_statement_on_the_methods():
-    data = {"a": seeded([0.50, 0.51, 0.49]), "b": seeded([0.0, 0.01, -0.01])}
+    data = {"a": seeded([1.50, 1.51, 1.49]), "b": seeded([1.0, 1.01, 0.99])}
     crossed = first_of_each(compare(data, permutations=99, seed=0))["nats_per_token"]["over_seeds"]
     assert crossed["p"] < crossed["p_holm"] < 0.05
     assert crossed["verdict"] == "worse"

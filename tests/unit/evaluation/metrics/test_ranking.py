@@ -123,4 +123,4 @@ def test_a_candidate_list_of_another_length_is_refused():
 @pytest.mark.parametrize("nll", [float("nan"), float("inf")])
 def test_a_diverged_score_is_no_rank(nll):
     with pytest.raises(DataError, match="d0, turn 0: a candidate's NLL is not finite"):
-        metrics.hits_at_1([ranked([nll, 1.0])])
+        metrics.hits_at_1([ranked([2.0, 1.0]).model_copy(update={"candidate_nll": [nll, 1.0]})])

@@ -2,10 +2,7 @@
 
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 import tarfile
 from collections import Counter
 from functools import cache, partial
@@ -22,6 +19,7 @@ from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_split, read_task
 from pipeline.params import People, Synthetic
 from pipeline.persona.synthetic.corpus import write_corpus
 from stages.studies.convai2 import convai2
+from tests.support.commands import run_command
 from tests.support.personachat_text import lines, with_candidates
 from tests.support.ranked_tasks import a_task, a_turn
 from tests.wiring.closure import ROOT
@@ -153,15 +151,7 @@ def test_what_is_not_there_is_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "stages.convai2", *arguments],
-        cwd=ROOT,
-        env=os.environ,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+command = partial(run_command, "convai2")
 
 
 # --- The real half, against a second implementation written from the format alone -----------------

@@ -1,9 +1,7 @@
 """The simulation study: what it draws from, what it counts, and what the committed one found."""
 
 import json
-import os
-import subprocess
-import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,6 +22,7 @@ from pipeline.evaluation.studies.simulation import (
     rejection_rates,
     tabulate,
 )
+from tests.support.commands import run_command
 from tests.support.prediction_builder import full
 from tests.wiring.closure import ROOT
 
@@ -146,15 +145,7 @@ def test_the_study_asks_the_functions_that_score(monkeypatch):
 # --- The command, and what it found ---------------------------------------------------------------
 
 
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "stages.simulate", *arguments],
-        cwd=ROOT,
-        env=os.environ,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+command = partial(run_command, "simulate")
 
 
 def test_the_command_observes_two_variants_and_prints_and_writes_the_study(tmp_path):

@@ -18,7 +18,7 @@ from pipeline.evaluation.studies.tuning import (
     tuned,
 )
 from pipeline.params import Settings, Variant, load_preset, read_yaml
-from pipeline.params.row import variant_row
+from pipeline.params.line import variant_line
 from tests.support.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
 
@@ -150,7 +150,7 @@ def test_the_documents_rows_are_the_studys():
     assert len(rows) == 3
     shown = (ROOT / artifacts.STUDIES / "equal_budget/README.md").read_text()
     for name, row in rows.items():
-        assert f"  {variant_row(name, Variant.model_validate(row))}\n" in shown
+        assert f"  {variant_line(name, Variant.model_validate(row))}\n" in shown
     with (ROOT / artifacts.tuning_file("in_place")).open() as file:
         (best,) = (row for row in csv.DictReader(file) if row["chosen"] == "true")
     assert rows["in_place_tuned"]["set"] == {

@@ -7,7 +7,7 @@ import torch
 
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.training.cost import StepCost
-from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueReport, adaptation
+from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.loop import Criterion, Schedule, Session, run
 from pipeline.model.checkpoint.checkpoint import Checkpoint
@@ -38,7 +38,7 @@ def quadratic(learned, step):
     noise = torch.randn(2, generator=torch.Generator().manual_seed(step))
     loss = (theta["w"] - TARGET + 0.1 * noise).pow(2).sum()
     loss.backward()
-    return DialogueReport(None, loss.item(), None, 2, 1, StepCost(10, 100))
+    return DialogueStep(None, loss.item(), None, 2, 1, StepCost(10, 100))
 
 
 def distance(learned):
@@ -125,7 +125,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(killed_at):
 def test_a_loss_that_is_not_finite_ends_the_run(bad):
     def step(learned, number):
         report = quadratic(learned, number)
-        return report if number < 3 else DialogueReport(None, bad, None, 0, 0, StepCost.zero())
+        return report if number < 3 else DialogueStep(None, bad, None, 0, 0, StepCost.zero())
 
     with pytest.raises(TrainingError, match=r"step 3: loss .* lower inner_lr"):
         train(schedule(), step=step)

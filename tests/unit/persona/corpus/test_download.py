@@ -1,13 +1,11 @@
 """The stage as the user runs it: its outs, its exit code, its one line of error."""
 
 import errno
-import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +17,7 @@ from pipeline import artifacts
 from pipeline.persona.corpus import archive, source
 from stages.download import download
 from stages.shell import console
+from tests.support.archives import packed
 from tests.support.file_server import serve
 from tests.wiring.closure import ROOT
 
@@ -81,13 +80,7 @@ def left() -> set[str]:
 
 @pytest.fixture
 def tgz(tmp_path) -> Path:
-    path = tmp_path / "corpus.tgz"
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in PACKED.items():
-            info = tarfile.TarInfo(f"personachat/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
+    return packed(PACKED, tmp_path / "corpus.tgz")
 
 
 def test_the_command_writes_both_outs_and_nothing_else():

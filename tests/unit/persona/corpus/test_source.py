@@ -1,10 +1,8 @@
 """What each value of `data.source` and `data.pretrain` brings, and what is refused."""
 
 import gzip
-import io
 import json
 import lzma
-import tarfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data, People, Synthetic
 from pipeline.persona.corpus import archive, source
 from pipeline.persona.corpus.source import Origin
+from tests.support.archives import packed
 from tests.support.file_server import serve
 
 
@@ -54,13 +53,7 @@ def no_proxy(monkeypatch):
 
 @pytest.fixture
 def tgz(tmp_path) -> Path:
-    path = tmp_path / "my corpus.tgz"
-    with tarfile.open(path, "w:gz") as tar:
-        for name, content in TEXTS.items():
-            info = tarfile.TarInfo(f"personachat/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return path
+    return packed(TEXTS, tmp_path / "my corpus.tgz")
 
 
 @pytest.fixture

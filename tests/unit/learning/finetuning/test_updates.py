@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.finetuning import adapt as module
-from pipeline.learning.finetuning.adapt import finetune
+from pipeline.learning.finetuning import updates as module
 from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.updates import finetune
 from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_optimizers import Sgd

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from pipeline.params.sections.variant import Variant
 
 
-def variant_row(name: str, variant: Variant) -> str:
+def variant_line(name: str, variant: Variant) -> str:
     """Return the line `NAME: {AXES}` of section `variants`, axes at their default left out."""
     out = io.StringIO()
     yaml = YAML(typ="safe", pure=True)

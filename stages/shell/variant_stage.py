@@ -1,0 +1,23 @@
+"""What the stages that train one variant share: the run that their arguments name."""
+
+from typing import TypeVar
+
+from pipeline.learning.training.variant_run import VariantRun
+from pipeline.params import MetaTrainParams, SelfPlayParams, Settings, TrainParams
+from pipeline.params.methods import refuse_other_method
+
+
+Params = TypeVar("Params", TrainParams, MetaTrainParams, SelfPlayParams)
+
+
+def run_of(stage: str, name: str, seed: int, view: type[Params]) -> tuple[VariantRun, Params]:
+    """Return the run of a stage for one variant and seed, and the parameters that it reads.
+
+    Raises:
+        ParamsError: params.yaml is not valid, or has another stage train this variant.
+    """
+    refuse_other_method(stage, name, seed)
+    settings = Settings.load()
+    variant = settings.variant(name)
+    params = settings.view(view, variant.set)
+    return VariantRun(stage, name, seed, variant, params.adapters, params), params
