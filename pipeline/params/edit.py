@@ -5,10 +5,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
-from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, one_line
 from pipeline.params.moved import advice
+from pipeline.params.yaml_text import UNREADABLE, loaded
 
 
 _UNKNOWN = "there is no such parameter"
@@ -48,9 +48,10 @@ def with_values(text: str, assignments: list[str]) -> str:
         if not (key and equals):
             raise ParamsError(f"--set {assignment}: KEY=VALUE was expected, as in inner_lr=0.01")
         try:
+            loaded(value)  # within bounds
             parsed = round_trip().load(value)
-        except YAMLError as error:
-            raise ParamsError(f"--set {assignment}: the value is not YAML") from error
+        except UNREADABLE as error:
+            raise ParamsError(f"--set {one_line(assignment)}: the value is not YAML") from error
         refusal = f"--set {assignment}: {advice(key) or _UNKNOWN}"
         _replace_at(values, key.split("."), parsed, refusal)
     return dumped(values)

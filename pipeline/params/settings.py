@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError, one_line
@@ -14,6 +12,7 @@ from pipeline.params.moved import advice
 from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.variant import Variant, checked_name
 from pipeline.params.views import SETTABLE, AllParams
+from pipeline.params.yaml_text import loaded, shown
 
 
 Params = TypeVar("Params", bound=StageParams)
@@ -41,9 +40,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _mapping(text: str, origin: str) -> dict[str, Any]:
     try:
-        values = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ParamsError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from error
+        values = loaded(text)
+    except ValueError as error:
+        raise ParamsError(f"{origin}: not valid YAML: {one_line(error, 400)}") from error
     if not isinstance(values, dict):
         raise ParamsError(f"{origin}: a mapping of parameters was expected")
     return values
@@ -90,12 +89,14 @@ class Settings:
         """
         variants = self._values.get("variants")
         if not isinstance(variants, dict) or name not in variants:
-            names = ", ".join(variants) if isinstance(variants, dict) else "none"
-            raise ParamsError(f"{self._origin}: variants: no {name!r}; there are: {names}")
+            names = ", ".join(map(str, variants)) if isinstance(variants, dict) else "none"
+            raise ParamsError(
+                f"{self._origin}: variants: no {shown(name)}; there are: {one_line(names, 400)}"
+            )
         try:
             checked_name(name)
         except ValueError as error:
-            raise ParamsError(f"{self._origin}: variants: {name!r}: {error}") from error
+            raise ParamsError(f"{self._origin}: variants: {shown(name)}: {error}") from error
         return _validated(Variant, variants[name], f"{self._origin}: variants.{name}")
 
     def check(self) -> AllParams:
@@ -166,13 +167,13 @@ def _validated(schema: type[Validated], values: object, origin: str) -> Validate
 def _first_problem(error: ValidationError) -> str:
     """Say where the first problem is, what was found and what is allowed."""
     problem = error.errors()[0]
-    key = ".".join(str(part) for part in problem["loc"] if part != "[key]")
+    key = one_line(".".join(str(part) for part in problem["loc"] if part != "[key]"))
     value = problem["input"]
     what = f"{key}: " if key else ""
     if problem["type"] == "missing":
         return f"{what}{_MISSING}"
     if problem["type"] == "extra_forbidden":
-        return what + (advice(key) or f"unknown key (value {value!r})")
-    shown = "" if isinstance(value, dict) else f", found {value!r}"
+        return what + (advice(key) or f"unknown key (value {shown(value)})")
+    was = "" if isinstance(value, dict) else f", found {shown(value)}"
     message = problem["msg"].removeprefix("Value error, ")  # pydantic's, before our own words
-    return f"{what}{message}{shown}"
+    return f"{what}{one_line(message, 400)}{was}"

@@ -2,7 +2,10 @@
 
 import os
 
-from pipeline.errors import TrainingError
+from pipeline.errors import TrainingError, one_line
+
+
+_DIGITS = 6  # of a number of processes
 
 
 def num_workers() -> int:
@@ -23,8 +26,10 @@ def count_from_environment(name: str) -> int | None:
     asked = os.environ.get(name, "")
     if not asked:
         return None
-    if not (asked.isdecimal() and int(asked) > 0):
-        raise TrainingError(f"{name}={asked!r}: a whole number from 1 on was expected")
+    if not (asked.isdecimal() and len(asked) <= _DIGITS and int(asked) > 0):
+        raise TrainingError(
+            f"{name}={one_line(repr(asked), 40)}: a whole number from 1 on was expected"
+        )
     return int(asked)
 
 

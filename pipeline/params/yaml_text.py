@@ -1,0 +1,84 @@
+"""YAML that somebody else may have written: read within bounds, shown within bounds."""
+
+from collections.abc import Iterator
+from reprlib import Repr
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import one_line
+
+
+MOST_VALUES = 100_000  # of a file, every alias counted as often as it is used
+_LONGEST = 80  # characters of a value in a message
+
+# What reading raises beside YAML's own errors: impossible dates, integers of 5,000 digits, code
+# points beyond Unicode, tags on what they do not fit, nesting without end.
+UNREADABLE = (
+    YAMLError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
+
+def loaded(text: str) -> Any:
+    """Return a text's value by YAML 1.2's rules.
+
+    Raises:
+        ValueError: it is not YAML, or holds an impossible value, or is nested too deep, or its
+            aliases make it endless or longer than MOST_VALUES.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+        count = _count(values, {})
+    except RecursionError as error:
+        raise ValueError("nested too deep, or an alias that holds itself") from error
+    except UNREADABLE as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if count > MOST_VALUES:
+        raise ValueError(f"its aliases make more than {MOST_VALUES:,} values of it")
+    return values
+
+
+def _count(value: object, known: dict[int, int]) -> int:
+    """Return how many values there are, an alias's as often as it is used; a circle recurs."""
+    if id(value) not in known:
+        count = 1 + sum(_count(inner, known) for inner in _inside(value))
+        known[id(value)] = count
+    return known[id(value)]
+
+
+def _inside(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.keys()
+        yield from value.values()
+    elif isinstance(value, list | tuple | set):
+        yield from value
+
+
+class _Short(Repr):
+    """Python's `repr`, cut; of what has none, its kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = _LONGEST
+
+    def repr_int(self, x: int, level: int) -> str:
+        """Return an integer, or its size if Python refuses to write it."""
+        bits = x.bit_length()
+        return super().repr_int(x, level) if bits < 4096 else f"an integer of {bits} bits"
+
+
+_SHORT = _Short()
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: one line, cut, in little time whatever it is."""
+    return one_line(_SHORT.repr(value))
