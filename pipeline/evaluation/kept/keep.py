@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
+from pipeline.model.files.variant_record import TrainingRun
 
 
 ABOUT = "about.md"  # what was asked, in words: a template
@@ -132,7 +133,8 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
         artifacts.write_text(folder / "history" / f"{name}.csv", text)
         record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
         if record.is_file():
-            records.append(artifacts.read_json(record, made_by="train"))
+            values = artifacts.read_json(record, made_by="train")
+            records.append({key: values[key] for key in TrainingRun.model_fields if key in values})
     if records:
         artifacts.write_json(folder / RUNS, {"runs": records})
     else:

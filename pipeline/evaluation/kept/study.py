@@ -19,7 +19,7 @@ from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
 from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
 from pipeline.evaluation.schemas.details import Scores
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.model.files.variant_record import VariantFile
+from pipeline.model.files.variant_record import TrainingRun
 
 
 class Shots(Excerpt):
@@ -128,12 +128,12 @@ class Study:
         return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
 
     @cached_property
-    def runs(self) -> dict[str, list[VariantFile]]:
+    def runs(self) -> dict[str, list[TrainingRun]]:
         """What each training run was, by variant."""
         path = self.folder / RUNS
-        runs: dict[str, list[VariantFile]] = {}
+        runs: dict[str, list[TrainingRun]] = {}
         for record in self._json(path)["runs"] if path.is_file() else []:
-            run = parse(VariantFile, record, path)
+            run = parse(TrainingRun, record, path)
             runs.setdefault(run.name, []).append(run)
         return runs
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pipeline.evaluation.report.rows import in_order, titles
-from pipeline.model.files.variant_record import VariantFile
+from pipeline.model.files.variant_record import TrainingRun
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class CostRow:
     all_parameters: int
 
 
-def cost_rows(runs: Mapping[str, Sequence[VariantFile]]) -> list[CostRow]:
+def cost_rows(runs: Mapping[str, Sequence[TrainingRun]]) -> list[CostRow]:
     """Return a row for each variant that has runs, in Table 1's order."""
     known = titles()
     return [cost_row(runs[name], known.get(name, name)) for name in in_order(runs) if runs[name]]
 
 
-def cost_row(runs: Sequence[VariantFile], title: str = "") -> CostRow:
+def cost_row(runs: Sequence[TrainingRun], title: str = "") -> CostRow:
     """Return the means over a variant's runs, of which there is at least one."""
     return CostRow(
         title,

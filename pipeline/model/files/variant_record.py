@@ -15,8 +15,8 @@ TOKENIZER_FILE = "tokenizer.json"
 METHODS = ("train", "meta_train", "p2_selfplay")  # the stages that write a variant
 
 
-class VariantFile(BaseModel):
-    """All that later stages need to rebuild a trained variant and to account for it.
+class TrainingRun(BaseModel):
+    """What a training run was.
 
     It holds no time, host or date: `steps`, `replies`, `tokens` and `operations` say what a run
     cost.
@@ -40,7 +40,14 @@ class VariantFile(BaseModel):
     outer_replies: int  # replies in the loss that moved θ
     tokens: int  # through the network, forward
     operations: int  # multiply-adds × 2 of the matrix products, estimated (docs/paper.md)
-    # SHA-256 of what the run read and wrote: θ is of no use elsewhere.
+
+
+class VariantFile(TrainingRun):
+    """All that later stages need to rebuild a trained variant and to account for it.
+
+    The SHA-256 are of what the run read and wrote: θ is of no use elsewhere.
+    """
+
     base: str  # models/base
     tokenizer: str  # models/base/tokenizer.json
     tasks: dict[str, str]  # of the splits that training read

@@ -5,6 +5,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.learning.meta import train
 from pipeline.learning.training.loop import Criterion
+from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import Settings
 from stages import meta_train
 from tests.wiring.closure import ROOT
@@ -19,11 +20,11 @@ def asked(monkeypatch, make_learner):
     """What the stage hands to the loop and to the meta-gradient, before anything is trained."""
     seen = {}
     settings = Settings.load(ROOT / "presets/embedded.yaml")
-    monkeypatch.setattr(meta_train.Settings, "load", lambda: settings)
+    monkeypatch.setattr(Settings, "load", lambda: settings)
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
-    monkeypatch.setattr(meta_train.VariantRun, "checkpoint", lambda self: None)
+    monkeypatch.setattr(VariantRun, "checkpoint", lambda self: None)
     for module, name in ((train.maml, "meta_gradient"), (train.validation, "validate")):
 
         def noted(*args, _name=name, **kw):
