@@ -64,18 +64,23 @@ def one_line(code: int, err: str) -> list[str]:
 
 
 def killed_at_random(
-    folder: Path, words: tuple[str, ...], outs: Iterable[Path], points: int, random: Random
+    folder: Path,
+    words: tuple[str, ...],
+    outs: Iterable[Path],
+    points: int,
+    random: Random,
+    **environ: str,
 ) -> Outcome:
     """Kill a command at random moments, run it again, compare its outs with an undisturbed run's.
 
     After the kill each out must be the old one, the new one, or not there: never a part of it.
     """
     outs = tuple(outs)
-    usual = done(folder, *words)
+    usual = done(folder, *words, **environ)
     right = digests(folder, outs)
     outcome = Outcome(points)
     for point in range(points):
-        process = start(folder, *words)
+        process = start(folder, *words, **environ)
         time.sleep(random.uniform(0, 1.05 * usual))
         number = SIGNALS[point % len(SIGNALS)]
         process.send_signal(number)
@@ -84,7 +89,7 @@ def killed_at_random(
         outcome.lost += [f"{words} {number!r}: {o} differs" for o in left if left[o] != right[o]]
         if code > 0:
             outcome.lost += one_line(code, err)
-        outcome.seconds.append(done(folder, *words))
+        outcome.seconds.append(done(folder, *words, **environ))
         if digests(folder, outs) != right:
             outcome.lost.append(f"{words} {number!r}: the next run's outs differ")
         outcome.lost += [
