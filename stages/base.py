@@ -18,6 +18,10 @@ def base() -> None:
         f"{facts['vocab_size']:,} + {len(facts['special_tokens'])} tokens, "
         f"context {facts['context']:,}"
     )
+    if left_out := facts.get("left_out"):
+        out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")
+    if rows := facts.get("padding_rows"):
+        out.print(f"{rows:,} rows of the vocabulary cut, which the tokenizer has no entries for")
     if (trained := facts["pretraining"]) is not None:
         out.print(
             f"held out: perplexity {trained['ppl_per_token']:.2f} per token "

@@ -7,7 +7,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
 from pipeline.model.export.plain_model import as_gpt2
 from pipeline.model.files.variant_record import read_variant
@@ -31,7 +31,7 @@ def export(
     as_gpt2(load_variant(variant, seed), model)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
-        write_gpt2(model, partial)
+        write_model(model, partial)
         tokenizer.save_pretrained(partial)
     note = ", without its next-utterance head" if axes.next_utterance else ""
     console.out.print(f"{folder}: {variant}, seed {seed}{note}")

@@ -2,6 +2,7 @@
 
 import random
 
+from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.pretraining.build import build_base
 from pipeline.params import Base
 
@@ -23,9 +24,11 @@ PRETRAIN = {
 }
 
 
-def base_params(source="pretrain", *, revision=None, seed=0, **pretrain):
+def base_params(
+    source="pretrain", *, revision=None, seed=0, window=None, dtype="float32", **pretrain
+):
     values = {"source": source, "revision": revision, "seed": seed}
-    return Base(**values, pretrain={**PRETRAIN, **pretrain})
+    return Base(**values, context=window, dtype=dtype, pretrain={**PRETRAIN, **pretrain})
 
 
 def ignore(step, note):
@@ -45,3 +48,8 @@ def a_text():
         for _ in range(60)
     ]
     return "\n".join(dialogues)
+
+
+def model_of(folder):
+    """The model of a folder, where nothing else is asked."""
+    return read_model(folder)[0]

@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_model
 from pipeline.params import read_yaml
 from pipeline.persona.task import Dialogue, PersonaTask
 from stages import finetune, meta_train, score, train
@@ -70,7 +70,7 @@ def write_project(folder: Path, tokenizer: Any, params: dict[str, Any]) -> None:
     write_tasks(folder, "valid", 2)
     base = folder / artifacts.BASE
     base.mkdir(parents=True)
-    write_gpt2(tiny_gpt2(tokenizer, n_layer=1), base)
+    write_model(tiny_gpt2(tokenizer, n_layer=1), base)
     tokenizer.save_pretrained(base)
 
 

@@ -1,22 +1,28 @@
 """Load φ from the folder that stage `base` wrote, or from any folder of the same layout."""
 
 from pathlib import Path
+from typing import Any
 
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import MissingFileError, ModelError
-from pipeline.model.base.huggingface_folder import read_gpt2
+from pipeline.model.base.configuration import read_json
+from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer
 
 
-def load_base(folder: Path) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
+FACTS = "base.json"
+
+
+def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     """Load what stage `base` wrote.
 
     Args:
         folder: `models/base`.
 
     Returns:
-        φ in eval mode, in float32, on the CPU; and its tokenizer, with the special tokens.
+        φ, a causal language model of `transformers`, in eval mode, in float32, on the CPU; and its
+        tokenizer, with the special tokens. `run_context` says how long a window may be.
 
     Raises:
         MissingFileError: `folder` does not exist.
@@ -25,26 +31,45 @@ def load_base(folder: Path) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
     """
     if not folder.is_dir():
         raise MissingFileError(folder, "base")
-    model, tokenizer = read_folder(folder)
-    if SPECIAL_TOKENS[0] not in tokenizer.get_vocab():
-        raise ModelError(f"{folder}: the tokenizer lacks the special tokens; run stage base again")
-    return model, tokenizer
-
-
-def read_folder(folder: Path) -> tuple[GPT2LMHeadModel, PreTrainedTokenizerFast]:
-    """Read a model and its tokenizer from a Hugging Face folder.
-
-    Returns:
-        The model in eval mode, in float32, on the CPU; and its tokenizer as the files have it.
-
-    Raises:
-        ModelError: a file is missing or corrupt, or model and tokenizer do not belong together.
-    """
-    model = read_gpt2(folder)
+    model, _ = read_model(folder)
     tokenizer = load_tokenizer(folder)
     if model.config.vocab_size != len(tokenizer):
         raise ModelError(
             f"{folder}: the embedding has {model.config.vocab_size} rows and the tokenizer "
-            f"{len(tokenizer)} entries; give model and tokenizer of one kind, without padding rows"
+            f"{len(tokenizer)} entries; run stage base again"
         )
+    if SPECIAL_TOKENS[0] not in tokenizer.get_vocab():
+        raise ModelError(f"{folder}: the tokenizer lacks the special tokens; run stage base again")
+    facts = read_json(folder / FACTS) if (folder / FACTS).is_file() else {}
+    model.run_context = facts.get("context")
+    model.fixed_dtype = facts.get("dtype", "float32")
     return model, tokenizer
+
+
+def run_context(model: Any) -> int:
+    """Return the most tokens of a window: `base.context` as stage `base` wrote it, else all of φ's.
+
+    Args:
+        model: as `load_base` returns it, or any model that names its longest context.
+    """
+    return getattr(model, "run_context", None) or longest_context(model)
+
+
+def longest_context(model: Any) -> int:
+    """Return the most tokens that a model was made for.
+
+    Raises:
+        ModelError: its configuration does not say.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if not isinstance(longest, int):
+        raise ModelError(
+            f"{model.config.model_type}: its configuration names no longest context; set "
+            "base.context"
+        )
+    return longest
+
+
+def fixed_dtype(model: Any) -> str:
+    """Return how a φ that is not trained is kept (`base.dtype`): float32 or bfloat16."""
+    return str(getattr(model, "fixed_dtype", "float32"))

@@ -1,16 +1,20 @@
-"""φ's tokenizer: a byte-level BPE like GPT-2's, trained here or given, with six special tokens.
+"""φ's tokenizer: trained here (a byte-level BPE like GPT-2's) or any lossless fast one.
 
-If a text contains the name of a special token, the name is encoded as ordinary text. Only the
-encoder of dialogues inserts the tokens themselves.
+Six special tokens are added. If a text contains the name of a special token, ours or the base's
+own, the name is encoded as ordinary text. Only the encoder of dialogues inserts the tokens
+themselves.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import ModelError
+from pipeline.model.base.configuration import CONFIG, one_line, read_json
+from pipeline.model.base.lossless import BYTES, checked, without_stored_state
 
 
 END_OF_TEXT = "<|endoftext|>"
@@ -26,8 +30,7 @@ SPECIAL_TOKENS = (
     "<|/system|>",
 )
 
-_BYTES = pre_tokenizers.ByteLevel.alphabet()
-_SAMPLE = ' Hello, "Wörld"!\n\t 42  ☃'
+NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 
 
 def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -39,10 +42,10 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     Raises:
         ModelError: `vocab_size` has no room for the bytes and `<|endoftext|>`.
     """
-    if vocab_size <= len(_BYTES):
+    if vocab_size <= len(BYTES):
         raise ModelError(
-            f"a vocabulary of {vocab_size} entries cannot hold the {len(_BYTES)} bytes and "
-            f"{END_OF_TEXT}; raise base.pretrain.vocab_size to {len(_BYTES) + 1} or more"
+            f"a vocabulary of {vocab_size} entries cannot hold the {len(BYTES)} bytes and "
+            f"{END_OF_TEXT}; raise base.pretrain.vocab_size to {len(BYTES) + 1} or more"
         )
     backend = _byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
@@ -50,27 +53,70 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         min_frequency=2,
         show_progress=False,
         special_tokens=[END_OF_TEXT],
-        initial_alphabet=_BYTES,
+        initial_alphabet=list(BYTES),
     )
     backend.train_from_iterator((" " + line for line in lines), trainer)
-    return _wrapped(backend)
+    names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT}
+    return wrapped(backend, names)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load `tokenizer.json` of a Hugging Face folder, else GPT-2's `vocab.json` and `merges.txt`.
 
+    What the files have stored of an earlier use is cleared: truncation, padding, dropout, a space
+    that is put before every text. The base's own names of special tokens and its chat template
+    stay.
+
     Raises:
-        ModelError: the files are missing or cannot be read, or they do not hold a lossless
-            byte-level BPE with `<|endoftext|>`.
+        ModelError: the files are missing or cannot be read, there is no fast tokenizer, it changes
+            text, or nothing says which token ends a text.
     """
     try:
-        backend = _read(folder)
+        backend = without_stored_state(_read(folder))
     except ModelError:
         raise
     except Exception as error:  # tokenizers raises a plain Exception for any fault of a file
-        raise ModelError(f"{folder}: tokenizer files cannot be read: {error}") from error
-    _check(backend, folder)
-    return _wrapped(backend)
+        raise ModelError(f"{folder}: tokenizer files cannot be read: {one_line(error)}") from error
+    config = _optional(folder / "tokenizer_config.json")
+    names = _names(backend, folder, config)
+    return adopt(backend, names, config, origin=str(folder), template=_template(folder, config))
+
+
+def adopt(
+    backend: Tokenizer,
+    names: dict[str, str],
+    config: dict[str, Any],
+    *,
+    origin: str,
+    template: str | None,
+) -> PreTrainedTokenizerFast:
+    """Check a stranger's tokenizer and wrap it.
+
+    Args:
+        backend: as `without_stored_state` returns it.
+        names: its named special tokens (`bos_token`, ...); those it lacks are passed over.
+        config: its tokenizer_config.json; `add_bos_token` is read.
+        origin: the folder or file, for errors.
+        template: the chat template, if there is one.
+
+    Raises:
+        ModelError: it changes text, its ids have holes, or it has no token that ends a text.
+    """
+    checked(backend, origin)
+    vocabulary = backend.get_vocab()
+    names = {key: name for key, name in names.items() if name in vocabulary}
+    if "eos_token" not in names:
+        raise ModelError(
+            f"{origin}: no {END_OF_TEXT} in the vocabulary, and tokenizer_config.json names no "
+            "eos_token of it; name the token that ends a text there"
+        )
+    if max(vocabulary.values()) + 1 != len(vocabulary):
+        raise ModelError(
+            f"{origin}: the tokenizer has {len(vocabulary)} entries and ids up to "
+            f"{max(vocabulary.values())}; ids without holes are needed"
+        )
+    _set_bos(backend, names, config.get("add_bos_token"))
+    return wrapped(backend, names, template)
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerFast) -> int:
@@ -85,7 +131,8 @@ def add_special_tokens(tokenizer: PreTrainedTokenizerFast) -> int:
     vocabulary = tokenizer.get_vocab()
     present = [token for token in SPECIAL_TOKENS if token in vocabulary]
     if not present:
-        tokenizer.add_special_tokens({"extra_special_tokens": list(SPECIAL_TOKENS)})
+        own = [*map(str, tokenizer.extra_special_tokens), *SPECIAL_TOKENS]
+        tokenizer.add_special_tokens({"extra_special_tokens": own})
     size = len(tokenizer) - len(SPECIAL_TOKENS)
     ids = tokenizer.convert_tokens_to_ids(list(SPECIAL_TOKENS))
     if ids != list(range(size, size + len(SPECIAL_TOKENS))):
@@ -103,37 +150,88 @@ def _byte_level(model: models.Model) -> Tokenizer:
     return backend
 
 
+def wrapped(
+    backend: Tokenizer, names: dict[str, str], template: str | None = None
+) -> PreTrainedTokenizerFast:
+    """Wrap a tokenizer for `transformers`: names of special tokens in a text are text."""
+    special = [
+        t.content for _, t in sorted(backend.get_added_tokens_decoder().items()) if t.special
+    ]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **names,
+        extra_special_tokens=[token for token in special if token not in names.values()],
+        split_special_tokens=True,
+        clean_up_tokenization_spaces=False,
+        **({} if template is None else {"chat_template": template}),
+    )
+
+
 def _read(folder: Path) -> Tokenizer:
     complete, vocab, merges = (folder / n for n in ("tokenizer.json", "vocab.json", "merges.txt"))
     if complete.is_file():
         return Tokenizer.from_file(str(complete))
     if vocab.is_file() and merges.is_file():
-        return _byte_level(models.BPE.from_file(str(vocab), str(merges)))
+        backend = _byte_level(models.BPE.from_file(str(vocab), str(merges)))
+        if END_OF_TEXT in backend.get_vocab():
+            backend.add_special_tokens([END_OF_TEXT])
+        return backend
+    if (folder / "tokenizer.model").is_file():
+        raise ModelError(
+            f"{folder}: only tokenizer.model, the slow form; it needs tokenizer.json, which "
+            "`AutoTokenizer.from_pretrained(...).save_pretrained(...)` of transformers writes"
+        )
     raise ModelError(f"{folder}: it needs tokenizer.json, or vocab.json with merges.txt")
 
 
-def _check(backend: Tokenizer, folder: Path) -> None:
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
+
+
+def _names(backend: Tokenizer, folder: Path, config: dict[str, Any]) -> dict[str, str]:
+    """Return the named special tokens that the files name, else GPT-2's."""
+    names = {}
+    for values in (_optional(folder / "special_tokens_map.json"), config):
+        for key in NAMED:
+            value = values.get(key)
+            name = value.get("content") if isinstance(value, dict) else value
+            if isinstance(name, str) and name:
+                names[key] = name
+    if "eos_token" in names:
+        return names
     vocabulary = backend.get_vocab()
-    if not isinstance(backend.model, models.BPE) or not vocabulary.keys() >= set(_BYTES):
-        raise ModelError(f"{folder}: not a byte-level BPE tokenizer; one like GPT-2's is needed")
-    if END_OF_TEXT not in vocabulary:
-        raise ModelError(f"{folder}: no {END_OF_TEXT} in the vocabulary; GPT-2's has it")
-    decoded = backend.decode(backend.encode(_SAMPLE, add_special_tokens=False).ids)
-    if decoded != _SAMPLE:
-        raise ModelError(
-            f"{folder}: the tokenizer changes text ({_SAMPLE!r} is decoded as {decoded!r}); "
-            "a lossless one is needed"
+    if END_OF_TEXT in vocabulary:
+        return dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) | names
+    end = _optional(folder / CONFIG).get("eos_token_id")
+    first = end[0] if isinstance(end, list) and end else end
+    name = backend.id_to_token(first) if isinstance(first, int) and first >= 0 else None
+    return names | ({"eos_token": name} if name else {})
+
+
+def _template(folder: Path, config: dict[str, Any]) -> str | None:
+    """Return the chat template: of its own file, else of tokenizer_config.json."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    template = config.get("chat_template")
+    if isinstance(template, list):  # several with names
+        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _set_bos(backend: Tokenizer, names: dict[str, str], asked: object) -> None:
+    """Let the tokenizer put its bos before a text iff `add_bos_token` says so, where it does."""
+    bos = names.get("bos_token")
+    if asked is True and bos is not None:
+        token = (bos, backend.token_to_id(bos))
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[token]
         )
+    elif asked is False and backend.encode("a").ids != _plain_ids(backend, "a"):
+        backend.post_processor = processors.ByteLevel(trim_offsets=True)  # adds nothing
 
 
-def _wrapped(backend: Tokenizer) -> PreTrainedTokenizerFast:
-    present = [token for token in SPECIAL_TOKENS if token in backend.get_vocab()]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        bos_token=END_OF_TEXT,
-        eos_token=END_OF_TEXT,
-        unk_token=END_OF_TEXT,
-        extra_special_tokens=present,
-        split_special_tokens=True,
-        clean_up_tokenization_spaces=False,
-    )
+def _plain_ids(backend: Tokenizer, text: str) -> list[int]:
+    ids: list[int] = backend.encode(text, add_special_tokens=False).ids
+    return ids

@@ -1,26 +1,28 @@
-"""Build the base model φ: pre-trained here, from a folder, or from the hub.
+"""Build the base model φ: pre-trained here, from a folder, from a .gguf file, or from the hub.
 
 The special tokens are added here, once. The embedding then has V + 6 rows; each of the six is the
 mean of the V rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.huggingface_folder import weight_files, write_gpt2
-from pipeline.model.base.load import read_folder
+from pipeline.model.base.gguf_file import SUFFIX, read_gguf
+from pipeline.model.base.huggingface_folder import read_model, write_model
+from pipeline.model.base.load import FACTS, longest_context
 from pipeline.model.base.tokenizer import (
     SPECIAL_TOKENS,
     add_special_tokens,
     load_tokenizer,
     train_tokenizer,
 )
+from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
+from pipeline.model.base.weights import weight_files
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining import hub
 from pipeline.model.pretraining.heldout import heldout_facts
@@ -35,7 +37,6 @@ from pipeline.params import Base, Pretrain
 
 
 PRETRAIN = "pretrain"  # as base.source
-FACTS = "base.json"
 
 Facts = dict[str, Any]
 
@@ -44,7 +45,7 @@ Facts = dict[str, Any]
 class SourceModel:
     """φ as its source gives it, still without special tokens, and the facts about it."""
 
-    model: GPT2LMHeadModel
+    model: Any  # a causal language model of `transformers`
     tokenizer: PreTrainedTokenizerFast
     facts: Facts
     checkpoint: Checkpoint | None = None  # of a pre-training; deleted once φ is written
@@ -61,16 +62,20 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
 
     Returns:
         The content of base.json: source, revision and SHA-256 of the weights, V, number of
-        parameters; for a pre-training also steps, tokens, held-out loss (nats) and perplexity.
+        parameters; for a pre-training also steps, tokens, held-out loss (nats) and perplexity. Of
+        a loaded model also what was cut or left out.
 
     Raises:
         ModelError, DownloadError, MissingFileError: the source cannot be used.
     """
     source = _source_model(params, text, advance)
-    facts = source.facts | _add_special_rows(source.model, source.tokenizer)
+    context = _context(params, source.model)
+    facts = source.facts | _add_special_rows(source.model, source.tokenizer) | context
+    if params.dtype != "float32":
+        facts["dtype"] = params.dtype
     with artifacts.atomic_path(target) as folder:
         folder.mkdir()
-        write_gpt2(source.model, folder)
+        write_model(source.model, folder)
         source.tokenizer.save_pretrained(folder)
         artifacts.write_json(folder / FACTS, facts)
     if source.checkpoint is not None:
@@ -81,6 +86,8 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
 def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     if params.source == PRETRAIN:
         return _pretrained(params, text, advance)
+    if params.source.endswith(SUFFIX):
+        return _from_gguf(Path(params.source).expanduser())
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)
         return _loaded(folder, {"source": params.source, "revision": commit})
@@ -91,24 +98,52 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
 
 
 def _loaded(folder: Path, facts: Facts) -> SourceModel:
-    model, tokenizer = read_folder(folder)
+    tokenizer = load_tokenizer(folder)
+    model, left_out = read_model(folder)
     weights = {path.name: artifacts.sha256_of(path) for path in weight_files(folder)}
-    return SourceModel(model, tokenizer, facts | {"weights_sha256": weights, "pretraining": None})
+    facts = facts | {"weights_sha256": weights, "pretraining": None}
+    if left_out:
+        facts["left_out"] = left_out
+    return _without_padding(SourceModel(model, tokenizer, facts), str(folder))
 
 
-def _add_special_rows(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) -> Facts:
+def _from_gguf(path: Path) -> SourceModel:
+    model, tokenizer = read_gguf(path)
+    weights = {path.name: artifacts.sha256_of(path)}
+    facts = {"source": "gguf", "revision": None, "weights_sha256": weights, "pretraining": None}
+    return _without_padding(SourceModel(model, tokenizer, facts), str(path))
+
+
+def _without_padding(source: SourceModel, origin: str) -> SourceModel:
+    """Cut the rows that the tokenizer has no entries for; rows of our special tokens may lack."""
+    rows = source.model.config.vocab_size
+    plain = len(source.tokenizer) - len(SPECIAL_TOKENS)
+    if SPECIAL_TOKENS[0] in source.tokenizer.get_vocab() and rows == plain:
+        return source
+    cut = cut_padding(source.model, len(source.tokenizer), origin)
+    return replace(source, facts=source.facts | {"padding_rows": cut}) if cut else source
+
+
+def _context(params: Base, model: Any) -> Facts:
+    """Return the context of the run: `base.context`, else the longest that φ was made for."""
+    longest = longest_context(model)
+    if params.context is not None and params.context > longest:
+        raise ModelError(
+            f"base.context is {params.context}, the model's longest context {longest}; set "
+            f"base.context to {longest} or less, or to null"
+        )
+    return {"context": params.context or longest}
+
+
+def _add_special_rows(model: Any, tokenizer: PreTrainedTokenizerFast) -> Facts:
     """Append the special tokens to tokenizer and embedding, unless the source has them already."""
     size = add_special_tokens(tokenizer)
     if model.config.vocab_size == size:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            mean = model.transformer.wte.weight.double().mean(dim=0).float()  # (H,)
-            model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-            model.transformer.wte.weight[size:] = mean
+        add_mean_rows(model, size, len(tokenizer))
     return {
         "vocab_size": size,
         "special_tokens": list(SPECIAL_TOKENS),
         "num_parameters": model.num_parameters(),
-        "context": model.config.n_positions,
     }
 
 

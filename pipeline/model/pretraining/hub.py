@@ -1,4 +1,4 @@
-"""Fetch a GPT-2 from the Hugging Face hub, by revision. Only files that the base needs."""
+"""Fetch a causal language model from the Hugging Face hub, by revision: only the files needed."""
 
 import errno
 import re
@@ -22,6 +22,10 @@ FILES = (
     "model.safetensors.index.json",
     "model-?????-of-?????.safetensors",
     "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "tokenizer.model",  # never read; names what is missing
+    "chat_template.jinja",
     "vocab.json",
     "merges.txt",
 )

@@ -1,6 +1,6 @@
 """Sections of the data stages: `data`, `tasks`, `base`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -90,7 +90,9 @@ class Pretrain(Section):
 class Base(Section):
     """The base model φ."""
 
-    source: str  # pretrain | a hub id | a folder
+    source: str  # pretrain | a hub id | a folder | a .gguf file
     revision: str | None  # needed with a hub id
+    context: Annotated[int, Field(ge=32)] | None  # tokens of a window; null: the model's longest
+    dtype: Literal["float32", "bfloat16"]  # how a φ that is not trained is kept
     seed: Natural
     pretrain: Pretrain

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from pipeline.model.base.huggingface_folder import read_gpt2, write_gpt2
+from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
-from tests.support.bases import a_text, base_params, build
+from tests.support.bases import a_text, base_params, build, model_of
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +28,12 @@ def built(tmp_path_factory, text):
 def gpt2(built, tmp_path):
     """A GPT-2 folder without special tokens, as one finds them."""
     folder, _ = built
-    model = read_gpt2(folder)
+    model = model_of(folder)
     with torch.random.fork_rng(devices=[]):
         model.resize_token_embeddings(280)
     target = tmp_path / "gpt2"
     target.mkdir()
-    write_gpt2(model, target)
+    write_model(model, target)
     train_tokenizer(["my dog likes the park", *a_text().split("\n")], 280).save_pretrained(target)
     assert len(load_tokenizer(target)) == 280
     return target

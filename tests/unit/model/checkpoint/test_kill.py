@@ -16,7 +16,7 @@ from pipeline.learning.meta import maml
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
 from pipeline.learning.parallel.ranks import Ranks
-from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
@@ -54,7 +54,7 @@ def inputs(tmp_path_factory, tokenizer):
         artifacts.write_records(folder / artifacts.tasks_file(split), tasks)
     base = folder / artifacts.BASE
     base.mkdir(parents=True)
-    write_gpt2(tiny_gpt2(tokenizer, n_layer=1), base)
+    write_model(tiny_gpt2(tokenizer, n_layer=1), base)
     tokenizer.save_pretrained(base)
     return folder
 

@@ -10,7 +10,7 @@ from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save
-from pipeline.model.base.huggingface_folder import write_gpt2
+from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
 from pipeline.model.export.plain_model import as_gpt2
 from pipeline.model.pretraining.build import build_base
@@ -31,7 +31,7 @@ def trained(make_learner, tokenizer, tmp_path, monkeypatch):
     """A variant that was trained to other values than its base's."""
     monkeypatch.chdir(tmp_path)
     artifacts.BASE.mkdir(parents=True)
-    write_gpt2(tiny_gpt2(tokenizer), artifacts.BASE)
+    write_model(tiny_gpt2(tokenizer), artifacts.BASE)
     tokenizer.save_pretrained(artifacts.BASE)
     learner = make_learner()
     generator = torch.Generator().manual_seed(5)

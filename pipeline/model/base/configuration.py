@@ -1,0 +1,136 @@
+"""The configuration of a causal language model: which keys of config.json are taken, which refused.
+
+What is taken is a list for each architecture: the fields of its own class in `transformers`. So a
+stranger's file can name no code, no kernel and no option of the loader.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import CONFIG_MAPPING, PreTrainedConfig
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
+from pipeline import artifacts
+from pipeline.errors import ModelError
+
+
+CONFIG = "config.json"
+
+# Keys of files of older versions, which the classes turn into fields of their own.
+_OLDER = (
+    "rope_theta",
+    "rope_scaling",
+    "rope_local_base_freq",
+    "partial_rotary_factor",
+    "rotary_pct",
+    "rotary_emb_base",
+    "sliding_window_pattern",
+)
+_UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # say who wrote, not what
+
+
+def read_config(folder: Path) -> Any:
+    """Read config.json of a causal language model, as its class in `transformers`.
+
+    Raises:
+        ModelError: the file is missing or corrupt; it asks for code of its own or is quantised; it
+            is no decoder that `transformers` has as a causal language model.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ModelError(f"{path}: not found; a Hugging Face folder of a language model is needed")
+    return config_of(read_json(path), str(path))
+
+
+def config_of(values: dict[str, Any], origin: str) -> Any:
+    """Return the configuration that values of a config.json stand for.
+
+    Args:
+        values: of config.json; other keys than the architecture's own are dropped.
+        origin: the file, for errors.
+
+    Raises:
+        ModelError: as `read_config`.
+    """
+    config_class = _class_of(values, origin)
+    allowed = {field.name for field in dataclasses.fields(config_class)}
+    allowed -= {field.name for field in dataclasses.fields(PreTrainedConfig)}
+    allowed |= {*config_class.attribute_map, *_OLDER}
+    try:
+        return config_class.from_dict({k: v for k, v in values.items() if k in allowed})
+    except Exception as error:  # the configuration class raises errors of its own
+        raise ModelError(
+            f"{origin}: not a configuration of {values['model_type']}: {one_line(error)}"
+        ) from error
+
+
+def write_config(model: Any, folder: Path) -> None:
+    """Write config.json without what says who wrote it. Equal models give equal bytes."""
+    config = {k: v for k, v in model.config.to_dict().items() if k not in _UNSTABLE}
+    config["architectures"] = [type(model).__name__]
+    artifacts.write_json(folder / CONFIG, config)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: the file holds none.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON ({one_line(error)}); fetch or make it again") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: not a JSON object; fetch or make it again")
+    return values
+
+
+def one_line(error: BaseException, most: int = 300) -> str:
+    """Return a foreign error's text as one line of at most `most` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _class_of(values: dict[str, Any], origin: str) -> Any:
+    """Return the configuration class of `model_type`, or refuse the model."""
+    kind = values.get("model_type")
+    if values.get("auto_map"):
+        raise ModelError(
+            f"{origin}: auto_map asks for code from the model's own repository, which is never "
+            "run; give a model that transformers has itself"
+        )
+    if values.get("quantization_config"):
+        raise ModelError(
+            f"{origin}: the weights are quantised (quantization_config); give float weights, or a "
+            ".gguf file"
+        )
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{origin}: model_type is {str(kind)[:80]!r}, which transformers does not know; give a "
+            "causal language model that it has"
+        )
+    config_class = CONFIG_MAPPING[kind]
+    reason = _why_not(kind, config_class, values)
+    if reason:
+        raise ModelError(
+            f"{origin}: model_type {kind!r} is {reason}; a causal language model (gpt2, llama, "
+            "qwen2, ...) is needed"
+        )
+    return config_class
+
+
+def _why_not(kind: str, config_class: Any, values: dict[str, Any]) -> str | None:
+    """Return what a model is that is no decoder by itself; null: it is one."""
+    if values.get("is_encoder_decoder") or getattr(config_class, "is_encoder_decoder", False):
+        return "an encoder with a decoder"
+    if config_class.sub_configs:
+        return f"made of several models ({', '.join(config_class.sub_configs)})"
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        return "an encoder (masked language model)"
+    return None if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else "no causal language model"
