@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 
 
 CONFIG = "config.json"
@@ -89,12 +89,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ModelError(f"{path}: not a JSON object; fetch or make it again")
     return values
-
-
-def one_line(error: BaseException, most: int = 300) -> str:
-    """Return a foreign error's text as one line of at most `most` characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _class_of(values: dict[str, Any], origin: str) -> Any:

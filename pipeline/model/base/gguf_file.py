@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from pipeline.errors import ModelError
-from pipeline.model.base.configuration import config_of, one_line
+from pipeline.errors import ModelError, one_line
+from pipeline.model.base.configuration import config_of
 from pipeline.model.base.huggingface_folder import new_model
 from pipeline.model.base.lossless import without_stored_state
 from pipeline.model.base.tokenizer import NAMED, adopt

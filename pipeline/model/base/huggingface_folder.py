@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM
 from transformers.initialization import no_init_weights
 
-from pipeline.errors import ModelError
-from pipeline.model.base.configuration import CONFIG, one_line, read_config, write_config
+from pipeline.errors import ModelError, one_line
+from pipeline.model.base.configuration import CONFIG, read_config, write_config
 from pipeline.model.base.weights import (
     WEIGHTS,
     named_for,

@@ -5,13 +5,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.configuration import read_json
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer
-
-
-FACTS = "base.json"
 
 
 def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
@@ -40,7 +39,8 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
         )
     if SPECIAL_TOKENS[0] not in tokenizer.get_vocab():
         raise ModelError(f"{folder}: the tokenizer lacks the special tokens; run stage base again")
-    facts = read_json(folder / FACTS) if (folder / FACTS).is_file() else {}
+    path = folder / artifacts.BASE_FACTS.name
+    facts = read_json(path) if path.is_file() else {}
     model.run_context = facts.get("context")
     model.fixed_dtype = facts.get("dtype", "float32")
     return model, tokenizer
@@ -50,24 +50,12 @@ def run_context(model: Any) -> int:
     """Return the most tokens of a window: `base.context` as stage `base` wrote it, else all of φ's.
 
     Args:
-        model: as `load_base` returns it, or any model that names its longest context.
-    """
-    return getattr(model, "run_context", None) or longest_context(model)
-
-
-def longest_context(model: Any) -> int:
-    """Return the most tokens that a model was made for.
+        model: as `load_base` returns it, or any causal language model.
 
     Raises:
-        ModelError: its configuration does not say.
+        ModelError: the model has parts that the learner does not know.
     """
-    longest = getattr(model.config, "max_position_embeddings", None)
-    if not isinstance(longest, int):
-        raise ModelError(
-            f"{model.config.model_type}: its configuration names no longest context; set "
-            "base.context"
-        )
-    return longest
+    return getattr(model, "run_context", None) or architecture_of(model).context
 
 
 def fixed_dtype(model: Any) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from pipeline.errors import ModelError
-from pipeline.model.base.configuration import CONFIG, one_line, read_json
+from pipeline.errors import ModelError, one_line
+from pipeline.model.base.configuration import CONFIG, read_json
 from pipeline.model.base.lossless import BYTES, checked, without_stored_state
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming, rename_source_key
 
-from pipeline.errors import ModelError
-from pipeline.model.base.configuration import one_line, read_json
+from pipeline.errors import ModelError, one_line
+from pipeline.model.base.configuration import read_json
 
 
 WEIGHTS = "model.safetensors"

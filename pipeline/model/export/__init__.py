@@ -1,5 +1,5 @@
 """A trained variant for use outside this project.
 
-Comes in: a `Learner` without adapters. Goes out: a plain GPT-2, which `base.huggingface_folder` can
+Comes in: a `Learner` without adapters. Goes out: a plain model, which `base.huggingface_folder` can
 write. Read `plain_model.py`. The command is `python -m stages.export`.
 """

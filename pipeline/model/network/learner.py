@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
+from pipeline.model.base.load import run_context
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.model.files.variant_record import THETA_FILE
@@ -106,7 +107,7 @@ def build_learner(
     )
     encoder = Encoder(
         tokenizer,
-        context=architecture.context,
+        context=run_context(network),
         persona_text=variant.persona_text,
         special_tokens=variant.special_tokens,
         distractors=variant.next_utterance is not None,

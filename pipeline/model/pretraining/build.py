@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
+from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
 from pipeline.model.base.huggingface_folder import read_model, write_model
-from pipeline.model.base.load import FACTS, longest_context
 from pipeline.model.base.tokenizer import (
     SPECIAL_TOKENS,
     add_special_tokens,
@@ -77,7 +77,7 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
         folder.mkdir()
         write_model(source.model, folder)
         source.tokenizer.save_pretrained(folder)
-        artifacts.write_json(folder / FACTS, facts)
+        artifacts.write_json(folder / artifacts.BASE_FACTS.name, facts)
     if source.checkpoint is not None:
         source.checkpoint.delete()
     return facts
@@ -126,7 +126,7 @@ def _without_padding(source: SourceModel, origin: str) -> SourceModel:
 
 def _context(params: Base, model: Any) -> Facts:
     """Return the context of the run: `base.context`, else the longest that φ was made for."""
-    longest = longest_context(model)
+    longest = architecture_of(model).context
     if params.context is not None and params.context > longest:
         raise ModelError(
             f"base.context is {params.context}, the model's longest context {longest}; set "

@@ -139,8 +139,8 @@ class Encoder:
                 if first == last:
                     raise ModelError(
                         f"dialogue {dialogue.dialogue_id}, turn {last}: {length} tokens with its "
-                        f"persona, the context holds {self.context}; raise base.pretrain.context, "
-                        "or give a base.source with a longer context"
+                        f"persona, the context holds {self.context}; raise base.context, or give "
+                        "a base with a longer one (base.source, base.pretrain.context)"
                     )
                 first += 1
             groups.setdefault(first, []).append(last)

@@ -92,7 +92,8 @@ class Base(Section):
 
     source: str  # pretrain | a hub id | a folder | a .gguf file
     revision: str | None  # needed with a hub id
-    context: Annotated[int, Field(ge=32)] | None  # tokens of a window; null: the model's longest
-    dtype: Literal["float32", "bfloat16"]  # how a φ that is not trained is kept
+    # The two that kept runs of earlier versions lack have defaults.
+    context: Annotated[int, Field(ge=32)] | None = None  # tokens of a window; null: the model's
+    dtype: Literal["float32", "bfloat16"] = "float32"  # how a φ that is not trained is kept
     seed: Natural
     pretrain: Pretrain
