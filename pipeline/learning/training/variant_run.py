@@ -80,7 +80,8 @@ def start(run: VariantRun, attention: Attention, precision: Precision) -> Learne
         attention=attention,
         device=best_device(),
     )
-    learner.model.precision = precision
+    if learner.model.precision == "float32":  # a φ that is kept in bfloat16 has set it
+        learner.model.precision = precision
     use_threads(sum(value.numel() for value in learner.parameters(learner.theta).values()))
     return learner
 

@@ -191,7 +191,7 @@ class _Cotangents:
         """Return E[y], (R, 1)."""
         plain = torch.zeros_like(hidden[:, :1])
         if self.hidden is not None:
-            plain += torch.linalg.vecdot(self.hidden, table[y.plain])[:, None]
+            plain += torch.linalg.vecdot(self.hidden, table[y.plain].to(plain.dtype))[:, None]
         if self.table is not None:
             plain += torch.linalg.vecdot(hidden, self.table[y.plain])[:, None]
         special = self.special.gather(-1, y.special) if self.special is not None else 0

@@ -52,7 +52,7 @@ def log_normaliser(hidden: Tensor, projection: Projection) -> Tensor:
         block for table in (projection.plain, projection.special) for block in table.split(width)
     ):
         logits = space[: rows * len(block)].view(rows, len(block))
-        torch.mm(factors, block.T, out=logits)
+        torch.mm(factors, block.T.to(factors.dtype), out=logits)
         if not projection.is_linear:
             last = first + len(block)
             bias = None if projection.bias is None else projection.bias[first:last]

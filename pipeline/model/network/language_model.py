@@ -13,7 +13,7 @@ B sequences, T tokens, H width, R predicted tokens, N tasks.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -132,7 +132,8 @@ class LanguageModel:
         if seen is not None:
             options["attention_mask"] = seen.masks(self.architecture, embeddings.dtype)
             options["position_ids"] = seen.queries
-        states: Tensor = self._networks.call(inner, **options).last_hidden_state
+        with self._low(parameters, ids):
+            states: Tensor = self._networks.call(inner, **options).last_hidden_state
         return states
 
     def embed(self, parameters: Parameters, ids: Tensor) -> Tensor:
@@ -143,7 +144,8 @@ class LanguageModel:
             places = places + table.shape[1] * torch.arange(len(ids), device=ids.device)[:, None]
             table = table.flatten(0, 1)
         special = F.embedding(places, table)
-        return torch.where((ids >= self.vocab_size).unsqueeze(-1), special, plain)  # (..., H)
+        is_special = (ids >= self.vocab_size).unsqueeze(-1)
+        return torch.where(is_special, special, plain.to(special.dtype))  # (..., H)
 
     def row_ids(self, ids: Tensor) -> Tensor:
         """Return the plain table's row for each id; a special token's row is not used."""
@@ -168,6 +170,12 @@ class LanguageModel:
         """
         with self._matrix_products(batch):
             return self._token_nll(*self._read(parameters, batch), batch)
+
+    def _low(self, parameters: Parameters, ids: Tensor) -> AbstractContextManager[Any]:
+        """Multiply matrices in bfloat16 if φ is kept so; else change nothing."""
+        if parameters[self.table].dtype != torch.bfloat16:
+            return nullcontext()
+        return torch.autocast(ids.device.type, torch.bfloat16)
 
     def _matrix_products(self, batch: Batch) -> AbstractContextManager[Any]:
         low = self.precision == "bfloat16"

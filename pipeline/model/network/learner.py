@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
-from pipeline.model.base.load import run_context
+from pipeline.model.base.load import fixed_dtype, run_context
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.model.files.variant_record import THETA_FILE
@@ -105,6 +105,9 @@ def build_learner(
     trained = (
         {SPECIAL, SPECIAL_WEIGHT, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
     )
+    fixed = {name: value for name, value in parameters.items() if name not in trained}
+    if fixed and fixed_dtype(network) == "bfloat16":
+        fixed, model.precision = in_bfloat16(fixed), "bfloat16"
     encoder = Encoder(
         tokenizer,
         context=run_context(network),
@@ -116,8 +119,17 @@ def build_learner(
         model,
         encoder,
         theta={name: value for name, value in parameters.items() if name in trained},
-        fixed={name: value for name, value in parameters.items() if name not in trained},
+        fixed=fixed,
     )
+
+
+def in_bfloat16(fixed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return parameters with their matrices in bfloat16: half the memory (`base.dtype`).
+
+    Products of matrices are then in bfloat16, too, as under autocast. Vectors stay as they are:
+    norms compute in float32.
+    """
+    return {n: v.bfloat16() if v.ndim > 1 else v for n, v in fixed.items()}
 
 
 def _randomise(network: Any, seed: int) -> None:

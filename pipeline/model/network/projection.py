@@ -62,7 +62,8 @@ class Projection:
     def logits(self, hidden: Tensor) -> Tensor:
         """Project (..., H): (..., V + S)."""
         hidden = self.scaled(hidden)
-        products = torch.cat([hidden @ self.plain.T, hidden @ self.special.T], dim=-1)
+        plain = (hidden.to(self.plain.dtype) @ self.plain.T).to(hidden.dtype)
+        products = torch.cat([plain, hidden @ self.special.T], dim=-1)
         return self.finish(products, self.bias)
 
     def nll(self, hidden: Tensor, batch: Batch) -> Tensor:
@@ -75,7 +76,7 @@ class Projection:
         if self.is_linear:
             return tied_nll(hidden, self.plain, special, batch.targets)
         products = torch.cat([hidden @ self.plain.T, special], dim=-1)
-        logits = self.finish(products.to(self.plain.dtype), self.bias)
+        logits = self.finish(products.to(self.special.dtype), self.bias)
         return F.cross_entropy(logits, batch.targets, reduction="none")
 
     def chosen(self, hidden: Tensor, ids: Tensor) -> Tensor:

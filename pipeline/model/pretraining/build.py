@@ -24,6 +24,7 @@ from pipeline.model.base.tokenizer import (
 from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
 from pipeline.model.base.weights import weight_files
 from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.network.self_check import require_own_logits
 from pipeline.model.pretraining import hub
 from pipeline.model.pretraining.heldout import heldout_facts
 from pipeline.model.pretraining.pretrain import (
@@ -71,6 +72,7 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
     source = _source_model(params, text, advance)
     context = _context(params, source.model)
     facts = source.facts | _add_special_rows(source.model, source.tokenizer) | context
+    require_own_logits(source.model)
     if params.dtype != "float32":
         facts["dtype"] = params.dtype
     with artifacts.atomic_path(target) as folder:
