@@ -13,7 +13,7 @@ from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.model.trained.load import load_variant
+from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.workers import Jobs, Work, Workers

@@ -11,7 +11,7 @@ from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
 from pipeline.model.export.plain_model import as_gpt2
 from pipeline.model.files.variant_record import read_variant
-from pipeline.model.trained.load import load_variant
+from pipeline.model.network.trained import load_variant
 from pipeline.params.methods import made_by
 from stages.shell import console
 

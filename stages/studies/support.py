@@ -12,7 +12,7 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.model.trained.load import load_variant
+from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console

@@ -21,7 +21,7 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_tasks
 from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
 from pipeline.model.files.variant_record import read_variant
-from pipeline.model.trained.load import load_variant
+from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.persona.task import PersonaTask

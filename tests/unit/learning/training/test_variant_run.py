@@ -13,10 +13,10 @@ from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save, start
 from pipeline.model.files.tensors import write_tensors
 from pipeline.model.files.variant_record import read_variant, refuse_other_inputs
+from pipeline.model.network import trained as loading
 from pipeline.model.network.learner import load_theta
+from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.model.trained import load
-from pipeline.model.trained.load import load_variant
 from pipeline.persona.task import PersonaTask
 from tests.conftest import a_dialogue
 from tests.support.variant_runs import a_run
@@ -89,8 +89,8 @@ def test_a_cut_theta_is_named_with_the_stage_to_run(make_learner):
 
 def test_a_missing_theta_names_the_whole_command(make_learner, monkeypatch):
     (saved(make_learner(), {}) / "theta.safetensors").unlink()
-    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(load, "load_base", lambda _: None)
+    monkeypatch.setattr(loading, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(loading, "load_base", lambda _: None)
     with pytest.raises(MissingFileError, match=r"run `python -m stages.train in_place 0` "):
         load_variant("in_place", 0)
 
@@ -105,16 +105,16 @@ def test_what_the_inner_loop_learned_comes_back_with_the_variant(make_learner, m
     rates = {"special.weight": 0.1 / 3, "wte.weight": None}
     learner = make_learner()
     save(a_run(), learner, Trained(learner.theta, TrainingProgress()), {}, rates)
-    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(load, "load_base", lambda _: None)
+    monkeypatch.setattr(loading, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(loading, "load_base", lambda _: None)
     assert load_variant("in_place", 0).inner_rates == rates
 
 
 @pytest.fixture
 def trained(make_learner, monkeypatch):
     """A variant's folder, and what loading it would build."""
-    monkeypatch.setattr(load, "build_learner", lambda *_, **__: make_learner())
-    monkeypatch.setattr(load, "load_base", lambda _: None)
+    monkeypatch.setattr(loading, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(loading, "load_base", lambda _: None)
     return saved(make_learner(), {})
 
 
