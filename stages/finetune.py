@@ -21,7 +21,7 @@ from stages.shell import console
 
 
 @dataclass(frozen=True)
-class MakeWork:
+class FinetuneWork:
     """Builds a worker's function; loads each seed's model once."""
 
     variant: str
@@ -53,7 +53,7 @@ def finetune(
     params = inputs.finetune_params(variant)
     made_from = inputs.made_from(variant, params)
     journal = inputs.journal("finetune", variant, params)
-    workers = Workers(MakeWork(variant, params), journal, at_once=folds_at_once(best_device()))
+    workers = Workers(FinetuneWork(variant, params), journal, at_once=folds_at_once(best_device()))
     console.note(journal.complaint)
     sizes = {split: len(inputs.tasks_of(split)) for split in ("valid", "test")}
 

@@ -9,7 +9,7 @@ from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
 from pipeline.persona.tasks.parser import DialogueFile
-from pipeline.persona.tasks.summary import SplitSummary, counts, summary_of
+from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
 from stages.shell import console
 
 
@@ -26,7 +26,7 @@ def tasks() -> None:
     groups = {split: group(dialogues.personas) for split, dialogues in parsed.items()}
     facts = {split: counts(parsed[split], len(groups[split])) for split in parsed}
     known = check_counts(archive_sha256(source), facts)
-    splits: dict[Split, SplitSummary] = {split: SplitSummary() for split in SPLITS}
+    splits: dict[Split, SplitSums] = {split: SplitSums() for split in SPLITS}
     with artifacts.atomic_path(artifacts.TASKS) as partial:
         partial.mkdir()
         for split in SPLITS:
@@ -41,7 +41,7 @@ def tasks() -> None:
     console.out.print(f"{artifacts.TASKS}: personas: {sizes}")
 
 
-def _counted(records: Iterator[PersonaTask], summary: SplitSummary) -> Iterator[PersonaTask]:
+def _counted(records: Iterator[PersonaTask], summary: SplitSums) -> Iterator[PersonaTask]:
     for record in records:
         summary.add(record)
         yield record

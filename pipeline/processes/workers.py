@@ -85,9 +85,9 @@ def _run(jobs: Jobs) -> list[list[Any]]:
 def _chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
     """Yield up to `size` consecutive jobs of one run at a time."""
     for _, run in groupby(jobs, key=lambda job: job.run):
-        jobs = list(run)
-        for first in range(0, len(jobs), size):
-            yield jobs[first : first + size]
+        own = list(run)
+        for first in range(0, len(own), size):
+            yield own[first : first + size]
 
 
 @contextmanager

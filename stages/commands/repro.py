@@ -29,11 +29,7 @@ def repro() -> None:
     processes = Processes(served=sys.platform == "linux" and not gpu)
     with dvc_pipeline() as pipeline:
         room = Room(cores, jobs, cache(_uses_torch) if gpu else lambda _: False)
-        SideBySide(pipeline, room, processes, _say).run()
-
-
-def _say(line: str) -> None:
-    console.out.print(line, markup=False, highlight=False)
+        SideBySide(pipeline, room, processes, console.say).run()
 
 
 def _uses_torch(stage: str) -> bool:

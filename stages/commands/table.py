@@ -21,9 +21,6 @@ from pipeline.params import AllParams, Settings
 from stages.shell import console
 
 
-WIDE = 134  # columns; on a narrower terminal an interval stands below its number
-
-
 def table() -> None:
     """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
@@ -32,7 +29,7 @@ def table() -> None:
     if artifacts.FLOORS.is_file():
         rows += tables.floor_rows(read(artifacts.FLOORS, Floors, made_by="floors"))
     if not console.out.is_terminal:
-        console.out.width = WIDE
+        console.out.width = console.WIDE
     console.out.print(_table_1(rows))
     for row in rows:
         if row.note:
@@ -85,13 +82,13 @@ def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
     nats_headings = (FORMATS[name].heading for name in ("gain", "swap_gain", "swap_gap"))
     shown = _new(
         "Adaptation: gain by own (gain) or a stranger's (swap gain) dialogues, nats per token",
-        [f"{FORMATS['ppl'].name}{space}at K=0 ↓", *nats_headings],
+        [f"{FORMATS['ppl'].name}{space}at K = 0 ↓", *nats_headings],
     )
     for row in rows:
         nats = [_interval(value, NATS_DIGITS) for value in (row.gain, row.swap_gain, row.swap_gap)]
         about = f"epoch {row.epoch}: {row.adaptation}"
         if row.ahead is not None:
-            about += f"; ends no better than {row.ahead} is at K=0"
+            about += f"; ends no better than {row.ahead} is at K = 0"
         shown.add_row(
             f"{row.title}\n  {about}", _interval(row.before, FORMATS["ppl"].digits), *nats
         )
@@ -101,7 +98,7 @@ def _adaptation(rows: Sequence[AdaptationRow]) -> Table:
 def _heads(rows: Sequence[HeadRow]) -> Table:
     shown = _new(
         "Hits@1 % by next-utterance prediction's head and by likelihood, as trained and fine-tuned",
-        ["head at K=0", "head", "likelihood at K=0", "likelihood"],
+        ["head at K = 0", "head", "likelihood at K = 0", "likelihood"],
     )
     for row in rows:
         rankings = (*row.by_head, *row.by_likelihood)
@@ -144,7 +141,7 @@ def _new(title: str, headings: Sequence[str]) -> Table:
 
 
 def _is_wide() -> bool:
-    return console.out.width >= WIDE
+    return console.out.width >= console.WIDE
 
 
 def _interval(estimate: Estimate | None, digits: int) -> str:

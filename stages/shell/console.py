@@ -40,6 +40,8 @@ class Best(Protocol):
     best_value: float
 
 
+WIDE = 134  # columns of a table whose intervals stand beside their numbers
+
 Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
@@ -105,17 +107,17 @@ def _what_was_asked(error: Exception) -> str:
 
 
 def _fail(message: str, code: int = 1) -> None:
-    _say("error:", "bold red", message)
+    _complain("error:", "bold red", message)
     sys.exit(code)
 
 
 def note(message: str) -> None:
     """Print a note to stderr. An empty message prints nothing."""
     if message:
-        _say("note:", "bold", message)
+        _complain("note:", "bold", message)
 
 
-def _say(what: str, style: str, message: str) -> None:
+def _complain(what: str, style: str, message: str) -> None:
     text = one_line(" ".join(message.split()), _LONGEST)
     _err.print(Text.assemble((what, style), " ", text), highlight=False)
 
@@ -150,6 +152,11 @@ def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
             yield advance
         except DivergedError as error:
             raise DivergedError(f"{what}: {error}") from error
+
+
+def say(line: str) -> None:
+    """Print one line as it is."""
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def training_summary(

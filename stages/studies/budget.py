@@ -37,7 +37,7 @@ def budget(
     path = artifacts.tasks_file("train")
     tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
     seen = _seen(name, seed, settings.view(MetaTrainParams, variant.set), tasks)
-    _say(
+    console.say(
         f"Normal training with as many, as variants of {artifacts.PARAMS} "
         f"(names into {LISTS['train']} and scored):"
     )
@@ -48,7 +48,7 @@ def budget(
     for other, replies in wanted.items():
         if _is_trained(other, seed):
             surplus = check_control(read_variant(other, seed), replies, batch_size=size)
-            _say(f"models/{other}: equal budget, {replies} replies and {surplus} more")
+            console.say(f"models/{other}: equal budget, {replies} replies and {surplus} more")
 
 
 def _seen(name: str, seed: int, params: MetaTrainParams, tasks: list[PersonaTask]) -> Budget:
@@ -58,22 +58,18 @@ def _seen(name: str, seed: int, params: MetaTrainParams, tasks: list[PersonaTask
         seen, how = recorded(run), f"as its run of {run.steps} steps counted"
     else:
         seen, how = meta_budget(tasks, params, seed), f"in {params.outer_steps} steps to come"
-    _say(f"{name}: {seen.outer} replies in the outer loss, {seen.total} in any loss, {how}.")
+    console.say(f"{name}: {seen.outer} replies in the outer loss, {seen.total} in any loss, {how}.")
     return seen
 
 
 def _print_row(name: str, variant: Variant, replies: int, size: int, available: int) -> None:
     steps = steps_for(replies, available, batch_size=size)
     sees = normal_budget(available, batch_size=size, steps=steps).total
-    _say(f"  {variant_line(name, control(variant, steps))}  # {sees} replies")
+    console.say(f"  {variant_line(name, control(variant, steps))}  # {sees} replies")
 
 
 def _is_trained(name: str, seed: int) -> bool:
     return (artifacts.model_dir(name, seed) / "variant.json").is_file()
-
-
-def _say(line: str) -> None:
-    console.out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

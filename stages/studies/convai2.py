@@ -22,7 +22,6 @@ from stages.shell import console
 
 SEED = 0
 SAMPLES = 10_000  # bootstrap draws over personas
-WIDE = 134  # columns, where the output is no terminal
 FLOORS = ("random", "tfidf", "tfidf_persona", "tfidf_partner", "constant_reply", "frequent_words")
 DECODED = {"ppl": "ppl", "hits_at_1": "hits_at_1", "f1": "greedy_f1"}  # as the others decode
 
@@ -47,7 +46,7 @@ def convai2(
     floors = measure(train, evaluated, Bootstrap(SAMPLES, SEED), sha256=sha256)
     artifacts.write_json(out, floors.content())
     if not console.out.is_terminal:
-        console.out.width = WIDE
+        console.out.width = console.WIDE
     console.out.print(_table(floors, _zero_shot(sha256, splits)))
     console.out.print(f"{out}: {floors.counts.personas} personas, {floors.counts.replies} replies")
 

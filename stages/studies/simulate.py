@@ -28,7 +28,6 @@ from stages.shell import console
 
 
 WORKERS = 2
-WIDE = 134  # columns, where the output is no terminal
 LEFT_OUT = ("_low", "_high", "_width")  # columns that are in the file alone
 TITLES = {
     "intervals": "95 % intervals over personas: percent of runs that hold the truth",
@@ -57,7 +56,7 @@ def simulate(
     tables = tabulate(planned, _rows(planned, study), study)
     artifacts.write_json(out, {"variants": people.variants, **tables})
     if not console.out.is_terminal:
-        console.out.width = WIDE
+        console.out.width = console.WIDE
     for name, title in TITLES.items():
         console.out.print(_table(title, tables[name]))
     console.out.print(f"{out}: {runs} runs per row")

@@ -19,7 +19,7 @@ from stages.shell import console
 
 
 @dataclass(frozen=True)
-class MakeWork:
+class SupportWork:
     """Builds a worker's function; loads each seed's model once."""
 
     variant: str
@@ -48,7 +48,7 @@ def support(
     journal = inputs.journal("support", variant, params)
     tasks = inputs.tasks_of("test")
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
-    workers = Workers(MakeWork(variant, params), journal)
+    workers = Workers(SupportWork(variant, params), journal)
     console.note(journal.complaint)
     with console.progress(f"{variant} on its support", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)

@@ -24,13 +24,15 @@ def tune(
     trials = []
     for number, point in enumerate(points, start=1):
         trials.append(run(Run(name, method, params.seed, point), settings))
-        _say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
+        console.say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
     path = artifacts.tuning_file(name)
     artifacts.write_text(path, trials_csv(trials))
     chosen = best(trials)
-    _say(f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a")
-    _say(f"variant of {artifacts.PARAMS} (its name into {LISTS[method]} and scored):")
-    _say(f"  {tuned(name, variant, chosen)}")
+    console.say(
+        f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a"
+    )
+    console.say(f"variant of {artifacts.PARAMS} (its name into {LISTS[method]} and scored):")
+    console.say(f"  {tuned(name, variant, chosen)}")
 
 
 def _shown(point: dict[str, Any]) -> str:
@@ -41,10 +43,6 @@ def _outcome(trial: Trial) -> str:
     if trial.nats is None:
         return "diverged"
     return f"valid {trial.nats:.4f} nats per token at epoch {trial.epoch}"
-
-
-def _say(line: str) -> None:
-    console.out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ SEED = 0  # of the order of candidates
 
 
 @dataclass(frozen=True)
-class MakeWork:
+class ZeroShotWork:
     """Builds a worker's function."""
 
     variant: str
@@ -70,7 +70,7 @@ def zero_shot(
     tasks = tuple(read_tasks(path, splits, seed=SEED))
     journal = _journal(variant, seed, path, splits, params)
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
-    workers = Workers(MakeWork(variant, seed, tasks, params), journal)
+    workers = Workers(ZeroShotWork(variant, seed, tasks, params), journal)
     console.note(journal.complaint)
     with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)

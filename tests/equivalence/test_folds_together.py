@@ -1,6 +1,7 @@
 """Folds adapted and scored in shared passes: the numbers of one after the other, in float64."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -11,26 +12,16 @@ from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
-from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
+from pipeline.params import FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
 from tests.conftest import LINES, a_dialogue
+from tests.support.finetuning import finetune_params
 
 
 SIZES = (2, 0, 5, 1, 3, 2)  # dialogues of each fold's support
 
 
-def settings(**changes):
-    values = {
-        "seed": 0,
-        "optimizer": "sgd",
-        "lr": 0.05,
-        "batch_size": None,
-        "epochs": [0, 1, 3],
-        "k": [0, 1, 2],
-        "in_context": False,
-        "max_folds": MaxFolds(valid=None, test=2),
-    }
-    return Finetune(**values | changes)
+settings = partial(finetune_params, k=[0, 1, 2], max_folds=MaxFolds(valid=None, test=2))
 
 
 def supports(learner):

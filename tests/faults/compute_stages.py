@@ -71,20 +71,22 @@ def kill_train(folder: Path, points: int, seed: int) -> Outcome:
     return _kill(folder, ("train", "transfer", "0"), out, points, seed, **ALONE)
 
 
+def _kill_in_place(folder: Path, points: int, seed: int, **environ: str) -> Outcome:
+    project(folder, "download", "tasks", "base")
+    out = artifacts.model_dir("in_place", 0)
+    return _kill(folder, ("meta_train", "in_place", "0"), out, points, seed, **environ)
+
+
 @campaign("meta_train: KILL, TERM, INT at random moments", points=50, quick=0)
 def kill_meta_train(folder: Path, points: int, seed: int) -> Outcome:
     """Algorithm 1."""
-    project(folder, "download", "tasks", "base")
-    out = artifacts.model_dir("in_place", 0)
-    return _kill(folder, ("meta_train", "in_place", "0"), out, points, seed, **ALONE)
+    return _kill_in_place(folder, points, seed, **ALONE)
 
 
 @campaign("meta_train on two ranks: KILL, TERM, INT at random moments", points=30, quick=0)
 def kill_ranks(folder: Path, points: int, seed: int) -> Outcome:
     """The command that started the ranks is killed."""
-    project(folder, "download", "tasks", "base")
-    out = artifacts.model_dir("in_place", 0)
-    return _kill(folder, ("meta_train", "in_place", "0"), out, points, seed, **RANKS)
+    return _kill_in_place(folder, points, seed, **RANKS)
 
 
 @campaign("p2_receiver: KILL, TERM, INT at random moments", points=40, quick=0)

@@ -102,8 +102,8 @@ def tfidf_hits(train: Iterable[PersonaTask], test: Iterable[PersonaTask]) -> dic
     hits: dict[str, list[bool]] = {name: [] for name in QUERIES}
     stream = _with_candidates(test)
     while replies := list(islice(stream, _AT_ONCE)):
-        for name, found in _hits(vectorizer, replies).items():
-            hits[name] += found
+        for name, more in _hits(vectorizer, replies).items():
+            hits[name] += more
     return hits
 
 

@@ -8,7 +8,7 @@ from math import exp
 
 from pipeline.evaluation.kept.study import KeptTest, Study, negative
 from pipeline.evaluation.kept.tables import estimate
-from pipeline.evaluation.report.cells import compact, interval, number, p_value
+from pipeline.evaluation.report.cells import interval, number, p_value
 from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
 from pipeline.evaluation.schemas.base import Estimate
@@ -113,10 +113,6 @@ class Quote:
         shots = self.study.of(variant).k_shot
         return interval(None if shots is None else shots.gain.get(k), NATS_DIGITS)
 
-    def adaptation(self, variant: str) -> str:
-        """Return the verdict on a variant's gain."""
-        return self.study.of(variant).adaptation
-
     def at_k(self, variant: str, k: int, metric: str = "ppl") -> str:
         """Return a metric at one K of Fig. 3, without its interval."""
         (row,) = (row for row in self.study.kshot[variant] if int(row["k"]) == k)
@@ -134,10 +130,6 @@ class Quote:
         """Return how many tests of levels were corrected together."""
         comparison = self.study.comparison
         return comparison.families[family].tests if comparison else 0
-
-    def operations(self, variant: str) -> str:
-        """Return a training run's operations."""
-        return compact(cost_row(self.study.runs[variant]).operations)
 
     def times(self, variant: str, other: str) -> str:
         """Return a variant's operations over another's."""

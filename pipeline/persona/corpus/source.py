@@ -16,6 +16,11 @@ from pipeline.persona.synthetic import corpus as synthetic
 PERSONACHAT_URL = "http://parl.ai/downloads/personachat/personachat.tgz"
 PERSONACHAT_SHA256 = "507cf8641d333240654798870ea584d854ab5261071c5e3521c20d8fa41d5622"
 
+_PRETRAIN_KINDS = "give null, synthetic or a .txt, .txt.xz or .txt.gz file"
+_SOURCE_KINDS = (
+    "give synthetic, personachat, a .tgz archive, a folder with the three text files, or a URL"
+)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -82,10 +87,7 @@ def fetch_pretrain_text(data: Data, into: Path) -> Origin:
         return Origin(data.pretrain or "none", data.pretrain, None)
     path = Path(data.pretrain).expanduser()
     if not path.is_file():
-        raise DataError(
-            f"data.pretrain: {data.pretrain}: no such file; "
-            "give null, synthetic or a .txt, .txt.xz or .txt.gz file"
-        )
+        raise DataError(f"data.pretrain: {data.pretrain}: no such file; {_PRETRAIN_KINDS}")
     sha256 = _checked(path, data.pretrain_sha256)
     archive.decompress(path, into)
     return Origin("file", path.name, sha256)
@@ -122,10 +124,7 @@ def _upstream(
 
 def _unpack(data: Data, path: Path, into: Path) -> Origin:
     if not path.is_file():
-        raise DataError(
-            f"data.source: {data.source}: no such file or folder; give synthetic, personachat, "
-            "a .tgz archive, a folder with the three text files, or a URL"
-        )
+        raise DataError(f"data.source: {data.source}: no such file or folder; {_SOURCE_KINDS}")
     sha256 = _checked(path, data.sha256)
     archive.extract(path, into)
     return Origin("archive", path.name, sha256)

@@ -36,14 +36,14 @@ def counts(parsed: Iterable[ParsedDialogue], num_personas: int) -> CorpusCounts:
 
 def summarise(tasks: Mapping[Split, Iterable[PersonaTask]]) -> Summary:
     """Count the records of the three splits, and their leaks of every kind."""
-    splits = {split: SplitSummary() for split in tasks}
+    splits = {split: SplitSums() for split in tasks}
     for split, of_split in tasks.items():
         for task in of_split:
             splits[split].add(task)
     return summary_of(splits)
 
 
-def summary_of(splits: "Mapping[Split, SplitSummary]") -> Summary:
+def summary_of(splits: "Mapping[Split, SplitSums]") -> Summary:
     """Return what `summarise` does, from the sums over each split's tasks."""
     leaks: Summary = {split: one.leaks() for split, one in splits.items()}
     leaks["personas_in_two_splits"] = _shared(_personas(splits))
@@ -56,7 +56,7 @@ def summary_of(splits: "Mapping[Split, SplitSummary]") -> Summary:
     return {"splits": {split: one.content() for split, one in splits.items()}, "leaks": leaks}
 
 
-class SplitSummary:
+class SplitSums:
     """Sums over the tasks of one split, which are seen one at a time.
 
     Attributes:
@@ -138,7 +138,7 @@ def _key(sentences: Set[str]) -> bytes:
     return blake2b("\n".join(sorted(sentences)).encode(), digest_size=16).digest()
 
 
-def _personas(splits: Mapping[Split, SplitSummary]) -> dict[Split, set[object]]:
+def _personas(splits: Mapping[Split, SplitSums]) -> dict[Split, set[object]]:
     """Return each split's personas, by numbers from a grouping of all splits together."""
     owners = [(split, text) for split, one in splits.items() for text in one.personas]
     personas: dict[Split, set[object]] = {split: set() for split in splits}

@@ -10,25 +10,17 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.protocols import leave_one_out
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
+from pipeline.params import FinetuneParams, Generate, MaxFolds
 from pipeline.persona.task import PersonaTask
 from stages.studies import support as stage
 from tests.conftest import a_dialogue
+from tests.support.finetuning import finetune_params
 from tests.support.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT
 
 
 PARAMS = FinetuneParams(
-    finetune=Finetune(
-        seed=0,
-        optimizer="sgd",
-        lr=0.05,
-        batch_size=None,
-        epochs=[0, 1, 3],
-        k=[],
-        in_context=False,
-        max_folds=MaxFolds(valid=None, test=1),
-    ),
+    finetune=finetune_params(k=[], max_folds=MaxFolds(valid=None, test=1)),
     generate=Generate(seed=0, top_p=0.9, temperature=1.0, samples=1, max_new_tokens=3),
     seeds=[0],
 )

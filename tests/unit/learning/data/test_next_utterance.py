@@ -14,9 +14,10 @@ from pipeline.learning.data.next_utterance import attaching
 from pipeline.learning.finetuning.plan import Support, plan
 from pipeline.learning.training.supervised import gradient
 from pipeline.model.sequences.batching import whole
-from pipeline.params import Finetune, Generate, MaxFolds, NextUtterance, Variant
+from pipeline.params import Generate, MaxFolds, NextUtterance, Variant
 from pipeline.persona.task import Dialogue
 from tests.conftest import a_dialogue
+from tests.support.finetuning import finetune_params
 
 
 OBJECTIVE = NextUtterance(head="choice", lm_coef=1.0, coef=1.0, candidates=4)
@@ -91,16 +92,8 @@ def test_one_that_would_not_fit_is_cut_with_its_closing_token(learner):
 
 
 def test_fine_tuning_has_no_distractors(learner):
-    params = Finetune(
-        seed=0,
-        optimizer="sgd",
-        lr=0.1,
-        batch_size=None,
-        epochs=[0, 1, 2],
-        k=[0],
-        in_context=False,
-        max_folds=MaxFolds(valid=1, test=1),
-    )
+    folds = MaxFolds(valid=1, test=1)
+    params = finetune_params(lr=0.1, epochs=[0, 1, 2], k=[0], max_folds=folds)
     dialogues = [learner.encoder.encode(with_candidates(n)) for n in range(3)]
     pieces = [piece for u in plan(Support("fold", dialogues), params) for piece in u.pieces]
     assert pieces

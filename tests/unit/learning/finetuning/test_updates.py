@@ -14,23 +14,12 @@ from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_optimizers import Sgd
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.model.sequences.batching import collate, whole
-from pipeline.params import Finetune, MaxFolds
 from pipeline.processes.device import folds_at_once
 from tests.conftest import a_dialogue
+from tests.support.finetuning import finetune_params
 
 
-def settings(**changes):
-    values = {
-        "seed": 0,
-        "optimizer": "sgd",
-        "lr": 0.05,
-        "batch_size": None,
-        "epochs": [0, 1, 3],
-        "k": [0, 1],
-        "in_context": False,
-        "max_folds": MaxFolds(valid=None, test=None),
-    }
-    return Finetune(**values | changes)
+settings = finetune_params
 
 
 def support(learner, count=3):
