@@ -20,8 +20,9 @@ BYTES = tuple(pre_tokenizers.ByteLevel.alphabet())
 
 _SPACE = "▁"  # sentencepiece's
 _NAMES = 64  # of added tokens, that are tried as text
-# Bytes that no UTF-8 text holds; a vocabulary may lack them.
-_NO_TEXT = {0xC0, 0xC1, *range(0xF5, 0x100)}
+# Bytes of no UTF-8 text, of planes without a letter, and of control characters. A published
+# vocabulary may lack them; the encoder of dialogues refuses a text that holds one.
+_NO_TEXT = {0xC0, 0xC1, 0xF1, 0xF2, *range(0xF5, 0x100), *range(0x20)} - {*b"\t\n\r"}
 
 _SAMPLES = (
     ' Hello, "Wörld"!\n\t 42  ☃',
@@ -33,7 +34,7 @@ _SAMPLES = (
     "  two  blanks  ",
     "\n",
     "\n\n a\r\n b\r",
-    "\t\x00\x01\x1b[0m\x7f\x85\u2028",
+    "\t\x7f\x85\u2028",
     " it 's n't , . ! ? ...  (x) [y] {z} <w> a_b-c/d\\e",
     unicodedata.normalize("NFC", " é ü ñ å Å"),
     unicodedata.normalize("NFD", " é ü ñ å Å"),
@@ -81,12 +82,11 @@ def checked(backend: Tokenizer, origin: str) -> None:
     """
     values = json.loads(backend.to_str())
     if any(part["type"] == "ByteLevel" for part in _parts(values["pre_tokenizer"])):
-        alphabet = dict(_byte_letters())
-        missing = [c for c, letter in alphabet.items() if backend.token_to_id(letter) is None]
-        if set(missing) - _NO_TEXT:
+        missing = [c for c, letter in _byte_letters() if backend.token_to_id(letter) is None]
+        if needed := sorted(set(missing) - _NO_TEXT):
             raise ModelError(
-                f"{origin}: a byte-level tokenizer that lacks {len(missing)} of the 256 bytes; one "
-                "that can encode any text is needed"
+                f"{origin}: a byte-level tokenizer that lacks {len(needed)} bytes of ordinary text "
+                f"(the first is 0x{needed[0]:02x}); one that can encode any text is needed"
             )
     backend.encode_special_tokens = True  # the name of a special token in a text is text
     for text in (*_SAMPLES, *_names(backend)):

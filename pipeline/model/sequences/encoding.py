@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.persona.task import SILENCE, Dialogue, Turn
 
 
@@ -60,14 +60,26 @@ def special_format(tokenizer: Any) -> Format:
     if None in ids or len(set(ids)) != len(ids):
         raise ModelError("the base's tokenizer lacks the special tokens; run stage base again")
     persona, persona_end, user, user_end, system, system_end = ((i,) for i in ids)
-    return Format(persona, (), persona_end, user, user_end, system, (), system_end[0])
+    begin = begin_ids(tokenizer)
+    return Format(begin + persona, (), persona_end, user, user_end, system, begin, system_end[0])
 
 
 def plain_format(tokenizer: Any) -> Format:
-    """Return the format of Appendix A's ablation: lines. <|endoftext|> ends start and reply."""
-    end = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    """Return the format of Appendix A's ablation: lines. The end of text ends start and reply.
+
+    A base whose tokenizer puts a token before every text starts with that one instead.
+    """
+    end = tokenizer.eos_token_id
+    start = begin_ids(tokenizer) or (end,)
     newline = tuple(tokenizer.encode("\n", add_special_tokens=False))
-    return Format((end,), newline, (), (), newline, (), (end,), end)
+    return Format(start, newline, (), (), newline, (), start, end)
+
+
+def begin_ids(tokenizer: Any) -> tuple[int, ...]:
+    """Return what a tokenizer puts before every text: its bos, or nothing, as GPT-2's."""
+    text = tokenizer.encode("a", add_special_tokens=False)
+    ids = tokenizer.encode("a", add_special_tokens=True)
+    return tuple(ids[: ids.index(text[0])])
 
 
 class Encoder:
@@ -100,9 +112,19 @@ class Encoder:
         self._cache: dict[str, tuple[int, ...]] = {}
 
     def segment(self, text: str) -> tuple[int, ...]:
-        """Return the ids of one text, with a leading space and no marks."""
+        """Return the ids of one text, with a leading space and no marks.
+
+        Raises:
+            ModelError: the base's tokenizer cannot encode the text as it is.
+        """
         if text not in self._cache:
             ids = self._tokenizer.encode(" " + text, add_special_tokens=False)
+            decoded = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+            if decoded != " " + text:
+                raise ModelError(
+                    f"the base's tokenizer changes the text {one_line(repr(text))} (it is decoded "
+                    f"as {one_line(repr(decoded))}); change the text, or take another base"
+                )
             self._cache[text] = tuple(ids)
         return self._cache[text]
 
