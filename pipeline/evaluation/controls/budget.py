@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import EncodedTask, training_episodes, with_two_dialogues
 from pipeline.learning.meta.train import episode_size
-from pipeline.model.files.variant_record import VariantFile
+from pipeline.model.files.variant_record import TrainingRun
 from pipeline.model.sequences.batching import Piece
 from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.params import FinetuneParams, MetaTrainParams, TrainParams, Variant
@@ -63,7 +63,7 @@ def steps_for(budget: int, replies: int, *, batch_size: int) -> int:
     return epochs * -(-replies // batch_size) + -(-rest // batch_size)
 
 
-def recorded(run: VariantFile) -> Budget:
+def recorded(run: TrainingRun) -> Budget:
     """Return what a finished run saw, as its own record counts."""
     return Budget(total=run.replies, outer=run.outer_replies)
 
@@ -78,7 +78,7 @@ def control(variant: Variant, steps: int) -> Variant:
     return variant.model_copy(update={"set": values})
 
 
-def check_control(run: VariantFile, wanted: int, *, batch_size: int) -> int:
+def check_control(run: TrainingRun, wanted: int, *, batch_size: int) -> int:
     """Return by how many replies a control's run exceeds `wanted` in its loss.
 
     Raises:

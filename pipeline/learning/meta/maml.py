@@ -66,11 +66,12 @@ def meta_gradient(
 
     def of_group(group: Sequence[Episode]) -> OuterGradient:
         tasks = collate_group(learner, group, inner.steps)
-        return _outer_gradient(learner, stacked(theta, len(group)), tasks, descent, inner)
+        part = _outer_gradient(learner, stacked(theta, len(group)), tasks, descent, inner)
+        _refuse_not_finite(group, part.support_losses, part.outer_losses)
+        return part
 
     groups, share = groups_of(learner, episodes, inner.tasks_at_once), 1 / len(episodes)
-    for group, part in zip(groups, threads.map(of_group, groups), strict=True):  # line 4: all T_i
-        _refuse_not_finite(group, part.support_losses, part.outer_losses)
+    for part in threads.map(of_group, groups):  # line 4: for all T_i
         num_tasks = len(part.outer_losses)
         accumulate(theta, part.by_theta, num_tasks=num_tasks, weight=share)  # line 8: Σ over T_i
         by_log = {n: cast("Tensor", descent.rates[n]) * slope for n, slope in part.by_rate.items()}

@@ -25,7 +25,7 @@ from pipeline.learning.data.episodes import encode_tasks, reply_batch, training_
 from pipeline.learning.data.episodes import num_replies as replies_of
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.learning.meta.train import episode_size, inner_loop_of
-from pipeline.model.files.variant_record import VariantFile
+from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, load_preset
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.task import Dialogue, PersonaTask, Turn
@@ -92,13 +92,13 @@ def test_a_control_differs_in_steps_alone_and_never_stops_early():
     assert train.steps < train.patience * train.validate_every
 
 
-def a_run(**values) -> VariantFile:
+def a_run(**values) -> TrainingRun:
     counts = dict.fromkeys(("steps", "best_step", "replies", "tokens", "operations"), 1)
     counts |= dict.fromkeys(("trained_parameters", "all_parameters"), 1)
     there = {"name": "it", "method": "train", "seed": 0, "outer_replies": 0, "inner_rates": None}
     there |= {"axes": Variant(init="random"), "dialogues": {}, "over_context": {}}
     there["adapters"] = settings("embedded").check().adapters
-    return VariantFile.model_validate(there | counts | values)
+    return TrainingRun.model_validate(there | counts | values)
 
 
 def test_budgets_are_equal_from_as_many_to_less_than_a_batch_more():

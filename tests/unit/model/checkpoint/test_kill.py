@@ -161,7 +161,10 @@ def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
     assert len(checkpoints(folder)) == 1
     assert run(train, folder=folder) == [0]
     out = folder / artifacts.model_dir("in_place", 0)
-    assert (out / "variant.json").read_bytes() == (uninterrupted / "variant.json").read_bytes()
+    record, expected = (
+        artifacts.read_json(run_ / "variant.json", made_by="") for run_ in (out, uninterrupted)
+    )
+    assert record | {"theta": ""} == expected | {"theta": ""}
     # θ itself is compared in float64 elsewhere: in float32 Adam lifts the keys' biases, whose
     # gradient is 0 but for rounding, to its full rate; no loss sees them.
     for row, expected in zip(losses(out), losses(uninterrupted), strict=True):

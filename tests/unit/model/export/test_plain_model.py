@@ -33,6 +33,8 @@ def trained(make_learner, tokenizer, tmp_path, monkeypatch):
     artifacts.BASE.mkdir(parents=True)
     write_model(tiny_gpt2(tokenizer), artifacts.BASE)
     tokenizer.save_pretrained(artifacts.BASE)
+    for split in ("train", "valid"):
+        artifacts.write_text(artifacts.tasks_file(split), split)
     learner = make_learner()
     generator = torch.Generator().manual_seed(5)
     moved = {
