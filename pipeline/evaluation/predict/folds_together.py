@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.evaluation.predict.replies import room
 from pipeline.evaluation.predict.reply_score import ReplyScore
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import Piece, collate_tasks
+from pipeline.model.sequences.batching import Piece
 from pipeline.params import Generate
 from pipeline.persona.task import Dialogue
 
@@ -76,7 +76,7 @@ def _pass(
     """Return the token NLLs of each part's replies, one reply after the other, nats."""
     places = torch.tensor([part.place for part in parts], device=learner.device)
     own = {name: value[places] for name, value in theta.items()}
-    batch = collate_tasks([[part.piece] for part in parts], learner.device)
+    batch = learner.collate([[part.piece] for part in parts])
     with learner.model.attending(fused=True):
         nll = learner.token_nll(own, batch).clamp(min=0)  # rounding may give less
     sizes = torch.bincount(batch.rows, minlength=len(parts)).tolist()

@@ -20,7 +20,7 @@ from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.gradients.theta import Theta
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import SPECIAL
-from pipeline.model.sequences.batching import Piece, collate_tasks
+from pipeline.model.sequences.batching import Piece
 from pipeline.params import Finetune
 
 
@@ -111,7 +111,7 @@ def _gradients(
     """Leave the gradients of the first N folds' losses in θ's `.grad`; return the losses, (N,)."""
     stack = theta[SPECIAL].ndim > learner.theta[SPECIAL].ndim
     at_work = {name: value[: len(sets)] for name, value in theta.items()} if stack else theta
-    at = loss_gradients(learner, at_work, collate_tasks(sets, learner.device), moving)
+    at = loss_gradients(learner, at_work, learner.collate(sets), moving)
     for name, gradient in at.gradients.items():
         theta[name].grad = _padded(gradient, theta[name]) if stack else gradient
     return at.losses

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.learning.data.episodes import Episode
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import Batch, collate_tasks
+from pipeline.model.sequences.batching import Batch
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def collate_group(learner: Learner, episodes: Sequence[Episode], steps: int) -> 
         turns = tuple(step % len(episode.supports) for episode in episodes)
         if turns not in made:
             pieces = [e.supports[turn] for e, turn in zip(episodes, turns, strict=True)]
-            made[turns] = collate_tasks(pieces, learner.device)
+            made[turns] = learner.collate(pieces)
         supports.append(made[turns])
-    queries = collate_tasks([episode.query for episode in episodes], learner.device)
+    queries = learner.collate([episode.query for episode in episodes])
     return TaskBatch(tuple(supports), queries)

@@ -13,7 +13,7 @@ from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import Piece, collate
+from pipeline.model.sequences.batching import Piece
 
 
 SupervisedStep = Callable[[Theta, int], DialogueStep]  # of θ and the step's number
@@ -42,7 +42,7 @@ def supervised_step(
 
 def gradient(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> DialogueStep:
     """Add the gradient of a batch's loss to the `.grad` of θ's leaves."""
-    at = loss_gradients(learner, theta, collate(pieces, learner.device), theta)
+    at = loss_gradients(learner, theta, learner.collate([pieces]), theta)
     accumulate(theta, at.gradients)
     replies = sum(len(piece.spans) for piece in pieces)
     return DialogueStep(

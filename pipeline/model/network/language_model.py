@@ -25,6 +25,7 @@ from pipeline.model.base.architecture import Architecture
 from pipeline.model.derivatives.gelu import use_gelu
 from pipeline.model.derivatives.twice_differentiable import differentiate, require_twice
 from pipeline.model.network import next_utterance, projection
+from pipeline.model.network.halves import Above, Cut, Half
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.per_thread import PerThread
 from pipeline.model.network.projection import SPECIAL, Projection, initial_parameters
@@ -67,12 +68,12 @@ class LanguageModel:
         trunk = architecture.trunk.eval().requires_grad_(False)  # without dropout
         self.attention = attention
         self.precision: Precision = "float32"
+        self.cut: Cut | None = None  # in front of Φ's first block (`frozen_trunk.py`)
         self.objective = objective
         use_gelu(trunk)
         differentiate(trunk, twice=attention == "eager")
-        self._initial = initial_parameters(architecture, num_special)
-        if head is not None:
-            self._initial[HEAD] = head
+        heads = {} if head is None else {HEAD: head}
+        self._initial = initial_parameters(architecture, num_special) | heads
         self._dimensions = {name: value.ndim for name, value in self._initial.items()}
         self.architecture = architecture.without_weights()
         self.vocab_size = len(self._initial[self.table])  # V
@@ -112,6 +113,7 @@ class LanguageModel:
         *,
         seen: Seen | None = None,
         cache: Cache | None = None,
+        half: Half | None = None,
     ) -> Tensor:
         """Run the trunk and return its last states, (B, T, H).
 
@@ -120,10 +122,10 @@ class LanguageModel:
             ids: (B, T).
             seen: which keys each token sees; null: all tokens up to itself.
             cache: earlier tokens' keys and values; this pass adds its own.
+            half: the part of the trunk to compute; null: all of it.
         """
         inner = {name: value for name, value in parameters.items() if name not in OWN}
-        scale = self.architecture.embedding_scale
-        embeddings = self.embed(parameters, ids)
+        embeddings, scale = self.embed(parameters, ids), self.architecture.embedding_scale
         options = {
             "inputs_embeds": embeddings if scale == 1 else embeddings * scale,
             "use_cache": cache is not None,
@@ -132,7 +134,8 @@ class LanguageModel:
         if seen is not None:
             options["attention_mask"] = seen.masks(self.architecture, embeddings.dtype)
             options["position_ids"] = seen.queries
-        with self._low(parameters, ids):
+        part = nullcontext() if half is None else half.of(self._trunk)
+        with self._low(parameters, ids), part:
             states: Tensor = self._networks.call(inner, **options).last_hidden_state
         return states
 
@@ -168,7 +171,7 @@ class LanguageModel:
 
         Adapters and special rows may be stacked, one value for each of the batch's tasks.
         """
-        with self._matrix_products(batch):
+        with self.matrix_products(batch.ids):
             return self._token_nll(*self._read(parameters, batch), batch)
 
     def _low(self, parameters: Parameters, ids: Tensor) -> AbstractContextManager[Any]:
@@ -177,9 +180,9 @@ class LanguageModel:
             return nullcontext()
         return torch.autocast(ids.device.type, torch.bfloat16)
 
-    def _matrix_products(self, batch: Batch) -> AbstractContextManager[Any]:
-        low = self.precision == "bfloat16"
-        return torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=low)
+    def matrix_products(self, ids: Tensor) -> AbstractContextManager[Any]:
+        """Multiply matrices in the losses' precision during the block."""
+        return torch.autocast(ids.device.type, torch.bfloat16, self.precision == "bfloat16")
 
     def _read(self, parameters: Parameters, batch: Batch) -> tuple[Parameters, Tensor]:
         """Return the parameters, with stacked ones per sequence, and the states: (B, T, H)."""
@@ -187,7 +190,8 @@ class LanguageModel:
             parameters = self._of_rows(parameters, batch.tasks)
         branches = batch.branches
         seen = Seen.each_other(branches.mask, branches.positions) if branches else None
-        return parameters, self.hidden(parameters, batch.ids, seen=seen)
+        half = Above(self.cut, batch.entering) if self.cut and batch.entering is not None else None
+        return parameters, self.hidden(parameters, batch.ids, seen=seen, half=half)
 
     def _token_nll(self, parameters: Parameters, hidden: Tensor, batch: Batch) -> Tensor:
         return self.projection(parameters).nll(hidden, batch)
@@ -206,7 +210,7 @@ class LanguageModel:
         utterance and the batch has distractors, the loss is lm_coef times that mean plus coef times
         the mean of the head's loss over replies.
         """
-        with self._matrix_products(batch):
+        with self.matrix_products(batch.ids):
             parameters, hidden = self._read(parameters, batch)
             nll = self._token_nll(parameters, hidden, batch)
             modelling = _task_means(nll, batch.tasks[batch.rows], batch.num_tasks)

@@ -5,7 +5,7 @@ is fixed because it is not in θ. In every variant the special tokens' rows belo
 the head of next-utterance prediction, if the variant has one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from pipeline.model.base.load import fixed_dtype, run_context
 from pipeline.model.base.tokenizer import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.model.files.variant_record import THETA_FILE
+from pipeline.model.network.frozen_trunk import FrozenTrunk, frozen_trunk
 from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.next_utterance import HEAD, initial_head
 from pipeline.model.network.projection import SPECIAL, SPECIAL_WEIGHT
 from pipeline.model.phi.bottleneck import insert_adapters
-from pipeline.model.sequences.batching import Batch
+from pipeline.model.sequences.batching import Batch, Piece, collate_tasks
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import Adapters, Variant
 
@@ -38,6 +39,7 @@ class Learner:
     fixed: dict[str, Tensor]
     # The tensors that adapt, each with its learned rate, if any; null: all of θ adapts.
     inner_rates: Mapping[str, float | None] | None = None
+    frozen_trunk: FrozenTrunk | None = None
 
     @property
     def device(self) -> torch.device:
@@ -52,6 +54,11 @@ class Learner:
     def stackable(self) -> bool:
         """Whether tasks can share a pass. They can if φ is fixed, so that only Φ differs."""
         return self.model.table in self.fixed
+
+    def collate(self, sets: Sequence[Sequence[Piece]]) -> Batch:
+        """Pad the support or query sets of N tasks to one batch."""
+        batch = collate_tasks(sets, self.device)
+        return self.frozen_trunk.fill(batch, sets) if self.frozen_trunk else batch
 
     def token_nll(self, theta: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return the NLL of each predicted token, (R,), nats; θ may be stacked, (N, ...)."""
@@ -115,12 +122,9 @@ def build_learner(
         special_tokens=variant.special_tokens,
         distractors=variant.next_utterance is not None,
     )
-    return Learner(
-        model,
-        encoder,
-        theta={name: value for name, value in parameters.items() if name in trained},
-        fixed=fixed,
-    )
+    theta = {name: value for name, value in parameters.items() if name in trained}
+    kept = frozen_trunk(model, theta, fixed, adapter_names) if variant.freeze_base else None
+    return Learner(model, encoder, theta, fixed, frozen_trunk=kept)
 
 
 def in_bfloat16(fixed: Mapping[str, Tensor]) -> dict[str, Tensor]:

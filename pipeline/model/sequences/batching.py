@@ -50,6 +50,7 @@ class Batch:
     tasks: Tensor  # (B,) task of each sequence, from 0 to N - 1
     num_tasks: int  # N
     branches: Branches | None = None  # distractors, for next-utterance prediction
+    entering: Tensor | None = None  # (B, T, H) states that enter Φ's first block, if known
 
 
 def whole(windows: Sequence[Window]) -> list[Piece]:

@@ -29,7 +29,7 @@ from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import TrainingStep
 from pipeline.learning.training.supervised import SupervisedStep
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import Piece, collate
+from pipeline.model.sequences.batching import Piece
 from pipeline.params import SelfPlay
 from pipeline.persona.task import PersonaTask
 
@@ -122,7 +122,7 @@ def utterance_nll(learner: Learner, theta: Theta, pieces: Sequence[Piece]) -> Te
     By the model's own distribution: temperature, top-k and the block of bigrams are not applied,
     as in P² Bot, which makes the gradient slightly off the sampled policy's.
     """
-    nll = learner.token_nll(theta, collate(pieces, learner.device))
+    nll = learner.token_nll(theta, learner.collate([pieces]))
     return mean_by_span(nll, [piece.window for piece in pieces]).view(len(pieces), -1)
 
 

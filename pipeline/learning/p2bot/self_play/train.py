@@ -17,7 +17,7 @@ from pipeline.learning.training import loop
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
-from pipeline.model.sequences.batching import collate, whole
+from pipeline.model.sequences.batching import whole
 from pipeline.params import SelfPlay
 from pipeline.persona.task import PersonaTask
 
@@ -88,7 +88,7 @@ def mean_nll(learner: Learner, theta: Theta, tasks: Sequence[EncodedTask]) -> fl
     total, count = 0.0, 0
     for first in range(0, len(dialogues), _AT_ONCE):
         pieces = [piece for one in dialogues[first : first + _AT_ONCE] for piece in whole(one)]
-        batch = collate(pieces, learner.device)
+        batch = learner.collate([pieces])
         total += learner.token_nll(theta, batch).sum().item()
         count += len(batch.targets)
     return total / count
