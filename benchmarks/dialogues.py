@@ -15,7 +15,7 @@ from pipeline.model.base.architecture import architecture_of
 from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import SPECIAL
-from pipeline.model.phi.bottleneck import insert_adapters
+from pipeline.model.phi.insert import insert_phi
 from pipeline.model.sequences.batching import Piece, select, whole
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 from pipeline.params import Adapters
@@ -73,7 +73,7 @@ def learner(size: Size, attention: Attention, *, adapters: bool = False) -> Lear
         torch.manual_seed(0)
         architecture = architecture_of(GPT2LMHeadModel(size.config()))
     generator = torch.Generator().manual_seed(0)
-    phi = insert_adapters(architecture.trunk, ADAPTERS, generator) if adapters else []
+    phi = insert_phi(architecture.trunk, ADAPTERS, generator) if adapters else []
     model = LanguageModel(architecture, num_special=NUM_SPECIAL, attention=attention)
     parameters = model.take_parameters()
     trained = {SPECIAL, *phi} if adapters else set(parameters)

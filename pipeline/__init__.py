@@ -5,7 +5,7 @@ Where the paper's symbols and parts are. docs/paper.md gives the choices that th
 Symbols:
 
 - φ, the pre-trained parameters: `pipeline.model.base.load.load_base`, the folder models/base.
-- Φ, the extra parameters: `pipeline.model.phi.bottleneck.insert_adapters`.
+- Φ, the extra parameters: `pipeline.model.phi.insert.insert_phi`.
 - f, the learner (Section 3.2): `pipeline.model.network.learner.Learner`.
 - θ, the tensors that training moves: `theta` of the learner, chosen in
   `pipeline.model.network.learner.build_learner`.
@@ -21,7 +21,8 @@ Symbols:
 Equations and algorithms:
 
 - Eq. 1, the sum of task losses after adaptation: `pipeline.learning.meta.maml.meta_gradient`.
-- Eq. 2, f_φ ≈ f_[φ,Φ]: exact, since `pipeline.model.phi.bottleneck.Adapter` starts at W_up = 0.
+- Eq. 2, f_φ ≈ f_[φ,Φ]: exact for every kind of Φ in `pipeline.model.phi`; a bottleneck starts at
+  W_up = 0.
 - Alg. 1 line 1, θ ← φ; Alg. 2 lines 1-2, θ ← [φ, Φ], φ fixed:
   `pipeline.model.network.learner.build_learner`. The algorithms differ in nothing else.
 - Alg. 1 lines 2 and 9, Alg. 2 lines 3 and 10, the loop: `pipeline.learning.training.loop.run`.

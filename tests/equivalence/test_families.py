@@ -22,17 +22,15 @@ from tests.support.plain_nll import plain_nll
 
 
 TOLERANCE = {"rtol": 1e-4, "atol": 3e-6}
-AXES = {
-    "all": Variant(init="pretrained"),
-    "bottleneck": Variant(init="pretrained", adapters=True, freeze_base=True),
-}
+KINDS = ("bottleneck", "lora", "ia3")
 
 
-def family_learner(tokenizer, family, axes="all", attention="eager"):
+def family_learner(tokenizer, family, phi=None, attention="eager", **places):
     """A learner in float64 on a tiny model; Φ is not at its start, where half of it is silent."""
+    fixed = phi is not None
     learner = build_learner(
-        AXES[axes],
-        Adapters(bottleneck=4, init_std=0.3),
+        Variant(init="pretrained", adapters=fixed, freeze_base=fixed),
+        Adapters(kind=phi or "bottleneck", bottleneck=4, init_std=0.3, rank=2, alpha=4.0, **places),
         (tiny_model(family, len(tokenizer)), tokenizer),
         seed=1,
         attention=attention,
@@ -43,8 +41,10 @@ def family_learner(tokenizer, family, axes="all", attention="eager"):
     for part in (learner.theta, learner.fixed):
         for name, value in part.items():
             part[name] = value.double()
-            if ".adapter.up." in name:
-                part[name] += 0.3 * torch.randn(value.shape, generator=generator)
+            if any(mark in name for mark in (".adapter.up.", ".lora_B.", ".ia3_l")):
+                part[name] += (0.1 if ".lora_B." in name else 0.3) * torch.randn(
+                    value.shape, generator=generator
+                )
     return learner
 
 
@@ -73,15 +73,15 @@ def test_loss_is_the_models_own(tokenizer, family, attention):
 
 
 @pytest.mark.parametrize("kind", ["exact", "first_order"])
-@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize("phi", [None, *KINDS])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_meta_gradient_is_the_unrolled_one(tokenizer, family, axes, kind):
-    learner = family_learner(tokenizer, family, axes)
+def test_meta_gradient_is_the_unrolled_one(tokenizer, family, phi, kind):
+    learner = family_learner(tokenizer, family, phi)
     expected = unrolled(learner, family, tokenizer, kind, 2)
     gradient, _ = ours(learner, kind, 2)
     for name, value in expected.items():
         torch.testing.assert_close(gradient[name], value, **TOLERANCE, msg=lambda m, n=name: n + m)
-    if axes == "bottleneck":
+    if phi is not None:
         stacked, _ = ours(learner, kind, 2, tasks_at_once=2)
         for name, value in expected.items():
             torch.testing.assert_close(stacked[name], value, **TOLERANCE)

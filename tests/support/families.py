@@ -1,6 +1,7 @@
 """Tiny random models of many architectures, and their own forward pass as the reference."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,29 +90,43 @@ def tiny_model(name: str, vocab_size: int, seed: int = 0, **options: Any) -> Any
     return model
 
 
-def plain_bottlenecks(model: Any, parameters: dict[str, torch.Tensor]) -> list[Any]:
-    """Hooks that add Houlsby's bottlenecks, written out plainly, to a model's branches."""
+PHI = (".adapter.", ".lora_", ".ia3_l")  # what marks the names of Φ's tensors
+LORA_SCALE = 2.0  # alpha / rank of every test
+
+
+def plain_phi(model: Any, parameters: dict[str, torch.Tensor]) -> list[Any]:
+    """Hooks that add Φ of any kind, written out plainly, to a model's modules."""
     trunk = model.get_decoder()
     prefix = next(name for name, module in model.named_modules() if module is trunk)
+    owners = {name.split(mark)[0] for name in parameters for mark in PHI if mark in name}
+    modules = dict(model.named_modules())
+    hooks = []
+    for owner in sorted(owners):
+        own = {n.removeprefix(f"{owner}."): v for n, v in parameters.items() if n.startswith(owner)}
+        module = modules[owner if owner in modules else f"{prefix}.{owner}"]
+        if "ia3_l" in own and own["ia3_l"].shape[0] == 1:  # the MLP's last matrix
+            hooks.append(module.register_forward_pre_hook(partial(_scaled_inputs, own["ia3_l"])))
+        else:
+            hooks.append(module.register_forward_hook(partial(_with_phi, own)))
+    return hooks
 
-    def adapted(name: str) -> Any:
-        down, up = (
-            [parameters[f"{prefix}.{name}.adapter.{part}.{kind}"] for kind in ("weight", "bias")]
-            for part in ("down", "up")
-        )
 
-        def hook(module: Any, inputs: Any, output: Any) -> Any:
-            states = output[0] if isinstance(output, tuple) else output
-            inner = F.gelu(states @ down[0].T + down[1], approximate="tanh")
-            states = states + inner @ up[0].T + up[1]
-            return (states, *output[1:]) if isinstance(output, tuple) else states
+def _scaled_inputs(scales: torch.Tensor, module: Any, inputs: Any) -> Any:
+    return (inputs[0] * scales[0],)
 
-        return hook
 
-    modules = dict(trunk.named_modules())
-    names = sorted({n.split(".adapter.")[0] for n in parameters if ".adapter." in n})
-    names = [name.removeprefix(f"{prefix}.") for name in names]
-    return [modules[name].register_forward_hook(adapted(name)) for name in names]
+def _with_phi(own: dict[str, torch.Tensor], module: Any, inputs: Any, output: Any) -> Any:
+    states = output[0] if isinstance(output, tuple) else output
+    if "ia3_l" in own:
+        states = states * own["ia3_l"][:, 0]
+    elif "lora_A.weight" in own:
+        low = inputs[0] @ own["lora_A.weight"].T
+        states = states + LORA_SCALE * low @ own["lora_B.weight"].T
+    else:
+        inner = states @ own["adapter.down.weight"].T + own["adapter.down.bias"]
+        inner = F.gelu(inner, approximate="tanh")
+        states = states + inner @ own["adapter.up.weight"].T + own["adapter.up.bias"]
+    return (states, *output[1:]) if isinstance(output, tuple) else states
 
 
 def own_loss(model: Any, parameters: dict[str, torch.Tensor], pieces: list[Any]) -> torch.Tensor:
@@ -122,8 +137,8 @@ def own_loss(model: Any, parameters: dict[str, torch.Tensor], pieces: list[Any])
         parameters: by the model's own names.
         pieces: replies of windows.
     """
-    hooks = plain_bottlenecks(model, parameters)
-    own = {name: value for name, value in parameters.items() if ".adapter." not in name}
+    hooks = plain_phi(model, parameters)
+    own = {n: value for n, value in parameters.items() if not any(mark in n for mark in PHI)}
     parts = []
     for piece in pieces:
         ids = torch.tensor([piece.ids])

@@ -70,7 +70,7 @@ class FrozenTrunk:
     @torch.no_grad()
     def states(self, ids: tuple[int, ...]) -> Tensor:
         """Return what enters Φ's first block for a window's tokens: (T, H)."""
-        kept = self._store.get(ids) if self._store else None
+        kept = None if self._store is None else self._store.get(ids)
         if kept is not None:
             return kept
         table = self._fixed[self._model.table]
@@ -80,7 +80,7 @@ class FrozenTrunk:
         with self._model.attending(fused=True), self._model.matrix_products(places):
             self._model.hidden({**self._fixed, SPECIAL: special}, places, half=below)
         states = below.states[0]
-        if self._store:
+        if self._store is not None:
             self._store.put(ids, states)
         return states
 

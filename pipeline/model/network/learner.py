@@ -23,7 +23,7 @@ from pipeline.model.network.frozen_trunk import FrozenTrunk, frozen_trunk
 from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.next_utterance import HEAD, initial_head
 from pipeline.model.network.projection import SPECIAL, SPECIAL_WEIGHT
-from pipeline.model.phi.bottleneck import insert_adapters
+from pipeline.model.phi.insert import insert_phi
 from pipeline.model.sequences.batching import Batch, Piece, collate_tasks
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import Adapters, Variant
@@ -82,7 +82,7 @@ def build_learner(
 
     Args:
         variant: the axes.
-        adapters: Φ's size; read only if the variant has adapters.
+        adapters: Φ's kind, size and place; read only if the variant has adapters.
         base: a causal LM and its tokenizer, as `load_base` returns them. The learner changes this
             model, so the caller must not use it again.
         seed: draws the random initial values: Φ's, and all of f's if `init` is random.
@@ -93,10 +93,10 @@ def build_learner(
     if variant.init == "random":
         _randomise(network, seed)
     architecture = architecture_of(network)
-    adapter_names: list[str] = []
+    phi: list[str] = []
     if variant.adapters:
         generator = torch.Generator().manual_seed(seed)
-        adapter_names = insert_adapters(architecture.trunk, adapters, generator)
+        phi = insert_phi(architecture.trunk, adapters, generator)
     head = None
     if variant.next_utterance is not None:
         generator = torch.Generator().manual_seed(seed)
@@ -109,9 +109,7 @@ def build_learner(
         head=head,
     )
     parameters = model.to(device).take_parameters()
-    trained = (
-        {SPECIAL, SPECIAL_WEIGHT, HEAD, *adapter_names} if variant.freeze_base else set(parameters)
-    )
+    trained = {SPECIAL, SPECIAL_WEIGHT, HEAD, *phi} if variant.freeze_base else set(parameters)
     fixed = {name: value for name, value in parameters.items() if name not in trained}
     if fixed and fixed_dtype(network) == "bfloat16":
         fixed, model.precision = in_bfloat16(fixed), "bfloat16"
@@ -123,7 +121,7 @@ def build_learner(
         distractors=variant.next_utterance is not None,
     )
     theta = {name: value for name, value in parameters.items() if name in trained}
-    kept = frozen_trunk(model, theta, fixed, adapter_names) if variant.freeze_base else None
+    kept = frozen_trunk(model, theta, fixed, phi) if variant.freeze_base else None
     return Learner(model, encoder, theta, fixed, frozen_trunk=kept)
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.model.base.architecture import blocks_of, branches_of
+from pipeline.model.base.architecture import branches_of
 from pipeline.model.derivatives.gelu import Gelu
+from pipeline.model.phi.placement import blocks_with_phi
 from pipeline.params import Adapters
 
 
@@ -50,8 +51,8 @@ def _linear(hidden: Tensor, layer: nn.Linear) -> Tensor:
     return torch.baddbmm(layer.bias[:, None], hidden, layer.weight.mT)
 
 
-def insert_adapters(trunk: Any, params: Adapters, generator: torch.Generator) -> list[str]:
-    """Insert two adapters into every block of a trunk, in place.
+def insert_bottlenecks(trunk: Any, params: Adapters, generator: torch.Generator) -> None:
+    """Insert two adapters into each block, in place.
 
     The modules are named as the block's attention and MLP with `.adapter` behind. A forward hook
     applies them to the outputs of attention and MLP. So φ's tensors keep their names, and no code
@@ -59,23 +60,20 @@ def insert_adapters(trunk: Any, params: Adapters, generator: torch.Generator) ->
 
     Args:
         trunk: of an `Architecture`.
-        params: size and initial spread.
+        params: size, initial spread, blocks.
         generator: draws the down-projections.
-
-    Returns:
-        The names of Φ's parameters.
 
     Raises:
         ModelError: a block has not one attention and one MLP.
+        ParamsError: blocks that the trunk does not have.
     """
     width = trunk.config.hidden_size
-    for block in blocks_of(trunk):
+    for block in blocks_with_phi(trunk, params):
         for branch in branches_of(block):
             adapter = Adapter(width, params.bottleneck)
             adapter.initialise(params.init_std, generator)
             branch.adapter = adapter
             branch.register_forward_hook(_Apply(adapter))
-    return [name for name, _ in trunk.named_parameters() if ".adapter." in name]
 
 
 @dataclass(frozen=True)

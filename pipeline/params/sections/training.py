@@ -2,16 +2,44 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.params.sections.section import Count, Natural, Positive, Section, Weight
 
 
-class Adapters(Section):
-    """Φ: the bottleneck adapters of Fig. 2."""
+Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
-    bottleneck: Count
-    init_std: Positive  # of the down-projection; the up-projection starts at zero (Eq. 2)
+
+FirstLast = Annotated[list[Natural], Field(min_length=2, max_length=2)]
+
+
+def _known_kind(kind: object) -> object:
+    if isinstance(kind, str) and any(name in kind for name in ("prefix", "prompt", "p_tuning")):
+        raise ValueError(
+            "prefixes and prompts change f at the start, so Eq. 2 does not hold for them; take "
+            "bottleneck, lora or ia3"
+        )
+    return kind
+
+
+class Adapters(Section):
+    """Φ, the extra parameters: every kind leaves f unchanged at the start (Eq. 2)."""
+
+    kind: Annotated[Literal["bottleneck", "lora", "ia3"], BeforeValidator(_known_kind)] = (
+        "bottleneck"
+    )
+    bottleneck: Count  # width of a bottleneck (Fig. 2)
+    init_std: Positive  # of the down-projection; the up-projection starts at zero
+    rank: Count = 8  # of LoRA's product B A
+    alpha: Positive = 16.0  # LoRA adds alpha / rank B A x
+    targets: Patterns | None = None  # matrices of lora and ia3; null: see `phi/`
+    blocks: Literal["all"] | FirstLast = "all"  # the first and the last with Φ
+
+    @model_validator(mode="after")
+    def _blocks_are_in_order(self) -> "Adapters":
+        if self.blocks != "all" and self.blocks[0] > self.blocks[1]:
+            raise ValueError(f"blocks: the first comes before the last, found {[*self.blocks]}")
+        return self
 
 
 class Loop(Section):
@@ -28,9 +56,6 @@ class DialogueLoop(Loop):
 
     valid_episodes: Count  # fixed (support, query) draws per valid persona
     precision: Literal["float32", "bfloat16"]  # of matrix products; parameters stay float32
-
-
-Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
 class Train(DialogueLoop):
