@@ -8,6 +8,12 @@ REMOVED = {
     "tasks.persona_rule": "the rule is always canonical",
 }
 
+# Of a variant.
+AXES = {
+    "special_tokens": "is `format` now: delete the line where it was true; write `format: plain` "
+    "where it was false (a plainer format: lines that begin with A: and B:)"
+}
+
 
 def advice(key: str) -> str | None:
     """Return what to do about a key that an earlier version had; null for any other key.
@@ -15,6 +21,9 @@ def advice(key: str) -> str | None:
     >>> advice("self_play.lr")
     'is p2bot.self_play.lr now; move it there'
     """
+    axis = AXES.get(key.rpartition(".")[2])
+    if axis is not None and (key.startswith("variants.") or "." not in key):
+        return axis
     for old, new in MOVED.items():
         if key == old or key.startswith(f"{old}."):
             return f"is {new}{key.removeprefix(old)} now; move it there"

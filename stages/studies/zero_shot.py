@@ -1,7 +1,8 @@
 """A variant on ConvAI2's validation set, not fine-tuned: `python -m stages.zero_shot VARIANT PATH`.
 
 As the published systems of `stages.convai2` were scored: persona text and history, no gradient on
-the person's dialogues, every reply counted.
+the person's dialogues, every reply counted. `--untrained` scores the variant as it is before its
+training: what the base can do in that format.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,15 @@ from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_task
 from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
 from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.trained import load_variant
-from pipeline.params import FinetuneParams, ScoreParams, Settings
+from pipeline.model.network.trained import untrained as untrained_variant
+from pipeline.params import (
+    Adapters,
+    FinetuneParams,
+    ScoreParams,
+    Settings,
+    TrainParams,
+    Variant,
+)
 from pipeline.params.methods import made_by
 from pipeline.persona.task import PersonaTask
 from pipeline.processes.journal import Journal
@@ -34,6 +43,14 @@ SEED = 0  # of the order of candidates
 
 
 @dataclass(frozen=True)
+class Start:
+    """What an untrained variant is made from."""
+
+    axes: Variant
+    adapters: Adapters
+
+
+@dataclass(frozen=True)
 class ZeroShotWork:
     """Builds a worker's function."""
 
@@ -41,14 +58,20 @@ class ZeroShotWork:
     seed: int
     tasks: tuple[PersonaTask, ...]
     params: FinetuneParams
+    start: Start | None  # null: what training left
+    likelihood: bool
 
     def __call__(self) -> Work[Prediction]:
         """Return the function that scores some personas."""
-        learner = load_variant(self.variant, self.seed)
+        if self.start is None:
+            learner = load_variant(self.variant, self.seed)
+        else:
+            learner = untrained_variant(self.start.axes, self.start.adapters, self.seed)
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
             personas = [self.tasks[job.index] for job in jobs]
-            return predict(learner, personas, self.params, seed=self.seed)
+            likelihood = self.likelihood
+            return predict(learner, personas, self.params, seed=self.seed, likelihood=likelihood)
 
         return work
 
@@ -60,21 +83,31 @@ def zero_shot(
     split: Annotated[
         list[str] | None, typer.Option(help="Splits to score; valid and test if none is given.")
     ] = None,
+    untrained: Annotated[
+        bool, typer.Option("--untrained", help="Score the variant before its training.")
+    ] = False,
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", help="No candidates, no responses: a part of the time.")
+    ] = False,
 ) -> None:
-    """Score a trained variant on ConvAI2's validation set without fine-tuning."""
+    """Score a variant on ConvAI2's validation set without fine-tuning."""
     splits = _splits(split or VALIDATION)
     settings = Settings.load()
-    axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
-    params = settings.view(FinetuneParams, axes.set)
+    start = _start(settings, variant) if untrained else None
+    given = start or read_variant(variant, seed, made_by=made_by(variant, seed))
+    params = settings.view(FinetuneParams, given.axes.set)
     score = settings.view(ScoreParams).score
     tasks = tuple(read_tasks(path, splits, seed=SEED))
-    journal = _journal(variant, seed, path, splits, params)
+    kind = variant + "-untrained" * untrained + "-likelihood" * likelihood
+    read = [artifacts.BASE, path, *([] if untrained else [artifacts.model_dir(variant, seed)])]
+    asked = {"splits": " ".join(splits), "params": params.model_dump_json(), "seed": str(seed)}
+    journal = _journal(kind, read, start, asked)
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
-    workers = Workers(ZeroShotWork(variant, seed, tasks, params), journal)
+    workers = Workers(ZeroShotWork(variant, seed, tasks, params, start, likelihood), journal)
     console.note(journal.complaint)
     with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
         records = workers.map(jobs, on_done)
-    target = _target(variant, splits)
+    target = _target(kind, splits)
     scores = ZeroShotScores(
         sha256=artifacts.sha256_of(path),
         splits=splits,
@@ -85,6 +118,11 @@ def zero_shot(
     artifacts.write_json(target, scores.content())
     journal.delete()
     console.out.print(f"{target}: {len(tasks)} personas, {len(records)} replies")
+
+
+def _start(settings: Settings, variant: str) -> Start:
+    axes = settings.variant(variant)
+    return Start(axes, settings.view(TrainParams, axes.set).adapters)
 
 
 def _splits(asked: Sequence[str]) -> list[str]:
@@ -106,13 +144,13 @@ def _target(variant: str, splits: Sequence[str]) -> Path:
 
 
 def _journal(
-    variant: str, seed: int, path: Path, splits: Sequence[str], params: FinetuneParams
+    kind: str, read: Sequence[Path], start: Start | None, parts: dict[str, str]
 ) -> Journal[Prediction]:
     """Return the journal of these personas: its jobs are named by their place among them."""
-    needed = [artifacts.model_dir(variant, seed), artifacts.BASE, path]
-    parts = {str(part): artifacts.sha256_of(part) for part in needed}
-    parts |= {"splits": " ".join(splits), "params": params.model_dump_json()}
-    return Journal(Prediction, f"zero-shot-{variant}", parts)
+    parts |= {str(part): artifacts.sha256_of(part) for part in read}
+    if start is not None:
+        parts |= {"axes": start.axes.model_dump_json(), "Φ": start.adapters.model_dump_json()}
+    return Journal(Prediction, f"zero-shot-{kind}", parts)
 
 
 if __name__ == "__main__":

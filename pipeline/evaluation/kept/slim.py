@@ -144,3 +144,14 @@ def rounded(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: rounded(item) for key, item in value.items()}
     return [rounded(item) for item in value] if isinstance(value, list) else value
+
+
+def axes_of_today(axes: dict[str, Any]) -> dict[str, Any]:
+    """Return a kept run's axes by the names of this version: `special_tokens` is `format` now.
+
+    Runs of old without special tokens had lines, too, but other ones than `plain` has now.
+    """
+    if "special_tokens" not in axes:
+        return axes
+    rest = {name: value for name, value in axes.items() if name != "special_tokens"}
+    return rest | {"format": "special" if axes["special_tokens"] else "plain"}

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.keep import RUNS, asked, existing
-from pipeline.evaluation.kept.slim import slim_comparison, slim_details
+from pipeline.evaluation.kept.slim import axes_of_today, slim_comparison, slim_details
 from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
 from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
 from pipeline.evaluation.schemas.details import Scores
@@ -133,7 +133,7 @@ class Study:
         path = self.folder / RUNS
         runs: dict[str, list[TrainingRun]] = {}
         for record in self._json(path)["runs"] if path.is_file() else []:
-            run = parse(TrainingRun, record, path)
+            run = parse(TrainingRun, record | {"axes": axes_of_today(record["axes"])}, path)
             runs.setdefault(run.name, []).append(run)
         return runs
 

@@ -20,7 +20,7 @@ from pipeline.model.network.learner import Learner
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 from pipeline.params import Generate
-from pipeline.persona.task import Dialogue
+from pipeline.persona.task import SILENCE, Dialogue
 
 
 def score_dialogue(
@@ -114,8 +114,9 @@ def _candidates(score: ReplyScore) -> Sequence[str]:
 
 
 def bare_window(encoder: Encoder) -> Window:
-    """Return a window with an empty reply; only the mark that opens the reply stands before it."""
-    ids = (*encoder.format.start, *encoder.format.system_open, encoder.format.closing)
+    """Return a window with an empty reply to silence; only marks stand before it."""
+    marks = encoder.persona([]) + encoder.before_reply(SILENCE, [], first=True)
+    ids = (*marks, encoder.format.closing)
     return Window(ids, (ReplySpan(turn=0, start=len(ids) - 1, end=len(ids)),))
 
 

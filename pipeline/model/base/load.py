@@ -10,7 +10,8 @@ from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.configuration import read_json
 from pipeline.model.base.huggingface_folder import read_model
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
+from pipeline.model.base.tokenizer import load_tokenizer
 
 
 def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:

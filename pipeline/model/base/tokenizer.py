@@ -15,20 +15,10 @@ from transformers import PreTrainedTokenizerFast
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import CONFIG, read_json
 from pipeline.model.base.lossless import BYTES, checked, without_stored_state
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 
 
 END_OF_TEXT = "<|endoftext|>"
-
-# Appendix A, Fig. 4. No padding token is needed: batches are padded on the right, which causal
-# attention never sees.
-SPECIAL_TOKENS = (
-    "<|persona|>",
-    "<|/persona|>",
-    "<|user|>",
-    "<|/user|>",
-    "<|system|>",
-    "<|/system|>",
-)
 
 NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.load import fixed_dtype, run_context
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.model.files.variant_record import THETA_FILE
 from pipeline.model.network.frozen_trunk import FrozenTrunk, frozen_trunk
@@ -117,7 +117,7 @@ def build_learner(
         tokenizer,
         context=run_context(network),
         persona_text=variant.persona_text,
-        special_tokens=variant.special_tokens,
+        format=variant.format,
         distractors=variant.next_utterance is not None,
     )
     theta = {name: value for name, value in parameters.items() if name in trained}

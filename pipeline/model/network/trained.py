@@ -1,4 +1,4 @@
-"""A trained variant from its folder: f with the θ that training left, ready to be adapted."""
+"""A variant ready to be adapted: with the θ that training left in its folder, or untrained."""
 
 from dataclasses import replace
 
@@ -10,6 +10,7 @@ from pipeline.model.files.variant_record import (
     refuse_other_theta,
 )
 from pipeline.model.network.learner import Learner, build_learner, load_theta
+from pipeline.params import Adapters, Variant
 from pipeline.processes.device import best_device
 
 
@@ -28,15 +29,30 @@ def load_variant(name: str, seed: int) -> Learner:
     record = read_variant(name, seed)
     refuse_other_inputs(record, tasks=False)
     refuse_other_theta(record, artifacts.model_dir(name, seed))
-    learner = build_learner(
-        record.axes,
-        record.adapters,
+    learner = untrained(record.axes, record.adapters, seed)
+    learner = load_theta(
+        learner, artifacts.model_dir(name, seed), made_by=f"{record.method} {name} {seed}"
+    )
+    return replace(learner, inner_rates=record.inner_rates)
+
+
+def untrained(variant: Variant, adapters: Adapters, seed: int) -> Learner:
+    """Build a variant as it is before its training. It cannot be differentiated twice.
+
+    Args:
+        variant: the axes.
+        adapters: Φ's size.
+        seed: draws the random initial values.
+
+    Raises:
+        MissingFileError: there is no base.
+        ModelError: a file of it is corrupt, or it does not have the variant's format.
+    """
+    return build_learner(
+        variant,
+        adapters,
         load_base(artifacts.BASE),
         seed=seed,
         attention="sdpa",
         device=best_device(),
     )
-    learner = load_theta(
-        learner, artifacts.model_dir(name, seed), made_by=f"{record.method} {name} {seed}"
-    )
-    return replace(learner, inner_rates=record.inner_rates)

@@ -15,8 +15,8 @@ from pipeline.errors import ModelError
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
 from pipeline.model.base.huggingface_folder import read_model, write_model
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import (
-    SPECIAL_TOKENS,
     add_special_tokens,
     load_tokenizer,
     train_tokenizer,

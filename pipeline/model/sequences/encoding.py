@@ -2,10 +2,10 @@
 
     <|persona|> s1 s2 ... <|/persona|> <|user|> u1 <|/user|> <|system|> r1 <|/system|> <|user|> ...
 
-Every segment is encoded with a leading space, so its ids do not depend on the segment before it. A
-reply's loss covers its tokens and its closing token; the opening `<|system|>` is given. A dialogue
-is encoded once, with all its replies. That gives exactly the per-reply loss, since attention is
-causal and every reply sees its whole history.
+`formats.py` has the other marks. Every segment is encoded apart, with the blank that stands before
+it, so its ids do not depend on the segment before it. A reply's loss covers its tokens and its
+closing token; what opens it is given. A dialogue is encoded once, with all its replies. That gives
+exactly the per-reply loss, since attention is causal and every reply sees its whole history.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.errors import ModelError, one_line
+from pipeline.model.sequences.chat import chat_format
+from pipeline.model.sequences.formats import plain_format, special_format, unsayable
 from pipeline.persona.task import SILENCE, Dialogue, Turn
+
+
+FORMATS = {"special": special_format, "plain": plain_format, "chat": chat_format}
 
 
 @dataclass(frozen=True)
@@ -36,50 +41,12 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Format:
-    """The ids that mark segments: the six special tokens or, without them, newlines."""
+class _Exchange:
+    """One turn's ids: what is given before its reply, and the reply with its closing token."""
 
-    persona_open: tuple[int, ...]
-    sentence_close: tuple[int, ...]
-    persona_close: tuple[int, ...]
-    user_open: tuple[int, ...]
-    user_close: tuple[int, ...]
-    system_open: tuple[int, ...]
-    start: tuple[int, ...]  # before the first turn if there is no persona text
-    closing: int  # ends a reply; part of its loss
-
-
-def special_format(tokenizer: Any) -> Format:
-    """Return the paper's format: segments "prepended and appended with special tokens".
-
-    Raises:
-        ModelError: the tokenizer lacks the special tokens.
-    """
-    names = ("persona", "/persona", "user", "/user", "system", "/system")
-    ids = tokenizer.convert_tokens_to_ids([f"<|{name}|>" for name in names])
-    if None in ids or len(set(ids)) != len(ids):
-        raise ModelError("the base's tokenizer lacks the special tokens; run stage base again")
-    persona, persona_end, user, user_end, system, system_end = ((i,) for i in ids)
-    begin = begin_ids(tokenizer)
-    return Format(begin + persona, (), persona_end, user, user_end, system, begin, system_end[0])
-
-
-def plain_format(tokenizer: Any) -> Format:
-    """Return the format of Appendix A's ablation: lines. The end of text ends start and reply.
-
-    A base whose tokenizer puts a token before every text starts with that one instead.
-    """
-    end = tokenizer.eos_token_id
-    start = begin_ids(tokenizer) or (end,)
-    newline = tuple(tokenizer.encode("\n", add_special_tokens=False))
-    return Format(start, newline, (), (), newline, (), start, end)
-
-
-def begin_ids(tokenizer: Any) -> tuple[int, ...]:
-    """Return what a tokenizer puts before every text: its bos, or nothing, as GPT-2's."""
-    text = tokenizer.encode("a", add_special_tokens=False)
-    ids = tokenizer.encode("a", add_special_tokens=True)
-    return tuple(ids[: ids.index(text[0])])
+    first: tuple[int, ...]  # given where the turn begins a window
+    given: tuple[int, ...]  # given after another turn
+    reply: tuple[int, ...]
 
 
 class Encoder:
@@ -89,8 +56,12 @@ class Encoder:
         tokenizer: φ's, with the special tokens.
         context: most tokens of a window.
         persona_text: whether windows begin with the persona sentences.
-        special_tokens: the paper's format; false: Appendix A's ablation.
+        format: how segments are marked: `special` (the paper's), `plain` (Appendix A's ablation)
+            or `chat` (the base's own template).
         distractors: whether reply spans hold their wrong candidates.
+
+    Raises:
+        ModelError: the base's tokenizer does not have that format.
     """
 
     def __init__(
@@ -99,12 +70,11 @@ class Encoder:
         *,
         context: int,
         persona_text: bool = True,
-        special_tokens: bool = True,
+        format: str = "special",
         distractors: bool = False,
     ) -> None:
-        self.format = special_format(tokenizer) if special_tokens else plain_format(tokenizer)
-        # A response is text and the closing token; it has no other special token.
-        self.forbidden = tuple(sorted({*tokenizer.all_special_ids} - {self.format.closing}))
+        self.format = FORMATS[format](tokenizer)
+        self.forbidden = unsayable(tokenizer, self.format)  # in a response
         self.context = context
         self.persona_text = persona_text
         self.distractors = distractors
@@ -112,21 +82,39 @@ class Encoder:
         self._cache: dict[str, tuple[int, ...]] = {}
 
     def segment(self, text: str) -> tuple[int, ...]:
-        """Return the ids of one text, with a leading space and no marks.
+        """Return the ids of a reply, without marks.
 
         Raises:
-            ModelError: the base's tokenizer cannot encode the text as it is.
+            ModelError: the base's tokenizer cannot encode the text as it is; the text holds a
+                mark; or it has no token at all.
         """
-        if text not in self._cache:
-            ids = self._tokenizer.encode(" " + text, add_special_tokens=False)
+        blanks = self.format.blanks
+        ids = self._ids(blanks.reply, text, blanks.reply_end)
+        if not ids:
+            raise ModelError(
+                "an empty reply or candidate has no token in the base's chat format; leave it "
+                "out, or set the variant's format to special"
+            )
+        return ids
+
+    def _ids(self, blank: str, text: str, end: str = "") -> tuple[int, ...]:
+        whole = blank + text + end
+        if whole not in self._cache:
+            ids = self._tokenizer.encode(whole, add_special_tokens=False)
             decoded = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-            if decoded != " " + text:
+            if decoded != whole:
                 raise ModelError(
                     f"the base's tokenizer changes the text {one_line(repr(text))} (it is decoded "
                     f"as {one_line(repr(decoded))}); change the text, or take another base"
                 )
-            self._cache[text] = tuple(ids)
-        return self._cache[text]
+            for mark in self.format.reserved:
+                if mark in text:
+                    raise ModelError(
+                        f"the text {one_line(repr(text))} holds {mark!r}, a mark of its format; "
+                        "change the text, or set the variant's format to special"
+                    )
+            self._cache[whole] = tuple(ids)
+        return self._cache[whole]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of a reply's ids, without marks and surrounding blanks."""
@@ -149,13 +137,13 @@ class Encoder:
             ModelError: the persona and a single turn exceed the context.
         """
         opening = self.persona(dialogue.persona)
-        turns = [self._turn(turn) for turn in dialogue.turns]
+        turns = [self._exchange(turn, dialogue.persona) for turn in dialogue.turns]
         groups: dict[int, list[int]] = {}
         first = 0
-        for last, (prefix, reply) in enumerate(turns):
+        for last, turn in enumerate(turns):
             while True:
-                before = sum(len(p) + len(r) for p, r in turns[first:last]) + len(prefix)
-                length = len(opening) + before + max(len(reply), room)
+                given = len(opening) + _tokens_before(turns, first, last)
+                length = given + max(len(turn.reply), room)
                 if length <= self.context:
                     break
                 if first == last:
@@ -186,33 +174,61 @@ class Encoder:
 
     def persona(self, sentences: Sequence[str]) -> tuple[int, ...]:
         """Return the ids before the first turn: the persona, or the start mark without one."""
-        if not (self.persona_text and sentences):
+        if not self._shows(sentences):
             return self.format.start
-        ids = self.format.persona_open
+        ids, blank = self.format.persona_open, self.format.blanks.persona
         for sentence in sentences:
-            ids += self.segment(sentence) + self.format.sentence_close
+            ids += self._ids(blank, sentence) + self.format.sentence_close
+            blank = " "
         return ids + self.format.persona_close
 
-    def _turn(self, turn: Turn) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the ids given before the reply, and the reply's ids with its closing token."""
-        prefix: tuple[int, ...] = ()
-        if turn.partner != SILENCE:
-            prefix = self.format.user_open + self.segment(turn.partner) + self.format.user_close
-        return prefix + self.format.system_open, (*self.segment(turn.reply), self.format.closing)
+    def _shows(self, sentences: Sequence[str]) -> bool:
+        return self.persona_text and bool(sentences)
+
+    def before_reply(self, partner: str, persona: Sequence[str], *, first: bool) -> tuple[int, ...]:
+        """Return the ids that a turn has before its reply.
+
+        Args:
+            partner: what the partner says. For silence (or nothing) there is no segment, or an
+                empty one where the format cannot do without.
+            persona: the dialogue's sentences.
+            first: whether the turn comes first in its window, right after `persona(...)`.
+        """
+        form, blanks = self.format, self.format.blanks
+        silent = partner in (SILENCE, "")
+        if silent and not form.opens_user:
+            return form.system_open
+        blank, opening = blanks.user, form.user_open
+        if first and form.opens_user:
+            blank = blanks.after_persona if self._shows(persona) else blanks.after_start
+            opening = ()
+        text = self._ids(blank, "" if silent else partner)
+        return opening + text + form.user_close + form.system_open
+
+    def _exchange(self, turn: Turn, persona: Sequence[str]) -> _Exchange:
+        return _Exchange(
+            self.before_reply(turn.partner, persona, first=True),
+            self.before_reply(turn.partner, persona, first=False),
+            (*self.segment(turn.reply), self.format.closing),
+        )
+
+
+def _tokens_before(turns: Sequence[_Exchange], first: int, last: int) -> int:
+    """Count the tokens from turn `first`, which begins a window, to the reply of turn `last`."""
+    replies = sum(len(turn.reply) for turn in turns[first:last])
+    given = sum(len(turn.given) for turn in turns[first + 1 : last + 1])
+    return len(turns[first].first) + given + replies
 
 
 def _window(
-    opening: tuple[int, ...],
-    turns: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
-    first: int,
-    scored: Sequence[int],
+    opening: tuple[int, ...], turns: Sequence[_Exchange], first: int, scored: Sequence[int]
 ) -> Window:
     ids = list(opening)
     spans = []
     for index in range(first, scored[-1] + 1):
-        prefix, reply = turns[index]
-        ids += prefix
+        turn = turns[index]
+        ids += turn.first if index == first else turn.given
         if index in scored:
-            spans.append(ReplySpan(index, len(ids), len(ids) + len(reply)))
-        ids += reply
+            spans.append(ReplySpan(index, len(ids), len(ids) + len(turn.reply)))
+        ids += turn.reply
     return Window(tuple(ids), tuple(spans))

@@ -51,7 +51,8 @@ class Variant(Section):
     freeze_base: bool = False  # Algorithm 2, line 2
     persona_text: bool = True  # persona sentences in the prompt
     next_utterance: NextUtterance | None = None
-    special_tokens: bool = True  # Appendix A; false: segments joined by newlines
+    # Appendix A's special tokens, its ablation in plain lines, or the base's own chat template.
+    format: Literal["special", "plain", "chat"] = "special"
     # Dotted keys of params.yaml, replaced for this variant alone.
     set: dict[str, Any] = Field(default_factory=dict)
 

@@ -221,7 +221,7 @@ def test_a_variants_defaults_are_pinned():
         "freeze_base": False,
         "persona_text": True,
         "next_utterance": None,
-        "special_tokens": True,
+        "format": "special",
         "set": {},
     }
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.model.base.architecture import architecture_of
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.projection import OWN, SPECIAL
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ModelError
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
+from pipeline.persona.task import SILENCE
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,23 @@ def view(encoder: Encoder, persona: Sequence[str], lines: Sequence[Said], *, own
         own: 0 if that side has said the first line, 1 if the other side has.
 
     Raises:
-        ModelError: the conversation does not fit into the context.
+        ModelError: the conversation does not fit into the context, or the two sides' texts have
+            other ids in this format.
     """
     form = encoder.format
+    if not form.blanks.alike:
+        raise ModelError(
+            "self-play: the base's chat template has other blanks around replies than around user "
+            "messages, but what one side says the other reads; set the variant's format to special"
+        )
     ids = list(encoder.persona(persona))
     spans, closings = [], []
     for number, line in enumerate(lines):
         if number % 2 != own:
-            ids += [*form.user_open, *line.ids, *form.user_close]
+            opened = form.opens_user and number == 0
+            ids += [*(() if opened else form.user_open), *line.ids, *form.user_close]
             continue
-        ids += form.system_open
+        ids += form.system_open if number else encoder.before_reply(SILENCE, persona, first=True)
         closing = len(ids) + len(line.ids)
         spans.append(ReplySpan(number, len(ids), closing + line.closed))
         closings.append(closing)

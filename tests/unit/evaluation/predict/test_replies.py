@@ -6,7 +6,7 @@ from pipeline.evaluation.predict.in_context import in_context
 from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.protocols import Fold, k_shot
 from pipeline.evaluation.predict.replies import bare_window, score_dialogue, score_windows
-from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds
+from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds, Variant
 from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
 from tests.conftest import LINES, a_dialogue
 from tests.support.plain_nll import plain_nll
@@ -32,18 +32,13 @@ def learner(make_learner):
     return make_learner("extra_place", double=True, n_positions=512)
 
 
-@pytest.mark.parametrize("special_tokens", [True, False])
-def test_unconditional_scores_see_the_opening_mark_alone(make_learner, special_tokens):
-    learner = make_learner("in_place", double=True)
-    if not special_tokens:
-        from pipeline.model.sequences.encoding import plain_format
-
-        learner.encoder.format = plain_format(learner.encoder._tokenizer)
+@pytest.mark.parametrize(("marks", "opened"), [("special", "<|system|>"), ("plain", "B:")])
+def test_unconditional_scores_see_the_opening_mark_alone(make_learner, tokenizer, marks, opened):
+    learner = make_learner(Variant(init="pretrained", format=marks), double=True)
     dialogue = with_candidates(a_dialogue())
     scores = score_dialogue(learner, learner.theta, dialogue, generating(), full=True)
-    marks = learner.encoder.format
-    opening = (*marks.start, *marks.system_open)
-    assert len(opening) == 1
+    opening = (*learner.encoder.format.start, *learner.encoder.format.system_open)
+    assert tokenizer.decode(opening) == opened
     for score in scores:
         candidates = dialogue.turns[score.turn].candidates
         expected = [plain_nll(learner, opening, learner.encoder.segment(c)) for c in candidates]

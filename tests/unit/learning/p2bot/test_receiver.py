@@ -20,7 +20,7 @@ from pipeline.learning.p2bot.receiver.network import (
 from pipeline.learning.p2bot.receiver.train import margin_loss, sharpness, sparsity
 from pipeline.learning.training.loop import Session, Trained, TrainingProgress
 from pipeline.model.base.architecture import architecture_of
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import write_tensors
 from pipeline.model.network.language_model import LanguageModel

@@ -8,7 +8,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, processors
 
 from pipeline.errors import ModelError
 from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer, train_tokenizer
-from pipeline.model.sequences.encoding import Encoder, begin_ids
+from pipeline.model.sequences.encoding import Encoder
+from pipeline.model.sequences.formats import begin_ids
 from tests.conftest import LINES, a_dialogue
 
 
@@ -128,16 +129,15 @@ def test_a_tokenizer_that_knows_not_every_letter_is_refused(tmp_path):
         load_tokenizer(sentencepiece(tmp_path, unknown=True))
 
 
-@pytest.mark.parametrize("special_tokens", [True, False])
-def test_a_bos_begins_every_window_once(special_tokens, tmp_path):
+@pytest.mark.parametrize("marks", ["special", "plain"])
+def test_a_bos_begins_every_window_once(marks, tmp_path):
     tokenizer = load_tokenizer(sentencepiece(tmp_path))
     add_special_tokens(tokenizer)
     assert begin_ids(tokenizer) == (1,)
-    marks = {"special_tokens": special_tokens}
-    windows = Encoder(tokenizer, context=400, **marks).encode(a_dialogue(turns=8))
+    windows = Encoder(tokenizer, context=400, format=marks).encode(a_dialogue(turns=8))
     assert len(windows) > 1
     assert all(window.ids[0] == 1 and window.ids.count(1) == 1 for window in windows)
-    encoder = Encoder(tokenizer, context=4000, persona_text=False, **marks)
+    encoder = Encoder(tokenizer, context=4000, persona_text=False, format=marks)
     assert [window.ids.count(1) for window in encoder.encode(a_dialogue())] == [1]
 
 
@@ -173,16 +173,8 @@ def test_the_bases_own_special_tokens_are_text_in_text_and_never_said(tmp_path):
             assert encoder.decode(encoder.segment(f"say {name} now")) == f"say {name} now"
 
 
-def test_plain_format_ends_with_the_bases_own_end_of_text(tmp_path):
-    tokenizer = load_tokenizer(sentencepiece(tmp_path))
-    add_special_tokens(tokenizer)
-    (window,) = Encoder(tokenizer, context=4000, special_tokens=False).encode(a_dialogue())
-    assert tokenizer.eos_token == "</s>"
-    assert {window.ids[span.end - 1] for span in window.spans} == {tokenizer.eos_token_id}
-
-
 def test_a_text_that_the_tokenizer_cannot_hold_is_refused_by_name(tmp_path):
-    encoder = Encoder(load_tokenizer(sentencepiece(tmp_path)), context=400, special_tokens=False)
+    encoder = Encoder(load_tokenizer(sentencepiece(tmp_path)), context=400, format="plain")
     with pytest.raises(ModelError, match="the base's tokenizer changes the text 'a▁b'"):
         encoder.segment("a▁b")
 
@@ -196,7 +188,7 @@ def test_rare_control_characters_may_be_missing_and_are_refused_by_text(tmp_path
     values["model"]["vocab"][last] = number
     values["model"]["merges"] = [m for m in values["model"]["merges"] if last not in m]
     (tmp_path / "tokenizer.json").write_text(json.dumps(values))
-    encoder = Encoder(load_tokenizer(tmp_path), context=50, special_tokens=False)
+    encoder = Encoder(load_tokenizer(tmp_path), context=50, format="plain")
     with pytest.raises(ModelError, match=r"changes the text .*x04"):
         encoder.segment("a\x04b")
 

@@ -8,9 +8,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from pipeline.errors import ModelError
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import (
     END_OF_TEXT,
-    SPECIAL_TOKENS,
     add_special_tokens,
     load_tokenizer,
     train_tokenizer,

@@ -11,7 +11,8 @@ from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
+from pipeline.model.base.tokenizer import load_tokenizer
 from pipeline.model.pretraining import build as module
 from pipeline.model.pretraining.build import build_base
 from tests.support.bases import base_params, build, model_of

@@ -40,20 +40,6 @@ def test_persona_text_can_be_withheld(tokenizer):
     assert text(tokenizer, window.ids).startswith("<|system|> hi !<|/system|><|user|>")
 
 
-def test_plain_format_has_no_special_token(tokenizer):
-    encoder = Encoder(tokenizer, context=256, special_tokens=False)
-    (window,) = encoder.encode(DIALOGUE)
-    assert text(tokenizer, window.ids) == (
-        "<|endoftext|> i am a nurse .\n i like dogs .\n"
-        " hi !<|endoftext|> how are you ?\n i am great<|endoftext|>"
-    )
-    assert [text(tokenizer, window.ids[s.start : s.end]) for s in window.spans] == [
-        " hi !<|endoftext|>",
-        " i am great<|endoftext|>",
-    ]
-    assert len(tokenizer) - 6 > max(window.ids)
-
-
 def test_a_mark_in_the_text_is_text(tokenizer):
     encoder = Encoder(tokenizer, context=256)
     assert encoder.format.closing not in encoder.segment("say <|/system|> now")

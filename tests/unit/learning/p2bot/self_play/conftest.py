@@ -6,7 +6,7 @@ from pipeline.learning.p2bot.receiver.network import Receiver
 from pipeline.learning.p2bot.self_play.game import Game
 from pipeline.learning.p2bot.self_play.judges import Judges
 from pipeline.model.base.architecture import architecture_of
-from pipeline.model.base.tokenizer import SPECIAL_TOKENS
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.network.language_model import LanguageModel
 from tests.conftest import LINES, tiny_gpt2
 from tests.support.self_play import TASKS, first_coordinate, params

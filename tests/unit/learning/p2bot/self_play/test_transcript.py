@@ -6,15 +6,24 @@ from pipeline.errors import ModelError
 from pipeline.learning.p2bot.self_play.transcript import Said, prompt, said, view
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.task import SILENCE, Dialogue, Turn
+from tests.support.chat_templates import CHATML, LLAMA_2, tokenizer_with
 
 
 PERSONA = ["i am a nurse .", "i like old cars ."]
 TEXTS = ["hi , how are you ?", "great ! do you cook ?", "i live near the sea", "me , too .", "ok"]
 
 
-@pytest.fixture(params=[True, False], ids=["special", "plain"])
-def encoder(tokenizer, request):
-    return Encoder(tokenizer, context=200, special_tokens=request.param)
+@pytest.fixture(params=["special", "plain", "chat"])
+def encoder(tokenizer, request, tmp_path):
+    if request.param == "chat":
+        tokenizer = tokenizer_with(CHATML, tmp_path)
+    return Encoder(tokenizer, context=400, format=request.param)
+
+
+def test_a_template_with_other_blanks_around_replies_is_refused(tmp_path):
+    encoder = Encoder(tokenizer_with(LLAMA_2, tmp_path), context=400, format="chat")
+    with pytest.raises(ModelError, match=r"self-play: .* other blanks around replies"):
+        prompt(encoder, PERSONA, [said(encoder, TEXTS[0])], own=1)
 
 
 def encoded(encoder, turns):
@@ -62,5 +71,5 @@ def test_an_utterance_that_was_cut_short_has_no_closing_token_to_be_learned(enco
 
 def test_a_conversation_that_does_not_fit_is_named(encoder):
     lines = [said(encoder, TEXTS[0])] * 40
-    with pytest.raises(ModelError, match=r"the context holds 200; lower self_play.turns"):
+    with pytest.raises(ModelError, match=r"the context holds 400; lower self_play.turns"):
         view(encoder, PERSONA, lines, own=1)
