@@ -27,7 +27,7 @@ def learner_of(tokenizer, family="llama", kind="lora", blocks=(1, 1), **axes):
     axes = {"init": "pretrained", "adapters": True, "freeze_base": True} | axes
     params = {"kind": kind, "bottleneck": 4, "init_std": 0.3, "blocks": [*blocks]}
     learner = build_learner(
-        Variant(**{"special_tokens": False} | axes),
+        Variant(**{"format": "plain"} | axes),
         Adapters(**params),
         (tiny_model(family, len(tokenizer)), tokenizer),
         seed=1,
@@ -145,7 +145,7 @@ def test_without_a_frozen_trunk_there_is_none(tokenizer, axes, blocks):
 
 def test_windows_with_special_tokens_are_read_whole(tokenizer):
     """Their rows are trained, so the states below Φ change with every step."""
-    learner = learner_of(tokenizer, special_tokens=True)
+    learner = learner_of(tokenizer, format="special")
     pieces = whole(learner.encoder.encode(a_dialogue()))
     assert learner.frozen_trunk is not None
     assert learner.collate([pieces]).entering is None
