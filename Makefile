@@ -3,17 +3,26 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 # DVC looks up the `python` of its stages' commands on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test quick mutations faults bench lint types layers format clean
+.PHONY: help install lock audit repro test quick mutations faults bench lint types layers format clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED)  ## make .venv with the pinned packages (once)
+
+# Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest.
+lock:  ## write requirements.lock anew from pyproject.toml, with the hashes of all files
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
+	.tools/bin/pip-compile --quiet --generate-hashes --strip-extras --all-extras --no-annotate --no-header \
+		--no-emit-options --unsafe-package torch --unsafe-package pip $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml
 
 # As `dvc repro`, with stages that do not need each other at the same time.
 repro: $(INSTALLED)  ## run what changed on the parameters in force, then show Table 1
@@ -47,6 +56,9 @@ types: $(INSTALLED)  ## check types
 layers: $(INSTALLED)  ## check who may import whom
 	$(BIN)/lint-imports
 
+audit:  ## look up known weaknesses of the pinned packages; says so where it is offline
+	@PYTHON=$(PYTHON) .ci/audit
+
 format: $(INSTALLED)  ## format, and mend what can be mended
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -55,9 +67,12 @@ clean:  ## remove caches, logs and interrupted runs; keep .venv, outs and DVC's 
 	rm -rf .checkpoints .locks logs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find pipeline stages tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements.lock
+# Every file is checked against a SHA-256 of the lock. torch's CPU build is taken where pip finds it.
+$(INSTALLED): $(wildcard requirements*.lock)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v < (3, 11) and sys.exit("make: Python 3.11 or newer is needed, this is %d.%d; give another: make PYTHON=python3.12" % v[:2])'
 	@echo "Installing the pinned packages into .venv; this takes some minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@torch=requirements-torch-cpu.lock; \
+	$(PIP) --dry-run --no-deps --requirement $$torch >/dev/null 2>&1 || torch=requirements-torch.lock; \
+	$(PIP) --requirement requirements.lock --requirement $$torch
 	@touch $@

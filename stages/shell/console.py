@@ -24,6 +24,7 @@ from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 out = Terminal()
 _err = Terminal(stderr=True)
 
+_USAGE = 2  # the exit code after arguments that the command does not take
 _LONGEST = 2000  # characters of an error's line
 
 _GO_ON = "nothing half-written was kept, run the same command to go on"
@@ -61,11 +62,23 @@ def run(command: Callable[..., None]) -> None:
         end_with_parent()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_one_line_errors()(command))  # inside typer's call: typer handles Ctrl-C itself
-    app()
+    with _one_line_usage():
+        sys.exit(app(standalone_mode=False))
 
 
 def _terminated(*_: object) -> None:
     raise Terminated
+
+
+@contextmanager
+def _one_line_usage() -> Iterator[None]:
+    """Say in a line what typer has against the arguments. Its errors have no public base class."""
+    try:
+        yield
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(f"{error.format_message()}; `--help` lists the arguments", _USAGE)
 
 
 @contextmanager

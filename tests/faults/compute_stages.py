@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -30,8 +31,8 @@ TWO = {"OMP_NUM_THREADS": "1", "MAMLVIAPP_WORKERS": "2"}
 RANKS = {"OMP_NUM_THREADS": "1", "MAMLVIAPP_RANKS": "2"}
 
 
-def project(folder: Path, *stages: str) -> None:
-    """Write toy parameters, and run what the stages named need."""
+def params_of_a_toy() -> dict[str, Any]:
+    """Return the embedded preset, so small that a stage takes seconds."""
     params = read_yaml(ROOT / "presets/embedded.yaml")
     params["data"]["synthetic"].update(SMALL)
     params["base"]["pretrain"].update(
@@ -44,7 +45,12 @@ def project(folder: Path, *stages: str) -> None:
     params["generate"]["max_new_tokens"] = 3
     params["p2bot"]["receiver"] |= {"steps": 12, "validate_every": 2}
     params["p2bot"]["self_play"] |= {"steps": 6, "validate_every": 2}
-    YAML().dump(params, folder / "params.yaml")
+    return params
+
+
+def project(folder: Path, *stages: str) -> None:
+    """Write toy parameters, and run what the stages named need."""
+    YAML().dump(params_of_a_toy(), folder / "params.yaml")
     for command in INPUTS:
         if command[0] in stages or " ".join(command) in stages:
             done(folder, *command, **ALONE)

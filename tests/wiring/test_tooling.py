@@ -41,9 +41,21 @@ def tracked() -> list[str]:
     return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
 
 
+LOCKS = ("requirements.lock", "requirements-torch.lock", "requirements-torch-cpu.lock")
+
+
+def entries(lock: str) -> list[Requirement]:
+    """Return what a lock pins, without the hashes."""
+    lines = text(lock).replace("\\\n", " ").splitlines()
+    return [Requirement(line.split("--hash")[0]) for line in lines if line[:1] not in ("#", "")]
+
+
 def locked() -> dict[str, str]:
-    lines = [line for line in text("requirements.lock").splitlines() if not line.startswith("#")]
-    return {canonicalize_name(name): version for name, version in (x.split("==") for x in lines)}
+    return {
+        canonicalize_name(entry.name): str(entry.specifier).removeprefix("==")
+        for lock in LOCKS[:2]
+        for entry in entries(lock)
+    }
 
 
 @pytest.mark.parametrize(
@@ -79,6 +91,38 @@ def test_the_lock_pins_every_dependency_and_torch_exactly():
     for line in [*project["dependencies"], *(line for extra in extras for line in extra)]:
         needed = Requirement(line)
         assert needed.specifier.contains(pins[canonicalize_name(needed.name)]), line
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_line_of_a_lock_is_an_exact_version_with_hashes(lock):
+    line = re.compile(r"(?P<name>[a-z0-9.-]+)(\[[a-z,]+\])?==\S+( ; sys_platform == \"linux\")?")
+    for entry in text(lock).replace("\\\n", " ").splitlines():
+        if entry and not entry.startswith("#"):
+            pinned, *hashes = entry.split(" --hash=sha256:")
+            assert line.fullmatch(pinned.strip()), entry
+            assert hashes, pinned
+            assert all(re.fullmatch(r"[0-9a-f]{64} *", digest) for digest in hashes), pinned
+
+
+def test_the_two_builds_of_torch_are_of_one_version():
+    cpu = {entry.name: entry for entry in entries("requirements-torch-cpu.lock")}
+    assert list(cpu) == ["torch"]
+    assert str(cpu["torch"].specifier) == f"=={locked()['torch']}+cpu"
+    assert not {e.name for e in entries(LOCKS[0])} & {e.name for e in entries(LOCKS[1])}
+
+
+def test_packages_are_installed_by_hash_alone():
+    installed = [line for line in text("Makefile").splitlines() if "pip install" in line]
+    own = [line for line in installed if ".tools" not in line]  # for `make lock`, no stage's
+    assert len(own) == 1
+    assert "--require-hashes" in own[0]
+    assert all(f"{name} " in text("Makefile") or f"{name};" in text("Makefile") for name in LOCKS)
+
+
+def test_actions_are_named_by_commit():
+    used = re.findall(r"uses: (.*)", text(".github/workflows/ci.yml"))
+    assert used
+    assert [u for u in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", u)] == []
 
 
 def test_the_oldest_python_is_the_same_everywhere():

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
+from pipeline.errors import DivergedError
 from pipeline.model.pretraining.pretrain import window_loss
 from pipeline.model.pretraining.text import Ids
 from pipeline.params import Pretrain
 from pipeline.processes.device import best_device
+
+
+_HIGHEST = 700.0  # nats per token; the exponential of 710 is no float
 
 
 def heldout_facts(
@@ -30,9 +34,14 @@ def heldout_facts(
     Returns:
         Losses in nats: of `model` per token and per byte, of the unigram model per token. Each has
         its perplexity, the exponential, beside it.
+
+    Raises:
+        DivergedError: the loss is not finite, or too high for a perplexity.
     """
     num_tokens = len(heldout) - 1
     nll = model_nll(model, heldout, params)
+    if not nll / num_tokens < _HIGHEST:
+        raise DivergedError(f"held-out loss {nll / num_tokens}; lower base.pretrain.lr")
     losses = {
         "per_token": nll / num_tokens,
         "per_byte": nll / num_bytes,

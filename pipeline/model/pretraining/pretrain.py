@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from pipeline.errors import ModelError, TrainingError
+from pipeline.errors import DivergedError, ModelError
 from pipeline.model.checkpoint.checkpoint import (
     Checkpoint,
     add_prefix,
@@ -80,7 +80,7 @@ def pretrain(
 
     Raises:
         ModelError: the text has fewer tokens than one window.
-        TrainingError: the loss is not finite.
+        DivergedError: a loss or a gradient is not finite.
     """
     if len(ids) <= params.sequence_length:
         raise ModelError(
@@ -94,10 +94,11 @@ def pretrain(
     for step in range(_resume(checkpoint, model, optimizer), params.steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, params)
-        loss = _step(model, optimizer, draw_windows(ids, params, seed=seed, step=step).to(device))
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"pre-training: the loss is {loss} at step {step}; lower base.pretrain.lr"
+        windows = draw_windows(ids, params, seed=seed, step=step).to(device)
+        loss, norm = _step(model, optimizer, windows)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise DivergedError(
+                f"step {step}: loss {loss}, gradient norm {norm}; lower base.pretrain.lr"
             )
         advance(step + 1, f"loss {loss:.3f}")
         if checkpoint.due():
@@ -142,13 +143,16 @@ def window_loss(model: GPT2LMHeadModel, windows: Tensor, reduction: str = "mean"
     return F.cross_entropy(flat, windows[:, 1:].flatten(), reduction=reduction)
 
 
-def _step(model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer, windows: Tensor) -> float:
+def _step(
+    model: GPT2LMHeadModel, optimizer: torch.optim.Optimizer, windows: Tensor
+) -> tuple[float, float]:
+    """Take a step; return the loss and the gradient's norm before it was clipped."""
     optimizer.zero_grad()
     loss = window_loss(model, windows)
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
     optimizer.step()
-    return loss.item()
+    return loss.item(), norm.item()
 
 
 def _optimizer(model: GPT2LMHeadModel, params: Pretrain) -> torch.optim.Optimizer:

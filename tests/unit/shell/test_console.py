@@ -11,6 +11,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DivergedError
 from stages.shell import console
+from stages.shell.arguments import Seed, VariantName
 from tests.wiring.closure import ROOT
 
 
@@ -22,6 +23,30 @@ def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         console.run(command)
     assert ended.value.code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["transfer", "99999999999999999999"], str(2**63 - 1)),
+        (["transfer", "-1"], "-1"),
+        (["transfer", "x"], "integer"),
+        (["transfer"], "Missing argument"),
+        (["transfer", "1", "2"], "unexpected extra argument"),
+    ],
+)
+def test_arguments_that_a_command_does_not_take_are_one_line(words, said, monkeypatch, capsys):
+    def command(name: VariantName, seed: Seed) -> None:
+        raise AssertionError("it was called")
+
+    monkeypatch.setattr(sys, "argv", ["stage", *words])
+    with pytest.raises(SystemExit) as ended:
+        console.run(command)
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

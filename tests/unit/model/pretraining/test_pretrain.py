@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import ModelError, TrainingError
+from pipeline.errors import DivergedError, ModelError
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.pretraining.pretrain import (
     draw_windows,
@@ -173,7 +173,7 @@ def test_the_checkpoint_is_that_of_its_parameters_tokens_and_seed():
 
 
 def test_a_loss_that_is_not_finite_stops_the_run():
-    with pytest.raises(TrainingError, match=r"loss is .* at step \d+; lower base\.pretrain\.lr"):
+    with pytest.raises(DivergedError, match=r"step \d+: loss .*; lower base\.pretrain\.lr"):
         _run(_params(steps=200, warmup_steps=0, lr=1e30))
 
 

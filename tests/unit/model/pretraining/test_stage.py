@@ -2,28 +2,59 @@
 
 import shutil
 
+import pytest
+
 from pipeline import artifacts
+from pipeline.errors import DivergedError
 from pipeline.model.base.load import load_base
+from pipeline.model.pretraining import heldout
 from stages import base as stage
 from tests.support.bases import base_params
 
 
-def test_the_stage_writes_the_out(text, tmp_path, monkeypatch, capsys):
-    class Settings:
-        @classmethod
-        def load(cls):
-            return cls()
-
-        def view(self, schema):
-            return schema(base=base_params(steps=2))
-
-    monkeypatch.setattr(stage, "Settings", Settings)
+@pytest.fixture
+def project(text, tmp_path, monkeypatch):
+    """A folder with a text to pre-train on; returns a function that sets `base.pretrain`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "data").mkdir()
     shutil.copy(text, tmp_path / artifacts.PRETRAIN_TEXT)
+
+    def set_params(**pretrain):
+        class Settings:
+            @classmethod
+            def load(cls):
+                return cls()
+
+            def view(self, schema):
+                return schema(base=base_params(**pretrain))
+
+        monkeypatch.setattr(stage, "Settings", Settings)
+
+    return set_params
+
+
+def test_the_stage_writes_the_out(project, capsys):
+    project(steps=2)
     stage.base()
     load_base(artifacts.BASE)
     shown = capsys.readouterr().out
     assert "φ from pretrain" in shown
     assert "held out: perplexity" in shown
+
+
+def test_the_base_of_an_earlier_run_is_not_taken_for_one_that_diverged(project):
+    project(steps=2)
+    stage.base()
+    project(steps=200, warmup_steps=0, lr=1e30)
+    with pytest.raises(DivergedError, match=r"base: step \d+: loss .*; lower base\.pretrain\.lr"):
+        stage.base()
+    assert not artifacts.BASE.exists()
+
+
+def test_a_loss_too_high_for_a_perplexity_is_a_divergence(project, monkeypatch):
+    monkeypatch.setattr(heldout, "model_nll", lambda *_: 1e9)
+    project(steps=1)
+    with pytest.raises(DivergedError, match=r"held-out loss .* lower base\.pretrain\.lr"):
+        stage.base()
+    assert not artifacts.BASE.exists()
