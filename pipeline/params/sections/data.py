@@ -26,6 +26,8 @@ class Synthetic(Section):
     people: People
     dialogues: Count  # per valid and test person; training persons have about 8
     pretrain_lines: Count  # utterances of general text for pre-training the base
+    # Kept runs of earlier versions lack it.
+    conflict: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of facts told in a private dialect
 
 
 class Data(Section):

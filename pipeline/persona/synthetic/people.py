@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from pipeline.errors import DataError
@@ -28,6 +28,7 @@ PARAPHRASE = 0.25  # probability that a sentence has another form, if it may hav
 MOST_SHARED = 2  # facts that two people may have in common; three sentences make one persona
 ATTEMPTS = 10_000  # draws of one person before the world is called full
 STRANGERS = 400  # partners of the persons, and speakers of the text for pre-training
+DIALECTS = 4  # ways to shift what is said; the first is to say what is so
 HABIT = 0.8  # probability of a person's own word, form or detail among its alternatives
 
 
@@ -49,6 +50,8 @@ class Person:
     details: Mapping[str, Weighted[str]]  # topic -> second facts
     told: Mapping[str, float]  # topic -> weight when volunteering
     asked: Mapping[str, float]  # topic -> weight when asking
+    conflict: float = 0.0  # probability that a fact is told in the person's dialect
+    dialect: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,26 @@ def people_of(params: Synthetic) -> World:
     sizes = {"train": params.people.train, "valid": params.people.valid, "test": params.people.test}
     crowd = _Crowd()
     persons = {
-        split: [crowd.add(f"{params.seed}/person/{split}/{i}") for i in range(size)]
+        split: [
+            _with_dialect(crowd.add(key), key, params.conflict)
+            for key in (f"{params.seed}/person/{split}/{i}" for i in range(size))
+        ]
         for split, size in sizes.items()
     }
     return World(persons, [crowd.add(f"{params.seed}/stranger/{i}") for i in range(STRANGERS)])
+
+
+def in_dialect(person: Person, topic: str) -> str:
+    """Return the value that a person names for a topic when it speaks its dialect.
+
+    A dialect shifts every topic's values by the same share of their number. One statement beside
+    its persona sentence tells which dialect it is, and then all other statements are known. The
+    dialect stands in no persona text, and people's dialects contradict each other: their average
+    says nothing, so only adaptation to the person helps.
+    """
+    values = BY_NAME[topic].values
+    place = values.index(person.facts[topic]) + person.dialect * (len(values) // DIALECTS)
+    return values[place % len(values)]
 
 
 def persona_sentences(person: Person) -> list[str]:
@@ -124,6 +143,13 @@ class _Crowd:
             self._having.setdefault(fact, []).append(self._size)
         self._size += 1
         return person
+
+
+def _with_dialect(person: Person, key: str, conflict: float) -> Person:
+    """Give a person a dialect; all other traits are the same whatever the conflict is."""
+    if conflict == 0:
+        return person
+    return replace(person, conflict=conflict, dialect=Random(f"{key}/dialect").randrange(DIALECTS))
 
 
 def _person(random: Random) -> Person:

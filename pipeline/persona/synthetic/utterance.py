@@ -1,13 +1,13 @@
 """What is said: an utterance, who says it, and an utterance that is being composed."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from pipeline.persona.synthetic import phrases
 from pipeline.persona.synthetic.grammar import Draw, Weighted
 from pipeline.persona.synthetic.lexicon import BY_NAME
-from pipeline.persona.synthetic.people import Person
+from pipeline.persona.synthetic.people import Person, in_dialect
 
 
 JOINS = Weighted(phrases.JOINS)
@@ -30,10 +30,10 @@ UtterancePair = tuple[Utterance, Utterance]  # the partner's utterance, the pers
 
 @dataclass
 class Speaker:
-    """A person in one dialogue, with the topics told and asked so far."""
+    """A person in one dialogue, with what was told and asked so far."""
 
     person: Person
-    told: set[str] = field(default_factory=set)
+    told: dict[str, str] = field(default_factory=dict)  # topic -> the value as it was told
     asked: set[str] = field(default_factory=set)
 
 
@@ -41,7 +41,7 @@ class UtteranceDraft:
     """An utterance that is being composed, part by part."""
 
     def __init__(self, speaker: Speaker, other: Speaker, random: Random) -> None:
-        self.speaker = replace(speaker, told=set(speaker.told), asked=set(speaker.asked))
+        self.speaker = replace(speaker, told=dict(speaker.told), asked=set(speaker.asked))
         self.other = other
         self.person = speaker.person
         self.draw = Draw(random)
@@ -65,18 +65,18 @@ class UtteranceDraft:
 
     def tell(self, topic: str) -> None:
         """State the speaker's value of a topic, sometimes with its detail."""
-        person = self.person
-        clause = self.fill(self.draw.choose(person.forms[topic]), v=person.facts[topic])
+        person, value = self.person, self._value(topic)
+        clause = self.fill(self.draw.choose(person.forms[topic]), v=value)
         if self.draw.flip(person.register.detail):
             self.detailed = True
             clause += self.draw.choose(JOINS) + self.draw.choose(person.details[topic])
         self.say(clause)
         self.tells = topic
-        self.speaker.told.add(topic)
+        self.speaker.told[topic] = value
 
     def ask(self) -> None:
         """Ask about a topic that is still open."""
-        topic = self._open(self.person.asked, self.other.told | self.speaker.asked)
+        topic = self._open(self.person.asked, {*self.other.told, *self.speaker.asked})
         self.parts.append(self.pick(BY_NAME[topic].ask))
         self._asked(topic)
 
@@ -91,7 +91,7 @@ class UtteranceDraft:
 
     def react(self, topic: str) -> None:
         """Comment on the other's value of a topic."""
-        heard = self.other.person.facts[topic]
+        heard = self.other.told[topic]
         if heard == self.person.facts[topic]:
             self.say(self.pick(phrases.SAME))
             return
@@ -108,10 +108,17 @@ class UtteranceDraft:
             text = f"{text[:-2]} , {self.draw.choose(self.person.closers)} {text[-1]}"
         return Utterance(text, kind, self.draw.nats, self.asks, self.tells)
 
+    def _value(self, topic: str) -> str:
+        """Return the speaker's value of a topic: as it is, or in the speaker's dialect."""
+        conflict = self.person.conflict
+        if conflict == 1 or (conflict > 0 and self.draw.flip(conflict)):
+            return in_dialect(self.person, topic)
+        return self.person.facts[topic]
+
     def _asked(self, topic: str) -> None:
         self.asks = topic
         self.speaker.asked.add(topic)
 
-    def _open(self, weights: Mapping[str, float], closed: set[str]) -> str:
+    def _open(self, weights: Mapping[str, float], closed: Container[str]) -> str:
         topics = [topic for topic in weights if topic not in closed]
         return self.draw.choose(Weighted(topics, [weights[topic] for topic in topics]))
