@@ -43,12 +43,14 @@ Figures, tables and sections:
 - Table 1, rows 7 to 9: `pipeline.model.network.next_utterance` (TransferTransfo's objective) and
   `pipeline.learning.p2bot` (P² Bot). The printed numbers: `pipeline.evaluation.report.published`.
 - Fig. 3, K-shot: folds by `pipeline.evaluation.predict.protocols.k_shot`, points by
-  `pipeline.evaluation.scoring.kshot`.
-- Fig. 4 and Appendix A, the format: `pipeline.model.sequences.encoding.Encoder`.
+  `pipeline.evaluation.scoring.kshot`, drawn by `pipeline.evaluation.report.figures.figure_3`.
+- Fig. 4 and Appendix A, the format: marks by `pipeline.model.sequences.formats`, windows by
+  `pipeline.model.sequences.encoding.Encoder`.
 - Section 4, personas as tasks: `pipeline.persona.tasks.grouping.group` and
   `pipeline.persona.tasks.build.build_tasks`.
-- Section 4.1, Hits@1: candidates by `pipeline.persona.tasks.candidates`, their likelihoods by
-  `pipeline.model.inference.candidates`, the metric by `pipeline.evaluation.metrics.ranking`.
+- Section 4.1, Hits@1: candidates by the corpus, else by `pipeline.persona.tasks.candidates`;
+  their likelihoods by `pipeline.model.inference.candidates`, the metric by
+  `pipeline.evaluation.metrics.ranking`.
 - Section 4.1, perplexity: `pipeline.evaluation.metrics.likelihood`.
 - Section 4.1, F1: responses by `pipeline.model.inference.responses`, the metric by
   `pipeline.evaluation.metrics.generation`.

@@ -1,6 +1,7 @@
-"""Meta-training as a whole: episodes, meta-gradients, validation and Adam put together (Alg. 1, 2).
+"""Meta-training as a whole: episodes, meta-gradients and validation put together (Alg. 1, 2).
 
-The "Require" lines are `MetaTrainParams`; the loop is shared with normal training.
+The "Require" lines are `MetaTrainParams`. Adam's outer step is the loop's, in `training/loop.py`,
+which normal training shares.
 """
 
 from collections.abc import Mapping, Sequence

@@ -142,7 +142,7 @@ def _record(
         method=run.method,
         seed=run.seed,
         axes=run.variant,
-        adapters=run.adapters,
+        adapters=run.adapters if run.variant.adapters else None,
         trained_parameters=sum(sizes[name] for name in learner.theta),
         all_parameters=sum(sizes.values()),
         dialogues={split: len(_dialogues(encoded)) for split, encoded in tasks.items()},

@@ -28,7 +28,7 @@ class TrainingRun(BaseModel):
     method: str  # train | meta_train | p2_selfplay
     seed: int
     axes: Variant
-    adapters: Adapters
+    adapters: Adapters | None  # null: the variant has none
     trained_parameters: int
     all_parameters: int
     dialogues: dict[str, int]  # of each split that training read

@@ -71,7 +71,7 @@ class Learner:
 
 def build_learner(
     variant: Variant,
-    adapters: Adapters,
+    adapters: Adapters | None,
     base: tuple[Any, Any],
     *,
     seed: int,
@@ -82,7 +82,7 @@ def build_learner(
 
     Args:
         variant: the axes.
-        adapters: Φ's kind, size and place; read only if the variant has adapters.
+        adapters: Φ's kind, size and place; null if the variant has none.
         base: a causal LM and its tokenizer, as `load_base` returns them. The learner changes this
             model, so the caller must not use it again.
         seed: draws the random initial values: Φ's, and all of f's if `init` is random.
@@ -95,6 +95,7 @@ def build_learner(
     architecture = architecture_of(network)
     phi: list[str] = []
     if variant.adapters:
+        assert adapters is not None
         generator = torch.Generator().manual_seed(seed)
         phi = insert_phi(architecture.trunk, adapters, generator)
     head = None

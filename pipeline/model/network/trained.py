@@ -36,12 +36,12 @@ def load_variant(name: str, seed: int) -> Learner:
     return replace(learner, inner_rates=record.inner_rates)
 
 
-def untrained(variant: Variant, adapters: Adapters, seed: int) -> Learner:
+def untrained(variant: Variant, adapters: Adapters | None, seed: int) -> Learner:
     """Build a variant as it is before its training. It cannot be differentiated twice.
 
     Args:
         variant: the axes.
-        adapters: Φ's size.
+        adapters: Φ's kind, size and place; null: the variant has none.
         seed: draws the random initial values.
 
     Raises:

@@ -1,6 +1,7 @@
 """What a training run leaves: counts of its data; never another method's variant replaced."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ from pipeline.model.network.learner import load_theta
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.task import PersonaTask
-from tests.conftest import a_dialogue
+from tests.conftest import AXES, a_dialogue
 from tests.support.variant_runs import a_run
 
 
@@ -45,6 +46,15 @@ def test_dialogues_longer_than_the_context_are_counted(make_learner, tokenizer):
     record = read_variant("in_place", 0)
     assert record.dialogues == {"train": 3, "valid": 0}
     assert record.over_context == {"train": 2, "valid": 0}
+
+
+@pytest.mark.parametrize("name", ["in_place", "extra_place"])
+def test_adapters_are_recorded_where_there_are_some(make_learner, name):
+    """Else another `adapters.bottleneck` would make variants without adapters look changed."""
+    run = replace(a_run(), variant=AXES[name])
+    learner = make_learner(name)
+    save(run, learner, Trained(learner.theta, TrainingProgress()), {})
+    assert read_variant("in_place", 0).adapters == (run.adapters if name == "extra_place" else None)
 
 
 def test_the_other_methods_variant_is_not_replaced(make_learner):
