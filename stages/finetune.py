@@ -1,6 +1,7 @@
 """DVC stage `finetune`: adapt a variant to each unseen persona and write its predictions."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Annotated
 
@@ -13,11 +14,19 @@ from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.learning.parallel import ranks
+from pipeline.learning.parallel.over_jobs import RankedJobs
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams
 from pipeline.processes.device import best_device, folds_at_once
+from pipeline.processes.fingerprint import code_sha256
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from stages.shell.launch import on_ranks
+
+
+# Ranks tell each other of finished jobs about once a minute; a job of a large base takes longer.
+PATIENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -50,10 +59,19 @@ def finetune(
     variant: Annotated[str, typer.Argument(help="A trained variant, all its seeds.")],
 ) -> None:
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
+    here = ranks.here()
     params = inputs.finetune_params(variant)
     made_from = inputs.made_from(variant, params)
+    if here.size > 1:
+        parts = {key: artifacts.json_text(value) for key, value in made_from.items()}
+        here.agree({**parts, "code": code_sha256()})
     journal = inputs.journal("finetune", variant, params)
-    workers = Workers(FinetuneWork(variant, params), journal, at_once=folds_at_once(best_device()))
+    work, at_once = FinetuneWork(variant, params), folds_at_once(best_device())
+    workers = (
+        RankedJobs(here, work, journal, at_once=at_once)
+        if here.size > 1
+        else Workers(work, journal, at_once=at_once)
+    )
     console.note(journal.complaint)
     sizes = {split: len(inputs.tasks_of(split)) for split in ("valid", "test")}
 
@@ -63,17 +81,20 @@ def finetune(
             for seed in params.seeds
             for index in range(sizes[split])
         ]
-        with console.progress(f"{variant} on {split}", len(jobs)) as on_done:
+        title = f"{variant} on {split}"
+        with console.progress(title, len(jobs), shown=here.first) as on_done:
             return workers.map(jobs, on_done)
 
     valid = run("valid", None)
     headline = headline_epoch(valid)
     test = run("test", headline)
-    path = artifacts.predictions_file(variant)
-    count = predictions_file.write(variant, [*valid, *test], made_from)
+    if here.first:
+        path = artifacts.predictions_file(variant)
+        count = predictions_file.write(variant, [*valid, *test], made_from)
+        console.out.print(f"{path}: {count} records, headline epoch {headline}")
+    here.barrier()  # a journal may lie on another machine, where an earlier run had rank 0
     journal.delete()
-    console.out.print(f"{path}: {count} records, headline epoch {headline}")
 
 
 if __name__ == "__main__":
-    console.run(finetune)
+    console.run(on_ranks(finetune, limit=PATIENCE))

@@ -14,11 +14,12 @@ def fingerprint(parts: Mapping[str, str], project: Path = PROJECT) -> str:
     An edit of other code, a chart's for instance, keeps the name: what an interrupted run has left
     is found again.
     """
-    text = json.dumps({"code": _code_sha256(project), "parts": dict(parts)}, sort_keys=True)
+    text = json.dumps({"code": code_sha256(project), "parts": dict(parts)}, sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _code_sha256(project: Path) -> str:
+def code_sha256(project: Path = PROJECT) -> str:
+    """Return the SHA-256 of the code that the run uses, names and contents."""
     digest = sha256()
     for name in code_in_use(project):
         digest.update(name.encode() + b"\0")

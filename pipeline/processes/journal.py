@@ -20,12 +20,13 @@ class Journal(Generic[Record]):
     """Results of finished jobs, one line each, appended as they come.
 
     Attributes:
+        kind: of the records.
         path: its file, which belongs to one stage and one set of inputs.
         damaged: how many lines the last `load` could not read.
     """
 
     def __init__(self, kind: type[Record], stage: str, parts: dict[str, str]) -> None:
-        self._kind = kind
+        self.kind = kind
         root = Path(os.environ.get("DVC_ROOT", ""))
         self.path = root / artifacts.CHECKPOINTS / f"{stage}-{fingerprint(parts)}.jsonl"
         self.damaged = 0
@@ -49,7 +50,7 @@ class Journal(Generic[Record]):
                 job, records = entry["job"], entry["records"]
                 if entry["sha256"] != _digest(job, records):
                     raise ValueError("not what was written")
-                done[job] = [self._kind.model_validate(record) for record in records]
+                done[job] = [self.kind.model_validate(record) for record in records]
             except (ValueError, KeyError, TypeError, RecursionError):
                 self.damaged += 1
         if tail:

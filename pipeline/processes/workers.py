@@ -82,7 +82,7 @@ def _run(jobs: Jobs) -> list[list[Any]]:
     return _work()(jobs)
 
 
-def _chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
+def chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
     """Yield up to `size` consecutive jobs of one run at a time."""
     for _, run in groupby(jobs, key=lambda job: job.run):
         own = list(run)
@@ -189,7 +189,7 @@ class Workers(Generic[Record]):
         finished = len(jobs) - len(todo)
         on_done(finished, "")
         with _executor(self._make_work) as pool:
-            for job, records in self._results(pool, list(_chunks(todo, self._at_once))):
+            for job, records in self._results(pool, list(chunks(todo, self._at_once))):
                 self._journal.append(job.name, records)
                 self._done[job.name] = records
                 finished += 1

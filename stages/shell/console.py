@@ -27,7 +27,7 @@ _err = Terminal(stderr=True)
 _USAGE = 2  # the exit code after arguments that the command does not take
 _LONGEST = 2000  # characters of an error's line
 
-_GO_ON = "nothing half-written was kept, run the same command to go on"
+GO_ON = "nothing half-written was kept, run the same command to go on"
 _LESS_MEMORY = (
     "set MAMLVIAPP_TASKS_AT_ONCE or MAMLVIAPP_FOLDS_AT_ONCE to a lower number (1 is the least), or "
     "MAMLVIAPP_RECOMPUTE=1, and run the same command to go on"
@@ -60,10 +60,20 @@ def run(command: Callable[..., None]) -> None:
     logging.getLogger("pipeline").addHandler(_NOTES)
     if "DVC_STAGE" in os.environ:  # set by whoever runs dvc.yaml
         end_with_parent()
+    if _is_one_of_many() and not getattr(command, "on_ranks", False):
+        with _one_line_errors():
+            raise PipelineError(
+                f"{command.__name__} is one process and shares its work with no other rank; "
+                "run it without torchrun"
+            )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(_one_line_errors()(command))  # inside typer's call: typer handles Ctrl-C itself
     with _one_line_usage():
         sys.exit(app(standalone_mode=False))
+
+
+def _is_one_of_many() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
 
 
 def _terminated(*_: object) -> None:
@@ -88,9 +98,9 @@ def _one_line_errors() -> Iterator[None]:
     except PipelineError as error:
         _fail(str(error), error.exit_code)
     except Terminated:
-        _fail(f"terminated; {_GO_ON}", TERMINATED)
+        _fail(f"terminated; {GO_ON}", TERMINATED)
     except KeyboardInterrupt:
-        _fail(f"interrupted; {_GO_ON}")
+        _fail(f"interrupted; {GO_ON}")
     except OSError as error:
         _fail(_of_system(error))
     except (MemoryError, RuntimeError) as error:

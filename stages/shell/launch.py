@@ -1,14 +1,21 @@
-"""A stage's processes: one per GPU, as many as `MAMLVIAPP_RANKS` says, or the user's `torchrun`."""
+"""A stage's processes: one per GPU, as many as `MAMLVIAPP_RANKS` says, or the user's `torchrun`.
+
+`MAMLVIAPP_LAUNCHER` names a command that starts them elsewhere, on a cluster for instance.
+"""
 
 import logging
 import os
+import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import wraps
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import NoReturn
 from uuid import uuid4
 
@@ -18,35 +25,100 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from pipeline.errors import DivergedError, TrainingError
-from pipeline.learning.parallel.ranks import Ranks, joined
+from pipeline.errors import DivergedError, TrainingError, one_line
+from pipeline.learning.parallel.ranks import TIMEOUT, joined
 from pipeline.processes.cores import count_from_environment, num_workers
 from pipeline.processes.device import best_device
-from stages.shell.console import Terminated
+from stages import TERMINATED
+from stages.shell.console import GO_ON, Terminated
 
 
-# If every rank fails, only rank 0 prints the error. The others wait this long and are ended.
+# If every rank fails, only a machine's first prints the error. The others wait, and are ended.
 _FIRST_RANK_SPEAKS = 3.0  # seconds
+_speaks = Event()  # this rank has an error to print
 
 
-def on_ranks(command: Callable[..., None]) -> Callable[..., None]:
+def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callable[..., None]:
     """Let a stage's command, run as `python -m MODULE ...`, run on all ranks.
 
-    Under `torchrun` the process joins the others. Otherwise, with several ranks it
-    starts them, as `torchrun` does. With one rank it calls the command.
+    Under `torchrun` the process joins the others. Otherwise it leaves all to the launcher, if there
+    is one; with several ranks it starts them, as `torchrun` does; with one it calls the command.
+
+    Args:
+        command: the stage's.
+        limit: how long a rank may wait for the others.
     """
 
     @wraps(command)
     def wrapped(*args: object, **kwargs: object) -> None:
         if dist.is_torchelastic_launched():
-            with joined() as ranks, _one_voice(ranks):
+            _speak_if_ended()
+            with joined(limit), _one_voice():
                 command(*args, **kwargs)
+        elif launcher := os.environ.get("MAMLVIAPP_LAUNCHER", ""):
+            _elsewhere(launcher)
         elif (count := num_ranks()) > 1:
             _torchrun(count)
         else:
             command(*args, **kwargs)
 
+    wrapped.__dict__["on_ranks"] = True  # for `console.run`
     return wrapped
+
+
+def _speak_if_ended() -> None:
+    """Say a line if `torchrun` ends this rank, which it does when it has lost another machine.
+
+    On one machine the rank that died, or who started it, says what was wrong. Ended is ended at
+    once, in a thread: the main thread may hang in a sum with ranks that are gone.
+    """
+    one_machine = os.environ["LOCAL_WORLD_SIZE"] == os.environ["WORLD_SIZE"]
+    if one_machine or os.environ["LOCAL_RANK"] != "0":
+        return
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # here and in threads to come
+    Thread(target=_speak_at_sigterm, daemon=True).start()
+
+
+def _speak_at_sigterm() -> None:
+    signal.sigwait([signal.SIGTERM])
+    if _speaks.is_set():
+        time.sleep(_FIRST_RANK_SPEAKS)  # the main thread prints it, and ends this rank
+    sys.stderr.write(
+        f"error: rank {os.environ['RANK']}: ended by torchrun, which was ended or has lost another "
+        f"rank or machine; {GO_ON}\n"
+    )
+    sys.stderr.flush()
+    os._exit(TERMINATED)
+
+
+def _elsewhere(launcher: str) -> None:
+    """Run `LAUNCHER -m MODULE ...`, which starts the ranks, and end with its exit code.
+
+    Raises:
+        TrainingError: there is no such command.
+    """
+    words = [*shlex.split(launcher), "-m", _module(), *sys.argv[1:]]
+    try:
+        process = subprocess.Popen(words)
+    except OSError as error:
+        raise TrainingError(
+            f"MAMLVIAPP_LAUNCHER={one_line(launcher)}: cannot be run ({error.strerror})"
+        ) from error
+    try:
+        code = process.wait()
+    except BaseException:
+        process.terminate()  # it gives back what it has asked for
+        process.wait()
+        raise
+    if code:
+        sys.exit(code if code > 0 else 128 - code)
+
+
+def _module() -> str:
+    """Return the stage's module, NAME of `python -m NAME`."""
+    module = sys.modules["__main__"].__spec__
+    assert module is not None, "stages are run by `python -m`"
+    return module.name
 
 
 def num_ranks() -> int:
@@ -60,16 +132,19 @@ def num_ranks() -> int:
 
 
 @contextmanager
-def _one_voice(ranks: Ranks) -> Iterator[None]:
-    """Let one rank alone print the error: the first that fails, or rank 0 if all fail."""
+def _one_voice() -> Iterator[None]:
+    """Let one rank of a machine print the error: the first that fails, or the first if all fail."""
+    first = os.environ["LOCAL_RANK"] == "0"
     try:
         yield
     except Exception:
-        if not ranks.first:
+        if first:
+            _speaks.set()
+        else:
             time.sleep(_FIRST_RANK_SPEAKS)
         raise
     except KeyboardInterrupt:
-        if ranks.first:
+        if first:
             raise
         sys.exit(1)
 
@@ -83,8 +158,6 @@ def _torchrun(count: int) -> None:
     """
     logging.disable()  # it fills a screen about a failed rank; ours is a line
     os.environ["MAMLVIAPP_WORKERS"] = str(max(1, num_workers() // count))  # cores of each rank
-    module = sys.modules["__main__"].__spec__
-    assert module is not None, "stages are run by `python -m`"
     with TemporaryDirectory() as logs:
         config = LaunchConfig(
             min_nodes=1,
@@ -97,7 +170,7 @@ def _torchrun(count: int) -> None:
             max_restarts=0,
         )
         try:
-            elastic_launch(config, sys.executable)("-m", module.name, *sys.argv[1:])
+            elastic_launch(config, sys.executable)("-m", _module(), *sys.argv[1:])
         except ChildFailedError as error:
             _fail(error)
         except SignalException as error:

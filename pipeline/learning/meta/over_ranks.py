@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.errors import TrainingError
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors
+from pipeline.processes.fingerprint import code_sha256
 
 
 def step(
@@ -74,7 +74,11 @@ def _query_tokens(episodes: Sequence[Episode]) -> int:
 
 
 class SharedCheckpoint:
-    """A checkpoint that rank 0 writes and every rank reads."""
+    """A checkpoint that rank 0 writes and every rank goes on from.
+
+    The ranks' machines may share a folder or not. Where they do not, the checkpoint lies on the
+    machine that had rank 0, which need not be the one that has it next.
+    """
 
     def __init__(self, checkpoint: Checkpoint, ranks: Ranks) -> None:
         self._checkpoint = checkpoint
@@ -83,18 +87,21 @@ class SharedCheckpoint:
     def load(self) -> tuple[Tensors, State] | None:
         """Return what was saved last, by any number of ranks; null if nothing was.
 
+        Ranks that do not see it receive it from one that does.
+
         Raises:
             ModelError: the file cannot be read.
-            TrainingError: the ranks do not see the same file.
+            TrainingError: a rank has other parameters, inputs or code.
         """
-        saved = self._checkpoint.load()
-        digest = saved and sha256(json.dumps(saved[1], sort_keys=True).encode()).hexdigest()
-        if len(set(self._ranks.gather(digest))) > 1:
-            raise TrainingError(
-                f"{self._checkpoint.path}: not the same for every rank; all machines of a run "
-                "must share this folder, or start without it"
-            )
-        return saved
+        if self._ranks.size > 1:
+            self._ranks.agree({**self._checkpoint.parts, "code": code_sha256()})
+        own = self._checkpoint.load()
+        seen = self._ranks.gather(own and (own[1]["progress"]["step"], _digest(own[1])))
+        if all(one == seen[0] for one in seen):
+            return own
+        newest = max((r for r, one in enumerate(seen) if one), key=lambda rank: seen[rank][0])
+        tensors, state = own or ({}, {})
+        return self._ranks.copy(tensors, newest), self._ranks.gather(state)[newest]
 
     def save(self, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
         """Replace the checkpoint, on rank 0; the others wait."""
@@ -103,7 +110,11 @@ class SharedCheckpoint:
         self._ranks.barrier()
 
     def delete(self) -> None:
-        """Remove the checkpoint, on rank 0, once the out is written; the others wait."""
-        if self._ranks.first:
-            self._checkpoint.delete()
+        """Remove the checkpoint, once rank 0 has written the out; on every rank's machine."""
         self._ranks.barrier()
+        self._checkpoint.delete()
+        self._ranks.barrier()
+
+
+def _digest(state: State) -> str:
+    return sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()

@@ -1,5 +1,5 @@
-"""A step's tasks on threads, `over_threads.py`, and on processes, `ranks.py`.
+"""A step's tasks on threads, `over_threads.py`, and on processes, `ranks.py`; jobs, `over_jobs.py`.
 
-In: tasks and a function of a task. Out: the same results as one thread of one process gives. Read
-`over_threads.py` first.
+In: tasks or jobs and a function of one. Out: the same results as one thread of one process gives.
+Read `over_threads.py` first.
 """

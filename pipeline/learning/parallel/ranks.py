@@ -1,5 +1,7 @@
 """Ranks: processes that share a step's work, started by `torchrun`; a single one is rank 0 of 1.
 
+They may be on several machines, which need not share a folder: rank 0 writes.
+
 Every rank draws the same episodes, since a draw depends on (seed, purpose, task, step) alone, and
 takes its share of them. One sum of gradients in each step keeps θ the same on all ranks. The sum is
 explicit: a wrapper of the module (DDP) would not see gradients of gradients, and would sum at each
@@ -9,19 +11,22 @@ backward.
 import atexit
 import json
 import os
+import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from pipeline.errors import TrainingError
+from pipeline.errors import TrainingError, one_line
 from pipeline.processes.device import best_device
 
 
@@ -62,7 +67,8 @@ class Ranks:
         if self.size == 1:
             return [value]
         device = best_device()
-        own = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8, device=device)
+        text = bytearray(json.dumps(value).encode())
+        own = torch.frombuffer(text, dtype=torch.uint8).to(device)
         sizes = torch.zeros(self.size, dtype=torch.int64, device=device)
         sizes[self.rank] = len(own)
         self._sum(sizes)
@@ -70,9 +76,46 @@ class Ranks:
         texts[self.rank, : len(own)] = own
         self._sum(texts)  # each row has one writer, so the sum only collects
         return [
-            json.loads(bytes(text[:size].tolist()))
+            json.loads(text[:size].cpu().numpy().tobytes())
             for text, size in zip(texts, sizes.tolist(), strict=True)
         ]
+
+    def agree(self, parts: Mapping[str, str]) -> None:
+        """Refuse to share work with a rank whose `parts` are others: it would compute another run.
+
+        Args:
+            parts: what determines the run, by the name that an error gives it.
+
+        Raises:
+            TrainingError: names the first such rank, its machine and the parts; on every rank.
+        """
+        own = {"torch": torch.__version__, **parts}
+        digests = {name: sha256(value.encode()).hexdigest() for name, value in own.items()}
+        (_, expected), *others = self.gather((socket.gethostname(), digests))
+        for rank, (machine, parts_there) in enumerate(others, start=1):
+            names = expected.keys() | parts_there.keys()
+            differ = sorted(n for n in names if expected.get(n) != parts_there.get(n))
+            if differ:
+                raise TrainingError(
+                    f"rank {rank} on {one_line(machine)} has not rank 0's {', '.join(differ)}; "
+                    "give all machines of a run the same code, params.yaml, data and models"
+                )
+
+    def copy(self, tensors: Mapping[str, Tensor], source: int) -> dict[str, Tensor]:
+        """Return the tensors of rank `source`, on the CPU; those of the other ranks are not read.
+
+        One tensor at a time: no rank holds a copy of them all for it.
+        """
+        own = [(name, str(t.dtype), [*t.shape]) for name, t in tensors.items()]
+        layout = self.gather(own if self.rank == source else None)[source]
+        copies = {}
+        for name, dtype, shape in layout:
+            empty = torch.empty(shape, dtype=getattr(torch, dtype.removeprefix("torch.")))
+            value = tensors[name].contiguous() if self.rank == source else empty
+            flat = value.reshape(-1).view(torch.uint8).to(best_device())
+            self._together(partial(dist.broadcast, flat, source))
+            copies[name] = flat.cpu().view(value.dtype).view(shape)
+        return copies
 
     def sum_gradients(self, tensors: Iterable[Tensor], weight: float) -> None:
         """Replace every `.grad` by the ranks' sum of weight × `.grad`, all in one flat sum.
@@ -99,13 +142,16 @@ class Ranks:
         self.gather(None)
 
     def _sum(self, values: Tensor) -> None:
+        self._together(partial(dist.all_reduce, values))
+
+    def _together(self, operation: Callable[[], Any]) -> None:
         if os.getppid() != self.parent:
             raise TrainingError(
                 f"rank {self.rank}: torchrun, which started this process, has ended; "
                 "run the same command again to go on"
             )
         try:
-            dist.all_reduce(values)
+            operation()
         except RuntimeError as error:
             if os.getppid() == self.parent:
                 time.sleep(GRACE)
@@ -125,8 +171,11 @@ def here() -> Ranks:
 
 
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def joined(limit: timedelta = TIMEOUT) -> Iterator[Ranks]:
     """Join the ranks that torchrun describes in the environment; each takes a GPU, if any.
+
+    Args:
+        limit: how long a rank may wait for the others.
 
     Raises:
         TrainingError: there are fewer GPUs than processes on this machine.
@@ -141,7 +190,7 @@ def joined() -> Iterator[Ranks]:
                 "one process per GPU, or hide the GPUs with CUDA_VISIBLE_DEVICES="
             )
         torch.cuda.set_device(gpu)  # "cuda" without a number then means this one
-    dist.init_process_group("nccl" if gpu else "gloo", timeout=TIMEOUT, device_id=gpu)
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=limit, device_id=gpu)
     _here = Ranks(dist.get_rank(), dist.get_world_size(), os.getppid())
     try:
         yield _here

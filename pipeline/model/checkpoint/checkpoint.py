@@ -68,6 +68,7 @@ class Checkpoint:
     def __init__(self, stage: str, parts: Mapping[str, str], *, interval: float = 30.0) -> None:
         root = Path(os.environ.get("DVC_ROOT", ""))
         name = f"{stage}-{fingerprint(parts)}.safetensors"
+        self.parts = parts
         self.path = root / artifacts.CHECKPOINTS / name
         self.before = self.path.with_suffix(".before.safetensors")  # the save before the last
         self._whole = True  # whether `path`, if it is there, was written or read without a fault

@@ -7,17 +7,13 @@ import signal
 from random import Random
 
 import pytest
-import torch
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.errors import TrainingError
 from pipeline.learning.meta import maml
-from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.parallel import ranks
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.model.base.huggingface_folder import write_model
-from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
 from stages import meta_train
@@ -182,16 +178,6 @@ def test_only_rank_0_writes(folder):
     before = sorted(folder.rglob("*"))
     assert run(train_as_second, folder=folder) == [0]
     assert sorted(folder.rglob("*")) == before
-
-
-def test_ranks_that_see_different_checkpoints_stop(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    shared = SharedCheckpoint(Checkpoint("x", {}), Ranks())
-    shared.save({"theta.w": torch.zeros(1)}, {"progress": {"step": 3}})
-    assert shared.load() is not None
-    monkeypatch.setattr(Ranks, "gather", lambda self, value: [value, None])
-    with pytest.raises(TrainingError, match="not the same for every rank; all machines"):
-        shared.load()
 
 
 def losses(folder):
