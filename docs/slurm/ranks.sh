@@ -23,7 +23,8 @@ if [[ -z ${SLURM_JOB_ID:-} ]]; then
     code=0
     wait $! || code=$?
     if ((code)); then
-        tail -n 30 "logs/slurm-$(cut -d ";" -f 1 "$submitted").out" >&2 || true
+        log=logs/slurm-$(cut -d ";" -f 1 "$submitted").out
+        { grep "^error: " "$log" || tail -n 30 "$log"; } >&2 || true # torchrun prints a screen more
     fi
     exit "$code"
 fi
