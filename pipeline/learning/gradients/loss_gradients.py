@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.gradients.tied_rows import TiedRows
@@ -37,11 +38,11 @@ class LossGradients:
 
 @dataclass(frozen=True)
 class _Graph:
-    """Gradients with their graph, the tied table's in its two parts."""
+    """The graph of gradients, the tied table's in its two parts; it does not hold their values."""
 
     rows: TiedRows
     leaves: dict[str, Tensor]
-    parts: dict[str, Tensor]
+    parts: dict[str, GradientEdge]
 
     def second(self, cotangents: Theta) -> dict[str, Tensor]:
         """Return ∂⟨gradients, cotangents⟩ by the leaves that have a part in it."""
@@ -82,6 +83,9 @@ def loss_gradients(
             materialize_grads=True,  # a head has no part in a loss without distractors
         )
     parts = dict(zip(names, gradients, strict=True))
-    graph = _Graph(rows, leaves, parts) if twice else None
+    graph = None
+    if twice:
+        edges = {name: get_gradient_edge(gradient) for name, gradient in parts.items()}
+        graph = _Graph(rows, leaves, edges)
     whole = rows.add_({name: gradient.detach() for name, gradient in parts.items()})
     return LossGradients(theta, losses.detach(), whole, graph)

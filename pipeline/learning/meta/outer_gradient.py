@@ -15,7 +15,7 @@ or made again one at a time, which holds one graph whatever K is. Both are exact
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -58,6 +58,11 @@ class Visited(NamedTuple):
     at: LossGradients  # of the support losses at θ̂_k
     state: OptimizerState  # before the step from θ̂_k
 
+    def without(self, moved: Theta) -> "Visited":
+        """Return it without the gradients that θ̂_{k+1} was written over: their graph is enough."""
+        kept = {n: value for n, value in self.at.gradients.items() if value is not moved[n]}
+        return self._replace(at=replace(self.at, gradients=kept))
+
 
 def outer_gradient(
     learner: Learner,
@@ -85,6 +90,7 @@ def outer_gradient(
         reuse = not (learned or share)
         path = _path(learner, theta, tasks.supports, descent, sweep, reuse=reuse)
         theta_hat, _ = descent.moved(*path[-1], reuse=reuse)
+        path[-1] = path[-1].without(theta_hat)
         support_losses = path[0].at.losses
     else:
         adapted = adapt(learner, theta, tasks.supports, descent)
@@ -125,6 +131,7 @@ def _path(
     for support in supports:
         if path:
             here, state = descent.moved(*path[-1], reuse=reuse)
+            path[-1] = path[-1].without(here)
         path.append(Visited(_look(learner, here, support, descent, sweep), state))
     return path
 

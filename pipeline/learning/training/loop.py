@@ -156,7 +156,7 @@ class _LoopState:
     """Adam's leaves, and what is remembered of the run."""
 
     def __init__(self, start: Learned, schedule: Schedule) -> None:
-        self.start = start.apply(lambda value: value.detach().clone())
+        self.start = start.apply(lambda value: value.detach())  # never written: no copy
         self.learned = start.apply(lambda value: value.detach().clone().requires_grad_())
         self.best = self.start
         self.progress = TrainingProgress(best_value=schedule.criterion.worst)
