@@ -14,8 +14,10 @@ from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.learning.finetuning.room import require_room
 from pipeline.learning.parallel import ranks
 from pipeline.learning.parallel.over_jobs import RankedJobs
+from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams
 from pipeline.processes.device import best_device, folds_at_once
@@ -39,8 +41,14 @@ class FinetuneWork:
     def __call__(self) -> Work[Prediction]:
         """Return the function that does some jobs of one run."""
         tasks = {split: inputs.tasks_of(split) for split in ("valid", "test")}
-        learner = cache(lambda seed: load_variant(self.variant, seed))
         at_once = folds_at_once(best_device())
+
+        @cache
+        def learner(seed: int) -> Learner:
+            loaded = load_variant(self.variant, seed)
+            people = [person for of_split in tasks.values() for person in of_split]
+            require_room(loaded, people, self.params.finetune, at_once)
+            return loaded
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
             split, seed, headline = jobs[0].run

@@ -19,6 +19,7 @@ from pipeline.learning.gradients.theta import NOTHING
 from pipeline.learning.inner import validation
 from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.meta import maml, over_ranks
+from pipeline.learning.meta.room import require_room
 from pipeline.learning.parallel.over_threads import TaskThreads
 from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training import loop
@@ -76,11 +77,13 @@ def run(
         session: keeps the run's state, is told of every outer step.
 
     Raises:
-        TrainingError: no persona has two dialogues, or a loss is not finite.
+        TrainingError: no persona has two dialogues, a step does not fit the memory, or a loss is
+            not finite.
     """
     inner = inner_loop_of(learner, params)
     personas = with_two_dialogues(tasks["train"], "train")
     size = episode_size(params)
+    require_room(learner, personas, inner, params.outer_batch_size, params.inner_batch_size or 0)
     valid = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"), size, draws=params.meta_train.valid_episodes
     )

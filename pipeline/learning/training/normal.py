@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from pipeline.learning.data.episodes import (
     EncodedTask,
     EpisodeSize,
+    reply_batch,
     validation_episodes,
     with_two_dialogues,
 )
+from pipeline.learning.gradients.memory import Pass, step_bytes, training_bytes
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.training import loop
@@ -20,6 +22,7 @@ from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
 from pipeline.params import TrainParams
+from pipeline.processes.memory import require_memory
 
 
 def run(
@@ -40,7 +43,8 @@ def run(
         session: keeps the run's state, is told of every step.
 
     Raises:
-        TrainingError: no valid persona has two dialogues, or a loss is not finite.
+        TrainingError: no valid persona has two dialogues, a step does not fit the memory, or a
+            loss is not finite.
     """
     episodes = validation_episodes(
         with_two_dialogues(tasks["valid"], "valid"),
@@ -48,6 +52,7 @@ def run(
         draws=params.train.valid_episodes,
     )
     probe = InnerLoop(list(learner.theta), params.train.probe_lr, steps=1, kind="first_order")
+    _require_room(learner, tasks["train"], params.train.batch_size, seed)
     step = supervised_step(learner, tasks["train"], params.train.batch_size, seed)
     criterion = loop.Criterion("valid_loss", "lowest")
     return loop.run(
@@ -57,3 +62,24 @@ def run(
         loop.Schedule(params.train.lr, params.train.steps, params.train, criterion),
         session,
     )
+
+
+_LOOKED_AT = 32  # batches, of which the largest counts
+
+
+def _require_room(
+    learner: Learner, tasks: Sequence[EncodedTask], batch_size: int, seed: int
+) -> None:
+    """Refuse a step that will not fit the memory that is free."""
+    dialogues = [dialogue for task in tasks for dialogue in task.dialogues]
+    size = max(
+        (
+            Pass.of(reply_batch(dialogues, size=batch_size, seed=seed, step=number))
+            for number in range(_LOOKED_AT)
+        ),
+        key=lambda one: one.sequences * one.length,
+    )
+    need = training_bytes(learner, step_bytes(learner, size, exact=False), sums=False)
+    ways = ["lower train.batch_size", "lower base.context"]
+    ways += [] if learner.stackable else ["take a variant with adapters and freeze_base"]
+    require_memory("a training step", need, learner.device, ways)
