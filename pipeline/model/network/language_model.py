@@ -22,8 +22,7 @@ from torch.nn import functional as F
 from transformers.cache_utils import Cache
 
 from pipeline.model.base.architecture import Architecture
-from pipeline.model.derivatives.gelu import use_gelu
-from pipeline.model.derivatives.silu import use_silu
+from pipeline.model.derivatives.activations import use_activations
 from pipeline.model.derivatives.twice_differentiable import differentiate, require_twice
 from pipeline.model.network import next_utterance, projection
 from pipeline.model.network.halves import Above, Cut, Half
@@ -71,8 +70,7 @@ class LanguageModel:
         self.precision: Precision = "float32"
         self.cut: Cut | None = None  # in front of Φ's first block (`frozen_trunk.py`)
         self.objective = objective
-        use_gelu(trunk)
-        use_silu(trunk)
+        use_activations(trunk)
         differentiate(trunk, twice=attention == "eager")
         heads = {} if head is None else {HEAD: head}
         self._initial = initial_parameters(architecture, num_special) | heads
