@@ -24,6 +24,7 @@ def asked(monkeypatch, make_learner):
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
+    monkeypatch.setattr(train, "require_room", lambda *_: None)
     monkeypatch.setattr(VariantRun, "checkpoint", lambda self: None)
     for module, name in ((train.maml, "meta_gradient"), (train.validation, "validate")):
 
