@@ -10,7 +10,6 @@ from benchmarks.dialogues import WTE, Size, learner
 from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
-from pipeline.learning.parallel.over_threads import TaskThreads
 from pipeline.learning.training import supervised
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read
@@ -19,6 +18,7 @@ from pipeline.model.network.projection import SPECIAL
 from pipeline.model.sequences.batching import collate
 from pipeline.model.sequences.encoding import Window
 from pipeline.processes.device import task_threads
+from pipeline.processes.over_threads import TaskThreads
 
 
 class Exact:

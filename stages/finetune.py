@@ -15,13 +15,13 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.learning.finetuning.room import require_room
-from pipeline.learning.parallel import ranks
-from pipeline.learning.parallel.over_jobs import RankedJobs
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams
+from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.fingerprint import code_sha256
+from pipeline.processes.jobs_over_ranks import RankedJobs
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
 from stages.shell.launch import on_ranks

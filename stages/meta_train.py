@@ -3,11 +3,11 @@
 from pipeline import artifacts
 from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
-from pipeline.learning.parallel import ranks
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import load_tasks, save, start
 from pipeline.model.network.language_model import Attention
 from pipeline.params import MetaTrainParams
+from pipeline.processes import ranks
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.launch import on_ranks

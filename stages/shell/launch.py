@@ -26,9 +26,9 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from pipeline.errors import DivergedError, TrainingError, one_line
-from pipeline.learning.parallel.ranks import TIMEOUT, joined
 from pipeline.processes.cores import count_from_environment, num_workers
 from pipeline.processes.device import best_device
+from pipeline.processes.ranks import TIMEOUT, joined
 from stages import TERMINATED
 from stages.shell.console import GO_ON, Terminated
 

@@ -16,13 +16,13 @@ from pipeline.learning.data.episodes import (
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.meta import maml, over_ranks
-from pipeline.learning.parallel import ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.learning.training.learned import Learned
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
+from pipeline.processes import ranks
 from tests.conftest import LINES, a_dialogue, learner_of
 from tests.support.processes import run
 

@@ -7,7 +7,7 @@ import time
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.parallel.ranks import here
+from pipeline.processes.ranks import here
 from stages.shell import console
 from stages.shell.launch import on_ranks
 

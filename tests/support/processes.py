@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pipeline.learning.parallel.ranks import TIMEOUT, joined
+from pipeline.processes.ranks import TIMEOUT, joined
 
 
 SERVER = get_context("forkserver")

@@ -9,8 +9,8 @@ from pipeline.learning.gradients.theta import NOTHING, Theta
 from pipeline.learning.inner.adapt import adapt, stacked
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.task_batch import collate_group, groups_of
-from pipeline.learning.parallel.over_threads import ALONE, TaskThreads
 from pipeline.model.network.learner import Learner
+from pipeline.processes.over_threads import ALONE, TaskThreads
 
 
 def validate(

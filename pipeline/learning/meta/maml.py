@@ -26,10 +26,10 @@ from pipeline.learning.meta.outer_gradient import (
     outer_gradient,
     reptile_gradient,
 )
-from pipeline.learning.parallel.over_threads import ALONE, TaskThreads
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner
+from pipeline.processes.over_threads import ALONE, TaskThreads
 
 
 def meta_gradient(

@@ -13,11 +13,11 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.learning.data.episodes import Episode
-from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors
 from pipeline.processes.fingerprint import code_sha256
+from pipeline.processes.ranks import Ranks
 
 
 def step(

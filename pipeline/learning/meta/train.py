@@ -20,14 +20,14 @@ from pipeline.learning.inner import validation
 from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
 from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.meta.room import require_room
-from pipeline.learning.parallel.over_threads import TaskThreads
-from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned
 from pipeline.model.network.learner import Learner
 from pipeline.params import MetaTrainParams
 from pipeline.processes.device import recompute, task_threads, tasks_at_once
+from pipeline.processes.over_threads import TaskThreads
+from pipeline.processes.ranks import Ranks
 
 
 RatesForFinetuning = dict[str, float | None] | None  # of `InnerLoop.rates_for_finetuning`

@@ -12,7 +12,7 @@ import torch
 
 from pipeline import artifacts
 from pipeline.learning.meta import maml
-from pipeline.learning.parallel import ranks
+from pipeline.processes import ranks
 from stages import finetune, meta_train
 from tests.support import toy_project
 from tests.support.hosts import lose_this_host, on_hosts

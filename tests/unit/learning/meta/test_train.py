@@ -10,10 +10,10 @@ from pipeline.errors import DivergedError
 from pipeline.learning.data.episodes import EncodedTask
 from pipeline.learning.meta import maml, train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
-from pipeline.learning.parallel.ranks import Ranks
 from pipeline.learning.training.loop import Session
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml
+from pipeline.processes.ranks import Ranks
 from tests.conftest import a_dialogue
 from tests.wiring.closure import ROOT
 

@@ -11,11 +11,11 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.learning.meta import maml
-from pipeline.learning.parallel import ranks
-from pipeline.learning.parallel.ranks import Ranks
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.params import read_yaml
 from pipeline.persona.task import PersonaTask
+from pipeline.processes import ranks
+from pipeline.processes.ranks import Ranks
 from stages import meta_train
 from tests.conftest import a_dialogue, tiny_gpt2
 from tests.support.processes import run, start

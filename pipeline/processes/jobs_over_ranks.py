@@ -12,9 +12,9 @@ from typing import Generic
 
 import torch
 
-from pipeline.learning.parallel.ranks import Ranks
 from pipeline.processes.device import best_device
 from pipeline.processes.journal import Journal
+from pipeline.processes.ranks import Ranks
 from pipeline.processes.workers import Job, MakeWork, OnDone, Record, Work, chunks
 
 

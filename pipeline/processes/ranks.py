@@ -133,7 +133,8 @@ class Ranks:
         flat = torch.cat([has_grad, *(part.flatten() for part in parts)])
         del parts
         self._sum(flat)
-        ranks_with_grad, *sums = flat.split([len(leaves), *(v.numel() for v in leaves)])
+        sizes = [len(leaves), *(leaf.numel() for leaf in leaves)]
+        ranks_with_grad, *sums = torch.split(flat, sizes)
         for leaf, count, total in zip(leaves, ranks_with_grad.tolist(), sums, strict=True):
             leaf.grad = total.view_as(leaf).to(leaf.dtype) if count else None
 
