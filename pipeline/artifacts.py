@@ -223,13 +223,22 @@ def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator
         raise MissingFileError(path, made_by)
     with path.open("rb") as file:  # the record's own parser refuses what is not UTF-8
         for number, line in enumerate(file, start=1):
-            try:
-                record = kind.model_validate_json(line)
-                strict_loads(line)  # of a key that is there twice pydantic takes the last
-            except (ValueError, RecursionError) as error:
-                what = first_problem(error)
-                raise DataError(f"{path}:{number}: not a valid {kind.__name__}: {what}") from error
-            yield record
+            yield parse_record(line, kind, f"{path}:{number}")
+
+
+def parse_record(line: bytes, kind: type[Record], place: str) -> Record:
+    """Return the record that a line of JSON Lines holds; `place` names it in errors.
+
+    Raises:
+        DataError: it is no valid record; names place and field.
+    """
+    try:
+        record = kind.model_validate_json(line)
+        strict_loads(line)  # of a key that is there twice pydantic takes the last
+    except (ValueError, RecursionError) as error:
+        what = first_problem(error)
+        raise DataError(f"{place}: not a valid {kind.__name__}: {what}") from error
+    return record
 
 
 def sha256_of(path: Path) -> str:

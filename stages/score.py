@@ -6,7 +6,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.evaluation.records import predictions_file
-from pipeline.evaluation.scoring.details import score_variant
+from pipeline.evaluation.scoring.details import score_people
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
 from stages.shell import console
@@ -17,8 +17,9 @@ def score(
 ) -> None:
     """Score a variant's predictions; needs no torch and no model."""
     params = Settings.load().view(ScoreParams).score
-    records = predictions_file.read(variant)
-    scores = score_variant(records, Bootstrap(params.bootstrap_samples, params.seed))
+    bootstrap = Bootstrap(params.bootstrap_samples, params.seed)
+    with predictions_file.people(variant) as people:
+        scores = score_people(people.overview, people, bootstrap)
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)
     artifacts.write_json(artifacts.details_file(variant), scores.details.content())

@@ -18,6 +18,7 @@ from pipeline.evaluation.controls.zero_shot import zero_shot as predict
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.scoring.estimates import Estimator
+from pipeline.evaluation.scoring.setting import SettingSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_tasks
 from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
@@ -113,7 +114,9 @@ def zero_shot(
         splits=splits,
         seed=seed,
         counts=ZeroShotCounts(personas=len(tasks), replies=len(records)),
-        metrics=Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(records),
+        metrics=Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(
+            SettingSums.of(records)
+        ),
     )
     artifacts.write_json(target, scores.content())
     journal.delete()

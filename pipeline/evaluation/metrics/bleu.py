@@ -7,7 +7,7 @@ Sums, c = 10: matched n-grams for n = 1 to 4, n-grams of the responses for n = 1
 responses, words of the references.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,17 @@ def _scorer() -> Any:
     """Return sacrebleu's default BLEU; it is imported late, since few commands need it."""
     from sacrebleu.metrics.bleu import BLEU
 
-    return BLEU()
+    scorer = BLEU()
+    # sacrebleu remembers the words of 65,536 texts, twice; what a person says is enough.
+    own = scorer.tokenizer
+    own._post_tokenizer = _forgetful(own._post_tokenizer)
+    scorer.tokenizer = _forgetful(own)
+    return scorer
+
+
+def _forgetful(tokenizer: Any) -> Any:
+    """Return a tokenizer of sacrebleu's that remembers few texts."""
+    return lru_cache(maxsize=256)(partial(type(tokenizer).__call__.__wrapped__, tokenizer))
 
 
 def bleu_counts(response: str, reference: str) -> tuple[float, ...]:

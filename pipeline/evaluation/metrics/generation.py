@@ -9,11 +9,11 @@ and an empty response is a response.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import fsum
 from typing import Literal
 
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.bleu import bleu_counts, bleu_of
+from pipeline.evaluation.records.exact import ExactSum
 from pipeline.evaluation.records.metric import Array, Metric, percent, ratio
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.persona.text import normalise, words
@@ -128,18 +128,48 @@ reference_words = Metric("reference_words", lambda r: (r.num_words, 1), ratio, "
 """Mean length of the real replies, to compare the other lengths with."""
 
 
+class SampleF1:
+    """The mean word F1 of each nucleus sample; the records of a setting come in parts."""
+
+    def __init__(self) -> None:
+        self._sums: dict[int, list[ExactSum]] = {}  # by the number of samples
+        self._replies = self._null = 0
+
+    def add(self, records: Sequence[Prediction]) -> None:
+        """Take some records."""
+        for record in records:
+            self._replies += 1
+            if record.response is None:
+                self._null += 1
+                continue
+            scores = [word_f1(sample, record.reference) for sample in samples(record)]
+            sums = self._sums.setdefault(len(scores), [ExactSum() for _ in scores])
+            for one, score in zip(sums, scores, strict=True):
+                one.add((score,))
+
+    def percents(self) -> list[float] | None:
+        """Return 100 times the mean of each sample, Table 1's first; null without any.
+
+        Raises:
+            DataError: some replies have more samples than others, or none where others have.
+        """
+        if not f1.defined(self._replies, self._null):
+            return None
+        if len(self._sums) > 1:
+            raise DataError("replies differ in their number of samples; run stage finetune again")
+        (sums,) = self._sums.values()
+        return [100 * one.value() / self._replies for one in sums]
+
+
 def f1_by_sample(records: Sequence[Prediction]) -> list[float] | None:
     """Return 100 times the mean word F1 of each nucleus sample, Table 1's first; null without any.
 
     Raises:
         DataError: some replies have more samples than others.
     """
-    if not f1.is_defined(records):
-        return None
-    scores = [[word_f1(sample, r.reference) for sample in samples(r)] for r in records]
-    if len({len(of_reply) for of_reply in scores}) > 1:
-        raise DataError("replies differ in their number of samples; run stage finetune again")
-    return [100 * fsum(of_sample) / len(scores) for of_sample in zip(*scores, strict=True)]
+    scores = SampleF1()
+    scores.add(records)
+    return scores.percents()
 
 
 GENERATION = (

@@ -37,7 +37,7 @@ class Completeness:
             raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
         self._block: Block | None = None
         self._replies: dict[Setting, set[Reply]] = {}
-        self._digests: dict[tuple[str, str], dict[int, str]] = {}  # of a persona, by seed
+        self._digests: dict[tuple[str, str], dict[int, bytes]] = {}  # of a persona, by seed
 
     def add(self, record: Prediction) -> None:
         """Take the next record.
@@ -127,9 +127,9 @@ class Completeness:
             )
         return sorted(expected)
 
-    def _digest(self) -> str:
+    def _digest(self) -> bytes:
         content = sorted((s, sorted(replies)) for s, replies in self._replies.items())
-        return sha256(repr(content).encode()).hexdigest()
+        return sha256(repr(content).encode()).digest()
 
     def _place(self, setting: Setting, reply: Reply) -> str:
         protocol, k, epoch = setting

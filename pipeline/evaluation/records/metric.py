@@ -6,15 +6,15 @@ are exactly rounded, so they do not depend on the order of the records.
 Dimension: c, what one reply adds to the sums (a numerator and a denominator).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import fsum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.evaluation.records.exact import exact
 from pipeline.evaluation.records.prediction import Prediction
 
 
@@ -49,10 +49,9 @@ class Metric:
         Raises:
             DataError: there are no records, or some lack what the metric needs.
         """
-        if not records or not self.is_defined(records):
-            lack = f"none of {len(records)} records has" if records else "no records to have"
-            raise DataError(f"{self.name} cannot be computed: {lack} `{self.needs or 'nll'}`")
-        return np.array([fsum(column) for column in zip(*map(self.counts, records), strict=True)])
+        if not self.is_defined(records):
+            raise self.lacking(len(records))
+        return np.array([exact(column) for column in zip(*map(self.counts, records), strict=True)])
 
     def is_defined(self, records: Sequence[Prediction]) -> bool:
         """Say whether the records hold what the metric needs.
@@ -60,32 +59,31 @@ class Metric:
         Raises:
             DataError: only some records hold it, so the metric would leave replies out.
         """
+        return self.defined(len(records), self.null_in(records))
+
+    def null_in(self, records: Iterable[Prediction]) -> int:
+        """Return in how many records the field that the metric needs is null."""
         if self.needs is None:
-            return bool(records)
-        missing = sum(getattr(record, self.needs) is None for record in records)
-        if 0 < missing < len(records):
+            return 0
+        return sum(getattr(record, self.needs) is None for record in records)
+
+    def defined(self, size: int, null: int) -> bool:
+        """Say what `is_defined` does of `size` records, of which `null` lack what it needs.
+
+        Raises:
+            DataError: as `is_defined`.
+        """
+        if 0 < null < size:
             raise DataError(
-                f"{self.name}: `{self.needs}` is null in {missing} of {len(records)} records of "
+                f"{self.name}: `{self.needs}` is null in {null} of {size} records of "
                 "one setting; run stage finetune again"
             )
-        return bool(records) and not missing
+        return size > null
 
-
-def remembered(metric: Metric) -> Metric:
-    """Return the metric with a memory: it computes a record's counts once.
-
-    A record is in several settings. Records are told apart by identity, so they must outlive the
-    metric.
-    """
-    known: dict[int, tuple[float, ...]] = {}
-
-    def counts(record: Prediction) -> tuple[float, ...]:
-        key = id(record)
-        if key not in known:
-            known[key] = metric.counts(record)
-        return known[key]
-
-    return replace(metric, counts=counts)
+    def lacking(self, size: int) -> DataError:
+        """Return the error where none of `size` records holds what the metric needs."""
+        lack = f"none of {size} records has" if size else "no records to have"
+        return DataError(f"{self.name} cannot be computed: {lack} `{self.needs or 'nll'}`")
 
 
 def finite(name: str, value: Array | float) -> float:

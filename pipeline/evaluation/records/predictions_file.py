@@ -6,13 +6,17 @@ No torch.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from contextlib import contextmanager
+from hashlib import sha256
+from io import BytesIO
+from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError
 from pipeline.evaluation.records.complete import Completeness
+from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 
 
@@ -94,17 +98,86 @@ def iterate(variant: str, identity: PredictionsIdentity | None = None) -> Iterat
             training seed is missing; or the file is not the one that finetune wrote.
     """
     identity = identity or read_identity(variant)
-    path = artifacts.predictions_file(variant)
-    complete = Completeness(identity.params, f"{path}", _again(variant))
-    for record in artifacts.iterate_records(path, Prediction, made_by=f"finetune {variant}"):
+    with artifacts.predictions_file(variant).open("rb") as file:
+        for _, record in _checked(file, identity):
+            yield record
+
+
+def _checked(
+    file: IO[bytes], identity: PredictionsIdentity
+) -> Iterator[tuple[tuple[int, int], Prediction]]:
+    """Yield each line's first byte and the byte after it, and its record, as `iterate` does."""
+    path, again = artifacts.predictions_file(identity.variant), _again(identity.variant)
+    complete = Completeness(identity.params, f"{path}", again)
+    digest, byte = sha256(), 0
+    for number, line in enumerate(file, start=1):
+        record = artifacts.parse_record(line, Prediction, f"{path}:{number}")
         complete.add(record)
-        yield record
+        digest.update(line)
+        yield (byte, byte + len(line)), record
+        byte += len(line)
     complete.end()
-    if complete.records != identity.records or artifacts.sha256_of(path) != identity.sha256:
+    if complete.records != identity.records or digest.hexdigest() != identity.sha256:
         raise DataError(
             f"{path}: {complete.records} records, not the {identity.records} that finetune wrote "
-            f"(their SHA-256 is {identity.sha256[:12]}…); {_again(variant)}"
+            f"(their SHA-256 is {identity.sha256[:12]}…); {again}"
         )
+
+
+@contextmanager
+def people(variant: str) -> Iterator["People"]:
+    """Check a variant's file, and read it again person by person while the block lasts.
+
+    Raises:
+        MissingFileError, DataError: as `iterate`.
+    """
+    identity = read_identity(variant)
+    with artifacts.predictions_file(variant).open("rb") as file:
+        yield People(file, identity)
+
+
+class People:
+    """A variant's records of test, one person at a time; the whole file is checked before.
+
+    Only the place of each person's records is kept. Iterate over it to get a list for each person:
+    its records of all seeds, in the file's order.
+
+    Attributes:
+        overview: of all records, valid too.
+    """
+
+    def __init__(self, file: IO[bytes], identity: PredictionsIdentity) -> None:
+        self.overview = Overview()
+        self._file = file
+        self._origin = f"{artifacts.predictions_file(identity.variant)}"
+        self._remedy = _again(identity.variant)
+        self._places: dict[str, list[int]] = {}  # by person: first byte and last, of each seed
+        for (first, end), record in _checked(file, identity):
+            self.overview.add(record)
+            if record.split == "test":
+                places = self._places.setdefault(record.task_id, [])
+                if places and places[-1] == first:
+                    places[-1] = end
+                else:
+                    places += (first, end)
+
+    def __iter__(self) -> Iterator[list[Prediction]]:
+        for places in self._places.values():
+            yield [
+                record
+                for first, end in zip(places[::2], places[1::2], strict=True)
+                for record in self._records(first, end)
+            ]
+
+    def _records(self, first: int, end: int) -> Iterator[Prediction]:
+        self._file.seek(first)
+        for line in BytesIO(self._file.read(end - first)):
+            try:
+                yield Prediction.model_validate_json(line)
+            except ValueError as error:
+                raise DataError(
+                    f"{self._origin}: it changed while it was read; {self._remedy}"
+                ) from error
 
 
 def read(variant: str) -> list[Prediction]:

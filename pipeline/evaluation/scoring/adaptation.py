@@ -11,19 +11,21 @@ personal adaptation: meta-training may leave to the inner step what every person
 - adaptation: the verdict on them (`verdict.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.evaluation.records.headline import epochs_of, select
-from pipeline.evaluation.records.metric import nats_per_token
+from pipeline.evaluation.records.metric import Array, nats_per_token
+from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.details import Adaptation, BeforeAndAfter
+from pipeline.evaluation.scoring.person import Person, Records, in_order, people_of, values_of
+from pipeline.evaluation.scoring.setting import SumsTable
 from pipeline.evaluation.scoring.verdict import verdict
 from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
-from pipeline.evaluation.statistics.persona_values import Values, common, minus, per_persona
-from pipeline.evaluation.statistics.seeds import crossed_difference
+from pipeline.evaluation.statistics.persona_values import common
+from pipeline.evaluation.statistics.seeds import difference_bounds
 
 
 NOT_ADAPTED = Adaptation(
@@ -37,39 +39,93 @@ NOT_ADAPTED = Adaptation(
 
 
 def adaptation_by_epoch(
-    records: Sequence[Prediction], bootstrap: Bootstrap
+    records: Iterable[Prediction], bootstrap: Bootstrap
 ) -> Mapping[int, Adaptation]:
     """Return what fine-tuning gives on test, at every epoch after 0.
 
     The swap fields are null where no stranger's support was run.
     """
-    own, swap = (select(records, "test", protocol) for protocol in ("leave_one_out", "swap"))
-    return {
-        epoch: _at_epoch(_at(own, 0), _at(own, epoch), _at(swap, epoch), bootstrap)
-        for epoch in epochs_of(own)
-        if epoch > 0
-    }
+    records = list(records)
+    sums = AdaptationSums(Overview.of(records))
+    for person in people_of(records):
+        sums.add(person)
+    return sums.by_epoch(bootstrap)
 
 
-def _at(records: Sequence[Prediction], epoch: int) -> list[Prediction]:
-    return [record for record in records if record.epoch == epoch]
+class AdaptationSums:
+    """What `adaptation_by_epoch` needs; persons come one at a time."""
+
+    def __init__(self, overview: Overview) -> None:
+        epochs = [epoch for epoch in overview.epochs("leave_one_out") if epoch > 0]
+        self._own = {epoch: _Common(2, overview.seeds) for epoch in epochs}
+        self._swap = {epoch: _Common(3, overview.seeds) for epoch in epochs}
+
+    def add(self, person: Person) -> None:
+        """Add a person."""
+        before = person.select("leave_one_out", epoch=0)
+        for epoch, own in self._own.items():
+            after = person.select("leave_one_out", epoch=epoch)
+            own.add(person, before, after)
+            self._swap[epoch].add(person, before, after, person.select("swap", epoch=epoch))
+
+    def by_epoch(self, bootstrap: Bootstrap) -> Mapping[int, Adaptation]:
+        """Return what `adaptation_by_epoch` does."""
+        return {
+            epoch: _at_epoch(own, self._swap[epoch], bootstrap) for epoch, own in self._own.items()
+        }
 
 
-def _at_epoch(
-    before: Sequence[Prediction],
-    after: Sequence[Prediction],
-    swapped: Sequence[Prediction],
-    bootstrap: Bootstrap,
-) -> Adaptation:
-    settings = common(before, after)
-    nll_before, nll_after = (per_persona(nats_per_token, setting) for setting in settings)
-    gain = _fall("gain", settings, bootstrap)
+class _Common:
+    """The NLL of each person in several settings, on the replies that all of them score."""
+
+    def __init__(self, settings: int, seeds: Sequence[int]) -> None:
+        self.names: list[str] = []
+        self._tables = [SumsTable(nats_per_token, seeds) for _ in range(settings)]
+
+    def add(self, person: Person, *settings: Records) -> None:
+        shared = common(*settings)
+        if not shared[0]:
+            return
+        self.names.append(person.name)
+        for table, records in zip(self._tables, shared, strict=True):
+            table.add(person, records)
+
+    def values(self) -> list[Array]:
+        """Return nats per token in each setting, of each person, (p,), by their names."""
+        order = in_order(self.names)
+        return [values_of(nats_per_token, table.sums(order).by_persona) for table in self._tables]
+
+    def fall(self, name: str, higher: int, lower: int, bootstrap: Bootstrap) -> Estimate:
+        """Return the mean fall of the NLL from one of the settings to another.
+
+        Over several training seeds the estimate also has an interval over personas and seeds.
+        """
+        values = self.values()
+        fall = bootstrap.mean_of(values[higher] - values[lower], name)
+        order = in_order(self.names)
+        cells, others = (self._tables[i].sums(order).by_cell for i in (higher, lower))
+        crossed = (
+            None
+            if cells is None or others is None
+            else difference_bounds(nats_per_token, cells, others, LEVEL)
+        )
+        if crossed is None:
+            return fall
+        low, high = crossed
+        return Estimate(
+            value=fall.value, low=fall.low, high=fall.high, crossed_low=low, crossed_high=high
+        )
+
+
+def _at_epoch(own: _Common, swap: _Common, bootstrap: Bootstrap) -> Adaptation:
+    nll_before, nll_after = own.values()
+    gain = own.fall("gain", 0, 1, bootstrap)
     nats = BeforeAndAfter(
-        before=bootstrap.mean(nll_before, "NLL before adaptation"),
-        after=bootstrap.mean(nll_after, "NLL after adaptation"),
+        before=bootstrap.mean_of(nll_before, "NLL before adaptation"),
+        after=bootstrap.mean_of(nll_after, "NLL after adaptation"),
     )
-    if swapped:
-        return _swap_control(common(before, after, swapped), gain, nats, bootstrap)
+    if swap.names:
+        return _swap_control(swap, gain, nats, bootstrap)
     return Adaptation(
         adaptation=verdict(gain, None, None),
         gain=gain,
@@ -80,50 +136,30 @@ def _at_epoch(
     )
 
 
-def _fall(name: str, settings: Sequence[Sequence[Prediction]], bootstrap: Bootstrap) -> Estimate:
-    """Return the mean fall of the NLL from the first setting to the second.
-
-    Over several training seeds the estimate also has an interval over personas and seeds.
-    """
-    higher, lower = (per_persona(nats_per_token, setting) for setting in settings)
-    fall = bootstrap.mean(minus(higher, lower), name)
-    crossed = crossed_difference(nats_per_token, settings[0], settings[1], LEVEL)
-    if crossed is None:
-        return fall
-    low, high = crossed
-    return Estimate(
-        value=fall.value, low=fall.low, high=fall.high, crossed_low=low, crossed_high=high
-    )
-
-
 def _swap_control(
-    settings: Sequence[Sequence[Prediction]],
-    gain: Estimate,
-    nats: BeforeAndAfter,
-    bootstrap: Bootstrap,
+    swap: _Common, gain: Estimate, nats: BeforeAndAfter, bootstrap: Bootstrap
 ) -> Adaptation:
     """Compare before, after own and after a stranger's support, on the same replies.
 
     `gain` and `nats` are of all replies; the verdict takes the gain on replies that have a swap.
     """
-    before, after, swapped = settings
-    start, own, stranger = (per_persona(nats_per_token, setting) for setting in settings)
-    gap = _fall("swap_gap", (swapped, after), bootstrap)
-    share = _share(minus(stranger, own), minus(start, own), bootstrap)
+    before, after, swapped = range(3)
+    start, own, stranger = swap.values()
+    gap = swap.fall("swap_gap", swapped, after, bootstrap)
+    share = _share(stranger - own, start - own, bootstrap)
     return Adaptation(
-        adaptation=verdict(bootstrap.mean(minus(start, own), "gain"), gap, share),
+        adaptation=verdict(bootstrap.mean_of(start - own, "gain"), gap, share),
         gain=gain,
-        swap_gain=_fall("swap_gain", (before, swapped), bootstrap),
+        swap_gain=swap.fall("swap_gain", before, swapped, bootstrap),
         swap_gap=gap,
         personal_share=share,
         nats_per_token=nats,
     )
 
 
-def _share(gap: Values, gain: Values, bootstrap: Bootstrap) -> Estimate | None:
+def _share(gap: Array, gain: Array, bootstrap: Bootstrap) -> Estimate | None:
     """Return Σ gap / Σ gain over personas; null unless the gain's interval lies above 0."""
-    low = bootstrap.mean(gain, "gain").low
+    low = bootstrap.mean_of(gain, "gain").low
     if low is None or low <= 0:
         return None
-    persona_sums = [np.array([gap[persona], gain[persona]]) for persona in sorted(gap)]
-    return bootstrap.ratio(persona_sums, "personal_share")
+    return bootstrap.ratio(np.stack([gap, gain], axis=1), "personal_share")

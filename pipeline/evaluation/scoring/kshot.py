@@ -5,13 +5,19 @@ K = 0 is epoch 0, K > 0 the headline epoch; the query dialogues are the same at 
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import TABLE_1
-from pipeline.evaluation.records.headline import epochs_of, select
+from pipeline.evaluation.metrics.diversity import Vocabulary
+from pipeline.evaluation.records.metric import nats_per_token
+from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.details import KShot, Prompted, ShotPoint
-from pipeline.evaluation.scoring.estimates import Estimator, Records
+from pipeline.evaluation.scoring.differences import Differences
+from pipeline.evaluation.scoring.estimates import IN_NATS, Estimator
+from pipeline.evaluation.scoring.person import Person, Records
+from pipeline.evaluation.scoring.setting import SettingSums
 
 
 KSHOT_COLUMNS = (
@@ -20,43 +26,71 @@ KSHOT_COLUMNS = (
     "personas",
 )
 
-Points = dict[int, list[Prediction]]  # records at each K
 
-
-def points(records: Records, headline: int) -> Points:
-    """Return the k-shot records of each K at its epoch.
+class ShotSums:
+    """The sums of Fig. 3: of each K at its epoch, of its gains, and of K dialogues in the prompt.
 
     Raises:
         DataError: a K has no record at its epoch.
     """
-    shots = select(records, "test", "k_shot")
-    by_k = {}
-    for k in sorted({record.k for record in shots}):
-        epoch = headline if k else 0
-        by_k[k] = select(shots, "test", "k_shot", k=k, epoch=epoch)
-        if not by_k[k]:
-            raise DataError(f"no k_shot records with k {k} at epoch {epoch}; run finetune again")
-    return by_k
+
+    def __init__(self, overview: Overview, vocabulary: Vocabulary) -> None:
+        self.personas = self.left_out = 0
+        self._headline = overview.headline
+        shots = overview.shots()
+        self._zero = 0 in shots
+        self._points = {k: _Point(k, overview, vocabulary) for k in shots}
+        prompted = self._zero and overview.has("in_context")
+        self._prompted = (
+            {k: _Prompts(k, overview.seeds, vocabulary) for k in shots if k} if prompted else None
+        )
+
+    def add(self, person: Person) -> None:
+        """Add a person's k-shot records.
+
+        Of Table 1 is left out who has too few dialogues for the largest K and a query.
+        """
+        if not person.select("k_shot"):
+            in_table_1 = person.select("leave_one_out", epoch=self._headline)
+            self.left_out += bool(in_table_1)
+            return
+        self.personas += 1
+        zero = person.select("k_shot", k=0, epoch=0)
+        for point in self._points.values():
+            point.add(person, zero)
+        for k, prompts in (self._prompted or {}).items():
+            prompts.add(person, zero, self._points[k].of(person))
+
+    def estimates(self, estimator: Estimator) -> KShot:
+        """Return the number of personas in Fig. 3, and all metrics and gains at each K."""
+        zero = self._points[0].setting if self._zero else None
+        return KShot(
+            personas=self.personas,
+            personas_left_out=self.left_out,
+            points={k: point.estimates(zero, estimator) for k, point in self._points.items()},
+            in_context=None
+            if self._prompted is None or zero is None
+            else {k: p.estimates(zero, estimator) for k, p in self._prompted.items()},
+        )
+
+    def csv(self, points: Mapping[int, ShotPoint]) -> str:
+        """Return Table 1's metrics against K.
+
+        A cell is empty where predictions hold no candidates or no responses at that setting. The
+        cells of an interval are also empty where there is a single persona.
+        """
+        text = io.StringIO(newline="")
+        table = csv.DictWriter(text, KSHOT_COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for k, point in points.items():
+            table.writerow(_csv_row(k, point, len(self._points[k].setting.personas)))
+        return text.getvalue()
 
 
-def kshot_csv(by_k: Points, estimator: Estimator) -> str:
-    """Return Table 1's metrics against K.
-
-    A cell is empty where predictions hold no candidates or no responses at that setting. The cells
-    of an interval are also empty where there is a single persona.
-    """
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, KSHOT_COLUMNS, lineterminator="\n")
-    table.writeheader()
-    for k, records in by_k.items():
-        table.writerow(_csv_row(k, records, estimator))
-    return text.getvalue()
-
-
-def _csv_row(k: int, records: Records, estimator: Estimator) -> dict[str, object]:
-    row: dict[str, object] = {"k": k, "personas": _personas(records)}
+def _csv_row(k: int, point: ShotPoint, personas: int) -> dict[str, object]:
+    row: dict[str, object] = {"k": k, "personas": personas}
     for metric in TABLE_1:
-        estimate = estimator.metric(metric, records)
+        estimate = point.metrics[metric.name]
         if estimate is not None:
             row |= {
                 metric.name: estimate.value,
@@ -66,57 +100,74 @@ def _csv_row(k: int, records: Records, estimator: Estimator) -> dict[str, object
     return row
 
 
-def k_shot(records: Records, by_k: Points, adapted: Records, estimator: Estimator) -> KShot:
-    """Return the number of personas in Fig. 3, and all metrics and gains at each K.
+class _Point:
+    """One K: its metrics; for K > 0 also the change from K = 0, and the gain at each epoch."""
 
-    A persona of Table 1 (`adapted`) is left out if it has too few dialogues for the largest K and
-    a query.
-    """
-    shots = select(records, "test", "k_shot")
-    left_out = {record.task_id for record in adapted} - {record.task_id for record in shots}
-    return KShot(
-        personas=_personas(shots),
-        personas_left_out=len(left_out),
-        points={
-            k: _point(select(shots, "test", "k_shot", k=k), point, by_k.get(0), estimator)
-            for k, point in by_k.items()
-        },
-        in_context=_in_context(select(records, "test", "in_context"), by_k, estimator),
-    )
+    def __init__(self, k: int, overview: Overview, vocabulary: Vocabulary) -> None:
+        self._k = k
+        self._epoch = overview.headline if k else 0
+        epochs = overview.epochs("k_shot", k=k)
+        if self._epoch not in epochs:
+            raise DataError(
+                f"no k_shot records with k {k} at epoch {self._epoch}; run finetune again"
+            )
+        self.setting = SettingSums(overview.seeds, vocabulary)
+        self._change = Differences(IN_NATS)
+        self._gains = {epoch: Differences((nats_per_token,)) for epoch in epochs if epoch > 0}
+
+    def of(self, person: Person) -> list[Prediction]:
+        """Return a person's records at this K and its epoch."""
+        return person.select("k_shot", k=self._k, epoch=self._epoch)
+
+    def add(self, person: Person, zero: Records) -> None:
+        """Add a person, who has the records `zero` at K = 0."""
+        point = self.of(person)
+        self.setting.add(person, point)
+        if self._k:
+            self._change.add(person, point, zero)
+            for epoch, gain in self._gains.items():
+                gain.add(person, zero, person.select("k_shot", k=self._k, epoch=epoch))
+
+    def estimates(self, zero: SettingSums | None, estimator: Estimator) -> ShotPoint:
+        """Return the point, compared with K = 0 if there is one."""
+        metrics = estimator.micro(self.setting)
+        if not self._k or zero is None:
+            return ShotPoint(epoch=self._epoch, metrics=metrics)
+        change = estimator.change(self._change, self.setting, zero)
+        gains = {
+            e: gain.mean(nats_per_token, estimator.bootstrap) for e, gain in self._gains.items()
+        }
+        return ShotPoint(epoch=self._epoch, metrics=metrics, change=change, gain_by_epoch=gains)
 
 
-def _point(at_k: Records, point: Records, zero: Records | None, estimator: Estimator) -> ShotPoint:
-    """Return K's metrics; for K > 0 also the change from K = 0, and the gain at each epoch.
+class _Prompts:
+    """At most K support dialogues in the prompt, compared with nothing and with fine-tuning."""
 
-    Args:
-        at_k: K's records at every epoch.
-        point: K's records at its epoch.
-        zero: the records at K = 0, if there are any.
-        estimator: of metrics and gains.
-    """
-    epoch, metrics = point[0].epoch, estimator.micro(point)
-    if not point[0].k or zero is None:
-        return ShotPoint(epoch=epoch, metrics=metrics)
-    gains = {
-        epoch: estimator.gain(zero, [record for record in at_k if record.epoch == epoch])
-        for epoch in epochs_of(at_k)
-        if epoch > 0
-    }
-    change = estimator.change(point, zero)
-    return ShotPoint(epoch=epoch, metrics=metrics, change=change, gain_by_epoch=gains)
+    def __init__(self, k: int, seeds: Sequence[int], vocabulary: Vocabulary) -> None:
+        self._k = k
+        self._dialogues = 0
+        self._setting = SettingSums(seeds, vocabulary)
+        self._change = Differences(IN_NATS)
+        self._gain, self._behind = (Differences((nats_per_token,)) for _ in range(2))
 
+    def add(self, person: Person, zero: Records, tuned: Records) -> None:
+        """Add a person, who has the records `zero` at K = 0 and `tuned` after fine-tuning."""
+        prompted = _longest_prompts(person.select("in_context"), zero, self._k)
+        self._dialogues += sum(record.k for record in prompted)
+        self._setting.add(person, prompted)
+        self._change.add(person, prompted, zero)
+        self._gain.add(person, zero, prompted)
+        self._behind.add(person, prompted, tuned)
 
-def _in_context(
-    prompted: Records, by_k: Points, estimator: Estimator
-) -> dict[int, Prompted] | None:
-    """Return for each K > 0 what the support dialogues in the prompt give; null if not run."""
-    if not prompted or 0 not in by_k:
-        return None
-    return {
-        k: _prompted(_longest_prompts(prompted, by_k[0], k), by_k[0], point, estimator)
-        for k, point in by_k.items()
-        if k > 0
-    }
+    def estimates(self, zero: SettingSums, estimator: Estimator) -> Prompted:
+        """Return the comparison; differences are of nats per token."""
+        return Prompted(
+            mean_k=self._dialogues / self._setting.records,
+            metrics=estimator.micro(self._setting),
+            change=estimator.change(self._change, self._setting, zero),
+            gain=self._gain.mean(nats_per_token, estimator.bootstrap),
+            behind_fine_tuning=self._behind.mean(nats_per_token, estimator.bootstrap),
+        )
 
 
 def _longest_prompts(prompted: Records, zero: Records, k: int) -> list[Prediction]:
@@ -131,20 +182,5 @@ def _longest_prompts(prompted: Records, zero: Records, k: int) -> list[Predictio
     return list(longest.values())
 
 
-def _reply(record: Prediction) -> tuple[int, str, str, int]:
-    return record.seed, record.task_id, record.dialogue_id, record.turn
-
-
-def _prompted(prompted: Records, zero: Records, tuned: Records, estimator: Estimator) -> Prompted:
-    """Compare the prompt with nothing and with fine-tuning; differences of nats per token."""
-    return Prompted(
-        mean_k=sum(record.k for record in prompted) / len(prompted),
-        metrics=estimator.micro(prompted),
-        change=estimator.change(prompted, zero),
-        gain=estimator.gain(zero, prompted),
-        behind_fine_tuning=estimator.gain(prompted, tuned),
-    )
-
-
-def _personas(records: Records) -> int:
-    return len({record.task_id for record in records})
+def _reply(record: Prediction) -> tuple[int, str, int]:
+    return record.seed, record.dialogue_id, record.turn

@@ -15,18 +15,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.evaluation.records.metric import Array, Metric, finite, ratio
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.statistics import percentiles
+from pipeline.evaluation.statistics.metric_sums import MetricSums
 from pipeline.evaluation.statistics.percentiles import Combine
-from pipeline.evaluation.statistics.seeds import crossed_bounds
+from pipeline.evaluation.statistics.seeds import bounds_of_sums, sums_by_cell
 
 
 LEVEL = 0.95
+
+_AT_ONCE = 1 << 20  # weights in memory as floats
 
 
 def by_persona(records: Iterable[Prediction]) -> dict[str, list[Prediction]]:
@@ -55,12 +60,28 @@ class Bootstrap:
         Raises:
             DataError: as the metric; it is not finite in some sample; or a persona lacks a seed.
         """
-        persona_sums = [metric.sums(own) for own in by_persona(records).values()]
-        low, high = self.bounds(persona_sums, metric.combine, metric.name)
-        crossed = crossed_bounds(metric, records, LEVEL) if len(_seeds(records)) > 1 else None
+        return self.pooled(
+            MetricSums(
+                metric,
+                total=metric.sums(records),
+                by_persona=np.array([metric.sums(own) for own in by_persona(records).values()]),
+                by_cell=sums_by_cell(metric, records) if len(_seeds(records)) > 1 else None,
+            )
+        )
+
+    def pooled(self, sums: MetricSums) -> Estimate:
+        """Return what `metric` does, from sums.
+
+        Raises:
+            DataError: the metric is not finite, over all records or in some sample.
+        """
+        name, combine = sums.metric.name, sums.metric.combine
+        low, high = self.bounds(sums.by_persona, combine, name)
+        cells = sums.by_cell
+        crossed = None if cells is None else bounds_of_sums(cells, combine, LEVEL)
         crossed_low, crossed_high = crossed or (None, None)
         return Estimate(
-            value=metric(records),
+            value=finite(name, combine(sums.total)),
             low=low,
             high=high,
             crossed_low=crossed_low,
@@ -73,9 +94,17 @@ class Bootstrap:
         Raises:
             DataError: the mean is not finite.
         """
-        return self.ratio([np.array([values[persona], 1.0]) for persona in sorted(values)], name)
+        return self.mean_of(np.array([values[persona] for persona in sorted(values)]), name)
 
-    def ratio(self, persona_sums: Sequence[Array], name: str) -> Estimate:
+    def mean_of(self, values: Array, name: str) -> Estimate:
+        """Return the mean of one value per persona, (p,), in the order of their names.
+
+        Raises:
+            DataError: the mean is not finite.
+        """
+        return self.ratio(np.stack([values, np.ones(len(values))], axis=1), name)
+
+    def ratio(self, persona_sums: Sequence[Array] | Array, name: str) -> Estimate:
         """Return the ratio of two sums over personas; `persona_sums` are p of (2,).
 
         Raises:
@@ -86,7 +115,7 @@ class Bootstrap:
         return Estimate(value=value, low=low, high=high)
 
     def bounds(
-        self, persona_sums: Sequence[Array], combine: Combine, name: str
+        self, persona_sums: Sequence[Array] | Array, combine: Combine, name: str
     ) -> tuple[float, float] | tuple[None, None]:
         """Return the interval's ends: expanded BCa percentiles of `combine` over samples.
 
@@ -100,7 +129,7 @@ class Bootstrap:
         """
         if len(persona_sums) < 2:
             return None, None
-        stacked = np.stack(persona_sums)
+        stacked = np.asarray(persona_sums)
         samples = self.resampled(stacked, combine)
         z0 = percentiles.bias(samples, finite(name, combine(stacked.sum(axis=0))))
         a = finite(name, percentiles.acceleration(percentiles.leave_one_out(stacked, combine)))
@@ -112,21 +141,31 @@ class Bootstrap:
 
     def resampled(self, persona_sums: Array, combine: Combine) -> Array:
         """Return `combine` of each sample's sums, from (p, c) to (s,)."""
+        weights = _weights(len(persona_sums), self.samples, self.seed)
+        rows = 1 + _AT_ONCE // len(persona_sums)
         # einsum, not a matrix product: the same sums whatever BLAS and its threads do.
-        return combine(np.einsum("sp,pc->sc", self.weights(len(persona_sums)), persona_sums))
+        sums = [
+            np.einsum("sp,pc->sc", weights[first : first + rows].astype(np.float64), persona_sums)
+            for first in range(0, len(weights), rows)
+        ]
+        return combine(np.concatenate(sums))
 
     def weights(self, personas: int) -> Array:
         """Return how often each persona is drawn in each sample, (s, p): the same every time."""
-        return _weights(personas, self.samples, self.seed)
+        return _weights(personas, self.samples, self.seed).astype(np.float64)
 
 
 def _seeds(records: Iterable[Prediction]) -> set[int]:
     return {record.seed for record in records}
 
 
-@lru_cache(maxsize=4)
-def _weights(personas: int, samples: int, seed: int) -> Array:
-    draws = generator(seed, "bootstrap").multinomial(
-        personas, np.full(personas, 1 / personas), size=samples
-    )
-    return draws.astype(np.float64)
+@lru_cache(maxsize=2)  # Table 1's personas and Fig. 3's
+def _weights(personas: int, samples: int, seed: int) -> NDArray[np.unsignedinteger[Any]]:
+    random, rows = generator(seed, "bootstrap"), 1 + _AT_ONCE // personas
+    some = []
+    for first in range(0, samples, rows):
+        draws = random.multinomial(
+            personas, np.full(personas, 1 / personas), size=min(rows, samples - first)
+        )
+        some.append(draws.astype(np.min_scalar_type(draws.max())))  # a byte each
+    return np.concatenate(some)

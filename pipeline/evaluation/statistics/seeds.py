@@ -71,28 +71,17 @@ def components(cells: Array) -> Components | None:
     return Components(personas, seeds, by_personas, max(by_seeds - shared, 0.0))
 
 
-def crossed_bounds(metric: Metric, records: Sequence[Prediction], level: float) -> Bounds | None:
-    """Return the metric's interval over personas and seeds; null below two of either.
-
-    The interval of a perplexity is computed on the log scale.
-
-    Raises:
-        DataError: as the metric, or some persona lacks a seed.
-    """
-    return bounds_of_sums(sums_by_cell(metric, records), metric.combine, level)
-
-
-def crossed_difference(
-    metric: Metric, minuend: Sequence[Prediction], subtrahend: Sequence[Prediction], level: float
-) -> Bounds | None:
+def difference_bounds(metric: Metric, sums: Array, others: Array, level: float) -> Bounds | None:
     """Return the interval over personas and seeds of a mean difference; every cell weighs the same.
 
-    Null below two personas or seeds. Both settings hold the same replies and seeds.
+    Null below two personas or seeds.
 
-    Raises:
-        DataError: as the metric, or some persona lacks a seed.
+    Args:
+        metric: the number.
+        sums: of the minuend, (p, q, c).
+        others: of the subtrahend, on the same replies and seeds.
+        level: of the interval.
     """
-    sums, others = (sums_by_cell(metric, setting) for setting in (minuend, subtrahend))
     cells = metric.combine(sums) - metric.combine(others)
     variance = components(cells)
     if variance is None:

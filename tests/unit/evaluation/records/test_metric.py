@@ -1,12 +1,10 @@
 """What every metric has in common: exact sums, and what it refuses."""
 
-from dataclasses import replace
-
 import pytest
 
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import f1, hits_at_1, ppl
-from pipeline.evaluation.records.metric import nats_per_token, remembered
+from pipeline.evaluation.records.metric import nats_per_token
 from tests.support.prediction_builder import a_prediction, ranked
 
 
@@ -33,21 +31,6 @@ def test_a_metric_never_leaves_replies_out():
     records = [a_prediction(), ranked([1.0, 2.0]), ranked([2.0, 1.0])]
     with pytest.raises(DataError, match=r"`candidate_nll` is null in 1 of 3 records"):
         hits_at_1(records)
-
-
-def test_a_remembered_metric_counts_each_record_once_and_gives_the_same():
-    asked = []
-
-    def counts(record):
-        asked.append(record.turn)
-        return ppl.counts(record)
-
-    records = [a_prediction(turn=turn, nll=float(turn)) for turn in range(3)]
-    twin = records[0].model_copy(update={"nll": 9.0})
-    metric = remembered(replace(ppl, counts=counts))
-    assert metric(records) == metric(records) == ppl(records)
-    assert asked == [0, 1, 2]
-    assert metric([twin]) == ppl([twin])
 
 
 @pytest.mark.parametrize("nll", [float("inf"), float("nan"), 1e6])
