@@ -227,18 +227,14 @@ def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator
 
 
 def parse_record(line: bytes, kind: type[Record], place: str) -> Record:
-    """Return the record that a line of JSON Lines holds; `place` names it in errors.
-
-    Raises:
-        DataError: it is no valid record; names place and field.
-    """
+    """Return the record of a line; a DataError names `place` and the field that is wrong."""
     try:
         record = kind.model_validate_json(line)
         strict_loads(line)  # of a key that is there twice pydantic takes the last
+        return record
     except (ValueError, RecursionError) as error:
         what = first_problem(error)
         raise DataError(f"{place}: not a valid {kind.__name__}: {what}") from error
-    return record
 
 
 def sha256_of(path: Path) -> str:

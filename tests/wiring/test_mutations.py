@@ -57,10 +57,10 @@ def verdicts(tmp_path_factory):
     ]
     raised = 'raise RuntimeError("no test runs")'
     shown = [
-        entry("equal", f"found = min(nats, key=lambda epoch: (nats[epoch], epoch))\n    {MIN}"),
+        entry("equal", f"found = min(nats, key=lambda epoch: (nats[epoch], epoch))\n        {MIN}"),
         entry("absent", "pass", find="this stands nowhere"),
         entry("no such test", "return max(nats)", test=f"{HEADLINE}_or_not"),
-        entry("hangs", "while True:\n        pass") | {"timeout": 3},
+        entry("hangs", "while True:\n            pass") | {"timeout": 3},
         entry("dies", "__import__('os')._exit(0)"),
         entry("not imported", raised, find="from pipeline.errors import DataError"),
     ]
