@@ -34,7 +34,8 @@ def _scorer() -> Any:
 
 def _forgetful(tokenizer: Any) -> Any:
     """Return a tokenizer of sacrebleu's that remembers few texts."""
-    return lru_cache(maxsize=256)(partial(type(tokenizer).__call__.__wrapped__, tokenizer))
+    words: Any = type(tokenizer).__call__
+    return lru_cache(maxsize=256)(partial(words.__wrapped__, tokenizer))
 
 
 def bleu_counts(response: str, reference: str) -> tuple[float, ...]:
