@@ -54,7 +54,7 @@ class Distinct:
         ngrams = numbers if self._n == 1 else [a << 32 | b for a, b in pairwise(numbers)]
         self._total += len(ngrams)
         self._new.extend(ngrams)
-        if len(self._new) > max(_AT_ONCE, len(self._known)):
+        if len(self._new) > max(_AT_ONCE, len(self._known) // 8):
             self._merge()
 
     def share(self) -> float:
