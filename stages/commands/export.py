@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
-from pipeline.model.export.plain_model import as_gpt2
+from pipeline.model.export.plain_model import as_plain
 from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.trained import load_variant
 from pipeline.params.methods import made_by
@@ -26,9 +26,12 @@ def export(
         raise ModelError(f"{folder}: there already; name a folder that is not")
     axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
     if axes.adapters:
-        raise ModelError(f"{variant}: has adapters, which a GPT-2's folder has no place for")
+        raise ModelError(
+            f"{variant}: has adapters, which a folder of the base's architecture has no place for; "
+            "export a variant without"
+        )
     model, tokenizer = load_base(artifacts.BASE)
-    as_gpt2(load_variant(variant, seed), model)
+    as_plain(load_variant(variant, seed), model)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_model(model, partial)

@@ -3,7 +3,9 @@
 `transformers` needs two packages for it, which are an optional extra of this project.
 """
 
+from contextlib import redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,11 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     """
     _require_gguf(path)
     try:
-        source = AutoModelForCausalLM.from_pretrained(
-            path.parent, gguf_file=path.name, dtype=torch.float32
-        )
-        given = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+        with redirect_stderr(StringIO()):  # progress bars that no setting switches off
+            source = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32
+            )
+            given = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
         backend = without_stored_state(given.backend_tokenizer)
     except Exception as error:  # whatever the readers make of a damaged or unknown file
         raise ModelError(
@@ -56,7 +59,10 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 
 def _require_gguf(path: Path) -> None:
     if not path.is_file():
-        raise ModelError(f"base.source {str(path)!r}: no such file")
+        raise ModelError(
+            f"base.source {str(path)!r}: no such file; download it (docs/models.md says where "
+            "models are), or give a .gguf file or a folder that is there"
+        )
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ModelError(f"{path}: not a GGUF file; fetch it again")

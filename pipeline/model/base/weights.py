@@ -17,6 +17,7 @@ from pipeline.model.base.configuration import read_json
 
 
 WEIGHTS = "model.safetensors"
+_SUFFIX = ".safetensors"
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
 # Constants in files of older versions, besides those that the model's class names itself.
@@ -45,9 +46,9 @@ def weight_files(folder: Path) -> list[Path]:
     files = [folder / WEIGHTS]
     if index.is_file():
         names = read_json(index).get("weight_map")
-        if not isinstance(names, dict) or any(Path(str(n)).name != n for n in names.values()):
+        if not isinstance(names, dict) or not all(map(_is_shard, names.values())):
             raise ModelError(
-                f"{index}: `weight_map` must name files of this folder; fetch it again"
+                f"{index}: `weight_map` must name {_SUFFIX} files of this folder; fetch it again"
             )
         files = [folder / name for name in sorted(set(names.values()))]
     missing = [path for path in files if not path.is_file()]
@@ -141,6 +142,10 @@ def read_stored(tensors: Mapping[str, Stored]) -> Iterator[tuple[str, Tensor]]:
                 f"{stored.path}: {stored.name} holds NaN or infinity; fetch or make it again"
             )
         yield name, value
+
+
+def _is_shard(name: object) -> bool:
+    return isinstance(name, str) and Path(name).name == name and Path(name).suffix == _SUFFIX
 
 
 def _model_name(name: str, prefix: str, expected: Mapping[str, Any]) -> str:

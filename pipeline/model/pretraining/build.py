@@ -95,7 +95,10 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
         return _loaded(folder, {"source": params.source, "revision": commit})
     folder = Path(params.source).expanduser()
     if not folder.is_dir():
-        raise ModelError(f"base.source {params.source!r} is neither a folder nor a hub id")
+        raise ModelError(
+            f"base.source {params.source!r} is neither a folder nor a hub id; download it "
+            "(docs/models.md says where models are), or give a folder or .gguf file that is there"
+        )
     return _loaded(folder, {"source": "folder", "revision": None})
 
 

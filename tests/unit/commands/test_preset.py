@@ -15,7 +15,7 @@ from stages.commands.preset import preset
 from tests.wiring.closure import ROOT
 
 
-NAMES = ["embedded", "paper", "real_cpu", "real_gpu", "small"]
+NAMES = ["embedded", "paper", "real_cpu", "real_gpu", "small", "smollm2", "smollm2_gpu"]
 
 
 @pytest.fixture
@@ -118,7 +118,11 @@ def test_a_section_can_be_opened_and_a_variant_added(project):
 @pytest.mark.parametrize(
     ("name", "assignments", "message"),
     [
-        ("huge", [], r"no preset 'huge'; there are: embedded, paper, real_cpu, real_gpu, small"),
+        (
+            "huge",
+            [],
+            r"no preset 'huge'; there are: embedded, paper, real_cpu, real_gpu, small, smollm2, ",
+        ),
         ("../presets/small", [], r"there are: embedded, paper, real_cpu, real_gpu, small"),
         ("embedded", ["iner_lr=1"], r"presets/embedded.yaml: unknown key 'iner_lr'"),
         ("embedded", ["train.rate=1"], r"train.rate: unknown key"),

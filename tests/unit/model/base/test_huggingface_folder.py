@@ -73,7 +73,7 @@ def test_files_outside_the_folder_are_not_read(tmp_path):
     _gpt2().save_pretrained(tmp_path, max_shard_size=2000)
     index = tmp_path / "model.safetensors.index.json"
     index.write_text('{"weight_map": {"a": "../elsewhere.safetensors"}}')
-    with pytest.raises(ModelError, match="must name files of this folder"):
+    with pytest.raises(ModelError, match=r"must name .* files of this folder"):
         model_of(tmp_path)
 
 

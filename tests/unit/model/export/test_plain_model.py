@@ -12,12 +12,14 @@ from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
-from pipeline.model.export.plain_model import as_gpt2
+from pipeline.model.export.plain_model import as_plain
+from pipeline.model.network.learner import build_learner
 from pipeline.model.pretraining.build import build_base
 from pipeline.model.sequences.batching import collate, whole
-from pipeline.params import Settings
+from pipeline.params import Adapters, Settings
 from stages.commands.export import export
 from tests.conftest import AXES, a_dialogue, tiny_gpt2
+from tests.support.families import FAMILIES, tiny_model
 from tests.support.next_utterance import variant
 from tests.support.variant_runs import a_run
 from tests.wiring.closure import ROOT
@@ -26,16 +28,21 @@ from tests.wiring.closure import ROOT
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def trained(make_learner, tokenizer, tmp_path, monkeypatch):
-    """A variant that was trained to other values than its base's."""
-    monkeypatch.chdir(tmp_path)
+def save_trained(tokenizer, model):
+    """Train a variant here, to other values than those of `model`, its base; return both."""
     artifacts.BASE.mkdir(parents=True)
-    write_model(tiny_gpt2(tokenizer), artifacts.BASE)
+    write_model(model, artifacts.BASE)
     tokenizer.save_pretrained(artifacts.BASE)
     for split in ("train", "valid"):
         artifacts.write_text(artifacts.tasks_file(split), split)
-    learner = make_learner()
+    learner = build_learner(
+        AXES["in_place"],
+        Adapters(bottleneck=4, init_std=0.3),
+        (model, tokenizer),
+        seed=1,
+        attention="eager",
+        device=CPU,
+    )
     generator = torch.Generator().manual_seed(5)
     moved = {
         name: value + 0.1 * torch.randn(value.shape, generator=generator)
@@ -43,6 +50,13 @@ def trained(make_learner, tokenizer, tmp_path, monkeypatch):
     }
     save(a_run(), learner, Trained(moved, TrainingProgress()), {})
     return learner, moved
+
+
+@pytest.fixture
+def trained(tokenizer, tmp_path, monkeypatch):
+    """A trained GPT-2."""
+    monkeypatch.chdir(tmp_path)
+    return save_trained(tokenizer, tiny_gpt2(tokenizer))
 
 
 def test_transformers_gives_the_replies_the_same_loss(trained, tmp_path):
@@ -101,11 +115,27 @@ def test_adapters_are_refused_by_name(trained, make_learner, tmp_path):
     learner = make_learner("extra_place")
     axes = {"name": "extra_place", "variant": AXES["extra_place"]}
     save(replace(a_run(), **axes), learner, Trained(learner.theta, TrainingProgress()), {})
-    with pytest.raises(ModelError, match="extra_place: has adapters, which a GPT-2's folder"):
+    with pytest.raises(ModelError, match="extra_place: has adapters, which a folder of the base's"):
         export("extra_place", tmp_path / "out")
 
 
 @pytest.mark.parametrize("differing", [{"n_layer": 1}, {"n_embd": 8}])
-def test_another_gpt2_is_refused(make_learner, tokenizer, differing):
-    with pytest.raises(ModelError, match=r"^transformer\..* not those of a GPT-2 of this config"):
-        as_gpt2(make_learner(), tiny_gpt2(tokenizer, **differing))
+def test_another_model_is_refused(make_learner, tokenizer, differing):
+    with pytest.raises(ModelError, match=r"^transformer\..* not those of a gpt2 of this config"):
+        as_plain(make_learner(), tiny_gpt2(tokenizer, **differing))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_gives_transformers_the_same_logits(family, tokenizer, tmp_path, monkeypatch):
+    """Special rows too, in the embedding and in a head of its own, which are moved apart."""
+    monkeypatch.chdir(tmp_path)
+    learner, moved = save_trained(tokenizer, tiny_model(family, len(tokenizer)))
+    export("in_place", tmp_path / "out")
+    ids = torch.tensor([[5, 200, 44, 7, 9, *range(len(tokenizer) - 6, len(tokenizer))]])
+    parameters = learner.parameters(moved)
+    with torch.no_grad():
+        exported = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()
+        expected = learner.model.logits(parameters, learner.model.hidden(parameters, ids))
+        torch.testing.assert_close(exported(ids).logits, expected, rtol=1e-4, atol=2e-4)
+    assert not list((tmp_path / "out").glob("*.bin"))
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab() == tokenizer.get_vocab()

@@ -1,22 +1,15 @@
 """The hub's client against a small hub of our own, each time in a fresh process and cache."""
 
-import hashlib
-import json
-import os
-import subprocess
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import DownloadError, ModelError
 from pipeline.model.pretraining import hub
-from tests.wiring.closure import ROOT
+from tests.support.hub_server import COMMIT, serving
 
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
     "config.json": b'{"model_type": "gpt2"}',
     "model.safetensors": b"weights" * 1000,
@@ -25,98 +18,17 @@ FILES = {
     "onnx/model.safetensors": b"another format",
     "train.py": b"code",
 }
-FETCH = """
-import json, sys, time
-time.sleep = lambda seconds: None  # the client waits up to 20 s between its attempts
-from pipeline.errors import PipelineError
-from pipeline.model.pretraining import hub
-try:
-    folder, commit = hub.fetch(sys.argv[1], sys.argv[2])
-    print(json.dumps([str(folder), commit]))
-except PipelineError as error:
-    print(json.dumps([type(error).__name__, str(error)]))
-"""
-
-
-class _Hub(BaseHTTPRequestHandler):
-    """Repository `org/gpt2`, whose branch `main` is COMMIT; `org/gated` may not be read."""
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        kind, content = self._answer(self.path.split("?")[0].strip("/").split("/"))
-        if isinstance(content, str):
-            self._send(kind, b"", {"X-Error-Code": content})
-        else:
-            etag = f'"{hashlib.sha256(content).hexdigest()}"'
-            self._send(kind, content, {"ETag": etag, "X-Repo-Commit": COMMIT})
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def _answer(self, parts):
-        if parts[:2] == ["api", "models"]:
-            repository, what, revision = "/".join(parts[2:4]), *parts[4:6]
-        elif parts[2:3] == ["resolve"]:
-            repository, what, revision = "/".join(parts[:2]), "resolve", parts[3]
-        else:
-            return 404, "EntryNotFound"
-        if repository == "org/gated":
-            return 403, "GatedRepo"
-        if repository != "org/gpt2":
-            return 404, "RepoNotFound"
-        if revision not in ("main", COMMIT):
-            return 404, "RevisionNotFound"
-        if what == "resolve":
-            return 200, FILES["/".join(parts[4:])]
-        return 200, json.dumps(self._listing(what)).encode()
-
-    def _listing(self, what):
-        if what == "revision":
-            return {"id": "org/gpt2", "sha": COMMIT, "siblings": [{"rfilename": n} for n in FILES]}
-        return [
-            {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
-            for name, content in FILES.items()
-        ]
-
-    def _send(self, status, content, headers):
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content[: len(content) // 2] if self.server.breaks else content)
-
-    def log_message(self, *args):
-        pass
 
 
 @pytest.fixture
 def server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
-    server.asked, server.breaks = [], False
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving({"org/gpt2": {COMMIT: FILES}}) as server:
+        yield server
 
 
 @pytest.fixture
 def fetch(server, tmp_path):
-    def fetch(repository, revision, **environment):
-        env = os.environ | {
-            "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-            "HF_HOME": str(tmp_path / "home"),
-            "HF_HUB_DISABLE_XET": "1",
-            **environment,
-        }
-        command = [sys.executable, "-c", FETCH, repository, revision]
-        done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return fetch
+    return partial(server.fetch, home=tmp_path / "home")
 
 
 @pytest.mark.parametrize("revision", ["main", COMMIT])

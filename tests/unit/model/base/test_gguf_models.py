@@ -1,0 +1,96 @@
+"""Whole .gguf files: the model they hold, de-quantised; files that are damaged or unknown."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.errors import ModelError
+from pipeline.model.base.gguf_file import read_gguf
+from pipeline.model.base.load import load_base
+from pipeline.model.base.tokenizer import train_tokenizer
+from tests.conftest import LINES
+from tests.support.bases import base_params, build
+
+
+gguf_llama = pytest.importorskip("tests.support.gguf_llama", reason="gguf is not installed")
+pytest.importorskip("accelerate")
+
+KINDS = ("F32", "F16", "Q8_0", "Q4_1")
+IDS = torch.arange(3, 60)[None]
+TEXT = " i am a nurse , my dog !"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def own_tokenizer():
+    return train_tokenizer(LINES * 4, 300)
+
+
+def written(path, tokenizer, kind="F32", *, tied=True, **options):
+    """A file and the model that it holds, its matrices as the kind leaves them."""
+    model = gguf_llama.tiny_llama(len(tokenizer), tied=tied)
+    kind = gguf_llama.Kind[kind]
+    values = gguf_llama.write_gguf(path, model, tokenizer, kind, **options)
+    model.load_state_dict(values, strict=False)
+    return model
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_base_is_the_model_that_the_file_was_made_from(kind, tied, own_tokenizer, tmp_path):
+    model = written(tmp_path / "tiny.gguf", own_tokenizer, kind, tied=tied)
+    facts = build(base_params("tiny.gguf"), Path("none"), tmp_path / "base")
+    assert (facts["source"], facts["context"]) == ("gguf", gguf_llama.CONTEXT)
+    base, tokenizer = load_base(tmp_path / "base")
+    assert {value.dtype for value in base.parameters()} == {torch.float32}
+    with torch.no_grad():
+        expected, logits = model(IDS).logits, base(IDS).logits[..., : len(own_tokenizer)]
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+    assert len(tokenizer) == len(own_tokenizer) + 6
+    ids = tokenizer.encode(TEXT, add_special_tokens=False)
+    assert ids == own_tokenizer.encode(TEXT, add_special_tokens=False)
+    assert tokenizer.decode(ids) == TEXT
+    assert tokenizer.eos_token == own_tokenizer.eos_token
+
+
+def test_reading_prints_nothing(own_tokenizer, tmp_path, capfd):
+    written(tmp_path / "tiny.gguf", own_tokenizer)
+    read_gguf(tmp_path / "tiny.gguf")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 0.6, 0.99])
+def test_a_file_that_is_cut_short_is_one_line(share, own_tokenizer, tmp_path):
+    path = tmp_path / "tiny.gguf"
+    written(path, own_tokenizer)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ModelError, match=r"tiny\.gguf: transformers cannot read") as caught:
+        read_gguf(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_architecture_that_nobody_knows_is_one_line(own_tokenizer, tmp_path):
+    written(tmp_path / "tiny.gguf", own_tokenizer, architecture="zlamb")
+    with pytest.raises(ModelError, match="architecture zlamb is not supported") as caught:
+        read_gguf(tmp_path / "tiny.gguf")
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_is_named(own_tokenizer, tmp_path):
+    model = gguf_llama.tiny_llama(len(own_tokenizer))
+    model.model.layers[1].mlp.up_proj.weight.data[3, 2] = float("nan")
+    gguf_llama.write_gguf(tmp_path / "tiny.gguf", model, own_tokenizer)
+    with pytest.raises(ModelError, match=r"layers\.1\.mlp\.up_proj\.weight holds NaN or infinity"):
+        read_gguf(tmp_path / "tiny.gguf")
+
+
+def test_a_longer_context_than_the_files_is_refused(own_tokenizer, tmp_path):
+    written(tmp_path / "tiny.gguf", own_tokenizer)
+    with pytest.raises(ModelError, match="context is 96, the model's longest context 64"):
+        build(base_params("tiny.gguf", window=96), Path("none"), tmp_path / "base")
