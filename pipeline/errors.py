@@ -51,6 +51,10 @@ class ModelError(PipelineError):
     """A base model, a tokenizer or a trained variant cannot be used."""
 
 
+class ContextError(ModelError):
+    """A text is longer than the context."""
+
+
 class TrainingError(PipelineError):
     """A training run cannot go on, e.g. because no task is left to sample."""
 

@@ -17,6 +17,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.learning.finetuning.room import require_room
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
+from pipeline.model.sequences.fits import require_context
 from pipeline.params import FinetuneParams
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
@@ -47,6 +48,9 @@ class FinetuneWork:
         def learner(seed: int) -> Learner:
             loaded = load_variant(self.variant, seed)
             people = [person for of_split in tasks.values() for person in of_split]
+            response = self.params.generate.max_new_tokens
+            for of_split in tasks.values():
+                require_context(of_split, loaded.encoder, response=response)
             require_room(loaded, people, self.params.finetune, at_once)
             return loaded
 

@@ -4,7 +4,7 @@ from pipeline import artifacts
 from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.training.loop import Session
-from pipeline.learning.training.variant_run import load_tasks, save, start
+from pipeline.learning.training.variant_run import load_tasks, require_context_to_score, save, start
 from pipeline.model.network.language_model import Attention
 from pipeline.params import MetaTrainParams
 from pipeline.processes import ranks
@@ -21,6 +21,7 @@ def meta_train(name: VariantName, seed: Seed) -> None:
     here = ranks.here()
     attention: Attention = "eager" if params.meta_gradient == "exact" else "sdpa"
     learner = start(run, attention, params.meta_train.precision)
+    require_context_to_score(learner)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     checkpoint = SharedCheckpoint(run.checkpoint(), here)
     title = f"meta_train {name} {seed}"

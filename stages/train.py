@@ -3,7 +3,7 @@
 from pipeline import artifacts
 from pipeline.learning.training import normal
 from pipeline.learning.training.loop import Session
-from pipeline.learning.training.variant_run import load_tasks, save, start
+from pipeline.learning.training.variant_run import load_tasks, require_context_to_score, save, start
 from pipeline.params import TrainParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
@@ -15,6 +15,7 @@ def train(name: VariantName, seed: Seed) -> None:
     """Train one variant on the replies of all training personas together."""
     run, params = run_of("train", name, seed, TrainParams)
     learner = start(run, "sdpa", params.train.precision)
+    require_context_to_score(learner)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     checkpoint = run.checkpoint()
     with console.progress(f"train {name} {seed}", params.train.steps) as on_step:

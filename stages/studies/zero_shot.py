@@ -25,6 +25,7 @@ from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
 from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.trained import load_variant
 from pipeline.model.network.trained import untrained as untrained_variant
+from pipeline.model.sequences.fits import require_context
 from pipeline.params import (
     Adapters,
     FinetuneParams,
@@ -68,6 +69,8 @@ class ZeroShotWork:
             learner = load_variant(self.variant, self.seed)
         else:
             learner = untrained_variant(self.start.axes, self.start.adapters, self.seed)
+        response = self.params.generate.max_new_tokens
+        require_context(self.tasks, learner.encoder, response=response)
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
             personas = [self.tasks[job.index] for job in jobs]

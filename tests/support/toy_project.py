@@ -64,10 +64,11 @@ def _with_candidates(dialogue: Dialogue) -> Dialogue:
 
 
 def write_project(folder: Path, tokenizer: Any, params: dict[str, Any]) -> None:
-    """Write parameters, training and valid tasks and a base of one layer."""
+    """Write parameters, training and valid tasks, no test task and a base of one layer."""
     write_params(folder, params)
     write_tasks(folder, "train", 3)
     write_tasks(folder, "valid", 2)
+    write_tasks(folder, "test", 0)
     base = folder / artifacts.BASE
     base.mkdir(parents=True)
     write_model(tiny_gpt2(tokenizer, n_layer=1), base)

@@ -8,6 +8,7 @@ between dialogues.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pipeline.errors import ContextError
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.model.sequences.encoding import Encoder, Window
 from pipeline.persona.task import Dialogue
@@ -46,7 +47,10 @@ def _window(
     """Return the query's replies after the support dialogues; None if the context is too short."""
     before = [turn for dialogue in support for turn in dialogue.turns]
     whole = query.model_copy(update={"turns": [*before, *query.turns]})
-    windows = encoder.encode(whole, room=room)
+    try:
+        windows = encoder.encode(whole, room=room)
+    except ContextError:  # not even a turn of the support fits behind the query's persona
+        return None
     if len(windows) > 1:
         return None
     spans = (s for s in windows[0].spans if s.turn >= len(before))

@@ -21,6 +21,7 @@ from pipeline.model.files.variant_record import THETA_FILE, VariantFile, inputs_
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
+from pipeline.model.sequences.fits import require_context
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.persona.task import PersonaTask
 from pipeline.processes.device import best_device, use_threads
@@ -63,6 +64,16 @@ def read_tasks(split: str) -> list[PersonaTask]:
 def load_tasks(split: str, learner: Learner) -> list[EncodedTask]:
     """Read and encode one split's tasks."""
     return encode_tasks(read_tasks(split), learner.encoder)
+
+
+def require_context_to_score(learner: Learner) -> None:
+    """Refuse, before training, what `finetune` could not score after it.
+
+    Raises:
+        ModelError: a valid or test dialogue, or a candidate of it, does not fit the context.
+    """
+    for split in ("valid", "test"):
+        require_context(read_tasks(split), learner.encoder)
 
 
 def start(run: VariantRun, attention: Attention, precision: Precision) -> Learner:

@@ -2,19 +2,22 @@
 
 The format is that of dialogues without special tokens (Appendix A's ablation): every line is a
 segment with a leading space, a newline joins the lines of a document, `<|endoftext|>` joins
-documents. The text is read as a stream, so it may be larger than memory.
+documents. The text is read as a stream, so it may be larger than memory. How its lines end (LF or
+CRLF), and a byte order mark, change nothing.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from pipeline.errors import DataError, MissingFileError, ModelError
+from pipeline.errors import DataError, MissingFileError, ModelError, one_line
 from pipeline.model.base.tokenizer import END_OF_TEXT
 
 
@@ -22,6 +25,11 @@ Ids = NDArray[np.uint32]
 Line = tuple[bool, str]  # (starts a document, text without surrounding blanks)
 
 _LINES_AT_ONCE = 8192
+_BOM = b"\xef\xbb\xbf"
+
+# Marks of documents that touch text or begin or end its line: not those that a text speaks about.
+_MARK = r"<\|(?:start|end)oftext\|>"
+_INLINE_MARK = re.compile(rf"(?:^|\S)({_MARK})|({_MARK})(?:\S|$)")
 
 
 @dataclass(frozen=True)
@@ -32,28 +40,67 @@ class TextPart:
     start: int
     stop: int
     boundary: str  # the line that separates documents
-
-    @property
-    def num_bytes(self) -> int:
-        """Size as UTF-8, line ends and boundaries included."""
-        return self.stop - self.start
+    num_bytes: int  # size as UTF-8, boundaries and line ends included, each line end as one byte
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank, in order."""
         first = True
-        for _, text in _read(self.path, self.start, self.stop):
-            if text == self.boundary:
+        for line in _read(self.path, self.start, self.stop):
+            if line.text in (self.boundary, END_OF_TEXT):
                 first = True
-            elif text:
-                yield first, text
+            elif line.text:
+                yield first, line.text
                 first = False
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line, without surrounding blanks."""
+
+    text: str
+    end: int  # byte of the file after it
+    num_bytes: int  # with one byte for its end
+
+
+class _End(NamedTuple):
+    """Where the part to train on may end: at a boundary."""
+
+    end: int  # byte of the file
+    num_bytes: int  # of the text so far, line ends as one byte
+    documents: int  # so far
+
+
+class _Documents:
+    """What lines of one kind separate, counted while the text is read."""
+
+    def __init__(self, boundary: str) -> None:
+        self.boundary = boundary
+        self.count = 0
+        self.ends: list[_End] = []
+        self._within = False
+
+    def add(self, line: _Line, num_bytes: int) -> None:
+        """Take the next line; `num_bytes` is the text's size with it."""
+        if line.text in (self.boundary, END_OF_TEXT):
+            self._within = False
+        elif line.text and not self._within:
+            self._within = True
+            self.count += 1
+        if line.text == self.boundary:
+            self.ends.append(_End(line.end, num_bytes, self.count))
+
+    def cut(self, most: float) -> _End | None:
+        """Return the last boundary within `most` bytes, if there is text before and after it."""
+        within = [end for end in self.ends if end.num_bytes <= most]
+        return within[-1] if within and 0 < within[-1].documents < self.count else None
 
 
 def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
     """Split a text into the part to train on and the part held out.
 
-    Documents end at `<|endoftext|>` lines, or at blank lines in a text without such lines. The
-    held-out part is the last whole documents that make up at least `holdout` of the bytes.
+    Documents end at `<|endoftext|>` lines, or at blank lines in a text without such lines between
+    documents. The held-out part is the last whole documents that make up at least `holdout` of the
+    bytes.
 
     Args:
         path: the text.
@@ -61,25 +108,41 @@ def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
 
     Raises:
         MissingFileError: the file does not exist.
-        DataError: the text is not UTF-8.
+        DataError: the text is not UTF-8, or marks of documents stand in its lines.
         ModelError: the text is empty, or no document ends before the held-out part.
     """
     if not path.is_file():
         raise MissingFileError(path, "download")
-    size = path.stat().st_size
-    ends: dict[str, list[int]] = {"": [], END_OF_TEXT: []}
-    for end, text in _read(path, 0, size):
-        if text in ends:
-            ends[text].append(end)
-    boundary = END_OF_TEXT if ends[END_OF_TEXT] else ""
-    cut = max((end for end in ends[boundary] if end <= (1 - holdout) * size), default=0)
-    train, heldout = TextPart(path, 0, cut, boundary), TextPart(path, cut, size, boundary)
-    if not (_has_text(train) and _has_text(heldout)):
+    by_mark, by_blank = _Documents(END_OF_TEXT), _Documents("")
+    size = lines = 0
+    for line in _read(path, 0, path.stat().st_size):
+        size, lines = size + line.num_bytes, lines + 1
+        _refuse_inline_marks(line.text, lines, path)
+        by_mark.add(line, size)
+        by_blank.add(line, size)
+    documents = by_mark if by_mark.count > 1 else by_blank
+    cut = documents.cut((1 - holdout) * size)
+    if cut is None:
         raise ModelError(
-            f"{path}: {size} bytes cannot be split into a part to train on and a part held out; "
-            f"give several documents, with a blank line or {END_OF_TEXT} between them"
+            f"{path}: {documents.count} document(s) in {lines} line(s) of {size} bytes cannot be "
+            f"split into a part to train on and a part held out (base.pretrain.holdout {holdout}); "
+            f"give several documents, with a blank line or a line {END_OF_TEXT} between them"
         )
-    return train, heldout
+    train = TextPart(path, 0, cut.end, documents.boundary, cut.num_bytes)
+    stop, rest = path.stat().st_size, size - cut.num_bytes
+    return train, TextPart(path, cut.end, stop, documents.boundary, rest)
+
+
+def _refuse_inline_marks(text: str, number: int, path: Path) -> None:
+    """Refuse marks of documents that are not lines of their own: they would be learnt as text."""
+    if text == END_OF_TEXT or "oftext|>" not in text:
+        return
+    if mark := _INLINE_MARK.search(text):
+        raise DataError(
+            f"{path}: line {number} holds the mark {mark.group(1) or mark.group(2)}: "
+            f"{one_line(repr(text), 60)}; give {END_OF_TEXT} a line of its own between documents "
+            "and leave out any other mark (in the file that data.pretrain names)"
+        )
 
 
 def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> Ids:
@@ -101,20 +164,19 @@ def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> I
     return np.concatenate([*chunks, np.array([end], dtype=np.uint32)])
 
 
-def _has_text(part: TextPart) -> bool:
-    return next(part.lines(), None) is not None
-
-
-def _read(path: Path, start: int, stop: int) -> Iterator[tuple[int, str]]:
-    """Yield each line: (byte offset of its end, text without surrounding blanks)."""
+def _read(path: Path, start: int, stop: int) -> Iterator[_Line]:
+    """Yield each line; a byte order mark is no part of the first."""
     with path.open("rb") as file:
         position = file.seek(start)
         while position < stop:
             line = file.readline()
             position += len(line)
+            if position == len(line):
+                line = line.removeprefix(_BOM)
             try:
-                yield position, line.decode("utf-8").strip()
+                text = line.decode("utf-8").strip()
             except UnicodeDecodeError as error:
                 raise DataError(
                     f"{path}: not UTF-8 in the line that ends at byte {position} ({error.reason})"
                 ) from error
+            yield _Line(text, position, len(line) - line.endswith(b"\r\n"))

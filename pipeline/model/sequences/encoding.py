@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.errors import ModelError, one_line
+from pipeline.errors import ContextError, ModelError, one_line
 from pipeline.model.sequences.chat import chat_format
 from pipeline.model.sequences.formats import plain_format, special_format, unsayable
 from pipeline.persona.task import SILENCE, Dialogue, Turn
@@ -134,7 +134,8 @@ class Encoder:
             room: tokens that must fit in the place of any reply, e.g. a generated response.
 
         Raises:
-            ModelError: the persona and a single turn exceed the context.
+            ContextError: the persona and a single turn exceed the context.
+            ModelError: as `segment`.
         """
         opening = self.persona(dialogue.persona)
         turns = [self._exchange(turn, dialogue.persona) for turn in dialogue.turns]
@@ -147,10 +148,12 @@ class Encoder:
                 if length <= self.context:
                     break
                 if first == last:
-                    raise ModelError(
-                        f"dialogue {dialogue.dialogue_id}, turn {last}: {length} tokens with its "
-                        f"persona, the context holds {self.context}; raise base.context, or give "
-                        "a base with a longer one (base.source, base.pretrain.context)"
+                    free = f" and {room} kept free for a candidate or response"
+                    raise ContextError(
+                        f"dialogue {one_line(dialogue.dialogue_id)}, turn {last}: {length} tokens "
+                        f"with its persona{free if room > len(turn.reply) else ''}, the context "
+                        f"holds {self.context}; raise base.context, or give a base with a longer "
+                        "one (base.source, base.pretrain.context)"
                     )
                 first += 1
             groups.setdefault(first, []).append(last)
@@ -163,6 +166,11 @@ class Encoder:
             )
             for window in windows
         )
+
+    def room_for_a_reply(self, dialogue: Dialogue) -> int:
+        """Return how many tokens the context leaves behind the persona and any one turn."""
+        given = max(len(self._exchange(turn, dialogue.persona).first) for turn in dialogue.turns)
+        return self.context - len(self.persona(dialogue.persona)) - given
 
     def _distracted(self, span: ReplySpan, dialogue: Dialogue) -> ReplySpan:
         if not self.distractors:

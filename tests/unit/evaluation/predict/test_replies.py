@@ -1,5 +1,7 @@
 """What `finetune` asks of a model: candidates without context, several samples, and records."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.evaluation.predict.in_context import in_context
@@ -117,6 +119,16 @@ def test_the_prompt_holds_the_first_dialogues_that_fit(learner):
     learner.encoder.context = needed[2]
     assert [f.k for f, _ in in_context(fold, [3], learner.encoder, room=1)] == [2]
     assert [f.k for f, _ in in_context(fold, [2, 3], learner.encoder, room=1)] == [2]
+
+
+def test_a_support_turn_too_long_for_the_querys_persona_is_left_out(learner):
+    """It fits behind its own persona; the query is scored at K = 0 alone."""
+    fold = a_fold()
+    long = fold.support[0].turns[0].model_copy(update={"partner": "dogs " * 120})
+    support = fold.support[0].model_copy(update={"persona": [], "turns": [long]})
+    learner.encoder.context = len(learner.encoder.encode(support)[0].ids)
+    fold = replace(fold, support=(support, *fold.support[1:]))
+    assert list(in_context(fold, [1, 2], learner.encoder, room=1)) == []
 
 
 def test_only_the_querys_replies_are_scored_after_the_whole_prompt(learner):

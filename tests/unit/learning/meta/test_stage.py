@@ -22,6 +22,7 @@ def asked(monkeypatch, make_learner):
     settings = Settings.load(ROOT / "presets/embedded.yaml")
     monkeypatch.setattr(Settings, "load", lambda: settings)
     monkeypatch.setattr(meta_train, "start", lambda identity, attention, precision: make_learner())
+    monkeypatch.setattr(meta_train, "require_context_to_score", lambda learner: None)
     monkeypatch.setattr(meta_train, "load_tasks", lambda split, learner: [])
     monkeypatch.setattr(train, "with_two_dialogues", lambda tasks, split: tasks)
     monkeypatch.setattr(train, "require_room", lambda *_: None)

@@ -7,6 +7,9 @@ from pipeline.model.pretraining import text
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 
 
+START_OF_TEXT = "<|startoftext|>"  # another tool's, which users have in their files
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
     return train_tokenizer(["a dog runs", "a cat sleeps"] * 5, 270)
@@ -36,10 +39,60 @@ def test_with_markers_blank_lines_separate_nothing(tmp_path):
     assert _lines(heldout) == [(True, "e")]
 
 
-def test_a_marker_within_a_line_is_text(tmp_path):
+def test_a_marker_that_a_line_speaks_about_is_text(tmp_path):
     path = _write(tmp_path, f"a {END_OF_TEXT} b\n\nc\n")
     train, _ = split_text(path, 0.05)
     assert _lines(train) == [(True, f"a {END_OF_TEXT} b")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{START_OF_TEXT}a b",
+        f"a b{END_OF_TEXT}",
+        f"a b {END_OF_TEXT}",
+        f"a{END_OF_TEXT} b",
+        f"a {END_OF_TEXT}b",
+        f"{END_OF_TEXT} a",
+        f"{START_OF_TEXT}a{END_OF_TEXT}{START_OF_TEXT}b{END_OF_TEXT}",
+        START_OF_TEXT,
+    ],
+)
+def test_marks_beside_text_are_refused_with_their_line(tmp_path, line):
+    """They would be learnt as text, or the message would ask for the marks that are there."""
+    path = _write(tmp_path, f"x\n\n  {line} \n\ny\n")
+    with pytest.raises(
+        DataError, match=r"line 3 holds the mark <\|(start|end)oftext\|>: '"
+    ) as error:
+        split_text(path, 0.05)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("holdout", [0.1, 0.5])
+def test_line_ends_and_a_byte_order_mark_change_nothing(tmp_path, holdout):
+    """CRLF: no byte more, so the loss per byte is the same; the cut lies at the same document."""
+    text = "".join(f"{'word ' * (i % 7)}{i}\n" + "\n" * (i % 3 == 0) for i in range(60))
+    parts = []
+    for number, form in enumerate([text, text.replace("\n", "\r\n"), "\ufeff" + text]):
+        (folder := tmp_path / str(number)).mkdir()
+        parts.append(split_text(_write(folder, form), holdout))
+    as_given = [[(part.num_bytes, _lines(part)) for part in of_form] for of_form in parts]
+    assert as_given[0] == as_given[1] == as_given[2]
+    assert sum(part.num_bytes for part in parts[0]) == len(text)
+
+
+@pytest.mark.parametrize("place", ["{mark}\na\n\nb\n\nc\n", "a\n\nb\n\nc\n{mark}\n"])
+def test_a_marker_that_separates_nothing_leaves_the_blank_lines(tmp_path, place):
+    path = _write(tmp_path, place.format(mark=END_OF_TEXT))
+    train, heldout = split_text(path, 0.1)
+    assert _lines(train)[0] == (True, "a")
+    assert _lines(heldout)[-1] == (True, "c")
+    assert not any(END_OF_TEXT in text for part in (train, heldout) for _, text in part.lines())
+
+
+def test_a_refusal_says_what_the_text_has(tmp_path):
+    with pytest.raises(ModelError, match=r"1 document\(s\) in 1 line\(s\) of 5 bytes cannot"):
+        split_text(_write(tmp_path, "a\r\rb\r"), 0.02)
 
 
 @pytest.mark.parametrize("holdout", [0.05, 0.1, 0.33, 0.5, 0.85])
@@ -104,4 +157,4 @@ def test_no_lines_are_one_boundary(tokenizer):
 
 def test_a_part_reads_only_its_bytes(tmp_path):
     path = _write(tmp_path, "aa\nbb\ncc\n")
-    assert _lines(TextPart(path, 3, 6, "")) == [(True, "bb")]
+    assert _lines(TextPart(path, 3, 6, "", 3)) == [(True, "bb")]
