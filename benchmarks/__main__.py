@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import comparisons, peak
+from benchmarks import comparisons, peak, real_shape
 from benchmarks.comparisons import GPT2, SMALL, SMALL_VOCABULARY
 from benchmarks.dialogues import Size
 from benchmarks.found import Found
@@ -33,6 +33,7 @@ Compare = Callable[[Found], None]
 
 
 def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[str, Compare]:
+    shape = real_shape.Shape(3, 24, 32, 3, 1, 300) if quick else real_shape.Shape()
     few, many = (1, 1) if quick else (3, 7)
     c = comparisons
     return {
@@ -58,6 +59,7 @@ def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[st
         "four_replies.large": lambda f: c.four_replies(f, large, few),
         "candidate_ranking.large": lambda f: c.candidate_ranking(f, large, 1),
         "peak_memory.large": lambda f: c.peak_memory(f, large, 1),
+        "real_shape": lambda f: real_shape.measure(f, shape, few),
     }
 
 

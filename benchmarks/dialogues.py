@@ -60,7 +60,7 @@ class Size:
         )
 
 
-class _NoEncoder(Encoder):
+class NoEncoder(Encoder):
     """Stands where a learner keeps its encoder: the dialogues here are token ids from the start."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ def learner(size: Size, attention: Attention, *, adapters: bool = False) -> Lear
     trained = {SPECIAL, *phi} if adapters else set(parameters)
     theta = {n: v.requires_grad_() for n, v in parameters.items() if n in trained}
     fixed = {n: v for n, v in parameters.items() if n not in trained}
-    return Learner(model, _NoEncoder(), theta, fixed)
+    return Learner(model, NoEncoder(), theta, fixed)
 
 
 def dialogue(size: Size, seed: int) -> Window:
