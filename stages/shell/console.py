@@ -41,6 +41,10 @@ class Best(Protocol):
     best_value: float
 
 
+# Set by whoever runs dvc.yaml, and by torchrun: a rank whose launcher is gone would wait for ranks
+# that nobody starts.
+_STARTED_BY_A_PROGRAM = {"DVC_STAGE", "TORCHELASTIC_RUN_ID"}
+
 WIDE = 134  # columns of a table whose intervals stand beside their numbers
 
 Advance = Callable[[int, str], None]  # (units done so far, a few words)
@@ -58,7 +62,7 @@ def run(command: Callable[..., None]) -> None:
         signal.signal(signal.SIGTERM, _terminated)
     replace_what_cannot_be_shown()
     logging.getLogger("pipeline").addHandler(_NOTES)
-    if "DVC_STAGE" in os.environ:  # set by whoever runs dvc.yaml
+    if _STARTED_BY_A_PROGRAM & os.environ.keys():
         end_with_parent()
     if _is_one_of_many() and not getattr(command, "on_ranks", False):
         with _one_line_errors():

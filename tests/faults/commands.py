@@ -39,8 +39,12 @@ def start(
 
 
 def finished(process: subprocess.Popen) -> tuple[int, str]:
-    """Wait; return the exit code and what was said on stderr."""
-    _, err = process.communicate(timeout=120)
+    """Wait; return the exit code and what was said on stderr. One that hangs is ended, and said."""
+    try:
+        _, err = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return -signal.SIGKILL, "it had not ended after 120 s"
     return process.returncode, err
 
 

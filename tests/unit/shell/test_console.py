@@ -1,6 +1,7 @@
 """Errors from below Python, Ctrl-C and SIGTERM, before a stage has begun, too: one line each."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -150,3 +151,41 @@ def test_a_note_is_one_line_and_nothing_is_none(capsys):
     console.note("")
     console.note("x.jsonl: [2] lines")
     assert capsys.readouterr().err == "note: x.jsonl: [2] lines\n"
+
+
+@pytest.mark.parametrize("variable", ["DVC_STAGE", "TORCHELASTIC_RUN_ID"])
+def test_a_command_ends_with_the_program_that_started_it(variable, tmp_path):
+    """A rank would otherwise wait for ranks that a killed launcher never starts."""
+    child = (
+        "import os, time; from stages.shell import console\n"
+        "def command() -> None:\n"
+        "    open('up', 'w').write(str(os.getpid())); time.sleep(60)\n"
+        "console.run(command)"
+    )
+    parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]).wait()"
+    starter = subprocess.Popen(
+        [sys.executable, "-c", parent],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), variable: "x"},
+        stderr=subprocess.DEVNULL,
+    )
+    up = tmp_path / "up"
+    until(lambda: up.exists() and up.read_text())
+    starter.kill()
+    starter.wait()
+    until(lambda: not is_alive(int(up.read_text())))
+
+
+def until(true):
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_alive(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
