@@ -5,8 +5,9 @@ import torch
 
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read, reply_nll
-from pipeline.model.network.learner import Learner, in_bfloat16
-from tests.conftest import a_dialogue
+from pipeline.model.network.learner import Learner, build_learner, in_bfloat16
+from pipeline.params import Adapters, Variant
+from tests.conftest import a_dialogue, tiny_gpt2
 from tests.support.episodes import ours
 
 
@@ -48,3 +49,21 @@ def test_replies_and_candidates_are_near_those_in_float32(pair):
             values.append([sum(map(sum, reply_nll(reading, window.spans))), *nll])
     assert values[0] == pytest.approx(values[1], rel=0.05)
     assert values[0] != values[1]
+
+
+@pytest.mark.parametrize(("freeze_base", "notes"), [(False, 1), (True, 0)])
+def test_a_trained_phi_stays_in_float32_and_that_is_said(tokenizer, caplog, freeze_base, notes):
+    network = tiny_gpt2(tokenizer)
+    network.fixed_dtype = "bfloat16"
+    learner = build_learner(
+        Variant(init="pretrained", adapters=True, freeze_base=freeze_base),
+        Adapters(bottleneck=4, init_std=0.3),
+        (network, tokenizer),
+        seed=1,
+        attention="eager",
+        device=torch.device("cpu"),
+    )
+    assert len(caplog.messages) == notes
+    assert all("base.dtype bfloat16 has no effect here" in line for line in caplog.messages)
+    table = learner.parameters(learner.theta)[learner.model.table]
+    assert table.dtype == (torch.bfloat16 if freeze_base else torch.float32)

@@ -5,6 +5,7 @@ is fixed because it is not in θ. In every variant the special tokens' rows belo
 the head of next-utterance prediction, if the variant has one.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from pipeline.model.phi.insert import insert_phi
 from pipeline.model.sequences.batching import Batch, Piece, collate_tasks
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import Adapters, Variant
+
+
+_LOG = logging.getLogger(__name__)  # the shell shows it as a note
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,11 @@ def build_learner(
     parameters = model.to(device).take_parameters()
     trained = {SPECIAL, SPECIAL_WEIGHT, HEAD, *phi} if variant.freeze_base else set(parameters)
     fixed = {name: value for name, value in parameters.items() if name not in trained}
-    if fixed and fixed_dtype(network) == "bfloat16":
-        fixed, model.precision = in_bfloat16(fixed), "bfloat16"
+    if fixed_dtype(network) == "bfloat16":
+        if fixed:
+            fixed, model.precision = in_bfloat16(fixed), "bfloat16"
+        else:
+            _LOG.warning("base.dtype bfloat16 has no effect here: φ is trained, and stays float32")
     encoder = Encoder(
         tokenizer,
         context=run_context(network),
