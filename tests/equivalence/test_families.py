@@ -4,6 +4,8 @@ Norms and softmax go up to float32 inside `transformers`, so float64 parameters 
 1e-5, not to 1e-14: the tolerances are theirs.
 """
 
+import sys
+
 import pytest
 import torch
 
@@ -23,6 +25,12 @@ from tests.support.plain_nll import plain_nll
 
 TOLERANCE = {"rtol": 1e-4, "atol": 3e-6}
 KINDS = ("bottleneck", "lora", "ia3")
+# Norms and softmax go up by `.to(torch.float32)` or not at all, so a test can keep them in float64.
+DIFFERENCES = (
+    *[(name, None) for name in ("gpt2", "gpt_neox", "llama_tied", "qwen2", "qwen3")],
+    *[(name, None) for name in ("mistral", "olmo2", "phi3", "granite")],
+    *[("llama", phi) for phi in (None, *KINDS)],
+)
 
 
 def family_learner(tokenizer, family, phi=None, attention="eager", **places):
@@ -85,6 +93,43 @@ def test_meta_gradient_is_the_unrolled_one(tokenizer, family, phi, kind):
         stacked, _ = ours(learner, kind, 2, tasks_at_once=2)
         for name, value in expected.items():
             torch.testing.assert_close(stacked[name], value, **TOLERANCE)
+
+
+class _Double:
+    """`torch`, for a module of `transformers`; its float32 is float64."""
+
+    def __getattr__(self, name):
+        return torch.float64 if name == "float32" else getattr(torch, name)
+
+
+@pytest.mark.parametrize(("family", "phi"), DIFFERENCES)
+def test_exact_meta_gradient_is_the_finite_difference(tokenizer, family, phi, monkeypatch):
+    """Central differences of the value through the model's own forward: no derivative of it.
+
+    Along a random direction over all of θ at once, at two steps, extrapolated (Richardson).
+    """
+    model = tiny_model(family, len(tokenizer)).double()
+    monkeypatch.setattr(sys.modules[type(model).__module__], "torch", _Double())
+    learner = family_learner(tokenizer, family, phi)
+    gradient, _ = ours(learner, "exact", 2)
+    generator = torch.Generator().manual_seed(7)
+    direction = {
+        name: torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        for name, value in learner.theta.items()
+    }
+    tasks = plain_tasks(episodes(learner), 2)
+
+    def loss(theta, pieces):
+        return own_loss(model, own_names(learner, learner.parameters(theta), model), pieces)
+
+    def outer_loss(step):
+        theta = {n: (v + step * direction[n]).requires_grad_() for n, v in learner.theta.items()}
+        return reference.outer_loss(theta, tasks, loss, LR, exact=False).item()
+
+    coarse, fine = ((outer_loss(h) - outer_loss(-h)) / (2 * h) for h in (2e-5, 1e-5))
+    own = sum((gradient[name] * direction[name]).sum() for name in gradient).item()
+    assert own == pytest.approx((4 * fine - coarse) / 3, rel=1e-6)
+    assert abs(own) > 1e-3
 
 
 @pytest.mark.parametrize("family", FAMILIES)
