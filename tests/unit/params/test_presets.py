@@ -54,7 +54,8 @@ def test_an_overlay_is_the_embedded_preset_except_for_its_own_values(name):
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_does_not_repeat_what_embedded_says(name):
     embedded = dict(leaves(read_yaml(EMBEDDED)))
-    assert [key for key, value in own_leaves(name).items() if embedded[key] == value] == []
+    own = own_leaves(name)  # a variant's axis may be one that `embedded` leaves at its default
+    assert [k for k, value in own.items() if k in embedded and embedded[k] == value] == []
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
