@@ -45,15 +45,34 @@ def tiny_llama(vocab_size, *, tied=True):
     return model
 
 
-def write_gguf(path, model, tokenizer, kind=Kind.F32, architecture="llama"):
-    """Write the file with matrices of a kind; return their values by `transformers`' names, as
-    they are after de-quantising."""
+def write_gguf(
+    path, model, tokenizer, kind=Kind.F32, *, architecture="llama", without=(), more=(), facts=()
+):
+    """Write the file with matrices of a kind.
+
+    Args:
+        path, model, tokenizer: the file, a model of `tiny_llama` and its tokenizer.
+        kind: F32, F16, Q8_0 or Q4_1.
+        architecture: as the file names it.
+        without: names of tensors that are left out.
+        more: names of further tensors.
+        facts: methods of the writer with their value, called last.
+
+    Returns:
+        The values by `transformers`' names, as they are after de-quantising.
+    """
     writer = gguf.GGUFWriter(str(path), architecture)
     _write_facts(writer, model.config)
+    for method, value in facts:
+        getattr(writer, method)(value)
     _write_tokenizer(writer, tokenizer)
     state = model.state_dict()
     values = {}
+    for name in more:
+        writer.add_tensor(name, np.ones(4, dtype=np.float32))
     for name, own in _names(model).items():
+        if name in without:
+            continue
         weight = state[own].numpy()
         heads = {"attn_q": HEADS, "attn_k": GROUPS}.get(name.split(".")[-2])
         weight = _interleaved(weight, heads) if heads else weight

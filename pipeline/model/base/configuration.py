@@ -99,10 +99,11 @@ def _class_of(values: dict[str, Any], origin: str) -> Any:
             f"{origin}: auto_map asks for code from the model's own repository, which is never "
             "run; give a model that transformers has itself"
         )
-    if values.get("quantization_config"):
+    if quantised := values.get("quantization_config"):
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else None
         raise ModelError(
-            f"{origin}: the weights are quantised (quantization_config); give float weights, or a "
-            ".gguf file"
+            f"{origin}: the weights are quantised (quantization_config"
+            f"{f', {str(method)[:40]!r}' if method else ''}); give float weights, or a .gguf file"
         )
     if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         raise ModelError(

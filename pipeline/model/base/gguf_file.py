@@ -1,9 +1,12 @@
 """A causal language model from a .gguf file, de-quantised by `transformers` into float32.
 
-`transformers` needs two packages for it, which are an optional extra of this project.
+`transformers` needs two packages for it, which are an optional extra of this project. It draws at
+random what the file lacks and passes over what it does not know. Both are refused here.
 """
 
-from contextlib import redirect_stderr
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -11,12 +14,14 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import config_of
 from pipeline.model.base.huggingface_folder import new_model
 from pipeline.model.base.lossless import without_stored_state
 from pipeline.model.base.tokenizer import NAMED, adopt
+from pipeline.model.base.weights import tied_names
 
 
 SUFFIX = ".gguf"
@@ -34,13 +39,14 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 
     Raises:
         ModelError: there is no such file, a package is missing, the file is cut short or holds an
-            architecture that `transformers` cannot read, or what it holds cannot be the base.
+            architecture that `transformers` cannot read, lacks a tensor or has one too many, or
+            what it holds cannot be the base.
     """
     _require_gguf(path)
     try:
-        with redirect_stderr(StringIO()):  # progress bars that no setting switches off
-            source = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32
+        with _silently():
+            source, report = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32, output_loading_info=True
             )
             given = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
         backend = without_stored_state(given.backend_tokenizer)
@@ -50,6 +56,7 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
             f"{one_line(error)}); it may be cut short or of an architecture that transformers does "
             "not know; fetch it again, or give a folder with safetensors"
         ) from error
+    _require_complete(source, report, path)
     model = _plain(source, path)
     names = {key: str(value) for key in NAMED if (value := getattr(given, key, None))}
     config = {"add_bos_token": given.init_kwargs.get("add_bos_token")}
@@ -71,6 +78,43 @@ def _require_gguf(path: Path) -> None:
         raise ModelError(
             f"{path}: reading .gguf needs {' and '.join(missing)}; "
             "pip install 'mamlviapp[gguf]', or give a folder with safetensors"
+        )
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    """Let `transformers` print no report and no progress; some bars obey no setting."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(transformers_logging.CRITICAL)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        transformers_logging.set_verbosity(before)
+
+
+def _require_complete(source: Any, report: dict[str, Any], path: Path) -> None:
+    """Refuse a file of which not every tensor became one of the model's, and the other way."""
+    drawn = sorted(str(key) for key in {*report["missing_keys"], *report["mismatched_keys"]})
+    if drawn:
+        raise ModelError(
+            f"{path}: {drawn[0]} is missing or has another shape than the file's own facts say "
+            f"({len(drawn)} such tensors); fetch it again, or give a folder with safetensors"
+        )
+    reader = import_module("gguf").GGUFReader(path)
+    scaling = [f for name, f in reader.fields.items() if name.endswith(".rope.scaling.type")]
+    if scaling and (kind := scaling[0].contents()) != "none":
+        raise ModelError(
+            f"{path}: scaled rotary positions ({kind!r:.40}), which transformers does not read "
+            "from .gguf files; give a folder with safetensors"
+        )
+    taken = source.state_dict().keys() - {tied_names(source)[0]}
+    names = sorted(tensor.name for tensor in reader.tensors)
+    if len(names) > len(taken):
+        rotary = [name for name in names if name.startswith("rope")]
+        raise ModelError(
+            f"{path}: {len(names)} tensors, of which transformers reads {len(taken)}"
+            f"{f' and not {rotary[0]:.40}' if rotary else ''}; give a folder with safetensors"
         )
 
 

@@ -22,6 +22,9 @@ from pipeline.model.base.weights import (
 from pipeline.model.files.tensors import write_tensors
 
 
+_MOST_CONSTANTS = 2 << 30  # bytes of buffers; a GPT-J of 28 layers has 15 MiB
+
+
 def read_model(folder: Path) -> tuple[Any, list[str]]:
     """Read a causal language model in float32, in eval mode, on the CPU.
 
@@ -49,6 +52,7 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
         raise ModelError(
             f"{folder / CONFIG}: not a configuration of {config.model_type}: {one_line(error)}"
         ) from error
+    _require_small_constants(model, folder)
     named, left_out = named_for(model, stored)
     model = new_model(config)
     state = model.state_dict()
@@ -56,6 +60,20 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
         for name, value in read_stored(named):
             state[name].copy_(value)
     return model.eval(), left_out
+
+
+def _require_small_constants(model: Any, folder: Path) -> None:
+    """Refuse a configuration whose constants, such as tables of positions, would fill memory.
+
+    No tensor in the files bounds them.
+    """
+    size = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+    if size > _MOST_CONSTANTS:
+        raise ModelError(
+            f"{folder / CONFIG}: {model.config.model_type} of this configuration has "
+            f"{size / 2**30:,.0f} GiB of constants, {_MOST_CONSTANTS >> 30} are allowed; is its "
+            "longest context right?"
+        )
 
 
 def new_model(config: Any) -> Any:

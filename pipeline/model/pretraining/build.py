@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.model.base.architecture import architecture_of
+from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
 from pipeline.model.base.huggingface_folder import read_model, write_model
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
@@ -103,6 +104,7 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
 
 
 def _loaded(folder: Path, facts: Facts) -> SourceModel:
+    read_config(folder)  # what is no language model is told before its tokenizer is asked for
     tokenizer = load_tokenizer(folder)
     model, left_out = read_model(folder)
     weights = {path.name: artifacts.sha256_of(path) for path in weight_files(folder)}

@@ -82,6 +82,48 @@ def test_an_architecture_that_nobody_knows_is_one_line(own_tokenizer, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def refused(path, tokenizer, match, **options):
+    """A file that `transformers` would read is refused here, in a line."""
+    written(path, tokenizer, **options)
+    with pytest.raises(ModelError, match=match) as caught:
+        read_gguf(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["blk.1.ffn_up.weight", "blk.0.attn_k.weight", "output_norm.weight"]
+)
+def test_a_tensor_that_is_missing_is_not_drawn_at_random(name, own_tokenizer, tmp_path, capfd):
+    match = r"model\..* is missing or has another shape .*\(1 such tensors\)"
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, without=(name,))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("rope_freqs.weight", r"21 tensors, .* 20 and not rope_freqs\.weight"),
+        ("blk.7.ffn_up.weight", "21 tensors, of which transformers reads 20; give"),
+    ],
+)
+def test_a_tensor_that_would_be_passed_over_is_refused(name, match, own_tokenizer, tmp_path):
+    """Llama 3's rotary factors are such a tensor; positions would be other than the model's."""
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, more=(name,))
+
+
+@pytest.mark.parametrize("fact", [("add_head_count", 8), ("add_block_count", 3)])
+def test_facts_that_do_not_fit_the_tensors_are_refused(fact, own_tokenizer, tmp_path):
+    match = "is missing or has another shape|transformers cannot read"
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=(fact,))
+
+
+def test_scaled_rotary_positions_are_refused(own_tokenizer, tmp_path):
+    kind = gguf_llama.gguf.RopeScalingType.YARN
+    facts = (("add_rope_scaling_type", kind), ("add_rope_scaling_factor", 4.0))
+    match = "scaled rotary positions .'yarn'.*transformers does not read"
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=facts)
+
+
 def test_nan_is_named(own_tokenizer, tmp_path):
     model = gguf_llama.tiny_llama(len(own_tokenizer))
     model.model.layers[1].mlp.up_proj.weight.data[3, 2] = float("nan")
