@@ -160,6 +160,12 @@ def test_every_comparison_runs(tmp_path):
         "one_pass_per_dialogue.1x16",
         "k_shot.one_by_one.1x16",
         "k_shot.fresh_copies.1x16",
+        "real_shape.exact_over_plain.all",
+        "real_shape.exact_over_plain.bottleneck",
+        "real_shape.exact_over_plain.lora",
+        "real_shape.obvious_loop",
+        "real_shape.frozen_trunk.upper_third.bottleneck",
+        "real_shape.frozen_trunk.upper_third.lora",
     }
     if len(content["missing_rivals"]) < 3:
         expected |= {"meta_step.best_library.1x16", "meta_step.best_library_2_tasks.1x16"}

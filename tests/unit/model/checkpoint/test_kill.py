@@ -38,7 +38,7 @@ def inputs(tmp_path_factory, tokenizer):
     """What `meta_train` reads: parameters, tasks, base."""
     folder = tmp_path_factory.mktemp("inputs")
     YAML().dump(small_params(), folder / artifacts.PARAMS)
-    for split, count in (("train", 5), ("valid", 3)):
+    for split, count in (("train", 5), ("valid", 3), ("test", 1)):
         tasks = [
             PersonaTask(
                 task_id=f"{split}{i}",
