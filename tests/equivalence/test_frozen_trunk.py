@@ -151,7 +151,7 @@ def test_windows_with_special_tokens_are_read_whole(tokenizer):
     assert learner.collate([pieces]).entering is None
 
 
-def test_an_architecture_that_cannot_be_cut_is_trained_as_a_whole(tokenizer, monkeypatch):
+def test_an_architecture_that_cannot_be_cut_is_trained_as_a_whole(tokenizer, monkeypatch, caplog):
     """Its trunk uses more of the first block than the states that the block returns."""
     own_model, own_mlp = LlamaModel.forward, LlamaMLP.forward
 
@@ -166,6 +166,15 @@ def test_an_architecture_that_cannot_be_cut_is_trained_as_a_whole(tokenizer, mon
         return out
 
     assert learner_of(tokenizer).frozen_trunk is not None
+    assert caplog.messages == []
     monkeypatch.setattr(LlamaMLP, "forward", mlp)
     monkeypatch.setattr(LlamaModel, "forward", model)
     assert learner_of(tokenizer).frozen_trunk is None
+    assert len(caplog.messages) == 1
+    assert "llama: the frozen trunk is read in every step, since its halves differ" in caplog.text
+
+
+def test_a_half_that_fails_is_said(tokenizer, monkeypatch, caplog):
+    monkeypatch.setattr("pipeline.model.network.halves.Above.of", lambda *_: 1 / 0)
+    assert learner_of(tokenizer).frozen_trunk is None
+    assert "since a half of it fails: ZeroDivisionError: division by zero" in caplog.text

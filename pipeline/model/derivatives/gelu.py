@@ -17,10 +17,9 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from transformers.activations import GELUTanh, NewGELUActivation
 
 from pipeline.model.derivatives.twice_differentiable import TwiceDifferentiable
 
@@ -101,11 +100,3 @@ def _spread(s: Tensor) -> Tensor:
 
 def _wide(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
-
-
-def use_gelu(network: nn.Module) -> None:
-    """Put `Gelu` in the place of the same function of `transformers`, which is eight operations."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, NewGELUActivation | GELUTanh):
-                setattr(module, name, Gelu())

@@ -14,10 +14,9 @@ backward pass gives u f' to g and u g f'' to x.
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from transformers.activations import SiLUActivation
 
 from pipeline.model.derivatives.twice_differentiable import TwiceDifferentiable
 
@@ -65,11 +64,3 @@ class _Gradient(torch.autograd.Function):
         by_x = torch.addcmul(wide, wide, s, value=-2).add_(2)
         by_x.mul_(torch.addcmul(s, s, s, value=-1)).mul_(cotangent).mul_(u)
         return by_x.to(x.dtype), torch.ops.aten.silu_backward(u, x)
-
-
-def use_silu(network: nn.Module) -> None:
-    """Put `Silu` in the place of the same function of `transformers`."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, SiLUActivation | nn.SiLU):
-                setattr(module, name, Silu())

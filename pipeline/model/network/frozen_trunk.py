@@ -8,6 +8,7 @@ states reads it again and again, and gets the same numbers to the bit.
 B sequences, T tokens, H width.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pipeline import artifacts
+from pipeline.errors import one_line
 from pipeline.model.network.halves import Above, Below, Cut, first_of
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.projection import SPECIAL
@@ -22,6 +24,8 @@ from pipeline.model.network.state_store import StateStore
 from pipeline.model.sequences.batching import Batch, Piece
 from pipeline.processes.cores import count_from_environment
 
+
+_LOG = logging.getLogger(__name__)  # the shell shows it as a note
 
 _MIB = 1 << 20
 _LIMIT = 4096  # MiB; MAMLVIAPP_TRUNK_CACHE overrides
@@ -94,7 +98,7 @@ def frozen_trunk(
     """Return the frozen trunk of a model whose φ is fixed; null if there is nothing to save.
 
     The two halves prove themselves on random tokens. An architecture whose blocks can't be left
-    out is trained as a whole, which gives the same results.
+    out is trained as a whole, which gives the same results, and that is said.
 
     Args:
         model: f; its `cut` is set here.
@@ -107,7 +111,9 @@ def frozen_trunk(
     if not first:  # null, or block 0
         return None
     cut = Cut.at(trunk, first)
-    if not _halves_are_the_whole(model, cut, {**fixed, **theta}):
+    if (why := _why_not(model, cut, {**fixed, **theta})) is not None:
+        kind = model.architecture.config.model_type
+        _LOG.warning(f"{kind}: the frozen trunk is read in every step, since {why}")
         return None
     model.cut = cut
     limit = (count_from_environment("MAMLVIAPP_TRUNK_CACHE") or _LIMIT) * _MIB
@@ -115,7 +121,8 @@ def frozen_trunk(
 
 
 @torch.no_grad()
-def _halves_are_the_whole(model: LanguageModel, cut: Cut, parameters: Mapping[str, Tensor]) -> bool:
+def _why_not(model: LanguageModel, cut: Cut, parameters: Mapping[str, Tensor]) -> str | None:
+    """Say why the two halves are not the whole; null if they are."""
     generator = torch.Generator().manual_seed(0)
     ids = torch.randint(model.vocab_size, (2, _TOKENS), generator=generator)
     ids = ids.to(parameters[SPECIAL].device)
@@ -123,9 +130,10 @@ def _halves_are_the_whole(model: LanguageModel, cut: Cut, parameters: Mapping[st
     try:
         model.hidden(parameters, ids, half=below)
         halves = model.hidden(parameters, ids, half=Above(cut, below.states))
-    except Exception:  # a block that returns anything else than its states, or has another input
-        return False
-    return bool((halves - whole).abs().max() <= _TOLERANCE * whole.abs().max())
+    except Exception as error:  # a block may return anything, and fail in any way in a half
+        return f"a half of it fails: {type(error).__name__}: {one_line(error)}"
+    difference = ((halves - whole).abs().max() / whole.abs().max()).item()
+    return None if difference <= _TOLERANCE else f"its halves differ from it by {difference:.1g}"
 
 
 def _at_least_float32(table: Tensor) -> torch.dtype:
