@@ -13,7 +13,7 @@ Symbols:
   `pipeline.learning.finetuning.updates.finetune` at test.
 - α and β, the rates of the two loops: `inner_lr` and `outer_lr` in params.yaml.
 - p(T), the distribution over tasks: `pipeline.learning.data.episodes.draw_tasks`.
-- T_i, a task: one persona's dialogues, `pipeline.persona.task.PersonaTask`.
+- T_i, a task: one persona's dialogues, `pipeline.persona.task.record.PersonaTask`.
 - L_i, a task's loss: `pipeline.model.network.language_model.LanguageModel.losses`.
 - K examples of a task: a support set, `pipeline.learning.data.episodes.draw_episode`; in Fig. 3 K
   counts support dialogues, `finetune.k` in params.yaml.

@@ -7,7 +7,7 @@ from typing import cast
 from pipeline import artifacts
 from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.unigram import Oracle, read_tokens
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
-from pipeline.persona.task import SPLITS, PersonaTask, Split
+from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts

@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.network.learner import Learner, build_learner
 from pipeline.params import Adapters, Variant
-from pipeline.persona.task import Dialogue, Turn
+from pipeline.persona.task.record import Dialogue, Turn
 
 
 REAL_DATA = os.environ.get("MAMLVIAPP_DATA", "")

@@ -11,7 +11,7 @@ from pipeline.errors import MissingFileError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.studies.samples import APPENDIX_C, chosen, contexts, markdown, responses
 from pipeline.params import Settings
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 
 

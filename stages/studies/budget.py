@@ -21,7 +21,7 @@ from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.params.line import variant_line
 from pipeline.params.methods import method_of
 from pipeline.params.sections.lists import LISTS
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 
 

@@ -35,7 +35,7 @@ from pipeline.params import (
     Variant,
 )
 from pipeline.params.methods import made_by
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console

@@ -11,7 +11,7 @@ from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer
 from pipeline.model.inference import candidates as module
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read
-from pipeline.persona.task import Dialogue, Turn
+from pipeline.persona.task.record import Dialogue, Turn
 from pipeline.persona.tasks.parser import parse
 from tests.conftest import learner_of
 

@@ -13,7 +13,7 @@ from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
 from pipeline.params import FinetuneParams, Generate, MaxFolds
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.conftest import LINES, a_dialogue
 from tests.support.finetuning import finetune_params
 

@@ -5,7 +5,7 @@ import torch
 
 from pipeline.evaluation.predict.replies import bare_window, score_dialogue
 from pipeline.params import Generate, Variant
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 from tests.conftest import LINES, learner_of
 from tests.support.chat_templates import TAKEN, tokenizer_with
 from tests.support.plain_nll import plain_nll

@@ -22,7 +22,7 @@ from pipeline.evaluation.metrics.diversity import DIVERSITY
 from pipeline.evaluation.metrics.generation import bleu, bleu_counts, word_f1
 from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.persona.text import normalise, words
+from pipeline.persona.task.text import normalise, words
 from tests.support import independent_scorer
 from tests.support.prediction_builder import a_prediction
 from tests.wiring.closure import ROOT

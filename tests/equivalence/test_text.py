@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.persona.text import normalise, words
+from pipeline.persona.task.text import normalise, words
 
 
 def normalise_by_runs(reply: str) -> str:

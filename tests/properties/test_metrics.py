@@ -14,7 +14,7 @@ from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.statistics.bootstrap import Bootstrap, by_persona
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 from tests.support.prediction_builder import a_prediction, ranked
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.params import MaxPersonas, Tasks
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.grouping import group, variant_of
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue, parse
-from pipeline.persona.text import normalise
 
 
 BREAKS = "\n\r\t|"

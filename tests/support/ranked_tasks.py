@@ -1,6 +1,6 @@
 """Tasks whose turns have candidates, for what ranks without a model."""
 
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
 
 
 def a_task(turns, *, split="test", number=0, persona=("i have a dog .",)):

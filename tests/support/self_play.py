@@ -3,7 +3,7 @@
 from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.params import SelfPlay
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.conftest import a_dialogue
 
 

@@ -4,9 +4,9 @@ from functools import cache
 
 from pipeline.params import People, Synthetic
 from pipeline.persona.synthetic.corpus import Corpus, pretrain_text, write_corpus
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.parser import ParsedDialogue, parse
-from pipeline.persona.text import normalise
 
 
 SPLITS = ("train", "valid", "test")

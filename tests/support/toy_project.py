@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.params import read_yaml
-from pipeline.persona.task import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask
 from stages import finetune, meta_train, score, train
 from stages.shell import console
 from tests.conftest import a_dialogue, tiny_gpt2

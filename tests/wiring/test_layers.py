@@ -30,10 +30,10 @@ def test_the_contracts_hold():
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [
-        ("pipeline/persona/text.py", "import pipeline.model", "Layers"),
+        ("pipeline/persona/task/text.py", "import pipeline.model", "Layers"),
         ("pipeline/errors.py", "import pipeline.artifacts", "Layers"),
         ("pipeline/model/__init__.py", "import rich", "The library has no shell"),
-        ("pipeline/persona/text.py", "import torch", "Data and scoring run without torch"),
+        ("pipeline/persona/task/text.py", "import torch", "Data and scoring run without torch"),
         ("stages/shell/console.py", "import transformers", "Data and scoring run without torch"),
     ],
 )

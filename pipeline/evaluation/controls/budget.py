@@ -15,7 +15,7 @@ from pipeline.model.files.variant_record import TrainingRun
 from pipeline.model.sequences.batching import Piece
 from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.params import FinetuneParams, MetaTrainParams, TrainParams, Variant
-from pipeline.persona.task import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
 _OF_CONTROLS = {*TrainParams.model_fields, *FinetuneParams.model_fields}

@@ -17,7 +17,7 @@ from pipeline.evaluation.scoring.adaptation import adaptation_by_epoch
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 class SupportFit(Schema):

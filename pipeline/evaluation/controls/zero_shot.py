@@ -7,7 +7,7 @@ from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 def zero_shot(

@@ -17,7 +17,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.metric import Array
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 
 
 NUM_TRIED = 300

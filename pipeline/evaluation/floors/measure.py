@@ -17,7 +17,7 @@ from pipeline.evaluation.schemas.floors import (
     RankerFloor,
     ReplyFloor,
 )
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 def measure_floors(

@@ -13,8 +13,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.ranking import is_best
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
-from pipeline.persona.text import normalise
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.text import normalise
 
 
 WithCandidates = tuple[Dialogue, Turn, list[str], list[bool]]  # candidates, which are gold

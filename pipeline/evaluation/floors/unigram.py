@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from pipeline.errors import DataError, MissingFileError, ModelError
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 _AT_ONCE = 4096  # texts

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.persona.text import words
+from pipeline.persona.task.text import words
 
 
 Field = Literal["response", "greedy", "reference"]

@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics.bleu import bleu_counts, bleu_of
 from pipeline.evaluation.records.exact import ExactSum
 from pipeline.evaluation.records.metric import Array, Metric, percent, ratio
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.persona.text import normalise, words
+from pipeline.persona.task.text import normalise, words
 
 
 Field = Literal["response", "greedy"]

@@ -29,7 +29,7 @@ ppl_without_end = Metric("ppl_without_end", lambda r: (r.nll, r.num_tokens), exp
 """Perplexity over the reply's tokens alone; the closing token counts on neither side."""
 
 ppl_per_word = Metric("ppl_per_word", lambda r: (r.nll, r.num_words), exp_ratio, "lower")
-"""exp of the reply tokens' nats per word by ParlAI's split rule (`pipeline.persona.text.words`).
+"""exp of the reply tokens' nats per word by ParlAI's split rule (`task.text.words`).
 
 The closing token counts on neither side. A punctuation mark of the rule is a word. The metric is
 comparable across tokenizers. It is an upper bound of a word model's perplexity, since other ways to

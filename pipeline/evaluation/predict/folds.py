@@ -19,7 +19,7 @@ from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import AdaptedFolds, finetune
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams, Generate
-from pipeline.persona.task import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
 EpochScores = list[tuple[int, list[ReplyScore]]]  # (epoch, scores of a fold's query replies)

@@ -16,7 +16,7 @@ from pipeline.evaluation.predict.reply_score import ReplyScore
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece
 from pipeline.params import Generate
-from pipeline.persona.task import Dialogue
+from pipeline.persona.task.record import Dialogue
 
 
 class Question(NamedTuple):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipeline.errors import ContextError
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.model.sequences.encoding import Encoder, Window
-from pipeline.persona.task import Dialogue
+from pipeline.persona.task.record import Dialogue
 
 
 def in_context(

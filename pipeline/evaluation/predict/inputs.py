@@ -8,7 +8,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.files.variant_record import read_variant, refuse_other_inputs
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.journal import Journal
 
 

@@ -12,7 +12,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.encoding import Window
 from pipeline.params import FinetuneParams
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from random import Random
 
 from pipeline.evaluation.records.prediction import Protocol
 from pipeline.params import Finetune
-from pipeline.persona.task import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pipeline.model.network.learner import Learner
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
 from pipeline.params import Generate
-from pipeline.persona.task import SILENCE, Dialogue
+from pipeline.persona.task.record import SILENCE, Dialogue
 
 
 def score_dialogue(

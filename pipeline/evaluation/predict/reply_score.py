@@ -7,8 +7,8 @@ from typing import TypeVar
 from pipeline.errors import DivergedError
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.persona.task import Dialogue
-from pipeline.persona.text import normalise, words
+from pipeline.persona.task.record import Dialogue
+from pipeline.persona.task.text import normalise, words
 
 
 Number = TypeVar("Number", int, float)

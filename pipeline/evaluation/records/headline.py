@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.records.exact import ExactSum
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.prediction import Prediction, Protocol
-from pipeline.persona.task import Split
+from pipeline.persona.task.record import Split
 
 
 def select(

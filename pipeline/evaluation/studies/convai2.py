@@ -29,7 +29,7 @@ from pipeline.evaluation.studies.schemas import (
 )
 from pipeline.params import MaxPersonas, Tasks
 from pipeline.persona.corpus.archive import extract
-from pipeline.persona.task import PersonaTask, Split
+from pipeline.persona.task.record import PersonaTask, Split
 from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import ParsedDialogue, parse_file
 

@@ -13,8 +13,8 @@ from random import Random
 from pipeline.errors import DataError
 from pipeline.evaluation.records.headline import headline_records, select
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.persona.task import SILENCE, PersonaTask
-from pipeline.persona.text import normalise
+from pipeline.persona.task.record import SILENCE, PersonaTask
+from pipeline.persona.task.text import normalise
 
 
 Place = tuple[str, int]  # dialogue_id, turn

@@ -12,7 +12,7 @@ from random import Random
 from pipeline.errors import TrainingError
 from pipeline.model.sequences.batching import Piece, select, whole
 from pipeline.model.sequences.encoding import Encoder, Window
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pipeline.learning.gradients.memory import Pass, step_bytes, theta_bytes
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Finetune
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.cores import num_workers
 from pipeline.processes.memory import require_memory
 

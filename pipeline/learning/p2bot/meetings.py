@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.errors import DataError
-from pipeline.persona.task import PersonaTask
-from pipeline.persona.text import normalise
+from pipeline.persona.task.record import PersonaTask
+from pipeline.persona.task.text import normalise
 
 
 @dataclass(frozen=True)

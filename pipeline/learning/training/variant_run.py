@@ -23,7 +23,7 @@ from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
 from pipeline.model.sequences.fits import require_context
 from pipeline.params import Adapters, StageParams, Variant
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.device import best_device, use_threads
 
 

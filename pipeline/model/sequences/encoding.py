@@ -15,7 +15,7 @@ from typing import Any
 from pipeline.errors import ContextError, ModelError, one_line
 from pipeline.model.sequences.chat import chat_format
 from pipeline.model.sequences.formats import plain_format, special_format, unsayable
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 
 
 FORMATS = {"special": special_format, "plain": plain_format, "chat": chat_format}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pipeline.errors import ContextError, one_line
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
 _SHOWN = 40  # characters of a candidate

@@ -16,7 +16,7 @@ from pipeline.persona.synthetic.people import (
     persona_text,
 )
 from pipeline.persona.synthetic.utterance import UtterancePair
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 
 
 LEAST_DIALOGUES, MOST_DIALOGUES = 6, 10  # of a training person

@@ -11,7 +11,7 @@ from pipeline.persona.synthetic import phrases
 from pipeline.persona.synthetic.grammar import Weighted
 from pipeline.persona.synthetic.people import Person
 from pipeline.persona.synthetic.utterance import Speaker, Utterance, UtteranceDraft, UtterancePair
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 
 
 LEAST_EXCHANGES, MOST_EXCHANGES = 6, 8

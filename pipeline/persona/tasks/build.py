@@ -6,11 +6,11 @@ from random import Random
 
 from pipeline.errors import DataError
 from pipeline.params import Tasks
-from pipeline.persona.task import Dialogue, PersonaTask, Split, Turn
+from pipeline.persona.task.record import Dialogue, PersonaTask, Split, Turn
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.candidates import PooledReply, draw, pool, shuffled_order
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
-from pipeline.persona.text import normalise
 
 
 def build_tasks(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from pipeline.errors import DataError
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.parser import NUM_CANDIDATES
-from pipeline.persona.text import normalise
 
 
 @dataclass(frozen=True)

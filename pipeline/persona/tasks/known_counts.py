@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.persona.task import Split
+from pipeline.persona.task.record import Split
 
 
 @dataclass(frozen=True)

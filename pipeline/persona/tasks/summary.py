@@ -11,11 +11,11 @@ from itertools import combinations
 from statistics import median
 
 from pipeline.errors import DataError
-from pipeline.persona.task import SILENCE, PersonaTask, Split, Turn
+from pipeline.persona.task.record import SILENCE, PersonaTask, Split, Turn
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.grouping import group, variant_of
 from pipeline.persona.tasks.known_counts import CorpusCounts
 from pipeline.persona.tasks.parser import ParsedDialogue
-from pipeline.persona.text import normalise
 
 
 Summary = dict[str, object]

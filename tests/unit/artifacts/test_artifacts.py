@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError
-from pipeline.persona.task import Turn
+from pipeline.persona.task.record import Turn
 from tests.wiring.closure import ROOT
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.persona.text import normalise, words
+from pipeline.persona.task.text import normalise, words
 
 
 @pytest.mark.parametrize(

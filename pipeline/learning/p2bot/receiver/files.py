@@ -16,7 +16,7 @@ from pipeline.learning.training.loop import Trained
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.params import ReceiverParams
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 TENSORS = "receiver.safetensors"

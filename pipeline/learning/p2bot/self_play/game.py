@@ -31,7 +31,7 @@ from pipeline.learning.training.supervised import SupervisedStep
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece
 from pipeline.params import SelfPlay
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 COLUMNS = (

@@ -19,7 +19,7 @@ from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import whole
 from pipeline.params import SelfPlay
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 
 
 _AT_ONCE = 16  # dialogues in a pass that only reads

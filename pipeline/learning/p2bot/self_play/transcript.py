@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import ModelError
 from pipeline.model.sequences.encoding import Encoder, ReplySpan, Window
-from pipeline.persona.task import SILENCE
+from pipeline.persona.task.record import SILENCE
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from pipeline.learning.meta.train import episode_size, inner_loop_of
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, load_preset
 from pipeline.persona.synthetic.corpus import write_corpus
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
 from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import parse_file
 from stages.studies.budget import budget

@@ -11,7 +11,7 @@ from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.protocols import leave_one_out
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import FinetuneParams, Generate, MaxFolds
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.studies import support as stage
 from tests.conftest import a_dialogue
 from tests.support.finetuning import finetune_params

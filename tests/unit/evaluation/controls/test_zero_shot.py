@@ -11,7 +11,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_tasks
 from pipeline.params import FinetuneParams, Settings
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.studies import zero_shot as stage
 from tests.conftest import a_dialogue
 from tests.support.personachat_text import lines, with_candidates

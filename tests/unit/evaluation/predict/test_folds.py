@@ -9,7 +9,7 @@ from pipeline.errors import DivergedError
 from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.protocols import leave_one_out
 from pipeline.params import FinetuneParams, Settings
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.conftest import a_dialogue
 from tests.wiring.closure import ROOT
 

@@ -2,7 +2,7 @@
 
 from pipeline.evaluation.predict.protocols import k_shot, leave_one_out, permuted, swapped
 from pipeline.params import Finetune, MaxFolds
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.conftest import a_dialogue
 
 

@@ -9,7 +9,7 @@ from pipeline.evaluation.predict.persona import PersonaRun
 from pipeline.evaluation.predict.protocols import Fold, k_shot
 from pipeline.evaluation.predict.replies import bare_window, score_dialogue, score_windows
 from pipeline.params import Finetune, FinetuneParams, Generate, MaxFolds, Variant
-from pipeline.persona.task import SILENCE, Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from tests.conftest import LINES, a_dialogue
 from tests.support.plain_nll import plain_nll
 

@@ -15,7 +15,7 @@ from pipeline.learning.finetuning.plan import Support, plan
 from pipeline.learning.training.supervised import gradient
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Generate, MaxFolds, NextUtterance, Variant
-from pipeline.persona.task import Dialogue
+from pipeline.persona.task.record import Dialogue
 from tests.conftest import a_dialogue
 from tests.support.finetuning import finetune_params
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.learning.p2bot.meetings import example, meeting, sentence_pool, voices
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
-from pipeline.persona.text import normalise
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.text import normalise
 
 
 def task(name: str, *personas: list[str]) -> PersonaTask:

@@ -26,7 +26,7 @@ from pipeline.model.files.tensors import write_tensors
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.projection import SPECIAL
 from pipeline.params import ReceiverTraining
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 from tests.conftest import LINES, tiny_gpt2
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import ContextError
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.support.toy_project import STAGES, toy_params, write_project
 
 

@@ -18,7 +18,7 @@ from pipeline.model.network import trained as loading
 from pipeline.model.network.learner import load_theta
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from tests.conftest import AXES, a_dialogue
 from tests.support.variant_runs import a_run
 

@@ -13,7 +13,7 @@ from pipeline import artifacts
 from pipeline.learning.meta import maml
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.params import read_yaml
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from pipeline.processes import ranks
 from pipeline.processes.ranks import Ranks
 from stages import meta_train

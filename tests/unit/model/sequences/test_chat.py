@@ -11,7 +11,7 @@ from pipeline.errors import ModelError
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 from tests.conftest import a_dialogue
 from tests.support import chat_templates as given
 from tests.unit.model.base.test_foreign_tokenizers import sentencepiece

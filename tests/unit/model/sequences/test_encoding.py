@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 from tests.conftest import a_dialogue
 
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import ContextError
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.sequences.fits import require_context
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
 from tests.conftest import a_dialogue
 
 

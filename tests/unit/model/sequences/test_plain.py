@@ -6,7 +6,7 @@ from tokenizers import normalizers
 from pipeline.errors import ModelError
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 from tests.conftest import LINES
 
 

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from pipeline.params import People
 from pipeline.persona.synthetic.corpus import _shuffled, write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.parser import parse
-from pipeline.persona.text import normalise
 from tests.support.synthetic import EMBEDDED, SPLITS, dialogues, keys, personas
 
 

@@ -11,7 +11,7 @@ from statistics import mean, median
 from tokenizers import ByteLevelBPETokenizer
 
 from pipeline.persona.synthetic.corpus import pretrain_text, write_corpus
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 from tests.support.synthetic import EMBEDDED, SPLITS, dialogues, embedded, keys, personas, replies
 
 

@@ -4,7 +4,7 @@ from statistics import mean
 
 from pipeline.persona.synthetic.corpus import pretrain_text, write_corpus
 from pipeline.persona.synthetic.people import people_of
-from pipeline.persona.text import normalise
+from pipeline.persona.task.text import normalise
 from tests.support.synthetic import EMBEDDED, SPLITS, dialogues, embedded, replies
 
 

@@ -4,10 +4,10 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.params import MaxPersonas, Tasks
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
-from pipeline.persona.text import normalise
 
 
 def params(seed=0, **limits) -> Tasks:

@@ -6,8 +6,8 @@ from random import Random
 import pytest
 
 from pipeline.errors import DataError
+from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.candidates import draw, pool, shuffled_order
-from pipeline.persona.text import normalise
 
 
 OTHERS = [f"i have {i} dogs ." for i in range(40)]

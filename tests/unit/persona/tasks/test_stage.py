@@ -12,7 +12,7 @@ from pipeline import artifacts
 from pipeline.params import People, Synthetic
 from pipeline.persona.corpus.archive import extract
 from pipeline.persona.synthetic.corpus import write_corpus
-from pipeline.persona.task import PersonaTask
+from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 from stages.tasks import tasks
 from tests.wiring.closure import ROOT

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.task import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
 from pipeline.persona.tasks.known_counts import KNOWN, CorpusCounts, archive_sha256, check_counts
 from pipeline.persona.tasks.parser import parse
 from pipeline.persona.tasks.summary import counts, summarise

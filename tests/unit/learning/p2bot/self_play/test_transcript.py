@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.learning.p2bot.self_play.transcript import Said, prompt, said, view
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task import SILENCE, Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 from tests.support.chat_templates import CHATML, LLAMA_2, tokenizer_with
 
 
