@@ -3,6 +3,8 @@
 from pipeline import artifacts
 from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.schemas.comparison import Comparison
+from pipeline.evaluation.schemas.made_from import ComparedFrom
 from pipeline.params import CompareParams, Settings
 from stages.shell import console
 from stages.shell.scored import scored_with_files
@@ -18,9 +20,17 @@ def compare() -> None:
     identities = {name: predictions_file.read_identity(name) for name in names}
     predictions_file.refuse_other_inputs(identities.values())
     records = {name: list(predictions_file.iterate(name, identities[name])) for name in names}
-    comparison = compare_variants(
+    tests = compare_variants(
         records, params.claims, permutations=params.permutations, seed=params.seed
     )
+    first = identities[names[0]]
+    made_from = ComparedFrom(
+        params=params.model_dump(mode="json"),
+        predictions={name: identity.sha256 for name, identity in identities.items()},
+        tasks=first.tasks,
+        base=first.base,
+    )
+    comparison = Comparison(**tests.set_fields(), made_from=made_from)
     artifacts.write_json(artifacts.COMPARISON, comparison.content())
     console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from pipeline import artifacts
+from pipeline.errors import DataError
 from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.unigram import Oracle, read_tokens
+from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.made_from import MeasuredFrom
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 
@@ -23,17 +26,36 @@ class _Tasks:
 
 
 def _oracle() -> Oracle | None:
-    """Return the grammar's log-probabilities; a corpus that people wrote has none."""
+    """Return the grammar's log-probabilities; a corpus that people wrote has none.
+
+    Raises:
+        DataError: the tasks were made from another data/raw than the oracle's.
+    """
     if not artifacts.RAW_ORACLE.is_file():
         return None
-    return cast(Oracle, artifacts.read_json(artifacts.RAW_ORACLE, made_by="download"))
+    now = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
+    if artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks").get("source") != now:
+        raise DataError(
+            f"{artifacts.TASKS}: made from another {artifacts.RAW} than the one that is there, "
+            f"as {artifacts.TASKS_SUMMARY} and {artifacts.RAW_SOURCE} say; "
+            "run `python -m stages.tasks` (or `dvc repro`)"
+        )
+    oracle = cast(Oracle, artifacts.read_json(artifacts.RAW_ORACLE, made_by="download"))
+    return {"test": oracle.get("test", ())}  # the rest may go
 
 
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
-    measured = measure_floors(_Tasks("train"), _Tasks("test"), tokens, _oracle())
-    artifacts.write_json(artifacts.FLOORS, measured.content())
+    oracle = _oracle()
+    measured = measure_floors(_Tasks("train"), _Tasks("test"), tokens, oracle)
+    made_from = MeasuredFrom(
+        tasks=artifacts.sha256_of(artifacts.TASKS),
+        base=artifacts.sha256_of(artifacts.BASE),
+        oracle=None if oracle is None else artifacts.sha256_of(artifacts.RAW_ORACLE),
+    )
+    whole = Floors(**measured.set_fields(), made_from=made_from)
+    artifacts.write_json(artifacts.FLOORS, whole.content())
     shown = [
         f"{name} {metric} {value:.4g}"
         for name, floor in measured

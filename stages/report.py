@@ -11,9 +11,10 @@ from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.made_from import compared, measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings
-from stages.shell import console
+from stages.shell import console, one_run
 from stages.shell.scored import scored_with_files
 
 
@@ -24,6 +25,7 @@ def report() -> None:
     """Write report/index.md and its pictures: tables, paired tests, Fig. 3, training curves."""
     params = Settings.load().view(ReportParams)
     findings = _findings(params)
+    _refuse_other_runs(findings)
     histories = _of_runs("history.csv", params)
     curves = [
         picture
@@ -67,6 +69,21 @@ def _findings(params: ReportParams) -> Findings:
         comparison=read(artifacts.COMPARISON, Comparison, made_by="compare"),
         runs=_runs(params),
     )
+
+
+def _refuse_other_runs(findings: Findings) -> None:
+    """Refuse files of different runs, or of other data and models than are there."""
+    runs = [run for of_variant in findings.runs.values() for run in of_variant]
+    refuse_other_runs(
+        [
+            *one_run.of_runs(runs),
+            *one_run.of_predictions(findings.details),
+            *one_run.of_details(findings.details),
+            measured(findings.floors.made_from),
+            compared(findings.comparison.made_from),
+        ]
+    )
+    one_run.refuse_other_variants(findings.comparison, findings.details, artifacts.COMPARISON)
 
 
 def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:

@@ -6,6 +6,8 @@ import typer
 
 from pipeline import artifacts
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.made_from import ScoredFrom
 from pipeline.evaluation.scoring.details import score_people
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
@@ -20,9 +22,20 @@ def score(
     bootstrap = Bootstrap(params.bootstrap_samples, params.seed)
     with predictions_file.people(variant) as people:
         scores = score_people(people.overview, people, bootstrap)
+    said = people.identity
+    made_from = ScoredFrom(
+        variant=variant,
+        params=params.model_dump(mode="json"),
+        predictions=said.sha256,
+        tasks=said.tasks,
+        base=said.base,
+        models={int(seed): digest for seed, digest in said.models.items()},
+    )
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)
-    artifacts.write_json(artifacts.details_file(variant), scores.details.content())
+    kshot_csv = artifacts.sha256_of(artifacts.kshot_file(variant))
+    details = Details(**scores.details.set_fields(), made_from=made_from, kshot_csv=kshot_csv)
+    artifacts.write_json(artifacts.details_file(variant), details.content())
     shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.metrics)
     console.out.print(f"{artifacts.metrics_file(variant)}: {shown}")
 

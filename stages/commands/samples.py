@@ -9,10 +9,11 @@ from rich.markdown import Markdown
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.evaluation.studies.samples import APPENDIX_C, chosen, contexts, markdown, responses
 from pipeline.params import Settings
 from pipeline.persona.task.record import PersonaTask
-from stages.shell import console
+from stages.shell import console, one_run
 
 
 def samples(
@@ -26,6 +27,7 @@ def samples(
     predicted = [name for name, path in files.items() if path.is_file()]
     if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
+    refuse_other_runs(one_run.of_predictions(predicted), models=False)
     said = {name: responses(name, predictions_file.read(name)) for name in predicted}
     every = list(contexts(tasks))
     shown = chosen(every, said, count=count, seed=seed)

@@ -1,6 +1,6 @@
 """Print Table 1 beside the paper's, then adaptation, heads and costs: `python -m stages.table`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -16,18 +16,20 @@ from pipeline.evaluation.report.rows import AdaptationRow, HeadRow, Table1Row
 from pipeline.evaluation.schemas.base import Estimate, read
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.made_from import measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
-from stages.shell import console
+from stages.shell import console, one_run
 
 
 def table() -> None:
     """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
     details = _details(params.scored)
-    rows = tables.table_1(details)
-    if artifacts.FLOORS.is_file():
-        rows += tables.floor_rows(read(artifacts.FLOORS, Floors, made_by="floors"))
+    runs = {name: _runs(name, params.seeds) for name in details}
+    floors = _floors()
+    _refuse_other_runs(details, runs, floors)
+    rows = tables.table_1(details) + (tables.floor_rows(floors) if floors else [])
     if not console.out.is_terminal:
         console.out.width = console.WIDE
     console.out.print(_table_1(rows))
@@ -39,10 +41,26 @@ def table() -> None:
     heads = tables.head_rows(details)
     if heads:
         console.out.print(_heads(heads))
-    if costs := cost_rows({name: _runs(name, params.seeds) for name in details}):
+    if costs := cost_rows(runs):
         console.out.print(_costs(costs))
     else:
         console.out.print("What training cost stands in models/, which is not here: `dvc pull`.")
+
+
+def _floors() -> Floors | None:
+    if not artifacts.FLOORS.is_file():
+        return None
+    return read(artifacts.FLOORS, Floors, made_by="floors")
+
+
+def _refuse_other_runs(
+    details: Mapping[str, Details], runs: Mapping[str, Sequence[VariantFile]], floors: Floors | None
+) -> None:
+    """Refuse rows of different runs, or of other data than are there."""
+    files = one_run.of_runs(run for of_variant in runs.values() for run in of_variant)
+    files += [*one_run.of_predictions(details), *one_run.of_details(details)]
+    files += [measured(floors.made_from)] if floors else []
+    refuse_other_runs(files, models=False)
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, TrainingError
-from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
@@ -107,9 +107,7 @@ def _train_and_score(trial: Run, folder: Path) -> Trial:
     cost = TrialCost.model_validate(record.model_dump(include=set(TrialCost.model_fields)))
     if not _stage(folder, "finetune", trial.name):
         return Trial(point=trial.point, nats=None, epoch=None, cost=cost)
-    path = folder / artifacts.predictions_file(trial.name)
-    records = artifacts.read_records(path, Prediction, made_by=f"finetune {trial.name}")
-    epoch, nats = criterion(records)
+    epoch, nats = criterion(predictions_file.read(trial.name, folder / artifacts.PREDICTIONS))
     return Trial(point=trial.point, nats=nats, epoch=epoch, cost=cost)
 
 

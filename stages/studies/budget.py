@@ -16,7 +16,7 @@ from pipeline.evaluation.controls.budget import (
     recorded,
     steps_for,
 )
-from pipeline.model.files.variant_record import read_variant
+from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.params.line import variant_line
 from pipeline.params.methods import method_of
@@ -47,19 +47,26 @@ def budget(
         _print_row(other, variant, replies, size, num_replies(tasks))
     for other, replies in wanted.items():
         if _is_trained(other, seed):
-            surplus = check_control(read_variant(other, seed), replies, batch_size=size)
+            surplus = check_control(_of_these_tasks(other, seed), replies, batch_size=size)
             console.say(f"models/{other}: equal budget, {replies} replies and {surplus} more")
 
 
 def _seen(name: str, seed: int, params: MetaTrainParams, tasks: list[PersonaTask]) -> Budget:
     """Return what the variant's run saw, or would see where it is not trained yet."""
     if _is_trained(name, seed):
-        run = read_variant(name, seed)
+        run = _of_these_tasks(name, seed)
         seen, how = recorded(run), f"as its run of {run.steps} steps counted"
     else:
         seen, how = meta_budget(tasks, params, seed), f"in {params.outer_steps} steps to come"
     console.say(f"{name}: {seen.outer} replies in the outer loss, {seen.total} in any loss, {how}.")
     return seen
+
+
+def _of_these_tasks(name: str, seed: int) -> VariantFile:
+    """Return a training run's record; refuse that of other tasks, or of another base."""
+    run = read_variant(name, seed)
+    refuse_other_inputs(run, tasks=True)
+    return run
 
 
 def _print_row(name: str, variant: Variant, replies: int, size: int, available: int) -> None:

@@ -12,9 +12,10 @@ from rich.table import Table
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_records
-from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.schemas.made_from import ObservedFrom
 from pipeline.evaluation.studies.population import observe, observed, skewed
 from pipeline.evaluation.studies.schemas import PersonaSums
 from pipeline.evaluation.studies.simulation import (
@@ -54,7 +55,8 @@ def simulate(
     study = StudySize(runs=runs)
     planned = conditions(observed(people), skewed(), study)
     tables = tabulate(planned, _rows(planned, study), study)
-    artifacts.write_json(out, {"variants": people.variants, **tables})
+    made_from = {"population": artifacts.sha256_of(population)}
+    artifacts.write_json(out, {"variants": people.variants, "made_from": made_from, **tables})
     if not console.out.is_terminal:
         console.out.width = console.WIDE
     for name, title in TITLES.items():
@@ -65,12 +67,17 @@ def simulate(
 def _observe(predictions: Sequence[Path]) -> PersonaSums:
     if len(predictions) != 2:
         raise DataError(f"{len(predictions)} predictions files; give two variants', or none")
-    made_by = "finetune VARIANT"
-    a, b = (
-        headline_records(artifacts.read_records(path, Prediction, made_by=made_by))
-        for path in predictions
+    names = (predictions[0].stem, predictions[1].stem)
+    folders = [path.parent for path in predictions]
+    identities = [*map(predictions_file.read_identity, names, folders)]
+    predictions_file.refuse_other_inputs(identities)
+    a, b = map(headline_records, map(predictions_file.read, names, folders))
+    made_from = ObservedFrom(
+        predictions={identity.variant: identity.sha256 for identity in identities},
+        tasks=identities[0].tasks,
+        base=identities[0].base,
     )
-    return observe((predictions[0].stem, predictions[1].stem), a, b)
+    return observe(names, a, b).model_copy(update={"made_from": made_from})
 
 
 def _rows(planned: Sequence[Condition], study: StudySize) -> list[ResultRow]:

@@ -3,16 +3,19 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.wiring.closure import ROOT
 
 
-def run_command(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run `python -m stages.NAME ARGUMENTS` in the project's folder, and wait for its end."""
+def run_command(
+    name: str, *arguments: str, folder: Path = ROOT
+) -> "subprocess.CompletedProcess[str]":
+    """Run `python -m stages.NAME ARGUMENTS` in a folder, and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", f"stages.{name}", *arguments],
-        cwd=ROOT,
-        env=os.environ,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         text=True,
         capture_output=True,
         check=False,

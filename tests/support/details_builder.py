@@ -2,6 +2,7 @@
 
 from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.schemas.floors import Floors
+from tests.support.one_run import MEASURED_FROM, scored_from
 
 
 def interval(value: float, half: float = 0.125) -> dict[str, float]:
@@ -13,6 +14,7 @@ def content(
     swap_gain: float | None = 0.125,
     epoch: int = 3,
     verdict: str = "personal",
+    variant: str = "in_place",
     **scores,
 ):
     found = {"ppl": interval(20.0), "hits_at_1": interval(30.0), "f1": interval(10.0)} | scores
@@ -32,6 +34,8 @@ def content(
         "swap_gain": interval(swap_gain) if swapped else None,
         "swap_gap": interval(gain - swap_gain) if swapped else None,
         "personal_share": None,
+        "made_from": scored_from(variant),
+        "kshot_csv": "4" * 64,
     }
 
 
@@ -45,6 +49,7 @@ FLOORS = {
     "frequent_words": {"f1": 11.5, "reply": "i you"},
     "unigram": {"ppl": 300},
     "oracle": {"ppl": 5.25},
+    "made_from": MEASURED_FROM,
 }
 
 

@@ -13,7 +13,7 @@ def content(**values):
     there |= {"steps": 120, "best_step": 90, "replies": 6684, "outer_replies": 3341}
     there |= {"tokens": 212_000, "operations": 462 * 10**9}
     there |= {"trained_parameters": 8_900, "all_parameters": 199_000}
-    there |= {"base": "b" * 64, "tokenizer": "c" * 64, "tasks": {}, "theta": "d" * 64}
+    there |= {"base": "1" * 64, "tokenizer": "c" * 64, "tasks": {}, "theta": "d" * 64}
     return there | values
 
 

@@ -6,7 +6,7 @@ from pipeline.evaluation.comparison.adaptation import compare_adaptation
 from pipeline.evaluation.comparison.levels import compare_levels
 from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.comparison import Comparison
+from pipeline.evaluation.schemas.comparison import AllTests
 from pipeline.params import Claim
 
 
@@ -16,7 +16,7 @@ def compare_variants(
     *,
     permutations: int,
     seed: int,
-) -> Comparison:
+) -> AllTests:
     """Test every pair of variants.
 
     Args:
@@ -31,4 +31,4 @@ def compare_variants(
     headline = {name: headline_records(predictions) for name, predictions in records.items()}
     levels = compare_levels(headline, claims, permutations=permutations, seed=seed)
     adaptation = compare_adaptation(records, claims, permutations=permutations, seed=seed)
-    return Comparison(**levels.set_fields(), adaptation=adaptation)
+    return AllTests(**levels.set_fields(), adaptation=adaptation)

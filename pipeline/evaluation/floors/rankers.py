@@ -3,8 +3,10 @@
 The rule for a hit is the same as for the variants: every best candidate must equal the gold reply.
 """
 
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from math import fsum
 from random import Random
 
@@ -57,7 +59,7 @@ def random_hits_at_1(tasks: Iterable[PersonaTask]) -> float:
     Raises:
         DataError: a reply has no candidates.
     """
-    chances = []
+    chances = array("d")
     for _, _, candidates, is_gold in _with_candidates(tasks):
         distinct = dict(zip(candidates, is_gold, strict=True))
         chances.append(sum(distinct.values()) / len(distinct))
@@ -78,27 +80,66 @@ def random_hits(tasks: Iterable[PersonaTask], seed: int) -> list[bool]:
     return hits
 
 
-def tfidf_hits_at_1(train: Iterable[PersonaTask], test: Iterable[PersonaTask]) -> dict[str, float]:
+class DocumentFrequencies:
+    """In how many texts each word stands: of train's utterances and persona sentences.
+
+    The tasks come one at a time. Kept is a count for each word, not the texts' words, which
+    `TfidfVectorizer.fit` holds all at once.
+    """
+
+    def __init__(self) -> None:
+        self._texts = 0
+        self._having: Counter[str] = Counter()
+
+    @classmethod
+    def of(cls, tasks: Iterable[PersonaTask]) -> "DocumentFrequencies":
+        """Return those of some tasks."""
+        frequencies = cls()
+        for task in tasks:
+            frequencies.add(task)
+        return frequencies
+
+    def add(self, task: PersonaTask) -> None:
+        """Count a task's texts."""
+        for dialogue in task.dialogues:
+            said = (text for turn in dialogue.turns for text in (turn.partner, turn.reply))
+            for text in (*said, *dialogue.persona):
+                self._texts += 1
+                self._having.update(set(_words(text)))
+
+    def vectorizer(self) -> TfidfVectorizer:
+        """Return the vectorizer that `TfidfVectorizer(...).fit` of all texts returns."""
+        known = sorted(self._having)
+        vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True, vocabulary=known)
+        having = np.array([self._having[word] for word in known], dtype=np.float64)
+        vectorizer.idf_ = np.log((self._texts + 1) / (having + 1)) + 1
+        return vectorizer
+
+
+def tfidf_hits_at_1(
+    frequencies: DocumentFrequencies, test: Iterable[PersonaTask]
+) -> dict[str, float]:
     """Return Hits@1 of `tfidf_hits`, in percent.
 
     Raises:
         DataError: a reply has no candidates.
     """
-    return {name: 100 * float(np.mean(hits)) for name, hits in tfidf_hits(train, test).items()}
+    hits = tfidf_hits(frequencies, test)
+    return {name: 100 * float(np.mean(of_query)) for name, of_query in hits.items()}
 
 
-def tfidf_hits(train: Iterable[PersonaTask], test: Iterable[PersonaTask]) -> dict[str, list[bool]]:
+def tfidf_hits(
+    frequencies: DocumentFrequencies, test: Iterable[PersonaTask]
+) -> dict[str, list[bool]]:
     """Return for each of QUERIES whether each reply has a hit by cosine to the candidates.
 
-    Words are those after `normalise`. Document frequencies are of train's utterances and persona
-    sentences. A word's weight has 1 + log of its count. A tie is no hit, as everywhere.
+    Words are those after `normalise`. A word's weight has 1 + log of its count. A tie is no hit, as
+    everywhere.
 
     Raises:
         DataError: a reply has no candidates.
     """
-    said = (text for _, turn in _turns(train) for text in (turn.partner, turn.reply))
-    lines = (line for task in train for d in task.dialogues for line in d.persona)
-    vectorizer = TfidfVectorizer(analyzer=_words, sublinear_tf=True).fit(chain(said, lines))
+    vectorizer = frequencies.vectorizer()
     hits: dict[str, list[bool]] = {name: [] for name in QUERIES}
     stream = _with_candidates(test)
     while replies := list(islice(stream, _AT_ONCE)):

@@ -4,6 +4,7 @@ Both are in the variants' units: tokens of the base's tokenizer, and one closing
 reply.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,46 +60,53 @@ def read_tokens(path: Path) -> ReplyTokens:
     return ReplyTokens(encode, tokenizer.get_vocab_size(with_added_tokens=False))
 
 
-def unigram_ppl(
-    train: Iterable[Sequence[int]], test: Iterable[Sequence[int]], vocabulary: int
-) -> float:
+class TokenCounts:
+    """How often each token stands in some replies, which come one at a time."""
+
+    def __init__(self) -> None:
+        self.of: Counter[int] = Counter()
+        self.replies = 0
+
+    def add(self, ids: Iterable[Sequence[int]]) -> None:
+        """Count the token ids of some replies."""
+        for reply in ids:
+            self.of.update(reply)
+            self.replies += 1
+
+    @property
+    def total(self) -> int:
+        """The number of tokens, with a closing token of each reply."""
+        return self.of.total() + self.replies
+
+
+def unigram_ppl(train: TokenCounts, test: TokenCounts, vocabulary: int) -> float:
     """Return the perplexity on `test` of token frequencies in `train`, closing token counted.
 
     Frequencies are smoothed by adding one, over the vocabulary and the closing token.
 
     Args:
-        train: token ids of each train reply.
-        test: token ids of each test reply.
+        train: the tokens of train's replies.
+        test: those of test's.
         vocabulary: number of the tokenizer's entries, without the closing token.
     """
-    counts: Counter[int] = Counter()
-    ends = 0
-    for reply in train:
-        counts.update(reply)
-        ends += 1
-    total = counts.total() + ends + vocabulary + 1
-    said: Counter[int] = Counter()
-    closed = 0
-    for reply in test:
-        said.update(reply)
-        closed += 1
-    nats = (repeat(log(total) - log(counts[token] + 1), n) for token, n in said.items())
-    closing = repeat(log(total) - log(ends + 1), closed)
-    return exp(fsum(chain(chain.from_iterable(nats), closing)) / (said.total() + closed))
+    total = train.total + vocabulary + 1
+    nats = (repeat(log(total) - log(train.of[token] + 1), n) for token, n in test.of.items())
+    closing = repeat(log(total) - log(train.replies + 1), test.replies)
+    return exp(fsum(chain(chain.from_iterable(nats), closing)) / test.total)
 
 
-def oracle_ppl(tasks: Iterable[PersonaTask], ids: Iterable[Sequence[int]], oracle: Oracle) -> float:
+def oracle_ppl(tasks: Iterable[PersonaTask], said: TokenCounts, oracle: Oracle) -> float:
     """Return the grammar's own perplexity in the variants' units: tokens and closing tokens.
 
     Args:
         tasks: of one split; a dialogue's number is its place in the split's file.
-        ids: token ids of the tasks' replies, in order.
+        said: the tokens of the tasks' replies.
         oracle: the grammar's nats, of all splits.
 
     Raises:
         DataError: the oracle lacks a dialogue, or has another number of replies for it.
     """
-    nats: list[float] = []
+    nats = array("d")
     for dialogue in (dialogue for task in tasks for dialogue in task.dialogues):
         split, _, number = dialogue.dialogue_id.rpartition("-")
         of_split = oracle.get(split, ())
@@ -108,5 +116,5 @@ def oracle_ppl(tasks: Iterable[PersonaTask], ids: Iterable[Sequence[int]], oracl
                 f"the oracle has {len(of_dialogue)} replies for dialogue {dialogue.dialogue_id}, "
                 f"the corpus {len(dialogue.turns)}; run stages download and tasks again"
             )
-        nats += of_dialogue
-    return exp(fsum(nats) / sum(len(reply) + 1 for reply in ids))
+        nats.extend(of_dialogue)
+    return exp(fsum(nats) / said.total)

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
 from pipeline.model.files.variant_record import TrainingRun
 
@@ -40,11 +41,12 @@ def keep(run: Path, study: Path) -> None:
     The study's other files stay: its `about.md`, its trials.
 
     Raises:
-        DataError: the run has no `params.yaml`, or nothing was scored.
+        DataError: the run has no `params.yaml`, nothing was scored, or its files are of two runs.
     """
     if not (run / artifacts.PARAMS).is_file():
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
+    refuse_other_runs_in(run, params.variants)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         _copy(run / artifacts.PARAMS, folder / artifacts.PARAMS)

@@ -17,6 +17,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.kept import tables
 from pipeline.evaluation.kept.again import again
 from pipeline.evaluation.kept.keep import ABOUT
+from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.kept.wrap import wrapped
@@ -35,7 +36,12 @@ BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def results(root: Path) -> str:
-    """Return docs/results.md."""
+    """Return docs/results.md.
+
+    Raises:
+        DataError: the working tree's metrics are of several runs.
+    """
+    refuse_other_runs_in(root, {path.stem for path in (root / artifacts.DETAILS).glob("*.json")})
     path = root / TEMPLATE
     return wrapped(_render(path.read_text(encoding="utf-8"), path, _context(root)))
 

@@ -48,6 +48,7 @@ def slim_details(details: Mapping[str, Any]) -> Fields:
         "k_shot": _k_shot(details.get("k_shot")),
         **_adaptation(details),
     }
+    kept |= {"made_from": details["made_from"]} if "made_from" in details else {}
     return cast(Fields, rounded(kept))
 
 

@@ -18,7 +18,8 @@ from pipeline.evaluation.kept.slim import axes_of_today, slim_comparison, slim_d
 from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
 from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
 from pipeline.evaluation.schemas.details import Scores
-from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.floors import FloorScores
+from pipeline.evaluation.schemas.made_from import ScoredFrom
 from pipeline.model.files.variant_record import TrainingRun
 
 
@@ -37,6 +38,7 @@ class KeptDetails(Scores):
     """`metrics/VARIANT.json` of a study."""
 
     k_shot: Shots | None = None
+    made_from: ScoredFrom | None = None  # absent from files of an older version
 
 
 class KeptFamily(Excerpt):
@@ -58,6 +60,12 @@ class KeptTests(Excerpt):
 
     families: Mapping[str, KeptFamily]
     tests: list[KeptTest]
+
+
+class KeptFloors(FloorScores):
+    """`floors.json` of a study; what it was made from is not read."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class KeptComparison(KeptTests):
@@ -107,9 +115,9 @@ class Study:
         return self._json(self._floors_file) if self._floors_file.is_file() else {}
 
     @property
-    def table_1_floors(self) -> Floors | None:
+    def table_1_floors(self) -> KeptFloors | None:
         """The floors below Table 1; None where they were not measured."""
-        return parse(Floors, self.floors, self._floors_file) if self.floors else None
+        return parse(KeptFloors, self.floors, self._floors_file) if self.floors else None
 
     @property
     def _floors_file(self) -> Path:

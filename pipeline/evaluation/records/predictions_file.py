@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from typing import IO, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -58,16 +59,20 @@ def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]
     return count
 
 
-def read_identity(variant: str) -> PredictionsIdentity:
+def read_identity(variant: str, folder: Path = artifacts.PREDICTIONS) -> PredictionsIdentity:
     """Read what a variant's predictions say of themselves.
+
+    Args:
+        variant: its name.
+        folder: where the two files are.
 
     Raises:
         MissingFileError: one of the two files is missing.
         DataError: the identity is no identity, or another variant's.
     """
     made_by = f"finetune {variant}"
-    path = artifacts.identity_file(variant)
-    if not (records := artifacts.predictions_file(variant)).is_file():
+    path = folder / artifacts.identity_file(variant).name
+    if not (records := folder / artifacts.predictions_file(variant).name).is_file():
         raise MissingFileError(records, made_by)
     content = artifacts.read_json(path, made_by=made_by)
     try:
@@ -83,7 +88,11 @@ def read_identity(variant: str) -> PredictionsIdentity:
     return identity
 
 
-def iterate(variant: str, identity: PredictionsIdentity | None = None) -> Iterator[Prediction]:
+def iterate(
+    variant: str,
+    identity: PredictionsIdentity | None = None,
+    folder: Path = artifacts.PREDICTIONS,
+) -> Iterator[Prediction]:
     """Yield a variant's records, one in memory at a time, and check them all.
 
     Nothing may be concluded from the records before the last one has come.
@@ -91,14 +100,15 @@ def iterate(variant: str, identity: PredictionsIdentity | None = None) -> Iterat
     Args:
         variant: its name.
         identity: what `read_identity` returned; null: it is read.
+        folder: where the two files are.
 
     Raises:
         MissingFileError: one of the two files is missing.
         DataError: a line is no record; a record is there twice; a reply, an epoch, a K or a
             training seed is missing; or the file is not the one that finetune wrote.
     """
-    identity = identity or read_identity(variant)
-    with artifacts.predictions_file(variant).open("rb") as file:
+    identity = identity or read_identity(variant, folder)
+    with (folder / artifacts.predictions_file(variant).name).open("rb") as file:
         for _, record in _checked(file, identity):
             yield record
 
@@ -107,11 +117,14 @@ def _checked(
     file: IO[bytes], identity: PredictionsIdentity
 ) -> Iterator[tuple[tuple[int, int], Prediction]]:
     """Yield each line's first byte and the byte after it, and its record, as `iterate` does."""
-    path, again = artifacts.predictions_file(identity.variant), _again(identity.variant)
-    complete = Completeness(identity.params, f"{path}", again)
+    path, again = file.name, _again(identity.variant)
+    complete = Completeness(identity.params, path, again)
     digest, byte = sha256(), 0
     for number, line in enumerate(file, start=1):
-        record = artifacts.parse_record(line, Prediction, f"{path}:{number}")
+        try:
+            record = artifacts.parse_record(line, Prediction, f"{path}:{number}")
+        except DataError as error:
+            raise DataError(f"{error}; {again}") from error
         complete.add(record)
         digest.update(line)
         yield (byte, byte + len(line)), record
@@ -144,12 +157,14 @@ class People:
 
     Attributes:
         overview: of all records, valid too.
+        identity: what they were made from.
     """
 
     def __init__(self, file: IO[bytes], identity: PredictionsIdentity) -> None:
         self.overview = Overview()
+        self.identity = identity
         self._file = file
-        self._origin = f"{artifacts.predictions_file(identity.variant)}"
+        self._origin = file.name
         self._remedy = _again(identity.variant)
         self._places: dict[str, list[int]] = {}  # by person: first byte and last, of each seed
         for (first, end), record in _checked(file, identity):
@@ -180,13 +195,13 @@ class People:
                 ) from error
 
 
-def read(variant: str) -> list[Prediction]:
+def read(variant: str, folder: Path = artifacts.PREDICTIONS) -> list[Prediction]:
     """Return the records that `iterate` yields.
 
     Raises:
         MissingFileError, DataError: as `iterate`.
     """
-    return list(iterate(variant))
+    return list(iterate(variant, folder=folder))
 
 
 def refuse_other_inputs(identities: Iterable[PredictionsIdentity]) -> None:

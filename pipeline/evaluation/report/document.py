@@ -15,7 +15,7 @@ from pipeline.evaluation.report.published import published
 from pipeline.evaluation.report.rows import ahead, before_and_after, floor_rows, in_order, table_1
 from pipeline.evaluation.schemas.comparison import LevelTest
 from pipeline.evaluation.schemas.details import Details, Scores
-from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.floors import FloorScores
 
 
 def document(findings: Findings, figures: Mapping[str, Sequence[str]]) -> str:
@@ -54,7 +54,7 @@ def document(findings: Findings, figures: Mapping[str, Sequence[str]]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def levels(details: Mapping[str, Scores], floors: Floors | None) -> str:
+def levels(details: Mapping[str, Scores], floors: FloorScores | None) -> str:
     """Return Table 1: ours beside the paper's, then floors."""
     paper = {row.variant: row for row in published() if row.variant is not None}
     rows = []

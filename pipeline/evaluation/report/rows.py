@@ -12,7 +12,7 @@ from pipeline.evaluation.report.formats import HEAD_HITS, TABLE_1
 from pipeline.evaluation.report.published import published
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.details import Scores, Verdict
-from pipeline.evaluation.schemas.floors import Floors
+from pipeline.evaluation.schemas.floors import FloorScores
 
 
 FLOOR_TITLES = {
@@ -98,7 +98,7 @@ def _scores(details: Mapping[str, Scores], name: str | None) -> dict[str, Estima
     return {metric: scores.get(metric) for metric in TABLE_1}
 
 
-def floor_rows(floors: Floors) -> list[Table1Row]:
+def floor_rows(floors: FloorScores) -> list[Table1Row]:
     """Return what needs no learning, then the oracle where the corpus has one."""
     return [
         Table1Row(

@@ -61,11 +61,14 @@ def read(path: Path, schema: type[Read], *, made_by: str) -> Read:
         MissingFileError: the file does not exist.
         DataError: the file is not JSON, or not as `schema` describes it.
     """
-    return parse(schema, artifacts.read_json(path, made_by=made_by), path)
+    content = artifacts.read_json(path, made_by=made_by)
+    return parse(schema, content, path, remedy=f"run `python -m stages.{made_by}` (or `dvc repro`)")
 
 
-def parse(schema: type[Read], content: object, origin: object) -> Read:
-    """Return a file's content as `schema`.
+def parse(
+    schema: type[Read], content: object, origin: object, remedy: str = "run it again"
+) -> Read:
+    """Return a file's content as `schema`; `remedy` says what to do where it is none.
 
     Raises:
         DataError: a field is missing, unknown or of another type; names the file and the field.
@@ -74,4 +77,4 @@ def parse(schema: type[Read], content: object, origin: object) -> Read:
         return schema.model_validate(content)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise DataError(f"{origin}: {where}: not as its stage writes it; run it again") from error
+        raise DataError(f"{origin}: {where}: not as its stage writes it; {remedy}") from error

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Schema
+from pipeline.evaluation.schemas.made_from import ComparedFrom
 
 
 NOT_DISTINGUISHABLE: Literal["not distinguishable"] = "not distinguishable"
@@ -103,7 +104,13 @@ class AdaptationTests(Schema):
     tests: list[AdaptationTest]
 
 
-class Comparison(LevelTests):
-    """`metrics/details/comparison.json`."""
+class AllTests(LevelTests):
+    """The tests of levels and of adaptation."""
 
     adaptation: AdaptationTests
+
+
+class Comparison(AllTests):
+    """`metrics/details/comparison.json`."""
+
+    made_from: ComparedFrom

@@ -6,6 +6,7 @@ docs/metrics.md defines every number. Likelihoods are in nats per token, closing
 from typing import Literal
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
+from pipeline.evaluation.schemas.made_from import ScoredFrom
 
 
 Verdict = Literal[
@@ -108,8 +109,8 @@ class KShot(Schema):
     in_context: dict[int, Prompted] | None  # by K; null where it was not run
 
 
-class Details(Scores):
-    """`metrics/details/VARIANT.json`."""
+class AllScores(Scores):
+    """Everything that is computed of a variant."""
 
     counts: Counts
     macro: dict[str, Estimate]  # every persona has the same weight
@@ -117,3 +118,10 @@ class Details(Scores):
     f1_by_sample: list[float] | None  # percent, of each nucleus sample
     k_shot: KShot
     epochs: dict[int, Adaptation]  # every epoch after 0
+
+
+class Details(AllScores):
+    """`metrics/details/VARIANT.json`."""
+
+    made_from: ScoredFrom
+    kshot_csv: str  # SHA-256 of metrics/kshot/VARIANT.csv, which was written with it

@@ -1,6 +1,7 @@
 """What stage `floors` writes: `metrics/details/floors.json`."""
 
 from pipeline.evaluation.schemas.base import Count, Schema
+from pipeline.evaluation.schemas.made_from import MeasuredFrom
 
 
 class FloorCounts(Schema):
@@ -29,8 +30,8 @@ class LikelihoodFloor(Schema):
     ppl: float
 
 
-class Floors(Schema):
-    """`metrics/details/floors.json`; `pipeline/evaluation/floors/` says how each is measured."""
+class FloorScores(Schema):
+    """All floors; `pipeline/evaluation/floors/` says how each is measured."""
 
     counts: FloorCounts
     random: RankerFloor
@@ -41,3 +42,9 @@ class Floors(Schema):
     frequent_words: ReplyFloor
     unigram: LikelihoodFloor
     oracle: LikelihoodFloor | None  # the synthetic grammar; null for a corpus that people wrote
+
+
+class Floors(FloorScores):
+    """`metrics/details/floors.json`."""
+
+    made_from: MeasuredFrom

@@ -15,7 +15,7 @@ from pipeline.evaluation.records.headline import no_headline_records
 from pipeline.evaluation.records.metric import finite
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.details import Counts, Details, Headline, Table1Scores
+from pipeline.evaluation.schemas.details import AllScores, Counts, Headline, Table1Scores
 from pipeline.evaluation.scoring.adaptation import NOT_ADAPTED, AdaptationSums
 from pipeline.evaluation.scoring.differences import Differences
 from pipeline.evaluation.scoring.estimates import IN_NATS, Estimator
@@ -27,11 +27,11 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 
 @dataclass(frozen=True)
 class VariantScores:
-    """The contents of the stage's three files."""
+    """The contents of the stage's three files, but for what they were made from."""
 
     metrics: Table1Scores
     kshot: str  # CSV
-    details: Details
+    details: AllScores
 
 
 def score_variant(records: Sequence[Prediction], bootstrap: Bootstrap) -> VariantScores:
@@ -95,7 +95,7 @@ class _VariantSums:
         metrics = {n: finite(n, sums.metric.combine(sums.total)) for n, sums in table_1.items()}
         shots = self._shots.estimates(estimator)
         epochs = self._adaptation.by_epoch(estimator.bootstrap)
-        details = Details(
+        details = AllScores(
             headline=Headline(split="test", protocol="leave_one_out", epoch=self._headline),
             counts=Counts(
                 personas=len(self._adapted.personas),

@@ -15,7 +15,12 @@ import numpy as np
 from pipeline.artifacts import CONVAI2, raw_text
 from pipeline.errors import DataError
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words
-from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
+from pipeline.evaluation.floors.rankers import (
+    DocumentFrequencies,
+    random_hits,
+    random_hits_at_1,
+    tfidf_hits,
+)
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.metric import finite, percent
 from pipeline.evaluation.schemas.base import Estimate
@@ -120,7 +125,10 @@ def measure(
         scores = [word_f1(reply, other) for other in replies]
         return ReplyEstimate(f1=_percent(scores, evaluated, bootstrap), reply=reply)
 
-    tfidf = {name: ranker(hits) for name, hits in tfidf_hits(train, evaluated).items()}
+    tfidf = {
+        name: ranker(hits)
+        for name, hits in tfidf_hits(DocumentFrequencies.of(train), evaluated).items()
+    }
     random = _percent(random_hits(evaluated, bootstrap.seed), evaluated, bootstrap)
     return Convai2Floors(
         sha256=sha256,

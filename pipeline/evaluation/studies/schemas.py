@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
+from pipeline.evaluation.schemas.made_from import ObservedFrom
 
 
 class PersonaSums(BaseModel):
@@ -16,6 +17,7 @@ class PersonaSums(BaseModel):
     personas: int
     replies: int
     sums: Mapping[str, tuple[list[list[float]], list[list[float]]]]
+    made_from: ObservedFrom | None = None  # absent from files of an older version
 
 
 class Convai2Counts(Schema):

@@ -94,6 +94,13 @@ def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
     }
 
 
+def digests_of(record: VariantFile) -> dict[Path, str]:
+    """Return the digests of what a training run read and of the θ that it wrote, by path."""
+    digests = {artifacts.BASE: record.base, artifacts.BASE / TOKENIZER_FILE: record.tokenizer}
+    digests |= {artifacts.tasks_file(split): digest for split, digest in record.tasks.items()}
+    return digests | {artifacts.model_dir(record.name, record.seed) / THETA_FILE: record.theta}
+
+
 def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
     """Refuse a variant that was trained from another base, or from other tasks, than are there.
 

@@ -58,11 +58,16 @@ def check_lists(
 
 
 def check_scored(scored: Sequence[str]) -> None:
-    """Refuse a row that is listed twice; its stage would be, too.
+    """Refuse a table without rows, and a row that is listed twice; its stage would be, too.
 
     Raises:
-        ValueError: names the variant.
+        ValueError: names the list, and the variant.
     """
+    if not scored:
+        raise ValueError(
+            "scored is empty; Table 1 needs a row: name a variant of "
+            f"{', '.join(LISTS.values())}, as `scored: [in_place]`"
+        )
     _refuse_repeated("scored", scored)
 
 

@@ -40,7 +40,7 @@ def run(tmp_path):
 def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
     done = run(
         in_place=content(ppl=interval(9.0)),
-        transfer=content(swap_gain=0.375, verdict="mostly not personal"),
+        transfer=content(swap_gain=0.375, verdict="mostly not personal", variant="transfer"),
         floors=FLOORS,
     )
     assert (done.returncode, done.stderr) == (0, "")

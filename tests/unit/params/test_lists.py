@@ -56,6 +56,14 @@ def test_a_scored_variant_is_trained(values):
     refuses(values, r"scored: 'mine' is not trained; put it into one of trained, meta_trained, sel")
 
 
+@pytest.mark.parametrize("view", [None, CompareParams, ReportParams])
+def test_a_table_without_rows_is_refused_by_name(values, view):
+    values["scored"] = []
+    refuses(
+        values, "scored is empty; Table 1 needs a row: name a variant of trained, meta_tr", view
+    )
+
+
 @pytest.mark.parametrize("key", ["trained", "meta_trained", "self_played", "scored"])
 def test_a_name_is_listed_once(values, key):
     values[key].append(values[key][0])

@@ -3,19 +3,44 @@
 from math import exp, log
 
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, ModelError
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words, mean_f1
 from pipeline.evaluation.floors.measure import measure_floors
-from pipeline.evaluation.floors.rankers import random_hits_at_1, tfidf_hits_at_1
-from pipeline.evaluation.floors.unigram import ReplyTokens, oracle_ppl, read_tokens, unigram_ppl
+from pipeline.evaluation.floors.rankers import DocumentFrequencies, random_hits_at_1
+from pipeline.evaluation.floors.rankers import tfidf_hits_at_1 as hits_by_frequencies
+from pipeline.evaluation.floors.unigram import (
+    ReplyTokens,
+    TokenCounts,
+    oracle_ppl,
+    read_tokens,
+)
+from pipeline.evaluation.floors.unigram import unigram_ppl as ppl_of_counts
+from pipeline.persona.task.text import normalise
+from stages.floors import floors
 from tests.support.ranked_tasks import a_task, a_turn
 
 
 def by_words(texts):
     vocabulary = {"dogs": 0, "cats": 1, "i": 2}
     return [[vocabulary[word] for word in text.split()] for text in texts]
+
+
+def counts(ids):
+    counted = TokenCounts()
+    counted.add(ids)
+    return counted
+
+
+def unigram_ppl(train, test, vocabulary):
+    return ppl_of_counts(counts(train), counts(test), vocabulary)
+
+
+def tfidf_hits_at_1(train, test):
+    return hits_by_frequencies(DocumentFrequencies.of(train), test)
 
 
 # --- Rankers ------------------------------------------------------------------------------------
@@ -52,6 +77,22 @@ def test_tfidf_that_sees_nothing_is_no_hit():
     train = [a_task([a_turn("dogs")], split="train")]
     found = tfidf_hits_at_1(train, [a_task([a_turn("cats", "fish", "sea")])])
     assert set(found.values()) == {0.0}
+
+
+def test_frequencies_of_one_task_at_a_time_are_those_of_all_texts_at_once():
+    """Weights to the bit, by sklearn's own fit; a word counts once for each text."""
+    replies = [["i like dogs", "dogs , dogs !"], ["the cats", "i swim"], ["an"]]
+    tasks = [
+        a_task([a_turn(reply, partner="and you , cats ?") for reply in of_task], persona=["a dog"])
+        for of_task in replies
+    ]
+    texts = [text for of_task in replies for text in of_task]
+    texts += ["and you , cats ?"] * len(texts) + ["a dog"] * len(tasks)
+    whole = TfidfVectorizer(analyzer=lambda text: normalise(text).split(), sublinear_tf=True)
+    whole.fit(texts)
+    ours = DocumentFrequencies.of(tasks).vectorizer()
+    assert (ours.transform(texts) != whole.transform(texts)).nnz == 0
+    assert [*ours.get_feature_names_out()] == [*whole.get_feature_names_out()]
 
 
 def test_rankers_refuse_replies_without_candidates():
@@ -103,14 +144,16 @@ def test_the_oracle_is_counted_in_tokens_and_closings():
     """Dialogue 2 of the split's file: 1 + 4 nats over 2 + 1 tokens and two closings."""
     task = a_task([a_turn("dogs cats"), a_turn("i")], number=2)
     oracle = {"test": [[9.0], [9.0, 9.0], [1.0, 4.0]], "valid": []}
-    assert oracle_ppl([task], by_words(["dogs cats", "i"]), oracle) == pytest.approx(exp(5 / 5))
+    assert oracle_ppl([task], counts(by_words(["dogs cats", "i"])), oracle) == pytest.approx(
+        exp(5 / 5)
+    )
 
 
 @pytest.mark.parametrize("oracle", [{}, {"test": []}, {"test": [[1.0]]}])
 def test_an_oracle_of_another_corpus_is_refused(oracle):
     task = a_task([a_turn("dogs"), a_turn("cats")])
     with pytest.raises(DataError, match=r"replies for dialogue test-00000, the corpus 2"):
-        oracle_ppl([task], by_words(["dogs", "cats"]), oracle)
+        oracle_ppl([task], counts(by_words(["dogs", "cats"])), oracle)
 
 
 @pytest.fixture
@@ -165,3 +208,38 @@ def test_all_floors_together():
     }
     assert set(found) >= {"tfidf", "tfidf_persona", "tfidf_partner", "frequent_words"}
     assert measure_floors(train, test, tokens, None).oracle is None
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, tokenizer_json):
+    """A synthetic corpus's tasks and its oracle, and a base's tokenizer."""
+    monkeypatch.chdir(tmp_path)
+    artifacts.BASE.mkdir(parents=True)
+    tokenizer_json.rename(artifacts.BASE / "tokenizer.json")
+    source = {"corpus": {"kind": "synthetic"}}
+    artifacts.write_json(artifacts.RAW_SOURCE, source)
+    artifacts.write_json(artifacts.RAW_ORACLE, {"test": [[1.0]]})
+    artifacts.write_json(artifacts.TASKS_SUMMARY, {"source": source})
+    for split in ("train", "test"):
+        task = a_task([a_turn("dogs", "cats")], split=split)
+        dialogues = [task.dialogues[0].model_copy(update={"dialogue_id": f"{split}-00000"})]
+        one = task.model_copy(update={"dialogues": dialogues})
+        artifacts.write_records(artifacts.tasks_file(split), [one])
+    return tmp_path
+
+
+def test_the_stage_says_what_it_measured(project):
+    floors()
+    said = artifacts.read_json(artifacts.FLOORS, made_by="floors")["made_from"]
+    files = {"tasks": artifacts.TASKS, "base": artifacts.BASE, "oracle": artifacts.RAW_ORACLE}
+    assert said == {name: artifacts.sha256_of(path) for name, path in files.items()}
+    artifacts.RAW_ORACLE.unlink()
+    floors()
+    assert artifacts.read_json(artifacts.FLOORS, made_by="floors")["made_from"]["oracle"] is None
+
+
+def test_an_oracle_of_another_data_raw_than_the_tasks_is_refused(project):
+    artifacts.write_json(artifacts.RAW_SOURCE, {"corpus": {"kind": "other"}})
+    with pytest.raises(DataError, match=r"data/tasks: made from another data/raw .*stages\.tasks`"):
+        floors()
+    assert not artifacts.FLOORS.exists()

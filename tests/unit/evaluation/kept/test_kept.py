@@ -16,6 +16,7 @@ from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.study import Study, turned
+from tests.support.one_run import say_one_run
 from tests.wiring.closure import ROOT
 
 
@@ -40,6 +41,7 @@ def run(tmp_path):
         folder = tmp_path / artifacts.model_dir("in_place", seed)
         artifacts.write_text(folder / "history.csv", HISTORY)
         artifacts.write_json(folder / "variant.json", record())
+    say_one_run(tmp_path)
     return tmp_path
 
 

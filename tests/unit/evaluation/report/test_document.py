@@ -17,7 +17,9 @@ from pipeline.evaluation.schemas.comparison import (
     LevelTest,
 )
 from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.made_from import ComparedFrom
 from tests.support.details_builder import content, floors
+from tests.support.one_run import INPUTS
 from tests.support.report_cells import cells
 from tests.support.training_runs import run
 
@@ -59,6 +61,7 @@ def comparison(tests=(), others=OTHERS, adaptation_tests=()):
         tests=list(tests),
         variants=[],
         adaptation=adaptation,
+        made_from=ComparedFrom(**INPUTS, params={}, predictions={}),
     )
 
 

@@ -11,7 +11,7 @@ from pipeline.evaluation.report import rows
 from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.rows import adaptation_rows, floor_rows, table_1
 from pipeline.evaluation.schemas.base import Estimate, parse
-from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.details import AllScores, Details
 from pipeline.evaluation.scoring.details import score_variant
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from tests.support.details_builder import content, floors, interval, shown
@@ -155,11 +155,11 @@ def test_what_score_writes_is_what_the_tables_read():
     ]
     scores = score_variant(records, Bootstrap(samples=20, seed=0))
     found = json.loads(json.dumps(scores.details.content()))
-    (row,) = adaptation_rows({"transfer": parse(Details, found, "x.json")})
+    (row,) = adaptation_rows({"transfer": parse(AllScores, found, "x.json")})
     assert (row.epoch, row.gain.value, row.swap_gap.value) == (1, 0.75, 0.0)
     assert row.before.value == pytest.approx(exp(7 / 4))
     assert row.adaptation == "mostly not personal"
-    scores = table_1({"transfer": parse(Details, found, "x.json")})[1].ours
+    scores = table_1({"transfer": parse(AllScores, found, "x.json")})[1].ours
     assert scores["ppl"].value == pytest.approx(exp(1.0))
     assert (scores["hits_at_1"].value, scores["f1"].value) == (100.0, 100.0)
 

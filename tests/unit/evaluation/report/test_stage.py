@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
+from tests.support.one_run import say_one_run
 from tests.support.report_cells import cells
 from tests.wiring.closure import ROOT
 
@@ -17,13 +18,14 @@ from tests.wiring.closure import ROOT
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """The committed metrics, with the least of the rest that the report reads."""
-    (tmp_path / "metrics").symlink_to(ROOT / "metrics")
+    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
     (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     splits = {split: {"personas": 5} for split in artifacts.SPLITS}
     artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": splits, "more": 1})
     base = {"source": "folder", "num_parameters": 1234, "pretraining": None}
     artifacts.write_json(artifacts.BASE_FACTS, base)
+    say_one_run(tmp_path)
     return tmp_path
 
 
@@ -31,6 +33,7 @@ def test_the_committed_metrics_make_the_same_report_twice_without_torch(project)
     """In a process of its own, where torch cannot be imported."""
     history = artifacts.model_dir("in_place", 0) / "history.csv"
     artifacts.write_text(history, "step,outer_loss\n1,2.0\n2,1.0\n")
+    say_one_run(project)
     script = (
         "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv[1])\n"
         "from stages.report import report; report()"
@@ -59,14 +62,13 @@ def test_rows_and_runs_that_are_not_in_force_are_left_out(project, capsys):
     """DVC leaves what a dropped variant or seed wrote; it may be of another corpus."""
     from stages.report import report
 
-    (project / "metrics").unlink()
-    shutil.copytree(ROOT / "metrics", project / "metrics")
     for folder in (artifacts.KSHOT, artifacts.DETAILS):
         (there,) = folder.glob("transfer.*")
         shutil.copy(there, there.with_stem("dropped"))
     for name, seed in (("in_place", 0), ("in_place", 7), ("dropped", 0), ("p2_receiver", 0)):
         path = artifacts.model_dir(name, seed) / "history.csv"
         artifacts.write_text(path, "step,loss\n1,2.0\n2,1.0\n")
+    say_one_run(project)
     report()
     assert "kshot: left out, not in scored of params.yaml: dropped" in capsys.readouterr().out
     text = (artifacts.REPORT / "index.md").read_text()

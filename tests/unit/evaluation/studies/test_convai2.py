@@ -12,7 +12,12 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, DownloadError
-from pipeline.evaluation.floors.rankers import random_hits, random_hits_at_1, tfidf_hits
+from pipeline.evaluation.floors.rankers import (
+    DocumentFrequencies,
+    random_hits,
+    random_hits_at_1,
+    tfidf_hits,
+)
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies import convai2 as convai2_floors
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_split, read_tasks
@@ -182,7 +187,8 @@ def test_tfidf_and_constant_reply_on_the_official_candidates_by_a_second_impleme
         tmp_path / f"personachat/{split}_self_original.txt" for split in ("train", "valid")
     )
     ours = tfidf_hits(
-        *(read_split(path, s, seed=0) for path, s in ((train, "train"), (valid, "valid")))
+        DocumentFrequencies.of(read_split(train, "train", seed=0)),
+        read_split(valid, "valid", seed=0),
     )
     documents = [
         text.removeprefix("your persona:")

@@ -126,7 +126,11 @@ def test_the_command_needs_no_torch_and_names_the_stage_that_is_missing(tmp_path
     assert "tasks" in run().stderr
     artifacts.write_records(tmp_path / artifacts.tasks_file("test"), [a_task(0)])
     assert "finetune VARIANT" in run().stderr
-    write_predictions(tmp_path, "transfer", records("transfer", [("d0", 0)]))
+    said = records("transfer", [("d0", 0)])
+    write_predictions(tmp_path, "transfer", said)
+    assert "predictions/transfer.json: belongs to a data/tasks of SHA-256 0000" in run().stderr
+    tasks = artifacts.sha256_of(tmp_path / artifacts.TASKS)
+    write_predictions(tmp_path, "transfer", said, tasks=tasks)
     done = run("--out", "samples.md")
     assert (done.returncode, done.stderr) == (0, "")
     assert "transfer 1 0 d0 0" in (tmp_path / "samples.md").read_text()

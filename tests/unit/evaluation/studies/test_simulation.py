@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.all import hits_at_1, ppl
 from pipeline.evaluation.records.metric import percent, ratio
@@ -24,6 +25,7 @@ from pipeline.evaluation.studies.simulation import (
 )
 from tests.support.commands import run_command
 from tests.support.prediction_builder import full
+from tests.support.predictions_on_disk import write_predictions
 from tests.wiring.closure import ROOT
 
 
@@ -156,25 +158,29 @@ def test_the_command_observes_two_variants_and_prints_and_writes_the_study(tmp_p
             for change in ({}, {"split": "valid"})
             for record in variant(shift)
         ]
-        files.append(tmp_path / f"{name}.jsonl")
-        lines = [
-            record.model_copy(update={"epoch": epoch}).model_dump_json()
-            for epoch in (0, 1)
-            for record in records
-        ]
-        files[-1].write_text("\n".join(lines))
+        own = sorted(records, key=lambda record: (record.split, record.task_id))
+        epochs = [r.model_copy(update={"epoch": epoch}) for r in own for epoch in (0, 1)]
+        write_predictions(tmp_path, name, epochs)
+        files.append(tmp_path / artifacts.predictions_file(name))
     people, out = tmp_path / "people.json", tmp_path / "out.json"
     options = ["--runs", "2", "--population", str(people), "--out", str(out)]
     done = command(*options, *map(str, files))
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     assert found["variants"] == ["first", "second"]
+    assert found["made_from"] == {"population": artifacts.sha256_of(people)}
+    said = json.loads(people.read_text())["made_from"]["predictions"]
+    assert said == {path.stem: artifacts.sha256_of(path) for path in files}
     assert {row["personas"] for row in found["tests"]} == {16, 50, 100}
     assert {row["seed_spread"] for row in found["crossed"]} == {0.0, 0.1, 0.2, 0.5}
     assert "percent of runs that reject" in done.stdout
     done = command(*options, str(files[0]))
     assert done.returncode == 1
     assert "1 predictions files; give two variants', or none" in done.stderr
+    write_predictions(tmp_path, "second", epochs, tasks="f" * 64)
+    done = command(*options, *map(str, files))
+    assert done.returncode == 1
+    assert "first and second were predicted with different tasks" in done.stderr
 
 
 COMMITTED = json.loads((ROOT / "studies/simulation/simulation.json").read_text())

@@ -1,0 +1,59 @@
+"""Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.schemas.base import parse
+from pipeline.evaluation.schemas.made_from import (
+    Belonging,
+    ComparedFrom,
+    MeasuredFrom,
+    ScoredFrom,
+    compared,
+    measured,
+    refuse_other_runs,
+    scored,
+)
+
+
+def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
+    """Refuse a run's folder whose metrics belong to different runs, or to others than are there.
+
+    Files of a version that did not say what it made them from are taken where no file says it.
+
+    Args:
+        root: the run's folder.
+        variants: which details are the run's.
+
+    Raises:
+        DataError: names the file and the command to run.
+    """
+    known: list[Belonging] = []
+    older: list[Path] = []
+    for path in sorted((root / artifacts.DETAILS).glob("*.json")):
+        if path.stem in variants or path.name in (artifacts.FLOORS.name, artifacts.COMPARISON.name):
+            one = _belonging(path, artifacts.read_json(path, made_by="score"))
+            known += [one] if one else []
+            older += [] if one else [path]
+    if known and older:
+        raise DataError(
+            f"{older[0]}: does not say what it was made from, {root / known[0].file} does; "
+            "run `dvc repro`"
+        )
+    refuse_other_runs(known, root)
+
+
+def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:
+    """Return what a file belongs to; null for a file of an older version."""
+    if "made_from" not in content:
+        return None
+    said = content["made_from"]
+    if path.name == artifacts.FLOORS.name:
+        return measured(parse(MeasuredFrom, said, path))
+    if path.name == artifacts.COMPARISON.name:
+        return compared(parse(ComparedFrom, said, path))
+    kshot_csv = content.get("kshot_csv")
+    return scored(path.stem, parse(ScoredFrom, said, path), f"{kshot_csv}" if kshot_csv else None)

@@ -1,0 +1,169 @@
+"""What the files under `metrics/` were made from, and whether all of them are of one run. No torch.
+
+A digest is the SHA-256 of a file, or of a folder's names and contents, in hexadecimal. Every file
+names its inputs by their digests. So a reader can tell files of two runs apart, and an old file
+from one of what is there now. No file holds a time, a host or a path outside the project.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import artifacts
+from pipeline.errors import DataError, one_line
+from pipeline.evaluation.schemas.base import Excerpt, Schema
+
+
+class Inputs(Schema):
+    """What every file under `metrics/details` was made from."""
+
+    tasks: str  # data/tasks
+    base: str  # models/base
+
+
+class ScoredFrom(Inputs):
+    """What a variant's scores were made from."""
+
+    variant: str
+    params: dict[str, Any]  # what `score` read
+    predictions: str  # predictions/VARIANT.jsonl
+    models: dict[int, str]  # models/VARIANT/seed-SEED, by training seed
+
+
+class ObservedFrom(Inputs):
+    """What was made from several variants' predictions."""
+
+    predictions: dict[str, str]  # predictions/VARIANT.jsonl, by variant
+
+
+class ComparedFrom(ObservedFrom):
+    """What the paired tests were made from."""
+
+    params: dict[str, Any]  # what `compare` read
+
+
+class MeasuredFrom(Inputs):
+    """What the floors were made from."""
+
+    oracle: str | None  # data/raw/oracle.json; null for a corpus that people wrote
+
+
+class PredictedFrom(Excerpt):
+    """What of `predictions/VARIANT.json` says what the records belong to."""
+
+    variant: str
+    tasks: str
+    base: str
+    models: dict[int, str]
+    sha256: str  # predictions/VARIANT.jsonl
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """One file, and the digests of what it belongs to: was made from, or written with.
+
+    Attributes:
+        file: the file that says so.
+        command: makes it again, as `score transfer`.
+        digests: by path; all paths are relative to the project's root.
+    """
+
+    file: Path
+    command: str
+    digests: Mapping[Path, str]
+
+
+def scored(name: str, said: ScoredFrom, kshot_csv: str | None = None) -> Belonging:
+    """Return what a variant's details belong to; a kept study's do not name the CSV file.
+
+    Raises:
+        DataError: they are another variant's.
+    """
+    file = artifacts.details_file(name)
+    _refuse_other_variant(file, name, said.variant, f"score {name}")
+    own = {artifacts.predictions_file(name): said.predictions}
+    own |= _models(name, said.models)
+    own |= {artifacts.kshot_file(name): kshot_csv} if kshot_csv else {}
+    return Belonging(file, f"score {name}", _inputs(said) | own)
+
+
+def predicted(name: str, said: PredictedFrom) -> Belonging:
+    """Return what a variant's predictions belong to.
+
+    Raises:
+        DataError: they are another variant's.
+    """
+    file = artifacts.identity_file(name)
+    _refuse_other_variant(file, name, said.variant, f"finetune {name}")
+    own = _models(name, said.models) | {artifacts.predictions_file(name): said.sha256}
+    return Belonging(file, f"finetune {name}", _inputs(said) | own)
+
+
+def compared(said: ComparedFrom) -> Belonging:
+    """Return what the paired tests belong to."""
+    own = {artifacts.predictions_file(name): digest for name, digest in said.predictions.items()}
+    return Belonging(artifacts.COMPARISON, "compare", _inputs(said) | own)
+
+
+def measured(said: MeasuredFrom) -> Belonging:
+    """Return what the floors belong to."""
+    own = {artifacts.RAW_ORACLE: said.oracle} if said.oracle else {}
+    return Belonging(artifacts.FLOORS, "floors", _inputs(said) | own)
+
+
+def _inputs(said: Inputs | PredictedFrom) -> dict[Path, str]:
+    return {artifacts.TASKS: said.tasks, artifacts.BASE: said.base}
+
+
+def _models(name: str, models: Mapping[int, str]) -> dict[Path, str]:
+    return {artifacts.model_dir(name, seed): digest for seed, digest in models.items()}
+
+
+def refuse_other_runs(
+    files: Iterable[Belonging], root: Path = Path(), *, models: bool = True
+) -> None:
+    """Refuse files that belong to different things, or to others than are there.
+
+    Args:
+        files: those of earlier stages first, so that the first stage to run again is named.
+        root: the project's folder. What is missing there is not compared.
+        models: whether trained models are compared with those that are there: they may be large.
+
+    Raises:
+        DataError: names the file, what it belongs to, both digests, and the command to run.
+    """
+    first: dict[Path, tuple[str, Belonging]] = {}
+    there: dict[Path, str] = {}
+    for one in files:
+        for path, digest in one.digests.items():
+            if (models or not _is_trained(path)) and (root / path).exists():
+                if path not in there:
+                    there[path] = artifacts.sha256_of(root / path)
+                if there[path] != digest:
+                    raise _other(one, path, f"now it is {there[path][:12]}…")
+            known, other = first.setdefault(path, (digest, one))
+            if known != digest:
+                raise _other(one, path, f"{other.file} to one of {one_line(known)[:12]}…")
+
+
+def _is_trained(path: Path) -> bool:
+    return path.is_relative_to(artifacts.MODELS) and not path.is_relative_to(artifacts.BASE)
+
+
+def _other(one: Belonging, path: Path, instead: str) -> DataError:
+    return DataError(
+        f"{one.file}: belongs to a {path} of SHA-256 {one_line(one.digests[path])[:12]}…, "
+        f"{instead}; {_again(one.command)}"
+    )
+
+
+def _refuse_other_variant(file: Path, name: str, found: str, command: str) -> None:
+    if found != name:
+        raise DataError(
+            f"{file}: of variant {one_line(found)!r}, not of {name!r}; {_again(command)}"
+        )
+
+
+def _again(command: str) -> str:
+    return f"run `python -m stages.{command}` (or `dvc repro`)"

@@ -1,0 +1,235 @@
+"""Files of two runs in one report or table, and files older than what they belong to: refused."""
+
+import json
+import shutil
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.kept.keep import keep
+from stages.commands.samples import samples
+from stages.commands.table import table
+from stages.compare import compare
+from stages.report import report
+from stages.score import score
+from tests.support import training_runs
+from tests.support.details_builder import FLOORS
+from tests.support.one_run import MEASURED_FROM, write
+from tests.support.prediction_builder import full
+from tests.support.predictions_on_disk import write_predictions
+from tests.support.toy_project import toy_params, write_params, write_tasks
+
+
+NAMES = ("in_place", "transfer")
+FACTS = {"source": "folder", "num_parameters": 1234, "pretraining": None}
+
+
+def records(shift):
+    for split in ("valid", "test"):
+        for person in range(3):
+            for epoch in (0, 1):
+                yield full(
+                    task_id=f"{split}-{person}", split=split, epoch=epoch, nll=9.0 + person + shift
+                )
+
+
+def predict(folder, name, shift=0.0):
+    """Predictions as `finetune` writes them from what is in the folder."""
+    write_predictions(
+        folder,
+        name,
+        records(shift),
+        tasks=artifacts.sha256_of(artifacts.TASKS),
+        base=artifacts.sha256_of(artifacts.BASE),
+        models={"0": artifacts.sha256_of(artifacts.model_dir(name, 0))},
+    )
+
+
+def train(name):
+    digests = {"base": artifacts.sha256_of(artifacts.BASE), "theta": "d" * 64}
+    digests["tokenizer"] = artifacts.sha256_of(artifacts.BASE / "tokenizer.json")
+    run = training_runs.content(name=name, method="train", **digests)
+    artifacts.write_json(artifacts.model_dir(name, 0) / "variant.json", run)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A run of two variants, scored and compared."""
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, toy_params())
+    for split in artifacts.SPLITS:
+        write_tasks(tmp_path, split, 3)
+    sizes = {split: {"personas": 3} for split in artifacts.SPLITS}
+    artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": sizes})
+    artifacts.write_json(artifacts.BASE_FACTS, FACTS)
+    artifacts.write_json(artifacts.BASE / "tokenizer.json", {})
+    inputs = {"tasks": artifacts.sha256_of(artifacts.TASKS)}
+    inputs["base"] = artifacts.sha256_of(artifacts.BASE)
+    for name in NAMES:
+        train(name)
+        predict(tmp_path, name)
+        score(name)
+    artifacts.write_json(artifacts.FLOORS, FLOORS | {"made_from": MEASURED_FROM | inputs})
+    compare()
+    report()
+    return tmp_path
+
+
+def refused(command, *expected):
+    """A command's error, which has all of these words; one line."""
+    with pytest.raises(DataError) as caught:
+        command()
+    line = str(caught.value)
+    assert all(word in line for word in expected), line
+    assert "\n" not in line
+
+
+def test_a_whole_run_is_shown_and_kept(project):
+    table()
+    keep(project, project / "studies/mine")
+    kept = json.loads((project / "studies/mine/metrics/in_place.json").read_text())
+    assert kept["made_from"]["predictions"] == artifacts.sha256_of(
+        artifacts.predictions_file("in_place")
+    )
+    keep(project / "studies/mine", project / "studies/mine")
+
+
+def test_every_file_says_what_it_was_made_from(project):
+    tasks, base = artifacts.sha256_of(artifacts.TASKS), artifacts.sha256_of(artifacts.BASE)
+    predictions = {n: artifacts.sha256_of(artifacts.predictions_file(n)) for n in NAMES}
+    details = artifacts.read_json(artifacts.details_file("in_place"), made_by="score")
+    assert details["kshot_csv"] == artifacts.sha256_of(artifacts.kshot_file("in_place"))
+    assert details["made_from"] == {
+        "variant": "in_place",
+        "tasks": tasks,
+        "base": base,
+        "predictions": predictions["in_place"],
+        "models": {"0": artifacts.sha256_of(artifacts.model_dir("in_place", 0))},
+        "params": {key: toy_params()["score"][key] for key in ("bootstrap_samples", "seed")},
+    }
+    comparison = artifacts.read_json(artifacts.COMPARISON, made_by="compare")["made_from"]
+    assert comparison.pop("params")["permutations"] == toy_params()["compare"]["permutations"]
+    assert comparison == {"tasks": tasks, "base": base, "predictions": predictions}
+
+
+@pytest.mark.parametrize("command", [report, table, samples])
+def test_tasks_that_changed_after_the_predictions(project, command):
+    write_tasks(project, "test", 4)
+    refused(
+        lambda: command(**({"count": 1, "seed": 0, "out": None} if command is samples else {})),
+        ".json: belongs to a data/tasks of SHA-256 ",
+        "…, now it is ",
+        "run `python -m stages.finetune ",
+    )
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_details_older_than_the_predictions(project, command):
+    predict(project, "transfer", shift=1.0)
+    refused(
+        command,
+        "metrics/details/transfer.json: belongs to a predictions/transfer.jsonl of SHA-256 ",
+        "run `python -m stages.score transfer` (or `dvc repro`)",
+    )
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_details_of_another_run(project, command):
+    """Where predictions are not there, as in a clone, the rows must still be of one run."""
+    shutil.rmtree(artifacts.PREDICTIONS)
+    shutil.rmtree(artifacts.BASE.parent / "transfer")
+    path = artifacts.details_file("transfer")
+    said = json.loads(path.read_text())["made_from"]
+    write(path, made_from=said | {"tasks": "f" * 64})
+    refused(command, "details/transfer.json: belongs to a data/tasks of SHA-256 ffffffffffff…")
+    for split in artifacts.SPLITS:
+        artifacts.tasks_file(split).unlink()
+    if command is table:
+        shutil.rmtree(artifacts.TASKS)
+        refused(
+            command,
+            "metrics/details/in_place.json: belongs to a data/tasks of SHA-256 ",
+            "…, metrics/details/transfer.json to one of ffffffffffff…; run `python -m stages.score",
+        )
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_another_variants_details(project, command):
+    shutil.copy(artifacts.details_file("transfer"), artifacts.details_file("in_place"))
+    refused(command, "details/in_place.json: of variant 'transfer', not of 'in_place'; run ")
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_points_of_fig_3_of_another_run(project, command):
+    path = artifacts.kshot_file("in_place")
+    path.write_text(path.read_text() + "\n")
+    refused(command, "belongs to a metrics/kshot/in_place.csv of SHA-256 ", "stages.score in_place")
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_theta_of_another_base(project, command):
+    artifacts.write_json(artifacts.BASE_FACTS, FACTS | {"num_parameters": 5})
+    refused(
+        command,
+        "/seed-0/variant.json: belongs to a models/base of SHA-256 ",
+        "run `python -m stages.train ",
+    )
+
+
+def test_a_model_trained_again_after_the_predictions(project):
+    (artifacts.model_dir("transfer", 0) / "history.csv").write_text("step,loss\n1,2.0\n")
+    refused(
+        report,
+        "predictions/transfer.json: belongs to a models/transfer/seed-0 of SHA-256 ",
+        "run `python -m stages.finetune transfer` (or `dvc repro`)",
+    )
+
+
+@pytest.mark.parametrize("command", [report, table])
+def test_floors_of_another_base(project, command):
+    said = json.loads(artifacts.FLOORS.read_text())["made_from"]
+    write(artifacts.FLOORS, made_from=said | {"base": "e" * 64})
+    refused(command, "floors.json: belongs to a models/base of SHA-256 eeee", "stages.floors`")
+
+
+def test_a_comparison_of_other_predictions(project):
+    said = json.loads(artifacts.COMPARISON.read_text())["made_from"]
+    other = said["predictions"] | {"transfer": "a" * 64}
+    write(artifacts.COMPARISON, made_from=said | {"predictions": other})
+    refused(report, "comparison.json: belongs to a predictions/transfer.jsonl", "stages.compare`")
+
+
+@pytest.mark.parametrize(
+    ("variants", "what"),
+    [
+        (["in_place"], "without 'transfer', which is scored"),
+        ([*NAMES, "x"], "with 'x', which is not scored"),
+    ],
+)
+def test_a_comparison_of_other_variants(project, variants, what):
+    write(artifacts.COMPARISON, variants=variants)
+    refused(report, f"comparison.json: compares {what}; run `python -m stages.compare`")
+
+
+@pytest.mark.parametrize("file", [artifacts.details_file("transfer"), artifacts.FLOORS])
+def test_a_file_that_does_not_say_what_it_was_made_from(project, file):
+    content = json.loads(file.read_text())
+    del content["made_from"]
+    artifacts.write_json(file, content)
+    refused(report, f"{file}: made_from: not as its stage writes it; run `python -m stages.")
+    refused(lambda: keep(project, project / "studies/mine"), f"{file}: does not say what it was")
+
+
+def test_a_run_of_an_older_version_is_kept(project):
+    for path in artifacts.DETAILS.glob("*.json"):
+        content = json.loads(path.read_text())
+        del content["made_from"]
+        artifacts.write_json(path, content)
+    keep(project, project / "studies/mine")
+
+
+def test_a_run_of_two_parts_is_not_kept(project):
+    predict(project, "transfer", shift=1.0)
+    refused(lambda: keep(project, project / "studies/mine"), "transfer.jsonl of SHA-256 ")
+    assert not (project / "studies").exists()
