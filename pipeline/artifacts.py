@@ -54,6 +54,11 @@ def raw_text(split: str) -> Path:
     return RAW / f"{split}_self_original.txt"
 
 
+def raw_conversations(split: str) -> Path:
+    """Conversations of one split of any other corpus (docs/corpora.md)."""
+    return RAW / f"{split}.jsonl"
+
+
 def tasks_file(split: str) -> Path:
     """PersonaTask records of one split."""
     return TASKS / f"{split}.jsonl"
@@ -145,8 +150,7 @@ def write_json(path: Path, value: object) -> None:
 def json_text(value: object) -> str:
     """Return JSON with sorted keys, a final newline and no NaN.
 
-    An object or list that holds no other one stands on one line. Any other list has an item per
-    line, any other object a key per line, indented by two.
+    What holds no object or list stands on one line; else an item or key per line, indented by two.
     """
     return _json(value, "\n") + "\n"
 
@@ -204,20 +208,16 @@ def write_records(path: Path, records: Iterable[BaseModel]) -> int:
 
 
 def read_records(path: Path, kind: type[Record], *, made_by: str) -> list[Record]:
-    """Read and validate JSON Lines; `made_by` names the stage that writes them.
-
-    Raises:
-        MissingFileError: there is no such file.
-        DataError: a line is not a valid record; names file, line and field.
-    """
+    """Return the records of `iterate_records`, all in memory."""
     return list(iterate_records(path, kind, made_by=made_by))
 
 
 def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator[Record]:
-    """Yield the records that `read_records` returns, one in memory at a time.
+    """Read and validate JSON Lines, a record at a time; `made_by` names the stage that writes them.
 
     Raises:
-        MissingFileError, DataError: as `read_records`, once the record is reached.
+        MissingFileError: there is no such file.
+        DataError: a line is not a valid record; names file, line and field.
     """
     if not path.is_file():
         raise MissingFileError(path, made_by)

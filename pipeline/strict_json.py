@@ -31,6 +31,10 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number of JSON")
 
 
+# Of a stream: `raw_decode` reads one value. The rules are the same.
+DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+
+
 def first_problem(error: ValueError | RecursionError) -> str:
     """Say in one line why a text is no JSON, or which field of a record is wrong first."""
     if not isinstance(error, ValidationError):

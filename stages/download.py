@@ -1,4 +1,4 @@
-"""Stage `download`: the corpus as Persona-chat's text files, and the text for pre-training."""
+"""Stage `download`: the corpus, a file for each split, and the text for pre-training."""
 
 import os
 from contextlib import suppress
@@ -13,7 +13,8 @@ from stages.shell import console
 
 
 TEXTS = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
-OWN = {*TEXTS, artifacts.RAW_SOURCE.name, artifacts.RAW_ORACLE.name}
+CONVERSATIONS = tuple(artifacts.raw_conversations(split).name for split in artifacts.SPLITS)
+OWN = {*TEXTS, *CONVERSATIONS, artifacts.RAW_SOURCE.name, artifacts.RAW_ORACLE.name}
 
 
 @artifacts.one_at_a_time(lambda: artifacts.RAW)
@@ -47,7 +48,8 @@ def download() -> None:
 
 def _source(corpus: Origin, raw: Path, pretrain: Origin, text: Path) -> dict[str, object]:
     """Return the content of source.json; every text must be there, or the stage ends here."""
-    files = {name: artifacts.sha256_of(raw / name) for name in TEXTS}
+    names = CONVERSATIONS if (raw / CONVERSATIONS[0]).is_file() else TEXTS
+    files = {name: artifacts.sha256_of(raw / name) for name in names}
     return {
         "corpus": {**asdict(corpus), "files": files},
         "pretrain": {**asdict(pretrain), "text_sha256": artifacts.sha256_of(text)},
@@ -63,7 +65,7 @@ def _refuse_foreign() -> None:
     with suppress(DataError):
         corpus = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download").get("corpus")
         digests = corpus.get("files") if isinstance(corpus, dict) else None
-    for name in TEXTS:
+    for name in (*TEXTS, *CONVERSATIONS):
         path = artifacts.RAW / name
         known = digests.get(name) if isinstance(digests, dict) else None
         if path.is_file() and artifacts.sha256_of(path) != known:

@@ -1,11 +1,12 @@
 """DVC stage `tasks`: persona tasks with their distractor sets, counts and leaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
+from pipeline.persona.tasks.conversations import ConversationFile, check_apart
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
 from pipeline.persona.tasks.parser import DialogueFile
@@ -13,6 +14,7 @@ from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
 from stages.shell import console
 
 
+Dialogues = DialogueFile | ConversationFile
 OWN = {artifacts.TASKS_SUMMARY.name, *(artifacts.tasks_file(split).name for split in SPLITS)}
 
 
@@ -22,8 +24,8 @@ def tasks() -> None:
     artifacts.refuse_foreign(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, OWN)
     params = Settings.load().view(TasksParams).tasks
     source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
-    parsed = {split: DialogueFile(artifacts.raw_text(split)) for split in SPLITS}
-    groups = {split: group(dialogues.personas) for split, dialogues in parsed.items()}
+    parsed = _parsed()
+    groups = {split: _people(dialogues) for split, dialogues in parsed.items()}
     facts = {split: counts(parsed[split], len(groups[split])) for split in parsed}
     known = check_counts(archive_sha256(source), facts)
     splits: dict[Split, SplitSums] = {split: SplitSums() for split in SPLITS}
@@ -39,6 +41,22 @@ def tasks() -> None:
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.out.print(f"{artifacts.TASKS}: personas: {sizes}")
+
+
+def _parsed() -> Mapping[Split, Dialogues]:
+    """Return each split's dialogues: conversations if there are any, else Persona-chat's text."""
+    if not any(artifacts.raw_conversations(split).is_file() for split in SPLITS):
+        return {split: DialogueFile(artifacts.raw_text(split)) for split in SPLITS}
+    parsed = {split: ConversationFile(artifacts.raw_conversations(split)) for split in SPLITS}
+    check_apart(parsed)
+    return parsed
+
+
+def _people(dialogues: Dialogues) -> list[list[int]]:
+    """Return each person's dialogues: by name, or by persona text where there are no names."""
+    if isinstance(dialogues, ConversationFile):
+        return dialogues.people()
+    return group(dialogues.personas)
 
 
 def _counted(records: Iterator[PersonaTask], summary: SplitSums) -> Iterator[PersonaTask]:

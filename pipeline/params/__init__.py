@@ -12,6 +12,7 @@ from pipeline.params.sections.data import (
     MaxPersonas,
     People,
     Pretrain,
+    SplitShares,
     Synthetic,
     Tasks,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "SelfPlay",
     "SelfPlayParams",
     "Settings",
+    "SplitShares",
     "StageParams",
     "Synthetic",
     "Tasks",

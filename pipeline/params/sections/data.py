@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from pipeline.params.sections.section import Count, Natural, Positive, Section, Sha256
 
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 def _is_url(source: str | None) -> bool:
     return source is not None and source.startswith(("http://", "https://"))
 
@@ -30,13 +33,36 @@ class Synthetic(Section):
     conflict: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of facts told in a private dialect
 
 
+class SplitShares(Section):
+    """How people are drawn into splits that a corpus lacks."""
+
+    valid: Share = 0.1  # of those who have two conversations or more
+    test: Share = 0.1
+    seed: Natural = 0
+
+    @model_validator(mode="after")
+    def _somebody_is_left(self) -> "SplitShares":
+        if self.valid + self.test >= 1:
+            raise ValueError("valid and test together must leave people for train")
+        return self
+
+
 class Data(Section):
-    """Where the corpus and the pre-training text come from."""
+    """Where the corpus and the pre-training text come from, and how a corpus is read.
+
+    Kept runs of earlier versions lack how it is read: they have Persona-chat's text alone.
+    """
 
     source: str  # synthetic | personachat | a path | a URL
     sha256: Sha256 | None
     pretrain: str | None  # null | synthetic | a path
     pretrain_sha256: Sha256 | None
+    split: SplitShares = SplitShares()
+    system: Literal["keep", "drop"] = "keep"  # system messages: context, or left out
+    skip_broken: bool = False  # leave broken lines out and count them
+    longest: Annotated[int, Field(ge=20)] | None = 1000  # characters of a turn; longer ones are cut
+    pause: Positive = 8.0  # hours of silence that end a conversation of a messenger log
+    dates: Literal["auto", "dmy", "mdy", "ymd"] = "auto"  # order in messenger logs
     synthetic: Synthetic
 
     @model_validator(mode="after")

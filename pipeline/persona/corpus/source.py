@@ -1,15 +1,18 @@
 """Get the corpus and the text for pre-training that `data.*` names (Section 4)."""
 
+import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import has_magic
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data
-from pipeline.persona.corpus import archive, http
+from pipeline.persona.corpus import archive, http, own
 from pipeline.persona.synthetic import corpus as synthetic
+from pipeline.persona.task.record import Split
 
 
 # ParlAI's own address and checksum. The scheme is plain http: the checksum is the guard.
@@ -18,21 +21,34 @@ PERSONACHAT_SHA256 = "507cf8641d333240654798870ea584d854ab5261071c5e3521c20d8fa4
 
 _PRETRAIN_KINDS = "give null, synthetic or a .txt, .txt.xz or .txt.gz file"
 _SOURCE_KINDS = (
-    "give synthetic, personachat, a .tgz archive, a folder with the three text files, or a URL"
+    "give synthetic, personachat, a .tgz archive, a URL, or a file or folder with conversations "
+    "(docs/corpora.md)"
 )
+_RIGHT_ONE = "give the right file or checksum"
+_GZIP = b"\x1f\x8b"
+_LOG = logging.getLogger(__name__)  # the shell shows it as a note
 
 
 @dataclass(frozen=True)
 class Origin:
     """Where data came from. It holds nothing that depends on the machine.
 
-    `sha256` is that of the archive, of the text file as given, or of the folder's three files. It
-    is null for text that is written here.
+    `sha256` is that of the archive, of the text file as given, or of the folder's files. It is null
+    for text that is written here.
     """
 
     kind: str
     source: str | None
     sha256: str | None
+
+
+@dataclass(frozen=True)
+class OwnOrigin(Origin):
+    """Where conversations came from that are not Persona-chat's text, and what was read of them."""
+
+    format: str
+    splits: dict[Split, dict[str, int]]
+    left_out: dict[str, int]
 
 
 def fetch_corpus(
@@ -43,9 +59,10 @@ def fetch_corpus(
     downloads: Path,
     on_progress: http.OnProgress,
 ) -> Origin:
-    """Fill the new folder `into` with the text file of each split.
+    """Fill the new folder `into` with a file for each split.
 
-    The synthetic corpus also gets `oracle.json`, its own log-probability of every reply.
+    Persona-chat's text stays as it is. Any other corpus becomes JSON Lines of conversations. The
+    synthetic corpus also gets `oracle.json`, its own log-probability of every reply.
 
     Args:
         data: `data.source` names the corpus, `data.sha256` its checksum.
@@ -57,7 +74,7 @@ def fetch_corpus(
 
     Raises:
         DownloadError: a download fails, a checksum differs, or an archive is damaged or unsafe.
-        DataError: the path does not exist, or the folder lacks a file.
+        DataError: the path does not exist, or its conversations cannot be read or split.
     """
     into.mkdir()
     if data.source == "synthetic":
@@ -66,11 +83,13 @@ def fetch_corpus(
     if data.source == "personachat":
         return _upstream(data, into, environ, downloads, on_progress)
     if data.sha256 is not None and data.source.startswith(http.SCHEMES):
-        tgz = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
-        archive.extract(tgz, into)
-        return Origin("url", http.public(data.source), data.sha256)
-    path = Path(data.source).expanduser()
-    return _copy_folder(data, path, into) if path.is_dir() else _unpack(data, path, into)
+        file = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
+        public = http.public(data.source)
+        if not _is_packed(file):
+            return _read_own(data, str(file), public, data.sha256, into)
+        archive.extract(file, into)
+        return Origin("url", public, data.sha256)
+    return _local(data, into)
 
 
 def fetch_pretrain_text(data: Data, into: Path) -> Origin:
@@ -122,9 +141,41 @@ def _upstream(
     return Origin("personachat", "personachat", PERSONACHAT_SHA256)
 
 
-def _unpack(data: Data, path: Path, into: Path) -> Origin:
-    if not path.is_file():
+def _local(data: Data, into: Path) -> Origin:
+    """Fill `into` from a path: Persona-chat's text, in a folder or archive, or conversations."""
+    path = Path(data.source).expanduser()
+    if all((path / name).is_file() for name in archive.WANTED):
+        return _copy_folder(data, path, into)
+    if path.is_file() and (path.suffix == ".tgz" or _is_packed(path)):
+        return _unpack(data, path, into)
+    if not path.exists() and not has_magic(data.source):
         raise DataError(f"data.source: {data.source}: no such file or folder; {_SOURCE_KINDS}")
+    sha256 = own.digest(data.source)
+    if data.sha256 not in (None, sha256):
+        raise DownloadError(
+            f"{path.name}: sha256 is {sha256}, expected {data.sha256}; {_RIGHT_ONE}"
+        )
+    name = path.resolve().name if path.exists() else path.name
+    return _read_own(data, data.source, name, sha256, into)
+
+
+def _read_own(data: Data, given: str, name: str, sha256: str | None, into: Path) -> OwnOrigin:
+    """Read conversations of another format than Persona-chat's text; note what was left out."""
+    survey = own.write_splits(given, data, into)
+    for note in survey.tally.notes:
+        _LOG.warning(note)
+    if survey.left_out:
+        parts = "; ".join(f"{number} {what}" for what, number in survey.left_out.items())
+        _LOG.warning(f"left out: {parts} (`python -m stages.corpus` says where)")
+    return OwnOrigin("own", name, sha256, survey.format, survey.counts(), survey.left_out)
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_GZIP)) == _GZIP
+
+
+def _unpack(data: Data, path: Path, into: Path) -> Origin:
     sha256 = _checked(path, data.sha256)
     archive.extract(path, into)
     return Origin("archive", path.name, sha256)
@@ -132,8 +183,6 @@ def _unpack(data: Data, path: Path, into: Path) -> Origin:
 
 def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
     for name in archive.WANTED:
-        if not (folder / name).is_file():
-            raise DataError(f"data.source: {data.source}: no {name} in this folder; add it")
         shutil.copyfile(folder / name, into / name)
     return Origin("folder", folder.resolve().name, _checked(into, data.sha256))
 
@@ -142,7 +191,7 @@ def _checked(path: Path, expected: str | None) -> str:
     """Return the checksum of a local file or folder; verify it if one is expected."""
     if expected is None:
         return artifacts.sha256_of(path)
-    http.verify(path, expected, source=path.name, advice="give the right file or checksum")
+    http.verify(path, expected, source=path.name, advice=_RIGHT_ONE)
     return expected
 
 

@@ -8,7 +8,14 @@ from pipeline.errors import DataError
 from pipeline.params import Tasks
 from pipeline.persona.task.record import Dialogue, PersonaTask, Split, Turn
 from pipeline.persona.task.text import normalise
-from pipeline.persona.tasks.candidates import PooledReply, draw, pool, shuffled_order
+from pipeline.persona.tasks.candidates import (
+    LARGEST_POOL,
+    PooledReply,
+    draw,
+    pool,
+    sampled,
+    shuffled_order,
+)
 from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 
@@ -93,20 +100,30 @@ class _Candidates:
         self._groups = groups
         self._seed = seed
         self._needed = needed
+        self._of = -1  # the persona whose replies are kept
+        self._replies: set[str] = set()
 
     @cached_property
-    def _said(self) -> tuple[list[PooledReply], list[set[str]]]:
-        """All replies, and those of each persona, normalised: only where candidates are drawn."""
-        said = [
-            (persona, exchange.reply)
-            for persona, members in enumerate(self._groups)
+    def _pool(self) -> list[PooledReply]:
+        """The split's replies, a seeded sample of many: only where candidates are drawn."""
+        said = (
+            exchange.reply
+            for members in self._groups
             for i in members
             for exchange in self._dialogues[i].exchanges
-        ]
-        own: list[set[str]] = [set() for _ in self._groups]
-        for persona, reply in said:
-            own[persona].add(normalise(reply))
-        return pool([reply for _, reply in said]), own
+        )
+        return pool(sampled(said, LARGEST_POOL, Random(f"{self._seed}/pool")))
+
+    def _own(self, persona: int) -> set[str]:
+        """The persona's replies, normalised. One persona's are kept, tasks are made one by one."""
+        if self._of != persona:
+            self._of = persona
+            self._replies = {
+                normalise(exchange.reply)
+                for i in self._groups[persona]
+                for exchange in self._dialogues[i].exchanges
+            }
+        return self._replies
 
     def of(
         self, exchange: Exchange, persona: int, key: str
@@ -126,5 +143,4 @@ class _Candidates:
 
     def _draw(self, reply: str, persona: int, key: str) -> list[str]:
         random = Random(f"{self._seed}/draw/{key}")
-        pooled, own = self._said
-        return draw(reply, pooled, own[persona], random=random, origin=key)
+        return draw(reply, self._pool, self._own(persona), random=random, origin=key)

@@ -4,13 +4,16 @@ Each reply has a random generator of its own. So its candidates depend only on t
 and the pool.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from random import Random
 
 from pipeline.errors import DataError
+from pipeline.persona.conversation.record import NUM_CANDIDATES
 from pipeline.persona.task.text import normalise
-from pipeline.persona.tasks.parser import NUM_CANDIDATES
+
+
+LARGEST_POOL = 100_000  # replies of a split that distractors are drawn from; of more, a sample
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ def pool(replies: Sequence[str]) -> list[PooledReply]:
     """Return the replies that can be distractors: all that normalisation does not leave empty."""
     pooled = [PooledReply(text, normalise(text)) for text in replies]
     return [reply for reply in pooled if reply.normalised]
+
+
+def sampled(replies: Iterable[str], most: int, random: Random) -> list[str]:
+    """Return all replies in order, or a random sample of `most`, with only these in memory."""
+    kept: list[str] = []
+    for number, reply in enumerate(replies):
+        if number < most:
+            kept.append(reply)
+        elif (place := random.randrange(number + 1)) < most:
+            kept[place] = reply
+    return kept
 
 
 def draw(

@@ -4,7 +4,8 @@
     2 hi , how are you ?<TAB>i am fine .<TAB><TAB>candidate 1|...|candidate 20
 
 Numbers start again at 1 with each dialogue. The candidates are optional; the last of them is the
-gold reply. Blank lines are skipped.
+gold reply. Blank lines are skipped. This is Persona-chat's layout `self`; `parse_block` reads the
+others, too, in which the partner's persona stands there, or none.
 """
 
 import re
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import overload
 
 from pipeline.errors import DataError, MissingFileError, one_line
+from pipeline.persona.conversation.record import NUM_CANDIDATES
 
 
 PERSONA = "your persona:"
 PARTNER_PERSONA = "partner's persona:"
-NUM_CANDIDATES = 20
 LONGEST_LINE = 4 << 20  # bytes
 
 
@@ -38,6 +39,7 @@ class ParsedDialogue:
     line: int  # of its first line, from 1
     persona: list[str] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    partner_persona: list[str] = field(default_factory=list)
     byte: int = field(default=0, compare=False)  # of the file, where that line begins
 
 
@@ -46,6 +48,20 @@ _NUMBERED = re.compile(r"([0-9]{1,9}) (.*)", re.DOTALL)
 
 class _FormatError(Exception):
     """A line has a wrong format; `parse` adds file and line number to the message."""
+
+
+class LineError(DataError):
+    """A line has a wrong format.
+
+    Attributes:
+        line: its number, from 1.
+        problem: what is wrong, without the place.
+    """
+
+    def __init__(self, origin: str, line: int, problem: str) -> None:
+        super().__init__(f"{origin}:{line}: {problem}")
+        self.line = line
+        self.problem = problem
 
 
 class DialogueFile(Sequence[ParsedDialogue]):
@@ -109,7 +125,20 @@ def parse(text: str, *, origin: str) -> list[ParsedDialogue]:
     return list(_dialogues(lines, origin))
 
 
-def _dialogues(lines: Iterator[tuple[int, int, str]], origin: str) -> Iterator[ParsedDialogue]:
+def parse_block(lines: Sequence[tuple[int, str]], *, origin: str) -> ParsedDialogue:
+    """Parse the lines of one dialogue, with their numbers, in any layout of Persona-chat.
+
+    Raises:
+        LineError: a line has a wrong format.
+    """
+    numbered = ((number, 0, line) for number, line in lines)
+    (dialogue,) = _dialogues(numbered, origin, any_layout=True)
+    return dialogue
+
+
+def _dialogues(
+    lines: Iterator[tuple[int, int, str]], origin: str, *, any_layout: bool = False
+) -> Iterator[ParsedDialogue]:
     """Yield each dialogue once it is whole, from (number, first byte, line) of each line."""
     dialogue: ParsedDialogue | None = None
     expected = number = 1
@@ -126,12 +155,12 @@ def _dialogues(lines: Iterator[tuple[int, int, str]], origin: str) -> Iterator[P
             elif index != expected or dialogue is None:
                 raise _FormatError(_misnumbered(index, expected))
             expected = index + 1
-            _add(dialogue, content)
+            _add(dialogue, content, any_layout=any_layout)
         if dialogue is None:
             raise DataError(f"{origin}:1: empty; a split needs at least one dialogue")
         _check_ended(dialogue)
     except _FormatError as error:
-        raise DataError(f"{origin}:{number}: {error}") from error
+        raise LineError(origin, number, str(error)) from error
     yield dialogue
 
 
@@ -170,15 +199,16 @@ def _misnumbered(index: int, expected: int) -> str:
     return f"line number {index} where {wanted} was expected; is a part of the file missing?"
 
 
-def _add(dialogue: ParsedDialogue, content: str) -> None:
-    if content.startswith(PERSONA):
-        if dialogue.exchanges:
-            raise _FormatError("a persona sentence after the first exchange")
-        dialogue.persona.append(_sentence(content))
-        return
+def _add(dialogue: ParsedDialogue, content: str, *, any_layout: bool) -> None:
+    for mark, persona in ((PERSONA, "persona"), (PARTNER_PERSONA, "partner_persona")):
+        if content.startswith(mark) and (any_layout or mark == PERSONA):
+            if dialogue.exchanges:
+                raise _FormatError("a persona sentence after the first exchange")
+            getattr(dialogue, persona).append(_sentence(content, mark))
+            return
     if content.startswith(PARTNER_PERSONA):
         raise _FormatError("a persona of the partner; use the *_self_original.txt files")
-    if not dialogue.persona:
+    if not dialogue.persona and not any_layout:
         raise _FormatError(
             f"an exchange without a {PERSONA!r} line before it; use the *_self_original.txt files"
         )
@@ -196,8 +226,8 @@ def _shown(text: str) -> str:
     return f"'{one_line(text)}'"
 
 
-def _sentence(content: str) -> str:
-    sentence = content.removeprefix(PERSONA).strip()
+def _sentence(content: str, mark: str) -> str:
+    sentence = content.removeprefix(mark).strip()
     if not sentence:
         raise _FormatError("an empty persona sentence")
     return sentence

@@ -62,7 +62,7 @@ class SplitSums:
     Attributes:
         variants: keys of its persona variants.
         sentences: keys of its persona sentences.
-        personas: the distinct persona texts, as in the file.
+        personas: the distinct persona texts, as in the file; none of a person without a text.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class SplitSums:
         self._sizes.append(len(task.dialogues))
         for dialogue in task.dialogues:
             text = tuple(self._known.setdefault(s, s) for s in dialogue.persona)
-            if text not in self.personas:
+            if text and text not in self.personas:
                 self.personas[text] = None
                 variant = variant_of(text)
                 self.variants.add(_key(variant))

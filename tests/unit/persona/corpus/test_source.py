@@ -143,7 +143,7 @@ def test_another_archive_is_not_taken_for_upstream(tmp_path, tgz, mirror):
             {},
             r"data\.source: no/such\.tgz: no such file or folder; give",
         ),
-        ({"source": "."}, {}, r"no train_self_original\.txt in this folder"),
+        ({"source": "."}, {}, r"\.: no file in it; give a file, a folder or a pattern"),
         ({"source": "synthetic", "sha256": "0" * 64}, {}, r"data\.sha256: .*set it to null"),
         ({"source": "personachat", "sha256": "0" * 64}, {}, r"data\.sha256: .*set it to null"),
         ({"source": "personachat"}, {"PERSONACHAT_TGZ": "no/such"}, "PERSONACHAT_TGZ: no/such"),

@@ -1,0 +1,96 @@
+"""Who says how much in a corpus: some numbers for each conversation, none of its text."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from pipeline.persona.conversation.record import Conversation, Role
+from pipeline.persona.task.record import SPLITS
+from pipeline.persona.tasks.grouping import group
+
+
+OPENING = 4  # messages by which views of one conversation are known
+NO_SPLIT = 0  # else the split's place in SPLITS, plus one
+
+
+class Census:
+    """Numbers of conversations, in the order in which they were added.
+
+    Attributes:
+        replies: of each conversation.
+        splits: of each, as its corpus says it.
+        texts: equal for views with the same messages, whoever says them.
+    """
+
+    def __init__(self) -> None:
+        self.replies = array("L")
+        self.splits = bytearray()
+        self.texts: list[bytes] = []
+        self._names_of_views: list[bytes | None] = []
+        self._openings: list[tuple[bytes, Role]] = []
+        self._who = array("q")  # a name's number; below 0, a persona's: -1 is persona 0
+        self._names: dict[str, int] = {}
+        self._personas: dict[tuple[str, ...], int] = {}
+
+    def __len__(self) -> int:
+        return len(self.replies)
+
+    def add(self, given: Conversation, tidied: Conversation) -> None:
+        """Count a conversation, as a reader found it and as it was tidied."""
+        self.replies.append(sum(m.role == "assistant" for m in tidied.messages))
+        self.splits.append(0 if given.split is None else SPLITS.index(given.split) + 1)
+        said = [m for m in given.messages if m.role != "system" and m.content.strip()]
+        self.texts.append(_key(m.content.strip() for m in said))
+        self._openings.append((_key(m.content.strip() for m in said[:OPENING]), said[0].role))
+        named = given.conversation
+        self._names_of_views.append(None if named is None else _key([named]))
+        if given.person is None:
+            persona = tuple(given.persona)
+            self._who.append(-1 - self._personas.setdefault(persona, len(self._personas)))
+        else:
+            self._who.append(self._names.setdefault(given.person, len(self._names)))
+
+    def keys(self) -> list[bytes]:
+        """Return a key of each conversation, equal for views of one conversation.
+
+        Where the corpus does not name it, views with the same first messages belong together, if
+        what the person says in one the other side says in the other. The end may be missing in one:
+        it stops at the person's last reply.
+        """
+        sides: dict[bytes, set[Role]] = defaultdict(set)
+        for opening, role in self._openings:
+            sides[opening].add(role)
+        return [
+            name or (opening if len(sides[opening]) == 2 else text)
+            for name, (opening, _), text in zip(
+                self._names_of_views, self._openings, self.texts, strict=True
+            )
+        ]
+
+    def people(self) -> tuple[list[str], list[int]]:
+        """Return the people's names, and the number of each conversation's person.
+
+        Whom the corpus does not name is known by persona text: the canonical rule of Persona-chat,
+        within each split that the corpus gives.
+        """
+        names = [*self._names]
+        numbers = [*self._who]
+        unnamed: dict[int, list[int]] = defaultdict(list)
+        for index, who in enumerate(numbers):
+            if who < 0:
+                unnamed[self.splits[index]].append(index)
+        personas = [*self._personas]
+        for split, indices in unnamed.items():
+            prefix = "" if split == NO_SPLIT else f"{SPLITS[split - 1]}-"
+            groups = group([personas[-1 - numbers[index]] for index in indices])
+            for number, members in enumerate(groups):
+                names.append(f"{prefix}persona-{number:04d}")
+                for member in members:
+                    numbers[indices[member]] = len(names) - 1
+        return names, numbers
+
+
+def _key(texts: Iterable[str]) -> bytes:
+    """Return a short name of texts: they themselves would fill the memory."""
+    return blake2b("\n".join(texts).encode(), digest_size=16).digest()

@@ -1,0 +1,140 @@
+"""ConvoKit's `utterances.jsonl`: who says what in reply to what, a conversation from each side.
+
+A conversation may be a tree of replies. It is told as chains: what first replies to an utterance
+goes on with its chain, any other reply begins a chain of its own, with the utterance it replies to
+before it. So every utterance is somebody's reply once.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.params import Data
+from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Message
+from pipeline.persona.conversation.tally import Tally
+from pipeline.persona.readers.reader import Found, Head, Reader
+from pipeline.persona.readers.shared.files import CorpusFile, lines_of
+from pipeline.persona.readers.shared.speakers import Said, views
+from pipeline.strict_json import first_problem, strict_loads
+
+
+# The names of a field, also those of older versions.
+_SPEAKER = ("speaker", "user")
+_CONVERSATION = ("conversation_id", "root")
+_REPLY_TO = ("reply_to", "reply-to")
+
+
+@dataclass(frozen=True)
+class _Utterance:
+    id: str
+    said: Said
+    reply_to: str | None
+
+
+def _recognises(head: Head) -> bool:
+    return any(
+        "text" in record and _one_of(record, _SPEAKER) and _one_of(record, _CONVERSATION)
+        for record in head.records
+    )
+
+
+def _one_of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((record[name] for name in names if record.get(name) is not None), None)
+
+
+def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Found]:
+    del data
+    for file in files:
+        for name, places in _conversations(file, tally).items():
+            utterances = _utterances(file, places)
+            for number, (given, chain) in enumerate(_chains(utterances)):
+                place = f"{file.name}: conversation {name}, chain {number}"
+                said = [one.said for one in chain]
+                for view in views(said, conversation=f"{file.name}:{name}"[:LONGEST_NAME]):
+                    yield Found(place, _after(given, view))
+
+
+def _conversations(file: CorpusFile, tally: Tally) -> dict[str, "array[int]"]:
+    """Return where each conversation's utterances begin in the file, in order; check all lines."""
+    places: dict[str, array[int]] = defaultdict(lambda: array("Q"))
+    for line in lines_of(file, tally):
+        try:
+            record = strict_loads(line.text.encode())
+        except (ValueError, RecursionError) as error:
+            tally.broken(file.at(line.number), f"not JSON ({first_problem(error)})")
+            continue
+        if (problem := _problem(record)) is not None:
+            tally.broken(file.at(line.number), problem)
+        else:
+            places[str(_one_of(record, _CONVERSATION))].append(line.byte)  # type: ignore[arg-type]
+    return places
+
+
+def _problem(record: object) -> str | None:
+    if not isinstance(record, dict):
+        return "an object with speaker, text and conversation_id was expected"
+    speaker = _one_of(record, _SPEAKER)
+    if not isinstance(speaker, str) or not 0 < len(speaker.strip()) <= LONGEST_NAME:
+        return f"speaker must be a name of 1 to {LONGEST_NAME} characters"
+    if not isinstance(record.get("text"), str | None):
+        return "text must be a text"
+    if not isinstance(_one_of(record, _CONVERSATION), str | int):
+        return "conversation_id must be a name"
+    try:
+        f"{speaker}{record.get('text')}".encode()
+    except UnicodeEncodeError:
+        return "half a surrogate pair in it, which is no text"
+    return None
+
+
+def _utterances(file: CorpusFile, places: Sequence[int]) -> list[_Utterance]:
+    found = []
+    with file.path.open("rb") as stream:
+        for byte in places:
+            stream.seek(byte)
+            record: Any = strict_loads(stream.readline().removeprefix(b"\xef\xbb\xbf"))
+            said = Said(str(_one_of(record, _SPEAKER)).strip(), record.get("text") or "")
+            reply_to = _one_of(record, _REPLY_TO)
+            found.append(
+                _Utterance(
+                    str(record.get("id", byte)), said, None if reply_to is None else str(reply_to)
+                )
+            )
+    return found
+
+
+def _chains(
+    utterances: Sequence[_Utterance],
+) -> Iterator[tuple[_Utterance | None, list[_Utterance]]]:
+    """Yield chains of utterances, each with what it replies to, unless that begins a chain.
+
+    Without any reply that is known the file's order is the conversation's.
+    """
+    known = {one.id: one for one in utterances}
+    if not any(one.reply_to in known for one in utterances):
+        yield None, list(utterances)
+        return
+    chain_of: dict[str, list[_Utterance]] = {}  # by its last utterance
+    chains: list[tuple[_Utterance | None, list[_Utterance]]] = []
+    for one in utterances:
+        chain = chain_of.pop(one.reply_to, None) if one.reply_to is not None else None
+        if chain is None:
+            before = known.get(one.reply_to) if one.reply_to is not None else None
+            chain = []
+            chains.append((before, chain))
+        chain.append(one)
+        chain_of[one.id] = chain
+    yield from chains
+
+
+def _after(given: _Utterance | None, view: Conversation) -> Conversation:
+    """Return a view that begins with what another speaker said before."""
+    if given is None or given.said.speaker == view.person:
+        return view
+    message = Message(role="user", content=given.said.text)
+    return view.model_copy(update={"messages": [message, *view.messages]})
+
+
+READER = Reader("ConvoKit's utterances", _recognises, _read)

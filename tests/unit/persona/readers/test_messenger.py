@@ -1,0 +1,173 @@
+"""Logs of messengers: stamps of several kinds, dates in any order, what is no message."""
+
+from datetime import datetime
+
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.persona.conversation.tally import Tally
+from pipeline.persona.readers.shared.dates import moment, verdict_of
+from tests.support.reading import raw, texts
+
+
+def written(tmp_path, text, name="chat.txt"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+LOG = """\
+[13/02/2024, 21:15:00] Messages and calls are end-to-end encrypted.
+[13/02/2024, 21:15:03] Ana María: ¿dónde estás? 🚌
+[13/02/2024, 21:15:40] Bo: on the bus
+it is late: again
+[13/02/2024, 21:16:00] Bo: \u200eimage omitted
+[13/02/2024, 21:17:00] Ana María: <Media omitted>
+[13/02/2024, 21:18:00] Ana María: ok: see you
+[14/02/2024, 09:00:00] Bo: morning
+"""
+
+
+def test_a_log_is_told_from_each_side_and_a_pause_ends_a_conversation(tmp_path):
+    tally = Tally()
+    ana, bo, later = raw(written(tmp_path, LOG), tally)
+    assert (ana.person, bo.person, later.person) == ("Ana María", "Bo", "Bo")
+    assert texts(bo) == [
+        ("user", "¿dónde estás? 🚌"),
+        ("assistant", "on the bus\nit is late: again"),
+        ("user", "ok: see you"),
+    ]
+    assert [role for role, _ in texts(ana)] == ["assistant", "user", "assistant"]
+    assert texts(later) == [("assistant", "morning")]
+    assert ana.conversation == bo.conversation != later.conversation
+    assert tally.counts() == {
+        "notices of the messenger": 1,
+        "messages without text (pictures, calls, what was deleted)": 2,
+    }
+    assert tally.notes == ["dates: day first"]
+
+
+def test_the_pause_is_a_choice(tmp_path):
+    path = written(tmp_path, LOG)
+    assert len(raw(path, pause=12.0)) == 2
+    assert len(raw(path, pause=0.02)) == 4  # 80 seconds are a pause, too
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "[2024-03-04 21:15]",
+        "[2024-03-04T21:15:09.123Z]",
+        "[2024/3/4, 21.15]",
+        "4.3.2024, 21:15 -",
+        "04.03.24, 21:15 –",
+        "[04-03-2024 21:15:09]",
+        "\u200e[4/3/24, 9:15:09\u202fPM]",
+        "4/3/24, 9:15 p.m. -",
+    ],
+)
+def test_stamps_of_several_messengers(tmp_path, stamp):
+    (view,) = raw(written(tmp_path, f"{stamp} Bo: hi\n"))
+    assert (view.person, texts(view)) == ("Bo", [("assistant", "hi")])
+
+
+def test_names_in_angles_are_names(tmp_path):
+    (view,) = raw(written(tmp_path, "[2024-03-04 21:15] <bo_99> hi: all\n"))
+    assert (view.person, texts(view)) == ("bo_99", [("assistant", "hi: all")])
+
+
+def log(*dates, time="10:00"):
+    return "".join(f"[{date}, {time}] Bo: text {n}\n" for n, date in enumerate(dates))
+
+
+@pytest.mark.parametrize(
+    ("dates", "order", "ambiguous"),
+    [
+        (["01/02/24", "13/02/24"], "dmy", False),
+        (["01/02/24", "01/13/24"], "mdy", False),
+        (["2024-02-01", "2024-02-13"], "ymd", False),
+        (["01/02/24", "02/02/24", "01/03/24"], "dmy", False),  # else it would go back
+        (["02/01/24", "02/02/24", "03/01/24"], "mdy", False),
+        (["24/01/02", "24/02/13"], "dmy", False),  # two digits in front: a year only if said
+        (["01/02/24"], "dmy", True),
+        (["03/03/24"], "dmy", False),  # the same day, whichever is first
+    ],
+)
+def test_the_order_of_dates(dates, order, ambiguous):
+    found = verdict_of([tuple(date.replace("-", "/").split("/")) for date in dates])
+    assert (found.order, found.ambiguous) == (order, ambiguous)
+
+
+def test_twelve_hours():
+    from pipeline.persona.readers.messenger import _STAMP, _time
+
+    def hour(text):
+        return _time(_STAMP.match(f"[1/2/24, {text}] Bo: x"))[0]
+
+    assert [hour(text) for text in ("12:00 AM", "1:00 am", "12:30 PM", "11:59 p.m.")] == [
+        0,
+        1,
+        12,
+        23,
+    ]
+    assert hour("13:00") == 13
+    with pytest.raises(ValueError, match="no such hour"):
+        hour("13:00 PM")
+
+
+def test_moments():
+    assert moment(("4", "3", "24"), (21, 15, 0), "dmy") == datetime(2024, 3, 4, 21, 15)
+    assert moment(("4", "3", "2024"), (0, 0, 0), "mdy") == datetime(2024, 4, 3)
+    for wrong in (("31", "2", "24"), ("1", "2", "024"), ("0", "1", "24")):
+        with pytest.raises(ValueError, match=r".+"):
+            moment(wrong, (0, 0, 0), "dmy")
+
+
+def test_ambiguous_dates_are_said_and_can_be_set(tmp_path):
+    path = written(tmp_path, log("01/02/24", "02/03/24"))
+    tally = Tally()
+    raw(path, tally)
+    assert "chat.txt: its dates can be read in two ways, day first is taken" in tally.notes[0]
+    tally = Tally()
+    raw(path, tally, dates="mdy")
+    assert tally.notes == []
+    assert len(raw(path, dates="ymd", skip_broken=True)) == 2
+
+
+def test_an_ambiguous_log_follows_the_others(tmp_path):
+    written(tmp_path, log("01/02/24", "02/03/24"), "a.txt")
+    written(tmp_path, log("02/13/24"), "b.txt")
+    tally = Tally()
+    raw(tmp_path, tally)
+    assert tally.notes == ["dates: month first"]
+
+
+@pytest.mark.parametrize(
+    ("line", "values", "problem"),
+    [
+        ("[31/31/24, 10:00] Bo: x", {}, "31/31/24 is no date with the day first"),
+        ("[13/02/24, 25:00] Bo: x", {}, "13/02/24 is no date with the day first, or no time"),
+        ("[13/02/24, 10:00] Bo: x", {"dates": "mdy"}, "13/02/24 is no date with the month first"),
+    ],
+)
+def test_a_broken_line_is_named_or_left_out(tmp_path, line, values, problem):
+    text = log("01/02/24", "05/02/24") + line + "\n" + log("06/02/24")
+    path = written(tmp_path, text)
+    with pytest.raises(DataError, match=rf"chat\.txt:3: {problem}.*--skip-broken"):
+        raw(path, **values)
+    assert len(raw(path, skip_broken=True, **values)) == 3
+
+
+def test_a_text_before_the_first_message_is_broken(tmp_path):
+    path = written(tmp_path, "my chats\n" + log("13/02/24"))
+    with pytest.raises(DataError, match=r"chat\.txt:1: neither a date nor a message before it"):
+        raw(path)
+    assert len(raw(path, skip_broken=True)) == 1
+
+
+def test_a_log_without_a_pause_is_cut(tmp_path, monkeypatch):
+    from pipeline.persona.readers import messenger
+
+    monkeypatch.setattr(messenger, "MOST_MESSAGES", 3)
+    views = raw(written(tmp_path, log(*["13/02/24"] * 7)))
+    assert [len(view.messages) for view in views] == [3, 3, 1]
