@@ -1,0 +1,63 @@
+"""A corpus of one's own through all stages at toy size, from its file to the report."""
+
+import json
+
+import pytest
+
+from pipeline import artifacts
+from stages.base import base
+from stages.compare import compare
+from stages.download import download
+from stages.finetune import finetune
+from stages.floors import floors
+from stages.meta_train import meta_train
+from stages.report import report
+from stages.score import score
+from stages.tasks import tasks
+from stages.train import train
+from tests.support.corpora import FORMATS, world
+from tests.support.toy_project import toy_params, write_params
+
+
+ROWS = ("transfer", "extra_place")
+
+
+def params_for(path):
+    params = toy_params()
+    params["data"] |= {"source": str(path), "pretrain_sha256": None}
+    params["data"]["synthetic"]["pretrain_lines"] = 300
+    small = {"vocab_size": 300, "num_layers": 1, "width": 16, "num_heads": 2, "steps": 4}
+    params["base"]["pretrain"] |= {**small, "context": 512, "sequence_length": 64}
+    params |= {"trained": ["transfer"], "meta_trained": ["extra_place"], "self_played": []}
+    params["scored"] = [*ROWS]
+    params["variants"] = {name: params["variants"][name] for name in ROWS}
+    params["score"]["bootstrap_samples"] = params["compare"]["permutations"] = 50
+    params["compare"]["claims"] = []
+    params["outer_steps"] = 2
+    return params
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["JSON Lines of person and messages", "messenger log"])
+def test_from_a_corpus_to_the_report(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    path = FORMATS[name](world(turns=4), tmp_path)
+    write_params(tmp_path, params_for(path))
+    download()
+    tasks()
+    base()
+    train("transfer", 0)
+    meta_train("extra_place", 0)
+    for row in ROWS:
+        finetune(row)
+        score(row)
+    floors()
+    compare()
+    report()
+    summary = json.loads(artifacts.TASKS_SUMMARY.read_text())
+    for row in ROWS:
+        details = json.loads(artifacts.details_file(row).read_text())
+        assert json.loads(artifacts.metrics_file(row).read_text())["ppl"] > 1
+        assert "headline" in details
+    assert summary["splits"]["test"]["personas"] == 2
+    assert any(artifacts.REPORT.iterdir())
