@@ -31,7 +31,7 @@ def params_for(path):
     params |= {"trained": ["transfer"], "meta_trained": ["extra_place"], "self_played": []}
     params["scored"] = [*ROWS]
     params["variants"] = {name: params["variants"][name] for name in ROWS}
-    params["score"]["bootstrap_samples"] = params["compare"]["permutations"] = 50
+    params["score"]["bootstrap_samples"] = params["compare"]["permutations"] = 100
     params["compare"]["claims"] = []
     params["outer_steps"] = 2
     return params
@@ -41,7 +41,7 @@ def params_for(path):
 @pytest.mark.parametrize("name", ["JSON Lines of person and messages", "messenger log"])
 def test_from_a_corpus_to_the_report(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    path = FORMATS[name](world(turns=4), tmp_path)
+    path = FORMATS[name](world(), tmp_path)
     write_params(tmp_path, params_for(path))
     download()
     tasks()

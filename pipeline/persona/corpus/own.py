@@ -10,11 +10,11 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.params import Data
-from pipeline.persona.conversation.record import Conversation
+from pipeline.persona.conversation.record import NUM_CANDIDATES, Conversation
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.split import Placement, placed
+from pipeline.persona.corpus.split import HELD_OUT, Placement, placed
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.readers.shared.files import files_of
 from pipeline.persona.task.record import SPLITS, Split
@@ -96,18 +96,38 @@ def survey(path: str, data: Data, on_conversation: OnConversation = lambda _: No
     tally = Tally(skip_broken=data.skip_broken)
     source = recognised(path, tally)
     census = Census()
+    offered = 0  # conversations with candidates of their own
     for found in source.read(data, tally):
         tidied = tidy(found.conversation, data, tally, found.place)
         if tidied is not None:
             census.add(found.conversation, tidied)
             on_conversation(tidied)
+            offered += tidied.candidates is not None
     if not census:
         reasons = "; ".join(f"{n} {what}" for what, n in tally.counts().items()) or "nothing in it"
         raise DataError(f"{one_line(path)}: no conversation with a reply of a person ({reasons})")
     placement = placed(census, data.split)
+    if not offered:
+        _note_few_replies(census, placement, tally)
     for (one, other), number in placement.shared.items():
         tally.note(f"{number} conversations are in {one} and in {other} of the corpus's own splits")
     return Survey(source.reader.name, len(source.files), census, placement, tally)
+
+
+def _note_few_replies(census: Census, placement: Placement, tally: Tally) -> None:
+    """Note where distractors must be too few: they are other people's replies of the same split."""
+    said: dict[Split, Counter[int]] = {split: Counter() for split in SPLITS}
+    for who, split, number in zip(placement.person, placement.split, census.replies, strict=True):
+        if split is not None:
+            said[split][who] += number
+    for split in HELD_OUT:
+        others = min((said[split].total() - own for own in said[split].values()), default=0)
+        if others < NUM_CANDIDATES - 1:
+            tally.note(
+                f"{split}: stage tasks will refuse it: somebody has {others} replies of other "
+                f"people to draw {NUM_CANDIDATES - 1} distractors from; raise data.split.{split}, "
+                "or give more conversations"
+            )
 
 
 def write_splits(path: str, data: Data, into: Path) -> Survey:

@@ -9,6 +9,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.params import read_yaml
 from pipeline.persona.conversation.record import Conversation
+from pipeline.persona.corpus.own import survey
 from pipeline.persona.task.record import PersonaTask
 from stages.download import download
 from stages.shell import console
@@ -23,6 +24,7 @@ from tests.support.corpora import (
     world,
 )
 from tests.support.file_server import serve
+from tests.support.reading import data
 from tests.support.toy_project import write_params
 from tests.wiring.closure import ROOT
 
@@ -96,6 +98,18 @@ def test_distractors_are_drawn_from_other_people(tmp_path):
         for turn in (turn for dialogue in task.dialogues for turn in dialogue.turns):
             assert len(turn.candidates) == 20
             assert set(turn.candidates) - {turn.reply} <= others
+
+
+def test_too_few_replies_for_distractors_are_said_before(tmp_path, capsys):
+    few = world(turns=2)
+    note = "stage tasks will refuse it: somebody has 6 replies of other people to draw 19 distract"
+    path = as_messages(few, tmp_path)
+    assert any(note in one for one in survey(str(path), data()).tally.notes)
+    set_data(path)
+    download()
+    assert "19 distractors are needed" in fails_with_one_line(tasks, capsys)
+    offered = FORMATS["the hub's JSON of Persona-chat"](few, tmp_path)
+    assert not survey(str(offered), data()).tally.notes
 
 
 def test_candidates_of_the_corpus_are_kept(tmp_path):
