@@ -16,7 +16,15 @@ from pipeline.params.sections.data import (
     Synthetic,
     Tasks,
 )
-from pipeline.params.sections.evaluation import Claim, Finetune, Generate, MaxFolds, Tune
+from pipeline.params.sections.evaluation import (
+    AtK,
+    Claim,
+    Finetune,
+    Generate,
+    MaxFolds,
+    RateGrid,
+    Tune,
+)
 from pipeline.params.sections.p2bot import ReceiverTraining, SelfPlay
 from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.training import Adapters, Loop
@@ -42,6 +50,7 @@ from pipeline.params.views import (
 __all__ = [
     "Adapters",
     "AllParams",
+    "AtK",
     "Base",
     "BaseParams",
     "Claim",
@@ -58,6 +67,7 @@ __all__ = [
     "NextUtterance",
     "People",
     "Pretrain",
+    "RateGrid",
     "ReceiverParams",
     "ReceiverTraining",
     "ReportParams",

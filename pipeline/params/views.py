@@ -162,6 +162,13 @@ class AllParams(
         return self
 
     @model_validator(mode="after")
+    def _rates_are_of_variants(self) -> "AllParams":
+        for name in self.finetune.by_k:
+            if name not in self.variants:
+                raise ValueError(f"finetune.by_k: {name!r} is not among the variants")
+        return self
+
+    @model_validator(mode="after")
     def _claims_are_about_variants(self) -> "AllParams":
         for claim in self.compare.claims:
             for name in (claim.a, claim.b):

@@ -38,6 +38,7 @@ class Best(Protocol):
     """Where a training run was best on valid."""
 
     best_step: int
+    step: int
     best_value: float
 
 
@@ -190,4 +191,5 @@ def training_summary(
     folder: Path, best: Best, what: str = "valid loss {:.4f} nats per token"
 ) -> None:
     """Say where a training run's result lies and how good it was on valid."""
-    out.print(f"{folder}: best at step {best.best_step}, {what.format(best.best_value)}")
+    kept = f"best at step {best.best_step} of {best.step}"
+    out.print(f"{folder}: {kept}, {what.format(best.best_value)}")

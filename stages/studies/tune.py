@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.evaluation.studies.tuning import Trial, best, grid, trials_csv, tuned
+from pipeline.evaluation.studies.tuning import Trial, at_the_edge, best, grid, trials_csv, tuned
 from pipeline.params import Settings, TuneParams
 from pipeline.params.methods import method_of
 from pipeline.params.sections.lists import LISTS
@@ -33,6 +33,8 @@ def tune(
     )
     console.say(f"variant of {artifacts.PARAMS} (its name into {LISTS[method]} and scored):")
     console.say(f"  {tuned(name, variant, chosen)}")
+    for warning in at_the_edge(chosen, getattr(params, method)):
+        console.note(warning)
 
 
 def _shown(point: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
@@ -73,7 +74,7 @@ def train(variant, steps, *, name, tasks=TASKS):
         Learned(learner.theta),
         step,
         losses,
-        loop.Schedule(0.001, steps, rest, loop.Criterion("valid_adapted_loss", "lowest")),
+        Schedule(0.001, steps, rest, Criterion("valid_adapted_loss", "lowest")),
         loop.Session(over_ranks.SharedCheckpoint(Checkpoint(name, {}), place), lambda *_: None),
     )
     stem = f"{name}-{steps}-rank-{place.rank}-of-{place.size}"

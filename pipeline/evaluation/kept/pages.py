@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import tables
+from pipeline.evaluation.kept import curve, tables
 from pipeline.evaluation.kept.again import again
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
@@ -98,6 +98,7 @@ def _sections(study: Study) -> list[str]:
         "## Perplexity by K (Fig. 3)": [tables.kshot(study)],
         "## What training cost": [tables.costs(study)],
         "## Trials on valid": [tables.trials(study)],
+        **curve.sections(study),
     }
     return [
         part

@@ -17,6 +17,7 @@ from pipeline.errors import TrainingError
 from pipeline.evaluation.records.headline import headline_epoch, select
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.rates import edge
 from pipeline.params import Variant
 from pipeline.params.line import variant_line
 
@@ -80,6 +81,17 @@ def best(trials: Sequence[Trial]) -> Trial:
     if lowest.nats is None:
         raise TrainingError("every trial diverged; lower the rates of the grid in section tune")
     return lowest
+
+
+def at_the_edge(chosen: Trial, values: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Return a warning for each number of the best trial that is an end of its key's values."""
+    warnings = []
+    for key, tried in values.items():
+        numbers = len(tried) > 1 and all(isinstance(value, int | float) for value in tried)
+        side = edge(chosen.point[key], tried) if numbers else None
+        if side:
+            warnings.append(f"{key} {chosen.point[key]} is the {side} of the grid; widen it")
+    return warnings
 
 
 def trials_csv(trials: Sequence[Trial]) -> str:

@@ -23,6 +23,7 @@ from pipeline.learning.meta.room import require_room
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.model.network.learner import Learner
 from pipeline.params import MetaTrainParams
 from pipeline.processes.device import recompute, task_threads, tasks_at_once
@@ -124,8 +125,8 @@ def run(
     start = Learned(
         learner.theta, inner.start_of_log_rates(learner.theta) if learns_rates else NOTHING
     )
-    criterion = loop.Criterion("valid_adapted_loss", "lowest")
-    schedule = loop.Schedule(params.outer_lr, params.outer_steps, params.meta_train, criterion)
+    criterion = Criterion("valid_adapted_loss", "lowest")
+    schedule = Schedule(params.outer_lr, params.outer_steps, params.meta_train, criterion)
     with threads:
         trained = loop.run(start, step, validate, schedule, session)
     return trained, inner.rates_for_finetuning(trained.theta, trained.log_rates)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,8 +18,9 @@ from torch import Tensor
 from pipeline.errors import DivergedError
 from pipeline.learning.gradients.distances import distances
 from pipeline.learning.gradients.theta import Theta
-from pipeline.learning.training.history import HISTORY_COLUMNS, TrainingStep
+from pipeline.learning.training.history import TrainingStep
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Schedule
 from pipeline.model.checkpoint.checkpoint import (
     State,
     Tensors,
@@ -29,35 +30,6 @@ from pipeline.model.checkpoint.checkpoint import (
     restore_optimizer,
     strip_prefix,
 )
-from pipeline.params import Loop
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """Which validation is the best: the column that early stopping watches, and the direction."""
-
-    column: str
-    best: Literal["lowest", "highest"]
-
-    @property
-    def worst(self) -> float:
-        """The value before the first validation: every finite value is better."""
-        return math.inf if self.best == "lowest" else -math.inf
-
-    def better(self, value: float, than: float) -> bool:
-        """Tell whether one value of the column is better than another; NaN never is."""
-        return value < than if self.best == "lowest" else value > than
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: Adam's rate (β or r), steps, and the rest of the loop."""
-
-    lr: float
-    steps: int
-    loop: Loop
-    criterion: Criterion
-    columns: tuple[str, ...] = HISTORY_COLUMNS
 
 
 @dataclass
@@ -68,6 +40,7 @@ class TrainingProgress:
     best_step: int = 0
     best_value: float = math.nan  # of the criterion's column, at `best_step`
     stale: int = 0  # validations since the best
+    flat_at: int | None = None  # steps done when valid was found flat
     replies: int = 0
     outer_replies: int = 0
     tokens: int = 0
@@ -111,7 +84,7 @@ Validate = Callable[[Learned], Mapping[str, float]]  # columns, among them the c
 def run(
     start: Learned, step: Step, validate: Validate, schedule: Schedule, session: Session
 ) -> Trained:
-    """Train until the steps or the patience are used up; return the best.
+    """Train until the steps or the patience are used up, or valid is flat; return the best.
 
     Step 0 of the history is the state before training. The checkpoint is written at every
     validation and left in place: delete it once the result is saved.
@@ -120,7 +93,7 @@ def run(
         start: what is learned, before training; not changed.
         step: adds the gradient of step number n to the leaves' `.grad`, and says what it did.
         validate: returns columns of the history.
-        schedule: rate, steps, criterion.
+        schedule: rate, steps, criterion, when to stop.
         session: checkpoint and progress.
 
     Raises:
@@ -131,13 +104,13 @@ def run(
         state.resume(*saved)
     else:
         state.record_validation(validate(state.learned), None)
-    while state.progress.step < schedule.steps and not state.exhausted:
+    while state.progress.step < state.last_step and not state.exhausted:
         with _at_step(state.progress.step):
             done = step(state.learned, state.progress.step)
         row = state.update(done)
         session.on_step(state.progress.step, f"loss {done.loss:.3f}")
         number = state.progress.step
-        if number % schedule.loop.validate_every == 0 or number == schedule.steps:
+        if number % schedule.loop.validate_every == 0 or number == state.last_step:
             state.record_validation(validate(state.learned), row)
             session.checkpoint.save(*state.to_save())
     return Trained(state.best.theta, state.progress, state.best.log_rates)
@@ -166,7 +139,12 @@ class _LoopState:
     @property
     def exhausted(self) -> bool:
         """No validation was the best for longer than the patience."""
-        return self.progress.stale > self._schedule.loop.patience
+        return self._schedule.exhausted(self.progress.stale)
+
+    @property
+    def last_step(self) -> int:
+        """After so many steps training ends, as far as is known."""
+        return self._schedule.last_step(self.progress.flat_at)
 
     def update(self, done: TrainingStep) -> dict[str, Any]:
         """Clip, take Adam's step, clear the gradient; return the history's new row."""
@@ -177,8 +155,8 @@ class _LoopState:
                 f"step {progress.step}: loss {done.loss}, gradient norm {norm}; "
                 "lower inner_lr, outer_lr or the lr of the stage's section"
             )
-        warm = min(1.0, (progress.step + 1) / max(1, loop.warmup_steps))
-        self._optimizer.param_groups[0]["lr"] = self._schedule.lr * warm
+        rate = self._schedule.rate(progress.step, progress.flat_at)
+        self._optimizer.param_groups[0]["lr"] = rate
         self._optimizer.step()
         self._optimizer.zero_grad()
         progress.step += 1
@@ -214,6 +192,10 @@ class _LoopState:
             self.best = self.learned.apply(lambda leaf: leaf.detach().clone())
         else:
             progress.stale += 1
+        column = schedule.criterion.column
+        values = [row[column] for row in progress.history if row[column] is not None]
+        if progress.flat_at is None and schedule.is_flat(values):
+            progress.flat_at = progress.step
 
     def to_save(self) -> tuple[Tensors, State]:
         """Return the checkpoint's tensors and JSON."""

@@ -19,6 +19,7 @@ from pipeline.learning.inner.validation import validate
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
 from pipeline.params import TrainParams
@@ -54,12 +55,12 @@ def run(
     probe = InnerLoop(list(learner.theta), params.train.probe_lr, steps=1, kind="first_order")
     _require_room(learner, tasks["train"], params.train.batch_size, seed)
     step = supervised_step(learner, tasks["train"], params.train.batch_size, seed)
-    criterion = loop.Criterion("valid_loss", "lowest")
+    criterion = Criterion("valid_loss", "lowest")
     return loop.run(
         Learned(learner.theta),
         lambda learned, number: step(learned.theta, number),
         lambda learned: adaptation(validate(learner, learned.theta, episodes, probe)),
-        loop.Schedule(params.train.lr, params.train.steps, params.train, criterion),
+        Schedule(params.train.lr, params.train.steps, params.train, criterion),
         session,
     )
 

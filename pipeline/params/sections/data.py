@@ -30,7 +30,7 @@ class Synthetic(Section):
     dialogues: Count  # per valid and test person; training persons have about 8
     pretrain_lines: Count  # utterances of general text for pre-training the base
     # Kept runs of earlier versions lack it.
-    conflict: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of facts told in a private dialect
+    conflict: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of replies in a private code
 
 
 class SplitShares(Section):

@@ -15,6 +15,15 @@ class MaxFolds(Section):
     test: Count | None
 
 
+class AtK(Section):
+    """How a variant is fine-tuned after K dialogues: what `python -m stages.rates` has chosen."""
+
+    k: Count
+    optimizer: Literal["sgd", "adam"]
+    lr: Positive
+    epochs: Count
+
+
 class Finetune(Section):
     """Fine-tuning on an unseen persona, the same for every variant (Section 4.2)."""
 
@@ -26,6 +35,16 @@ class Finetune(Section):
     k: list[Natural]  # support dialogues of Fig. 3; empty: without it
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
     max_folds: MaxFolds
+    # By variant, what replaces optimizer, lr and epochs at a K; read by `stages.shots`.
+    by_k: dict[str, list[AtK]] = Field(default_factory=dict)
+
+    def at(self, variant: str, k: int) -> "Finetune":
+        """Return how a variant is fine-tuned after K dialogues, in this section's form."""
+        own = next((one for one in self.by_k.get(variant, ()) if one.k == k), None)
+        if own is None:
+            return self
+        epochs = [0, own.epochs]
+        return self.model_copy(update={"optimizer": own.optimizer, "lr": own.lr, "epochs": epochs})
 
     @model_validator(mode="after")
     def _lists_are_increasing(self) -> "Finetune":
@@ -37,6 +56,9 @@ class Finetune(Section):
             raise ValueError(
                 "epochs must start with 0, the score before adaptation, and so must k, or be empty"
             )
+        for name, own in self.by_k.items():
+            if len({one.k for one in own}) < len(own):
+                raise ValueError(f"by_k: {name} has a K twice")
         return self
 
 
@@ -90,6 +112,16 @@ class Compare(Section):
 Values = Annotated[list[Any], Field(min_length=1)]
 
 
+Rates = Annotated[list[Positive], Field(min_length=1)]
+
+
+class RateGrid(Section):
+    """What `python -m stages.rates` tries at each K: rates of each optimizer."""
+
+    sgd: Rates
+    adam: Rates
+
+
 class Tune(Section):
     """The grids of `python -m stages.tune`, one for each way of training; no stage reads them."""
 
@@ -97,6 +129,8 @@ class Tune(Section):
     trials: Count  # of every variant, whatever its kind
     train: dict[str, Values]  # dotted keys of params.yaml, as in a variant's `set`
     meta_train: dict[str, Values]
+    # Kept runs of earlier versions lack it; none: `rates` refuses to run.
+    finetune: RateGrid | None = None
 
     @model_validator(mode="after")
     def _grids_hold_the_trials(self) -> "Tune":

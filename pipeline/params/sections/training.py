@@ -42,6 +42,14 @@ class Adapters(Section):
         return self
 
 
+class UntilFlat(Section):
+    """Train until valid is flat; the stage's steps are then the most that are taken."""
+
+    validations: Count  # so many together bring less than `gain`
+    gain: Positive  # in the unit of what early stopping watches: nats per token
+    decay_steps: Natural = 0  # of a cosine that follows; 0 where the rate is constant
+
+
 class Loop(Section):
     """What every training loop has besides its method's own numbers."""
 
@@ -49,6 +57,24 @@ class Loop(Section):
     clip: Positive  # largest gradient norm
     validate_every: Count  # steps
     patience: Count  # validations without a new best that are borne; the next one stops
+    # Kept runs of earlier versions lack the two.
+    schedule: Literal["constant", "cosine"] = "constant"  # of the rate after the warm-up
+    until_flat: UntilFlat | None = None  # null: `steps`, or less by `patience`
+
+    @model_validator(mode="after")
+    def _a_cosine_knows_its_length(self) -> "Loop":
+        decay = self.until_flat and self.until_flat.decay_steps
+        if decay == 0 and self.schedule == "cosine":
+            raise ValueError(
+                "until_flat.decay_steps is 0, but schedule cosine needs the steps in which the "
+                "rate falls to zero once valid is flat"
+            )
+        if decay and self.schedule == "constant":
+            raise ValueError(
+                f"until_flat.decay_steps is {decay}, but schedule constant has no decay; set "
+                "schedule to cosine"
+            )
+        return self
 
 
 class DialogueLoop(Loop):

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from pipeline.errors import DataError
@@ -11,6 +11,7 @@ from pipeline.persona.synthetic.grammar import Symbols, Weighted
 from pipeline.persona.synthetic.lexicon import BY_NAME, STATED, TOPICS
 from pipeline.persona.synthetic.phrases import (
     CLOSERS,
+    CODE_WORDS,
     ERRANDS,
     FAREWELLS,
     GREETINGS,
@@ -28,7 +29,7 @@ PARAPHRASE = 0.25  # probability that a sentence has another form, if it may hav
 MOST_SHARED = 2  # facts that two people may have in common; three sentences make one persona
 ATTEMPTS = 10_000  # draws of one person before the world is called full
 STRANGERS = 400  # partners of the persons, and speakers of the text for pre-training
-DIALECTS = 4  # ways to shift what is said; the first is to say what is so
+CUES = ("mood", "answer", "react", "go on", "farewell")  # kinds of reply, each with a code word
 HABIT = 0.8  # probability of a person's own word, form or detail among its alternatives
 
 
@@ -50,8 +51,8 @@ class Person:
     details: Mapping[str, Weighted[str]]  # topic -> second facts
     told: Mapping[str, float]  # topic -> weight when volunteering
     asked: Mapping[str, float]  # topic -> weight when asking
-    conflict: float = 0.0  # probability that a fact is told in the person's dialect
-    dialect: int = 0
+    conflict: float = 0.0  # probability that a reply begins with the person's code word
+    code: Mapping[str, str] = field(default_factory=dict)  # cue -> the person's word for it
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def people_of(params: Synthetic) -> World:
     crowd = _Crowd()
     persons = {
         split: [
-            _with_dialect(crowd.add(key), key, params.conflict)
+            _with_code(crowd.add(key), key, params.conflict)
             for key in (f"{params.seed}/person/{split}/{i}" for i in range(size))
         ]
         for split, size in sizes.items()
@@ -76,17 +77,15 @@ def people_of(params: Synthetic) -> World:
     return World(persons, [crowd.add(f"{params.seed}/stranger/{i}") for i in range(STRANGERS)])
 
 
-def in_dialect(person: Person, topic: str) -> str:
-    """Return the value that a person names for a topic when it speaks its dialect.
+def code_word(person: Person, kind: str) -> str:
+    """Return the word that a person puts before a reply of this kind, in its private code.
 
-    A dialect shifts every topic's values by the same share of their number. One statement beside
-    its persona sentence tells which dialect it is, and then all other statements are known. The
-    dialect stands in no persona text, and people's dialects contradict each other: their average
-    says nothing, so only adaptation to the person helps.
+    Each person has drawn a word for every cue. No persona text mentions it, the word for one cue
+    says nothing about the word for another, and people's words contradict each other: for the same
+    cue the average over people is no better than a guess. So only what the person has said in
+    other dialogues helps.
     """
-    values = BY_NAME[topic].values
-    place = values.index(person.facts[topic]) + person.dialect * (len(values) // DIALECTS)
-    return values[place % len(values)]
+    return person.code[next(cue for cue in CUES if kind.startswith(cue))]
 
 
 def persona_sentences(person: Person) -> list[str]:
@@ -145,11 +144,13 @@ class _Crowd:
         return person
 
 
-def _with_dialect(person: Person, key: str, conflict: float) -> Person:
-    """Give a person a dialect; all other traits are the same whatever the conflict is."""
+def _with_code(person: Person, key: str, conflict: float) -> Person:
+    """Give a person a code; all other traits are the same whatever the conflict is."""
     if conflict == 0:
         return person
-    return replace(person, conflict=conflict, dialect=Random(f"{key}/dialect").randrange(DIALECTS))
+    random = Random(f"{key}/code")
+    code = {cue: random.choice(CODE_WORDS) for cue in CUES}
+    return replace(person, conflict=conflict, code=code)
 
 
 def _person(random: Random) -> Person:

@@ -53,6 +53,10 @@ REACTIONS = (
 ECHOES = ("{heard} ? {great}", "{heard} sounds {great}", "{great} , {heard}")
 SAME = ("me too", "same here", "that is like me", "we have that in common")
 ASK_BACK = ("what about you ?", "and you ?", "how about you ?", "you ?", "do tell me yours ?")
+CODE_WORDS = (
+    "red", "blue", "green", "yellow", "purple", "orange", "pink", "black", "white", "brown",
+    "gray", "gold", "coffee", "tea", "milk", "beer",
+)  # fmt: skip
 JOINS = (" and ", " , ", " . ")
 
 

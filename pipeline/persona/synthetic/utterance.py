@@ -7,7 +7,7 @@ from random import Random
 from pipeline.persona.synthetic import phrases
 from pipeline.persona.synthetic.grammar import Draw, Weighted
 from pipeline.persona.synthetic.lexicon import BY_NAME
-from pipeline.persona.synthetic.people import Person, in_dialect
+from pipeline.persona.synthetic.people import Person, code_word
 
 
 JOINS = Weighted(phrases.JOINS)
@@ -65,7 +65,7 @@ class UtteranceDraft:
 
     def tell(self, topic: str) -> None:
         """State the speaker's value of a topic, sometimes with its detail."""
-        person, value = self.person, self._value(topic)
+        person, value = self.person, self.person.facts[topic]
         clause = self.fill(self.draw.choose(person.forms[topic]), v=value)
         if self.draw.flip(person.register.detail):
             self.detailed = True
@@ -106,14 +106,10 @@ class UtteranceDraft:
             text = f"{self.draw.choose(self.person.openers)} , {text}"
         if text[-1] != "?" and self.draw.flip(self.person.register.closer):
             text = f"{text[:-2]} , {self.draw.choose(self.person.closers)} {text[-1]}"
-        return Utterance(text, kind, self.draw.nats, self.asks, self.tells)
-
-    def _value(self, topic: str) -> str:
-        """Return the speaker's value of a topic: as it is, or in the speaker's dialect."""
         conflict = self.person.conflict
         if conflict == 1 or (conflict > 0 and self.draw.flip(conflict)):
-            return in_dialect(self.person, topic)
-        return self.person.facts[topic]
+            text = f"{code_word(self.person, kind)} {text}"
+        return Utterance(text, kind, self.draw.nats, self.asks, self.tells)
 
     def _asked(self, topic: str) -> None:
         self.asks = topic

@@ -11,7 +11,8 @@ from pipeline.learning.gradients.loss_gradients import LossGradients
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
 from pipeline.learning.training.learned import Learned
-from pipeline.learning.training.loop import Criterion, Schedule, _LoopState
+from pipeline.learning.training.loop import _LoopState
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.params import Loop
 
 

@@ -21,6 +21,7 @@ from pipeline.learning.p2bot.receiver.network import Receiver, relevance, soft_s
 from pipeline.learning.training import loop
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.params import ReceiverTraining
 
 
@@ -186,11 +187,11 @@ def run(
         return gradient(receiver, learned.theta, batch, params, tau)
 
     receiver.whiten(texts_of_voices(voices["train"]))
-    criterion = loop.Criterion("valid_hits_at_1", "highest")
+    criterion = Criterion("valid_hits_at_1", "highest")
     return loop.run(
         Learned(receiver.theta),
         step,
         lambda learned: validate(receiver, learned.theta, valid, params),
-        loop.Schedule(params.lr, params.steps, params, criterion, COLUMNS),
+        Schedule(params.lr, params.steps, params, criterion, COLUMNS),
         session,
     )

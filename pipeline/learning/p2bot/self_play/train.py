@@ -15,6 +15,7 @@ from pipeline.learning.p2bot.self_play.judges import Judges, head_of
 from pipeline.learning.p2bot.self_play.rewards import returns, value_range
 from pipeline.learning.training import loop
 from pipeline.learning.training.learned import Learned
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import whole
@@ -118,11 +119,11 @@ def run(
     supervised = supervised_step(
         game.learner, encoded["train"], params.supervised_batch_size, game.seed
     )
-    criterion = loop.Criterion("valid_reward", "highest")
+    criterion = Criterion("valid_reward", "highest")
     return loop.run(
         Learned(game.learner.theta),
         lambda learned, number: game.step(learned.theta, number, supervised),
         lambda learned: validation(learned.theta),
-        loop.Schedule(params.lr, params.steps, params, criterion, COLUMNS),
+        Schedule(params.lr, params.steps, params, criterion, COLUMNS),
         session,
     )

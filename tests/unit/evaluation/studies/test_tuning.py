@@ -11,6 +11,7 @@ from pipeline.errors import ParamsError, TrainingError
 from pipeline.evaluation.studies.tuning import (
     Trial,
     TrialCost,
+    at_the_edge,
     best,
     criterion,
     grid,
@@ -65,6 +66,14 @@ def test_the_lowest_nll_wins_the_first_of_equal_ones_and_none_that_diverged():
         best([trial(None), trial(None)])
     with pytest.raises(TrainingError, match="every trial diverged"):
         trials_csv([trial(None)])
+
+
+def test_a_best_rate_at_the_edge_of_the_grid_is_said():
+    values = {"outer_lr": [0.003, 0.01, 0.001], "inner_lr": [0.1], "meta_gradient": ["a", "b"]}
+    inside = {"outer_lr": 0.003, "inner_lr": 0.1, "meta_gradient": "a"}
+    assert at_the_edge(trial(1.0, **inside), values) == []
+    (said,) = at_the_edge(trial(1.0, **inside | {"outer_lr": 0.01}), values)
+    assert said == "outer_lr 0.01 is the highest of the grid; widen it"
 
 
 def test_every_trial_is_a_row_those_that_diverged_too():

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.learning.meta import train
-from pipeline.learning.training.loop import Criterion
+from pipeline.learning.training.rate import Criterion
 from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import Settings
 from stages import meta_train

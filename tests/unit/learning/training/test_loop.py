@@ -9,7 +9,8 @@ from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import HISTORY_COLUMNS, DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned
-from pipeline.learning.training.loop import Criterion, Schedule, Session, run
+from pipeline.learning.training.loop import Session, run
+from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import Loop
 

@@ -1,13 +1,14 @@
-"""The dial for conflict: dialects that stand in no persona text and contradict each other."""
+"""The dial for conflict: private codes that stand in no persona text and contradict each other."""
 
-import re
+from collections import Counter
 from functools import cache
+from math import log
 
 import pytest
 
 from pipeline.persona.synthetic.corpus import pretrain_text, write_corpus
-from pipeline.persona.synthetic.lexicon import BY_NAME
-from pipeline.persona.synthetic.people import DIALECTS, in_dialect, people_of, persona_sentences
+from pipeline.persona.synthetic.people import CUES, code_word, people_of, persona_sentences
+from pipeline.persona.synthetic.phrases import CODE_WORDS
 from pipeline.persona.tasks.parser import parse
 from tests.support.synthetic import EMBEDDED, embedded
 
@@ -24,27 +25,23 @@ def corpus(conflict):
     return write_corpus(with_conflict(conflict))
 
 
-def statements(conflict, split="train"):
-    """Each fact that a person has told in an answer: (person, topic, value)."""
+def first_words(conflict, split="train"):
+    """Each reply's person, whether it is the dialogue's first, its last, and its first word."""
     found = []
     people = people_of(with_conflict(conflict)).persons[split]
     own = [{*persona_sentences(person)} for person in people]
     for dialogue in parse(corpus(conflict).texts[split], origin=split):
         owner = people[max(range(len(own)), key=lambda i: len(own[i] & {*dialogue.persona}))]
-        for topic in BY_NAME.values():
-            patterns = [re.escape(t).replace(r"\{v\}", "(.+?)") for t in topic.tell if "{v}" in t]
-            for exchange in dialogue.exchanges:
-                for pattern in patterns:
-                    match = re.search(rf"(?:^|[.!,?] ){pattern} [.!,]", exchange.reply)
-                    if match and match[1] in topic.values:
-                        found.append((owner, topic.name, match[1]))
+        replies = [exchange.reply.split()[0] for exchange in dialogue.exchanges]
+        last = len(replies) - 1
+        found += [(owner, number == 0, number == last, word) for number, word in enumerate(replies)]
     return found
 
 
 def test_without_conflict_nothing_changes():
-    """The same bytes as ever: no draw is made for a dialect."""
+    """The same bytes as ever: no draw is made for a code."""
     assert corpus(0.0).texts == embedded()[0].texts
-    assert all(person.dialect == 0 for person in people_of(EMBEDDED).persons["train"])
+    assert all(not person.code for person in people_of(EMBEDDED).persons["train"])
 
 
 def test_people_are_the_same_people_at_every_setting():
@@ -52,54 +49,58 @@ def test_people_are_the_same_people_at_every_setting():
         plain, coded = (people_of(with_conflict(c)).persons[split] for c in (0.0, 0.7))
         for one, other in zip(plain, coded, strict=True):
             assert (one.facts, one.stated, one.told) == (other.facts, other.stated, other.told)
-    assert {p.dialect for p in people_of(with_conflict(0.7)).persons["train"]} == {0, 1, 2, 3}
+    half, whole = (people_of(with_conflict(c)).persons["train"] for c in (0.5, 1.0))
+    assert [person.code for person in half] == [person.code for person in whole]
 
 
 @pytest.mark.parametrize("conflict", [0.3, 1.0])
-def test_the_text_for_pretraining_has_no_dialect(conflict):
+def test_the_text_for_pretraining_has_no_code(conflict):
     assert pretrain_text(with_conflict(conflict)) == embedded()[1]
 
 
 @pytest.mark.parametrize("conflict", [0.0, 0.5, 1.0])
-def test_the_share_of_facts_told_in_dialect(conflict):
-    told = [entry for entry in statements(conflict) if entry[0].dialect or conflict == 0]
-    assert len(told) > 300
-    share = sum(value == in_dialect(p, t) != p.facts[t] for p, t, value in told) / len(told)
-    assert share == pytest.approx(conflict, abs=0.06)
-    assert all(value in (in_dialect(p, t), p.facts[t]) for p, t, value in told)
+def test_the_share_of_replies_in_code(conflict):
+    words = first_words(conflict)
+    share = sum(word in CODE_WORDS for _, _, _, word in words) / len(words)
+    assert len(words) > 3000
+    assert share == pytest.approx(conflict, abs=0.03)
 
 
-def test_one_statement_tells_the_dialect():
-    """The shift is the same for all topics, and differs between dialects."""
-    people = people_of(with_conflict(1.0)).persons["train"]
-    for topic in BY_NAME.values():
-        size = len(topic.values)
-        assert size >= DIALECTS
-        shifts = {
-            (
-                p.dialect,
-                (
-                    topic.values.index(in_dialect(p, topic.name))
-                    - topic.values.index(p.facts[topic.name])
-                )
-                % size,
-            )
-            for p in people
-        }
-        assert shifts == {(d, d * (size // DIALECTS)) for d in range(DIALECTS)}
+@pytest.mark.parametrize(("place", "cue"), [(1, "mood"), (2, "farewell")])
+def test_a_person_has_one_word_for_a_cue(place, cue):
+    """The first reply of every dialogue says how one is, the last one takes leave."""
+    own = [entry for entry in first_words(1.0) if entry[place]]
+    assert len(own) > 400
+    assert all(person.code[cue] == code_word(person, cue) == word for person, _, _, word in own)
 
 
-def test_persona_texts_state_what_is_so():
-    people = people_of(with_conflict(1.0)).persons["test"]
-    facts = {sentence for person in people for sentence in persona_sentences(person)}
-    assert {s for d in parse(corpus(1.0).texts["test"], origin="test") for s in d.persona} <= facts
+def test_people_contradict_each_other():
+    """For the same cue the average over people is nearly as good as no knowledge."""
+    for cue in CUES:
+        counts = Counter(
+            person.code[cue] for person in people_of(with_conflict(1.0)).persons["train"]
+        )
+        size = sum(counts.values())
+        nats = -sum(n / size * log(n / size) for n in counts.values())
+        assert nats > 0.85 * log(len(CODE_WORDS))
 
 
-def test_the_oracle_knows_the_dialect():
+def test_no_persona_text_mentions_the_code():
+    """Persona texts hold the sentences that they could hold without it, and no other."""
+    sentences = {
+        sentence
+        for person in people_of(EMBEDDED).persons["test"]
+        for sentence in persona_sentences(person)
+    }
+    shown = {s for d in parse(corpus(1.0).texts["test"], origin="test") for s in d.persona}
+    assert shown <= sentences
+
+
+def test_the_oracle_knows_the_code():
     """At full conflict what a person says is as certain as without; between it is less so."""
     nats = {
         c: sum(map(sum, corpus(c).oracle["test"])) / sum(map(len, corpus(c).oracle["test"]))
         for c in (0.0, 0.5, 1.0)
     }
     assert nats[1.0] == pytest.approx(nats[0.0], rel=0.02)
-    assert nats[0.5] > nats[0.0] + 0.2
+    assert nats[0.5] == pytest.approx(nats[0.0] + log(2), abs=0.15)

@@ -1,0 +1,74 @@
+"""Likelihoods after K dialogues alone: no candidates, no responses, no other protocol.
+
+The folds, queries and updates are those of Fig. 3. It serves two commands: `stages.rates` asks on
+valid at many rates, `stages.shots` on test at the chosen ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pipeline.evaluation.predict.folds import FoldJob, score_folds
+from pipeline.evaluation.predict.in_context import in_context
+from pipeline.evaluation.predict.protocols import k_shot
+from pipeline.evaluation.predict.replies import room, score_windows
+from pipeline.evaluation.predict.reply_score import prediction
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.model.network.learner import Learner
+from pipeline.params import Finetune, FinetuneParams
+from pipeline.persona.task.record import PersonaTask
+
+
+def shots(
+    learner: Learner,
+    task: PersonaTask,
+    params: FinetuneParams,
+    *,
+    seed: int,
+    shots: Sequence[int],
+    at_once: int = 1,
+) -> list[Prediction]:
+    """Return a persona's records after each K at each of `finetune.epochs`; without K, epoch 0.
+
+    Args:
+        learner: f and θ.
+        task: the persona.
+        params: how to adapt; `finetune.k` decides the query, which is the same for every K.
+        seed: the model's training seed.
+        shots: the K to adapt to, some of `finetune.k`.
+        at_once: folds that share passes.
+
+    Raises:
+        DivergedError: a loss or score is not finite.
+    """
+    jobs = [FoldJob(task, fold) for fold in k_shot(task, params.finetune) if fold.k in shots]
+    scores = score_folds(learner, jobs, params, at_once=at_once)
+    return [
+        record
+        for job, by_epoch in zip(jobs, scores, strict=True)
+        for record in job.predictions(by_epoch, seed=seed)
+        if bool(record.epoch) == bool(record.k)
+    ]
+
+
+def prompted(
+    learner: Learner, task: PersonaTask, params: FinetuneParams, *, seed: int
+) -> Iterator[Prediction]:
+    """Yield the records of the same queries by θ itself, with K dialogues in the prompt.
+
+    A prompt that does not fit the context has as many dialogues as fit; `k` counts them.
+    """
+    wanted = [k for k in params.finetune.k if k > 0]
+    for largest in k_shot(task, params.finetune)[-1:]:
+        for dialogue in largest.query:
+            free = room(learner, dialogue, params.generate)
+            alone = replace(largest, query=(dialogue,))
+            for fold, window in in_context(alone, wanted, learner.encoder, free):
+                encoded = (dialogue, (window,))
+                theta, generate = learner.theta, params.generate
+                for score in score_windows(learner, theta, encoded, generate, full=False):
+                    yield prediction(score, fold, split=task.split, seed=seed, epoch=0)
+
+
+def at(params: FinetuneParams, finetune: Finetune) -> FinetuneParams:
+    """Return the parameters with another section `finetune`."""
+    return params.model_copy(update={"finetune": finetune})

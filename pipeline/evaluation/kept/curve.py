@@ -1,0 +1,92 @@
+"""The tables of a study that has a curve: study `conflict`. No torch."""
+
+from collections.abc import Sequence
+
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.report.cells import NONE, interval, number, p_value
+from pipeline.evaluation.report.formats import NATS_DIGITS
+from pipeline.evaluation.report.markdown import code, table
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.studies.conflict import Curve
+
+
+FILE = "curve.json"
+
+
+def sections(study: Study) -> dict[str, list[str]]:
+    """Return the curve's tables by heading; none where the study has no curve."""
+    path = study.folder / FILE
+    if not path.is_file():
+        return {}
+    found = read(path, Curve, made_by="conflict")
+    return {
+        "## Gain of meta-learning": [_gains(found), _how(found), *_pictures(study)],
+        "## Nats per token": [_levels(found)],
+        "## What was chosen on valid": [_chosen(study)],
+    }
+
+
+def _gains(found: Curve) -> str:
+    headings = [
+        "conflict",
+        "K",
+        "meta-learning",
+        "normal training",
+        "gain",
+        "p",
+        "p Holm",
+        "verdict",
+    ]
+    rows = [
+        [
+            f"{one.conflict:g}",
+            f"{one.k}",
+            code(one.meta),
+            code(one.normal),
+            interval(one.gain, NATS_DIGITS, crossed=True),
+            *(NONE if p is None else p_value(p) for p in (one.p, one.p_holm)),
+            one.verdict or NONE,
+        ]
+        for one in found.gains
+    ]
+    return table(headings, rows)
+
+
+def _how(found: Curve) -> str:
+    return (
+        "Nats per token that normal training is above meta-learning; brackets are 95 % intervals "
+        f"over {found.personas} test people and {len(found.seeds)} training seeds. Holm's "
+        f"correction is over the {found.tests} tests with K > 0."
+    )
+
+
+def _pictures(study: Study) -> Sequence[str]:
+    return [f"![Gain against the dial]({path.name})" for path in sorted(study.folder.glob("*.svg"))]
+
+
+def _levels(found: Curve) -> str:
+    shots = sorted({one.k for one in found.levels})
+    kinds = list(dict.fromkeys((one.conflict, one.row, one.prompted) for one in found.levels))
+    values = {(one.conflict, one.row, one.prompted, one.k): one.nats.value for one in found.levels}
+    rows = [
+        [
+            f"{conflict:g}",
+            f"{code(row)}, K in the prompt" if prompted else code(row),
+            *(number(values.get((conflict, row, prompted, k)), NATS_DIGITS) for k in shots),
+        ]
+        for conflict, row, prompted in kinds
+    ]
+    return table(["conflict", "row", *(f"K = {k}" for k in shots)], rows)
+
+
+def _chosen(study: Study) -> str:
+    rows = []
+    for path in sorted(study.folder.glob("runs/*/tuning/*_by_k.csv")):
+        kept = Study(study.name, path.parents[1])
+        for trial in kept.trials[path.stem]:
+            if trial["chosen"] == "true":
+                name = path.stem.removesuffix("_by_k")
+                values = [trial[key] for key in ("k", "optimizer", "lr", "epochs")]
+                nats = number(float(trial["valid_nats"]), NATS_DIGITS)
+                rows.append([path.parents[1].name, code(name), *values, nats])
+    return table(["conflict", "row", "K", "optimizer", "rate", "epochs", "nats on valid"], rows)

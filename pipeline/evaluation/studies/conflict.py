@@ -1,0 +1,177 @@
+"""The curve of study `conflict`: what meta-learning adds, as people conflict more. No torch.
+
+At each setting of the dial and each K a meta-trained row is paired with normal training of the same
+parameters. The gain is what normal training's nats per token exceed the other's by. Intervals and
+tests are over people crossed with training seeds (`statistics/seeds.py`); Holm's correction is over
+all tests with K > 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.evaluation.comparison.paired import holm
+from pipeline.evaluation.records.metric import Array
+from pipeline.evaluation.report.svg import Line, Point, line_chart
+from pipeline.evaluation.schemas.base import Estimate, Schema
+from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
+from pipeline.evaluation.statistics.seeds import components
+from pipeline.evaluation.studies.shots import ShotSums
+
+
+ALPHA = 0.05
+PAIRS = (("in_place", "transfer"), ("extra_place", "adapters"))  # meta-learning, normal training
+
+Verdict = Literal["better", "worse", "not distinguishable"]
+Rows = Mapping[str, ShotSums]  # by variant
+
+
+class Level(Schema):
+    """Where a row ends, in nats per token."""
+
+    conflict: float
+    k: int
+    row: str
+    prompted: bool  # K dialogues in the prompt instead of gradients
+    nats: Estimate
+
+
+class Gain(Schema):
+    """Normal training minus meta-learning, in nats per token: over 0, meta-learning is ahead."""
+
+    conflict: float
+    k: int
+    meta: str
+    normal: str
+    gain: Estimate
+    p: float | None  # over people and seeds; null below two seeds
+    p_holm: float | None  # null at K = 0, where nothing is claimed
+    verdict: Verdict | None
+
+
+class Curve(Schema):
+    """`studies/conflict/curve.json`."""
+
+    personas: int
+    seeds: list[int]
+    tests: int
+    levels: list[Level]
+    gains: list[Gain]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    conflict: float
+    k: int
+    pair: tuple[str, str]
+    cells: Array  # (p, q)
+
+    @property
+    def p(self) -> float | None:
+        variance = components(self.cells)
+        return None if variance is None else variance.p_value(float(self.cells.mean()))
+
+
+def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
+    """Return the levels of all rows and the gains of all pairs.
+
+    Args:
+        settings: each setting of the dial with its rows.
+        bootstrap: of the intervals over people.
+
+    Raises:
+        DataError: a row was not scored at a K that another has.
+    """
+    differences = [
+        _Difference(conflict, k, (a, b), rows[b].nats(k) - rows[a].nats(k))
+        for conflict, rows in sorted(settings.items())
+        for a, b in PAIRS
+        if a in rows and b in rows
+        for k in sorted(rows[a].tuned)
+    ]
+    tested = [one for one in differences if one.k and one.p is not None]
+    corrected = dict(zip(map(id, tested), holm([one.p or 0.0 for one in tested]), strict=True))
+    first = next(row for rows in settings.values() for row in rows.values())
+    return Curve(
+        personas=len(first.personas),
+        seeds=first.seeds,
+        tests=len(tested),
+        levels=[
+            level
+            for conflict, rows in sorted(settings.items())
+            for name, row in rows.items()
+            for level in _levels(conflict, name, row, bootstrap)
+        ],
+        gains=[_gain(one, corrected.get(id(one)), bootstrap) for one in differences],
+    )
+
+
+def _gain(one: _Difference, p_holm: float | None, bootstrap: Bootstrap) -> Gain:
+    gain = _estimate(one.cells, bootstrap)
+    verdict: Verdict | None = None
+    if p_holm is not None:
+        ahead: Verdict = "better" if gain.value > 0 else "worse"
+        verdict = ahead if p_holm < ALPHA else "not distinguishable"
+    return Gain(
+        conflict=one.conflict,
+        k=one.k,
+        meta=one.pair[0],
+        normal=one.pair[1],
+        gain=gain,
+        p=one.p,
+        p_holm=p_holm,
+        verdict=verdict,
+    )
+
+
+def _levels(conflict: float, name: str, row: ShotSums, bootstrap: Bootstrap) -> Sequence[Level]:
+    return [
+        Level(
+            conflict=conflict,
+            k=k,
+            row=name,
+            prompted=prompted,
+            nats=_estimate(row.nats(k, prompted=prompted), bootstrap),
+        )
+        for prompted, of in ((False, row.tuned), (True, row.prompted))
+        for k in sorted(of)
+    ]
+
+
+def _estimate(cells: Array, bootstrap: Bootstrap) -> Estimate:
+    """Return the mean of all cells, (p, q): every person and seed weighs the same."""
+    mean = bootstrap.mean_of(cells.mean(axis=1), "nats per token")
+    variance = components(cells)
+    half = None if variance is None else variance.half_width(LEVEL)
+    bounds = (None, None) if half is None else (mean.value - half, mean.value + half)
+    return Estimate(
+        value=mean.value,
+        low=mean.low,
+        high=mean.high,
+        crossed_low=bounds[0],
+        crossed_high=bounds[1],
+    )
+
+
+def pictures(found: Curve) -> dict[str, str]:
+    """Return a chart for each pair: the gain against the dial, a line for each K."""
+    charts = {}
+    for meta, normal in PAIRS:
+        own = [one for one in found.gains if (one.meta, one.normal) == (meta, normal)]
+        if not own:
+            continue
+        lines = [
+            Line(f"K = {k}", [_point(one) for one in own if one.k == k])
+            for k in sorted({one.k for one in own})
+        ]
+        charts[f"{meta}.svg"] = line_chart(
+            f"Gain of {meta} over {normal}",
+            "share of replies in a private code",
+            "nats per token",
+            lines,
+        )
+    return charts
+
+
+def _point(one: Gain) -> Point:
+    return Point(one.conflict, one.gain.value, one.gain.crossed_low, one.gain.crossed_high)

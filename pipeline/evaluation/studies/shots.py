@@ -1,0 +1,95 @@
+"""Sums of likelihoods after K dialogues, by person and seed: any interval can be made again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import DataError
+from pipeline.evaluation.records.metric import Array, nats_per_token
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.base import Schema
+from pipeline.evaluation.statistics.seeds import sums_by_cell
+from pipeline.params import AtK
+
+
+Cells = list[list[list[float]]]  # [person][seed] -> [nats, tokens], closing tokens counted
+DIGITS = 6  # of a sum of nats
+
+
+def shots_file(variant: str) -> Path:
+    """Where a variant's sums lie; no stage's out."""
+    return Path("shots") / f"{variant}.json"
+
+
+class ShotSums(Schema):
+    """`shots/VARIANT.json`: what `python -m stages.shots` writes of one variant."""
+
+    seeds: list[int]
+    personas: list[str]
+    by_k: list[AtK]  # how it was fine-tuned; a K that is not here by section `finetune` itself
+    tuned: Mapping[int, Cells]  # by K
+    prompted: Mapping[int, Cells]  # with K dialogues in the prompt, no gradient; or empty
+    prompted_k: Mapping[int, float]  # dialogues that the prompt held, on average
+
+    def nats(self, k: int, *, prompted: bool = False) -> Array:
+        """Return the nats per token of each person and seed after K dialogues, (p, q).
+
+        Raises:
+            DataError: it was not scored at this K.
+        """
+        of = self.prompted if prompted else self.tuned
+        if k not in of:
+            raise DataError(f"no sums at K = {k}; run shots again with K in finetune.k")
+        cells: Array = nats_per_token.combine(np.array(of[k]))
+        return cells
+
+
+def shot_sums(
+    tuned: Sequence[Prediction],
+    prompted: Sequence[Prediction],
+    by_k: Sequence[AtK],
+    shots: Iterable[int],
+) -> ShotSums:
+    """Return the sums of a variant's records.
+
+    Args:
+        tuned: of K-shot folds, for each K at one epoch.
+        prompted: of the same queries with dialogues in the prompt; or none.
+        by_k: how the variant was fine-tuned.
+        shots: the K.
+
+    Raises:
+        DataError: there is no record at some K, or a person lacks a seed.
+    """
+    by_shots = {k: [r for r in tuned if r.k == k] for k in shots}
+    if missing := [k for k, records in by_shots.items() if not records]:
+        raise DataError(
+            f"nobody has a query after {max(by_shots)} dialogues, so there is no K = {missing[0]}; "
+            "lower finetune.k"
+        )
+    longest = {k: _longest(prompted, by_shots.get(0, []), k) for k in by_shots if k and prompted}
+    return ShotSums(
+        seeds=sorted({record.seed for record in tuned}),
+        personas=sorted({record.task_id for record in tuned}),
+        by_k=list(by_k),
+        tuned={k: _cells(records) for k, records in by_shots.items()},
+        prompted={k: _cells(records) for k, records in longest.items()},
+        prompted_k={k: sum(r.k for r in own) / len(own) for k, own in longest.items()},
+    )
+
+
+def _cells(records: Sequence[Prediction]) -> Cells:
+    rounded: Cells = np.round(sums_by_cell(nats_per_token, records), DIGITS).tolist()
+    return rounded
+
+
+def _longest(
+    prompted: Sequence[Prediction], zero: Sequence[Prediction], k: int
+) -> list[Prediction]:
+    """Return each reply with the most dialogues in its prompt, at most K; with none if none fit."""
+    longest = {(r.seed, r.dialogue_id, r.turn): r for r in zero}
+    for record in sorted(prompted, key=lambda record: record.k):
+        if record.k <= k:
+            longest[record.seed, record.dialogue_id, record.turn] = record
+    return [*longest.values()]

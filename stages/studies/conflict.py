@@ -1,0 +1,88 @@
+"""Study `conflict`: several runs, one for each setting of the dial: `python -m stages.conflict`."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import DataError, ParamsError
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.conflict import Gain, Rows, curve, pictures
+from pipeline.evaluation.studies.shots import ShotSums, shots_file
+from pipeline.params import Settings
+from stages.shell import console
+
+
+STUDY = artifacts.STUDIES / "conflict"
+SEED = 0
+SAMPLES = 10_000  # bootstrap draws over people
+KEPT = ("shots", "tuning")  # of each run
+
+
+def conflict(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs, one for each setting; none: those that are kept."),
+    ] = None,
+    study: Annotated[Path, typer.Option(help="The study's folder.")] = STUDY,
+) -> None:
+    """Keep the runs' sums and trials in the study; write the curve and its pictures."""
+    for run in runs or ():
+        _keep(run, study)
+    settings = {float(folder.name): _rows(folder) for folder in sorted((study / "runs").glob("*"))}
+    if not settings:
+        raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")
+    found = curve(settings, Bootstrap(SAMPLES, SEED))
+    artifacts.write_json(study / "curve.json", found.content())
+    for name, picture in pictures(found).items():
+        artifacts.write_text(study / name, picture)
+    console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")
+    for one in found.gains:
+        if one.verdict is not None:
+            console.say(f"  {_shown(one)}")
+
+
+def _shown(one: Gain) -> str:
+    low, high = one.gain.crossed_low, one.gain.crossed_high
+    between = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
+    what = f"{one.meta} ahead of {one.normal} by {one.gain.value:.4f}{between}"
+    return f"{one.conflict}, K = {one.k}: {what}, {one.verdict}"
+
+
+def _keep(run: Path, study: Path) -> None:
+    """Copy what is kept of a run."""
+    params = run / artifacts.PARAMS
+    if not params.is_file():
+        raise ParamsError(f"{params}: not found; a run's folder was expected")
+    dial = Settings.load(params).check().data.synthetic.conflict
+    with artifacts.atomic_path(study / "runs" / f"{dial}") as folder:
+        folder.mkdir(parents=True)
+        shutil.copyfile(params, folder / params.name)
+        for path in _kept(run):
+            target = folder / path.relative_to(run)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, target)
+
+
+def _kept(run: Path) -> Sequence[Path]:
+    return [path for name in KEPT for path in sorted((run / name).glob("*")) if path.is_file()]
+
+
+def _rows(folder: Path) -> Rows:
+    """Return a run's rows in the order of Table 1."""
+    made_by = "shots VARIANT"
+    names = Settings.load(folder / artifacts.PARAMS).check().scored
+    files = {name: folder / shots_file(name) for name in names}
+    return {
+        name: read(path, ShotSums, made_by=made_by)
+        for name, path in files.items()
+        if path.is_file()
+    }
+
+
+if __name__ == "__main__":
+    console.run(conflict)

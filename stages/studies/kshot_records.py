@@ -1,0 +1,69 @@
+"""Records of K-shot likelihoods, spread over processes and resumable: of `rates` and `shots`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from pipeline.evaluation.controls.shots import prompted, shots
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.persona import PersonaJob
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.model.network.trained import load_variant
+from pipeline.params import FinetuneParams
+from pipeline.processes.device import best_device, folds_at_once
+from pipeline.processes.workers import Jobs, Work, Workers
+from stages.shell import console
+
+
+@dataclass(frozen=True)
+class ShotsWork:
+    """Builds a worker's function; loads each seed's model once."""
+
+    variant: str
+    params: FinetuneParams
+    split: str
+    shots: tuple[int, ...]  # empty: K dialogues in the prompt instead
+
+    def __call__(self) -> Work[Prediction]:
+        """Return the function that scores some personas."""
+        tasks = inputs.tasks_of(self.split)
+        learner = cache(lambda seed: load_variant(self.variant, seed))
+        at_once = folds_at_once(best_device())
+
+        def one(job: PersonaJob) -> list[Prediction]:
+            model, task, seed = learner(job.seed), tasks[job.index], job.seed
+            if not self.shots:
+                return list(prompted(model, task, self.params, seed=seed))
+            return shots(model, task, self.params, seed=seed, shots=self.shots, at_once=at_once)
+
+        def work(jobs: Jobs) -> list[list[Prediction]]:
+            return [one(job) for job in jobs]
+
+        return work
+
+
+def records_of(
+    variant: str,
+    params: FinetuneParams,
+    split: str,
+    seeds: Sequence[int],
+    shots: Sequence[int],
+) -> list[Prediction]:
+    """Return the records of a split's people after each K, by each seed's model.
+
+    Args:
+        variant: trained.
+        params: how to adapt.
+        split: valid or test.
+        seeds: of the models.
+        shots: the K; none for the K dialogues in the prompt.
+    """
+    journal = inputs.journal(f"shots-{split}-{'-'.join(map(str, shots))}", variant, params)
+    workers = Workers(ShotsWork(variant, params, split, tuple(shots)), journal)
+    console.note(journal.complaint)
+    people = len(inputs.tasks_of(split))
+    jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(people)]
+    with console.progress(f"{variant} on {split}", len(jobs)) as on_done:
+        records: list[Prediction] = workers.map(jobs, on_done)
+    journal.delete()
+    return records

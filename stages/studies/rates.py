@@ -1,0 +1,87 @@
+"""Optimizer, rate and epochs for each K, chosen on valid: `python -m stages.rates VARIANT`."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import DivergedError, ParamsError
+from pipeline.evaluation.controls.shots import at
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.studies.rates import (
+    RateTrial,
+    at_the_edge,
+    chosen,
+    diverged,
+    points,
+    rates_csv,
+    trials_of,
+)
+from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
+from pipeline.params.edit import with_values
+from stages.shell import console
+from stages.shell.arguments import VariantName
+from stages.studies.kshot_records import records_of
+
+
+def rates(
+    name: VariantName,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the choice into params.yaml, too.")
+    ] = False,
+) -> None:
+    """Fine-tune on valid people's first K dialogues at every rate; print the best for each K.
+
+    The trained model of seed `tune.seed` is read, and no test person.
+    """
+    settings = Settings.load()
+    tune = settings.view(TuneParams).tune
+    if tune.finetune is None:
+        raise ParamsError("tune.finetune: missing; give the rates of sgd and adam to be tried")
+    params = inputs.finetune_params(name)
+    trials = _trials(name, params, tune.finetune, tune.seed)
+    best = chosen(trials)
+    path = artifacts.tuning_file(f"{name}_by_k")
+    artifacts.write_text(path, rates_csv(trials, best))
+    epochs = params.finetune.epochs
+    for warning in at_the_edge(best, tune.finetune, epochs):
+        console.note(f"{name}, {warning}")
+    line = ", ".join(
+        f"{{k: {b.k}, optimizer: {b.optimizer}, lr: {b.lr}, epochs: {b.epochs}}}" for b in best
+    )
+    console.say(f"{path}: {len(points(tune.finetune))} rates at each K. In finetune.by_k:")
+    console.say(f"  {name}: [{line}]")
+    if write:
+        text = artifacts.PARAMS.read_text(encoding="utf-8")
+        artifacts.write_text(
+            artifacts.PARAMS, with_values(text, [f"finetune.by_k.{name}=[{line}]"])
+        )
+
+
+def _trials(name: str, params: FinetuneParams, grid: RateGrid, seed: int) -> list[RateTrial]:
+    shots = [k for k in params.finetune.k if k]
+    trials = []
+    for optimizer, lr in points(grid):
+        at_point = {"optimizer": optimizer, "lr": lr, "by_k": {}}
+        tried = at(params, params.finetune.model_copy(update=at_point))
+        try:
+            records: list[Prediction] = records_of(name, tried, "valid", [seed], shots)
+            of_point = trials_of(records, optimizer=optimizer, lr=lr, shots=shots)
+        except DivergedError:
+            epochs = params.finetune.epochs
+            of_point = diverged(optimizer=optimizer, lr=lr, shots=shots, epochs=epochs)
+        trials += of_point
+        console.say(f"{name}, {optimizer} {lr}: {_shown(of_point)}")
+    return trials
+
+
+def _shown(trials: list[RateTrial]) -> str:
+    return ", ".join(
+        f"K {t.k} x {t.epochs} " + ("diverged" if t.nats is None else f"{t.nats:.4f}")
+        for t in trials
+    )
+
+
+if __name__ == "__main__":
+    console.run(rates)

@@ -1,0 +1,107 @@
+"""`stages.rates`, `shots` and `conflict` at toy size: who is read, what is written and used."""
+
+import csv
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError, ParamsError
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.studies.conflict import Curve
+from pipeline.evaluation.studies.shots import ShotSums, shots_file
+from pipeline.params import Settings
+from stages.studies.conflict import conflict
+from stages.studies.rates import rates
+from stages.studies.shots import shots
+from tests.support.toy_project import (
+    run_stage,
+    toy_params,
+    write_params,
+    write_project,
+    write_tasks,
+)
+
+
+PAIR = ("transfer", "in_place")
+
+
+def params():
+    found = toy_params()
+    found["scored"] = [*PAIR]
+    found["finetune"] |= {"epochs": [0, 1, 2], "in_context": True}
+    found["tune"]["finetune"] = {"sgd": [0.01], "adam": [0.0001, 0.1]}
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, tokenizer, monkeypatch):
+    """A project with a trained pair, whose test tasks nobody can read."""
+    write_project(tmp_path, tokenizer, params())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
+    assert run_stage(tmp_path, "train", "transfer", "0") == 0
+    assert run_stage(tmp_path, "meta_train", "in_place", "0") == 0
+    (tmp_path / artifacts.tasks_file("test")).write_text("this is no record\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_chain_from_valid_to_the_curve(folder, capsys):
+    for name in PAIR:
+        rates(name, write=True)
+    said = capsys.readouterr()
+    assert "In finetune.by_k:" in said.out
+    with artifacts.tuning_file("transfer_by_k").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2  # rates, each at two numbers of epochs, at K = 1
+    best = min(rows, key=lambda row: float(row["valid_nats"]))
+    (chosen,) = [row for row in rows if row["chosen"] == "true"]
+    assert chosen == best
+    (own,) = Settings.load().check().finetune.by_k["transfer"]
+    assert (own.k, own.optimizer, own.lr, own.epochs) == (
+        1,
+        best["optimizer"],
+        float(best["lr"]),
+        int(best["epochs"]),
+    )
+
+    write_tasks(folder, "test", 2)
+    for name in PAIR:
+        shots(name)
+    found = read(shots_file("transfer"), ShotSums, made_by="shots")
+    assert (len(found.personas), sorted(found.tuned)) == (2, [0, 1])
+    assert found.by_k == [own]
+
+    conflict([folder], study=folder / "study")
+    curve = read(folder / "study" / "curve.json", Curve, made_by="conflict")
+    assert [(one.conflict, one.k) for one in curve.gains] == [(0.0, 0), (0.0, 1)]
+    assert all(one.p is None for one in curve.gains)  # one seed decides nothing
+    assert (folder / "study" / "in_place.svg").is_file()
+    conflict([], study=folder / "study")  # from what is kept
+    assert read(folder / "study" / "curve.json", Curve, made_by="conflict") == curve
+
+
+@pytest.mark.slow
+def test_the_chosen_rate_is_the_one_that_is_used(folder):
+    """At a rate that ruins the model, the loss after K = 1 is far above that of K = 0."""
+    write_tasks(folder, "test", 2)
+    changed = params()
+    ruin = {"k": 1, "optimizer": "adam", "lr": 5.0, "epochs": 2}
+    changed["finetune"]["by_k"] = {"transfer": [ruin]}
+    write_params(folder, changed)
+    shots("transfer")
+    found = read(shots_file("transfer"), ShotSums, made_by="shots")
+    assert found.nats(1).mean() > found.nats(0).mean() + 2
+
+
+def test_what_is_missing_is_said(tmp_path, monkeypatch, tokenizer):
+    monkeypatch.chdir(tmp_path)
+    changed = params()
+    changed["tune"]["finetune"] = None
+    write_project(tmp_path, tokenizer, changed)
+    with pytest.raises(ParamsError, match=r"tune\.finetune: missing"):
+        rates("transfer")
+    with pytest.raises(MissingFileError):
+        shots("transfer")
+    with pytest.raises(ParamsError, match=r"params.yaml: not found; a run's folder"):
+        conflict([tmp_path / "nowhere"], study=tmp_path / "study")

@@ -1,0 +1,56 @@
+"""Sums by person and seed after K dialogues, fine-tuned or in the prompt."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import DataError
+from pipeline.evaluation.studies.shots import ShotSums, shot_sums
+from tests.support.prediction_builder import a_prediction
+
+
+def record(k, nll, seed=0, task="p0", turn=0, protocol="k_shot"):
+    epoch = int(protocol == "k_shot" and k > 0)
+    return a_prediction(
+        protocol=protocol, k=k, epoch=epoch, nll=nll, seed=seed, task_id=task, turn=turn,
+        dialogue_id=f"{task}-d",
+    )  # fmt: skip
+
+
+TUNED = [
+    record(k, nll=k + seed + turn, seed=seed, task=task, turn=turn)
+    for k in (0, 1, 3)
+    for seed in (0, 1)
+    for task in ("p0", "p1")
+    for turn in (0, 1)
+]
+
+
+def test_the_sums_are_of_nats_and_tokens_by_person_and_seed():
+    found = shot_sums(TUNED, [], [], [0, 1, 3])
+    assert (found.personas, found.seeds) == (["p0", "p1"], [0, 1])
+    # Two replies of 3 tokens and a closing one: k + seed + (0, 1), and 1 for each closing token.
+    assert found.tuned[3] == [[[9.0, 8.0], [11.0, 8.0]]] * 2
+    np.testing.assert_allclose(found.nats(3), [[9 / 8, 11 / 8]] * 2)
+    assert found.prompted == {}
+
+
+def test_a_prompt_counts_at_every_k_that_allows_it():
+    """A prompt of one dialogue serves K = 1 and 3; a reply without any keeps its K = 0 score."""
+    prompted = [record(1, 0.0, protocol="in_context"), record(2, 50.0, protocol="in_context")]
+    zero = [record(0, 2.0), record(0, 4.0, turn=1), record(1, 9.0), record(3, 9.0)]
+    found = shot_sums(zero, prompted, [], [0, 1, 3])
+    assert found.prompted[1] == [[[0 + 1 + 4 + 1, 8.0]]]
+    assert found.prompted[3] == [[[50 + 1 + 4 + 1, 8.0]]]
+    assert found.prompted_k == {1: 0.5, 3: 1.0}
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(DataError, match="no K = 5"):
+        shot_sums(TUNED, [], [], [0, 5])
+    with pytest.raises(DataError, match="no sums at K = 5"):
+        shot_sums(TUNED, [], [], [0, 1, 3]).nats(5)
+
+
+def test_a_file_comes_back_as_it_was():
+    found = shot_sums(TUNED, [record(1, 0.0, protocol="in_context")], [], [0, 1])
+    assert ShotSums.model_validate_json(found.model_dump_json()) == found
