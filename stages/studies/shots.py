@@ -30,7 +30,7 @@ def shots(name: VariantName) -> None:
 
 def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
     """Return the records after K dialogues, at the last epoch of that K."""
-    own = params.finetune.at(name, k)
+    own = params.finetune.at(k)
     records = records_of(name, at(params, own), "test", params.seeds, [k])
     last = own.epochs[-1] if k else 0
     return [record for record in records if record.epoch == last]

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Study `conflict`, all of it: `bash studies/conflict/run.sh FOLDER [SETTING...]` from the project's root.
 # A setting is a folder of its own below FOLDER. What is done is not done again, so an interrupted run
-# goes on. Without settings all five are run, and the study is written.
+# goes on. Without settings all five are run, and the study is written. SEEDS and SETS (KEY=VALUE ...)
+# change the preset, for a trial run. Settings may run side by side once FOLDER/tuned is there.
 set -euo pipefail
 
 root=$PWD
@@ -9,6 +10,9 @@ out=$(realpath -m "$1")
 shift
 rows="transfer adapters in_place extra_place"
 normal=" transfer adapters "
+seeds=${SEEDS:-0 1 2}
+changes=(--set "seeds=[${seeds// /, }]")
+for change in ${SETS:-}; do changes+=(--set "$change"); done
 settings=("$@")
 [ $# -gt 0 ] || settings=(0.5 0.0 1.0 0.25 0.75)
 export PYTHONPATH=$root
@@ -17,7 +21,7 @@ begin() { # SETTING [--set ...]: parameters, corpus and base of one setting
     mkdir -p "$out/$1"
     cd "$out/$1"
     [ -e presets ] || ln -s "$root/presets" presets
-    python -m stages.preset conflict --set "data.synthetic.conflict=$1" "${@:2}"
+    python -m stages.preset conflict --set "data.synthetic.conflict=$1" "${changes[@]}" "${@:2}"
     [ -d data/tasks ] || { python -m stages.download && python -m stages.tasks; }
     if [ ! -d models/base ]; then
         mkdir -p models
@@ -45,7 +49,7 @@ for setting in "${settings[@]}"; do
     for row in $rows; do
         stage=meta_train
         [[ $normal != *" $row "* ]] || stage=train
-        for seed in 0 1 2; do
+        for seed in $seeds; do
             [ -f "models/$row/seed-$seed/variant.json" ] || python -m stages.$stage "$row" "$seed"
         done
     done

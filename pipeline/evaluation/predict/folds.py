@@ -18,7 +18,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import AdaptedFolds, finetune
 from pipeline.model.network.learner import Learner
-from pipeline.params import FinetuneParams, Generate
+from pipeline.params import Finetune, FinetuneParams, Generate
 from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
@@ -58,12 +58,40 @@ def score_folds(
     """
     scores_of_folds = _unadapted(learner, jobs, params.generate)
     encode = learner.encoder.encode
-    supports = [Support(job.fold.key, [encode(d) for d in job.fold.support]) for job in jobs]
-    for adapted in finetune(learner, supports, params.finetune, at_once=at_once):
-        at_epoch = _scores(learner, adapted, jobs, params.generate)
-        for fold, scores in zip(adapted.folds, at_epoch, strict=True):
-            scores_of_folds[fold].append((adapted.epoch, scores))
-    return [sorted(by_epoch, key=itemgetter(0)) for by_epoch in scores_of_folds]
+    for section, members in _by_setting(jobs, params.finetune):
+        own = [jobs[member] for member in members]
+        supports = [Support(job.fold.key, [encode(d) for d in job.fold.support]) for job in own]
+        for adapted in finetune(learner, supports, section, at_once=at_once):
+            at_epoch = _scores(learner, adapted, own, params.generate)
+            for fold, scores in zip(adapted.folds, at_epoch, strict=True):
+                scores_of_folds[members[fold]].append((adapted.epoch, scores))
+    return [
+        _kept(sorted(by_epoch, key=itemgetter(0)), job, params.finetune)
+        for job, by_epoch in zip(jobs, scores_of_folds, strict=True)
+    ]
+
+
+def _by_setting(
+    jobs: Sequence[FoldJob], finetune: Finetune
+) -> Iterator[tuple[Finetune, list[int]]]:
+    """Yield how folds are fine-tuned, each time with the places of the jobs that it holds for.
+
+    Only Fig. 3's folds have values of their own K.
+    """
+    own = [finetune.own_at(job.fold.k) if _in_figure_3(job) else None for job in jobs]
+    for value in dict.fromkeys(own):
+        section = finetune if value is None else finetune.at(value.k)
+        yield section, [place for place, other in enumerate(own) if other == value]
+
+
+def _in_figure_3(job: FoldJob) -> bool:
+    return job.fold.protocol == "k_shot"
+
+
+def _kept(by_epoch: EpochScores, job: FoldJob, finetune: Finetune) -> EpochScores:
+    """Keep the last epoch alone of a K with a number of its own: records then say which counts."""
+    own = finetune.own_at(job.fold.k) if _in_figure_3(job) else None
+    return by_epoch if own is None else by_epoch[-1:]
 
 
 def _unadapted(learner: Learner, jobs: Sequence[FoldJob], generate: Generate) -> list[EpochScores]:

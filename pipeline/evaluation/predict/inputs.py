@@ -32,7 +32,8 @@ def finetune_params(variant: str) -> FinetuneParams:
     sets = [record.axes.set for record in records]
     if any(other != sets[0] for other in sets):
         raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
-    return settings.view(FinetuneParams, sets[0])
+    params = settings.view(FinetuneParams, sets[0])
+    return params.model_copy(update={"finetune": params.finetune.of(variant)})
 
 
 def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:

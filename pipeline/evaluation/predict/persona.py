@@ -77,7 +77,8 @@ class PersonaRun:
             if stranger is not None:
                 yield FoldJob(task, stranger, frozenset({0}))  # the own fold's unadapted scores
         for fold in k_shot(task, self.params.finetune):
-            yield FoldJob(task, fold, full)
+            own = self.params.finetune.own_at(fold.k)
+            yield FoldJob(task, fold, full if own is None else frozenset({own.epochs}))
 
     def _records(self, jobs: Sequence[Sequence[FoldJob]]) -> list[list[Prediction]]:
         """Return the records of each persona's folds."""

@@ -33,6 +33,8 @@ class Completeness:
             self._seeds = list(params["seeds"])
             self._epochs = set(params["finetune"]["epochs"])
             self._shots = set(params["finetune"]["k"])
+            by_k = params["finetune"].get("by_k", {})  # of this variant alone
+            self._own = {one["k"]: one["epochs"] for own in by_k.values() for one in own}
         except (KeyError, TypeError) as error:
             raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
         self._block: Block | None = None
@@ -117,7 +119,7 @@ class Completeness:
         """Return the settings that a persona must have; of all it has, those that it may not."""
         shots = self._shots if protocol == "k_shot" else {k for _, k, _ in own}
         zero = {(protocol, 0, 0)} & {(protocol, k, 0) for k in shots}
-        expected = zero | {(protocol, k, e) for k in shots if k for e in self._epochs}
+        expected = zero | {(protocol, k, e) for k in shots if k for e in self._of(protocol, k)}
         foreign = set(own) - expected
         if foreign:
             setting = min(foreign)
@@ -126,6 +128,11 @@ class Completeness:
                 f"is none of K {sorted(self._shots)} and epochs {sorted(self._epochs)}"
             )
         return sorted(expected)
+
+    def _of(self, protocol: str, k: int) -> set[int]:
+        """Return the epochs that a setting has: of a K with its own number the last alone."""
+        own = self._own.get(k) if protocol == "k_shot" else None
+        return self._epochs if own is None else {own}
 
     def _digest(self) -> bytes:
         content = sorted((s, sorted(replies)) for s, replies in self._replies.items())

@@ -1,6 +1,7 @@
 """Fig. 3 as data: every metric against K, and how fast the gain comes. No torch.
 
-K = 0 is epoch 0, K > 0 the headline epoch; the query dialogues are the same at every K.
+K = 0 is epoch 0, K > 0 the headline epoch, or its own (`finetune.by_k`). The query dialogues are
+the same at every K.
 """
 
 import csv
@@ -105,7 +106,7 @@ class _Point:
 
     def __init__(self, k: int, overview: Overview, vocabulary: Vocabulary) -> None:
         self._k = k
-        self._epoch = overview.headline if k else 0
+        self._epoch = overview.epoch_at(k)
         epochs = overview.epochs("k_shot", k=k)
         if self._epoch not in epochs:
             raise DataError(

@@ -31,7 +31,8 @@ def require_room(
         (Pass.of(pieces, folds) for pieces in dialogues),
         key=lambda one: one.sequences * one.length,
     )
-    copies = 1 + (2 if params.optimizer == "adam" else 0)  # θ̂, and Adam's moments
+    optimizers = {params.optimizer, *(one.optimizer for own in params.by_k.values() for one in own)}
+    copies = 1 + (2 if "adam" in optimizers else 0)  # θ̂, and Adam's moments
     own = folds * copies * theta_bytes(learner)
     own += step_bytes(learner, size, exact=False, tasks=folds)
     workers = num_workers() if learner.device.type == "cpu" else 1

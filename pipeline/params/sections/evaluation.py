@@ -35,16 +35,25 @@ class Finetune(Section):
     k: list[Natural]  # support dialogues of Fig. 3; empty: without it
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
     max_folds: MaxFolds
-    # By variant, what replaces optimizer, lr and epochs at a K; read by `stages.shots`.
+    # By variant, what replaces optimizer, lr and epochs at a K. Kept runs of old lack it.
     by_k: dict[str, list[AtK]] = Field(default_factory=dict)
 
-    def at(self, variant: str, k: int) -> "Finetune":
-        """Return how a variant is fine-tuned after K dialogues, in this section's form."""
-        own = next((one for one in self.by_k.get(variant, ()) if one.k == k), None)
+    def of(self, variant: str) -> "Finetune":
+        """Return the section as it holds for one variant: `by_k` names no other."""
+        own = {name: values for name, values in self.by_k.items() if name == variant}
+        return self.model_copy(update={"by_k": own})
+
+    def own_at(self, k: int) -> AtK | None:
+        """Return what replaces the section's values at a K; ask the section `of` a variant."""
+        return next((one for own in self.by_k.values() for one in own if one.k == k), None)
+
+    def at(self, k: int) -> "Finetune":
+        """Return the section with the values that hold at a K."""
+        own = self.own_at(k)
         if own is None:
             return self
-        epochs = [0, own.epochs]
-        return self.model_copy(update={"optimizer": own.optimizer, "lr": own.lr, "epochs": epochs})
+        values = {"optimizer": own.optimizer, "lr": own.lr, "epochs": [0, own.epochs]}
+        return self.model_copy(update=values)
 
     @model_validator(mode="after")
     def _lists_are_increasing(self) -> "Finetune":

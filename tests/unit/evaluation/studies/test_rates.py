@@ -87,10 +87,11 @@ def embedded(**changes):
 
 def test_a_k_has_its_own_rate_and_epochs_and_others_keep_the_sections():
     own = {"k": 3, "optimizer": "adam", "lr": 0.002, "epochs": 2}
-    finetune = embedded(by_k={"transfer": [own]})
-    at_three = finetune.at("transfer", 3)
+    finetune = embedded(by_k={"transfer": [own], "in_place": [own | {"lr": 9.0}]}).of("transfer")
+    at_three = finetune.at(3)
     assert (at_three.optimizer, at_three.lr, at_three.epochs) == ("adam", 0.002, [0, 2])
-    assert finetune.at("transfer", 1) == finetune == finetune.at("in_place", 3)
+    assert finetune.at(1) == finetune
+    assert finetune.of("in_place").at(3) == finetune.of("in_place")
 
 
 def test_a_k_that_is_named_twice_is_refused():

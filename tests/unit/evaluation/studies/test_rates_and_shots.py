@@ -1,7 +1,9 @@
 """`stages.rates`, `shots` and `conflict` at toy size: who is read, what is written and used."""
 
 import csv
+import math
 
+import numpy as np
 import pytest
 
 from pipeline import artifacts
@@ -92,6 +94,27 @@ def test_the_chosen_rate_is_the_one_that_is_used(folder):
     shots("transfer")
     found = read(shots_file("transfer"), ShotSums, made_by="shots")
     assert found.nats(1).mean() > found.nats(0).mean() + 2
+
+
+@pytest.mark.slow
+def test_fine_tuning_for_fig_3_takes_the_rate_and_the_epochs_of_its_k(folder):
+    """`finetune` with candidates and `shots` without end at the same likelihoods."""
+    write_tasks(folder, "test", 2)
+    changed = params()
+    own = {"k": 1, "optimizer": "adam", "lr": 0.05, "epochs": 1}
+    changed["finetune"]["by_k"] = {"transfer": [own], "in_place": [own | {"lr": 9.0}]}
+    write_params(folder, changed)
+    assert run_stage(folder, "finetune", "transfer") == 0
+    assert run_stage(folder, "score", "transfer") == 0
+    details = artifacts.read_json(artifacts.details_file("transfer"), made_by="score")
+    point = details["k_shot"]["points"]["1"]
+    assert point["epoch"] == 1
+    assert [*point["gain_by_epoch"]] == ["1"]
+    shots("transfer")
+    found = read(shots_file("transfer"), ShotSums, made_by="shots")
+    nats, tokens = np.array(found.tuned[1]).sum(axis=(0, 1))
+    assert math.log(point["metrics"]["ppl"]["value"]) == pytest.approx(nats / tokens, abs=1e-5)
+    assert abs(found.nats(1) - found.nats(0)).min() > 1e-3
 
 
 def test_what_is_missing_is_said(tmp_path, monkeypatch, tokenizer):
