@@ -56,7 +56,7 @@ def _people(dialogues: Dialogues) -> list[list[int]]:
     """Return each person's dialogues: by name, or by persona text where there are no names."""
     if isinstance(dialogues, ConversationFile):
         return dialogues.people()
-    return group(dialogues.personas)
+    return group(dialogues.personas())
 
 
 def _counted(records: Iterator[PersonaTask], summary: SplitSums) -> Iterator[PersonaTask]:

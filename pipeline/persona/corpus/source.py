@@ -1,8 +1,10 @@
 """Get the corpus and the text for pre-training that `data.*` names (Section 4)."""
 
+import json
 import logging
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from glob import has_magic
 from pathlib import Path
@@ -12,6 +14,7 @@ from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data
 from pipeline.persona.corpus import archive, http, own
 from pipeline.persona.synthetic import corpus as synthetic
+from pipeline.persona.synthetic.spool import Spool
 from pipeline.persona.task.record import Split
 
 
@@ -113,10 +116,17 @@ def fetch_pretrain_text(data: Data, into: Path) -> Origin:
 
 
 def _write_synthetic(data: Data, into: Path) -> Origin:
-    corpus = synthetic.write_corpus(data.synthetic)
-    for split in artifacts.SPLITS:
-        artifacts.write_text(into / artifacts.raw_text(split).name, corpus.texts[split])
-    artifacts.write_json(into / artifacts.RAW_ORACLE.name, corpus.oracle)
+    with ExitStack() as stack:
+        nats = {split: stack.enter_context(closing(Spool(into))) for split in artifacts.SPLITS}
+        for split, dialogues in synthetic.corpus_of(data.synthetic, into).items():
+            with (into / artifacts.raw_text(split).name).open(
+                "w", encoding="utf-8", newline=""
+            ) as file:
+                for text, of_replies in dialogues:
+                    file.write(text)
+                    nats[split].add(json.dumps(of_replies))
+        with (into / artifacts.RAW_ORACLE.name).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(synthetic.oracle_json(nats))
     return Origin("synthetic", "synthetic", None)
 
 

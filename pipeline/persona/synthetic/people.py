@@ -1,9 +1,11 @@
 """The people of the synthetic world: stated facts, unstated facts, and habits of speech."""
 
+from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import overload
 
 from pipeline.errors import DataError
 from pipeline.params import Synthetic
@@ -59,22 +61,51 @@ class Person:
 class World:
     """All people: the persons of each split, and the strangers, who are in no split."""
 
-    persons: Mapping[str, list[Person]]
+    persons: "Mapping[str, Sequence[Person]]"
     strangers: list[Person]
+
+
+@dataclass(frozen=True)
+class Persons(Sequence[Person]):
+    """The persons of a split, each made anew when it is asked for: memory holds a number for each.
+
+    Args:
+        prefix: of the persons' keys.
+        attempts: which draw of each key is the person.
+        conflict: as `data.synthetic.conflict`.
+    """
+
+    prefix: str
+    attempts: "array[int]"
+    conflict: float
+
+    def __len__(self) -> int:
+        return len(self.attempts)
+
+    @overload
+    def __getitem__(self, index: int) -> Person: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Person]: ...
+    def __getitem__(self, index: int | slice) -> Person | list[Person]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        key = f"{self.prefix}/{index}"
+        person = _person(Random(f"{key}/{self.attempts[index]}"))
+        return _with_code(person, key, self.conflict)
 
 
 def people_of(params: Synthetic) -> World:
     """Return the world. Any two of its people have at most two stated facts in common."""
     sizes = {"train": params.people.train, "valid": params.people.valid, "test": params.people.test}
     crowd = _Crowd()
-    persons = {
-        split: [
-            _with_code(crowd.add(key), key, params.conflict)
-            for key in (f"{params.seed}/person/{split}/{i}" for i in range(size))
-        ]
-        for split, size in sizes.items()
-    }
-    return World(persons, [crowd.add(f"{params.seed}/stranger/{i}") for i in range(STRANGERS)])
+    persons = {}
+    for split, size in sizes.items():
+        prefix = f"{params.seed}/person/{split}"
+        attempts = array("I", (crowd.add(f"{prefix}/{i}") for i in range(size)))
+        persons[split] = Persons(prefix, attempts, params.conflict)
+    prefix = f"{params.seed}/stranger"
+    attempts = array("I", (crowd.add(f"{prefix}/{i}") for i in range(STRANGERS)))
+    return World(persons, [*Persons(prefix, attempts, 0.0)])
 
 
 def code_word(person: Person, kind: str) -> str:
@@ -123,13 +154,14 @@ class _Crowd:
     """Adds people who differ enough from all people before them."""
 
     def __init__(self) -> None:
-        self._having: dict[tuple[str, str], list[int]] = {}
+        self._having: dict[tuple[str, str], array[int]] = {}
         self._size = 0
 
-    def add(self, key: str) -> Person:
+    def add(self, key: str) -> int:
+        """Add a person; return which draw it is."""
         for attempt in range(ATTEMPTS):
-            person = _person(Random(f"{key}/{attempt}"))
-            facts = [(topic, person.facts[topic]) for topic in person.stated]
+            stated, told = _facts(Random(f"{key}/{attempt}"))
+            facts = [(topic, told[topic]) for topic in stated]
             shared = Counter(i for fact in facts for i in self._having.get(fact, ()))
             if max(shared.values(), default=0) <= MOST_SHARED:
                 break
@@ -139,9 +171,9 @@ class _Crowd:
                 f"at most {MOST_SHARED} facts in common with each of them; ask for fewer people"
             )
         for fact in facts:
-            self._having.setdefault(fact, []).append(self._size)
+            self._having.setdefault(fact, array("I")).append(self._size)
         self._size += 1
-        return person
+        return attempt
 
 
 def _with_code(person: Person, key: str, conflict: float) -> Person:
@@ -153,10 +185,16 @@ def _with_code(person: Person, key: str, conflict: float) -> Person:
     return replace(person, conflict=conflict, code=code)
 
 
-def _person(random: Random) -> Person:
+def _facts(random: Random) -> tuple[list[str], dict[str, str]]:
+    """Draw which topics a person states, and its value for every topic."""
     stated = random.sample(STATED, NUM_SENTENCES)
+    return stated, {topic.name: random.choice(topic.values) for topic in TOPICS}
+
+
+def _person(random: Random) -> Person:
+    stated, facts = _facts(random)
     return Person(
-        facts={topic.name: random.choice(topic.values) for topic in TOPICS},
+        facts=facts,
         stated={topic: random.randrange(len(BY_NAME[topic].persona)) for topic in stated},
         register=REGISTERS[random.choice(sorted(REGISTERS))],
         symbols={name: _habit(words, random) for name, words in SYMBOLS.items()},

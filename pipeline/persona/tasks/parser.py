@@ -9,8 +9,10 @@ others, too, in which the partner's persona stands there, or none.
 """
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -67,9 +69,7 @@ class LineError(DataError):
 class DialogueFile(Sequence[ParsedDialogue]):
     """One split's file, parsed once as a check; a dialogue is read again when it is asked for.
 
-    Attributes:
-        personas: each dialogue's persona sentences, in file order; equal sentences are one object.
-        exchanges: the number of each dialogue's exchanges.
+    In memory are each dialogue's place, its persona sentences as numbers, and each sentence once.
 
     Raises:
         MissingFileError: the file does not exist.
@@ -78,17 +78,22 @@ class DialogueFile(Sequence[ParsedDialogue]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._starts: list[tuple[int, int]] = []  # line number, byte
-        self.personas: list[tuple[str, ...]] = []
-        self.exchanges: list[int] = []
-        known: dict[str, str] = {}
+        self._starts = array("Q")  # of each dialogue the line's number, and the byte
+        self._numbers, self._ends = array("I"), array("Q", [0])  # of each persona's sentences
+        self._sentences = known = dict[str, int]()
         for dialogue in self._from(1, 0):
-            self._starts.append((dialogue.line, dialogue.byte))
-            self.personas.append(tuple(known.setdefault(s, s) for s in dialogue.persona))
-            self.exchanges.append(len(dialogue.exchanges))
+            self._starts.extend((dialogue.line, dialogue.byte))
+            self._numbers.extend(known.setdefault(s, len(known)) for s in dialogue.persona)
+            self._ends.append(len(self._numbers))
+
+    def personas(self) -> Iterator[list[str]]:
+        """Yield each dialogue's persona sentences, in file order."""
+        names = [*self._sentences]
+        for begin, end in pairwise(self._ends):
+            yield [names[number] for number in self._numbers[begin:end]]
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._ends) - 1
 
     def __iter__(self) -> Iterator[ParsedDialogue]:
         return self._from(1, 0)
@@ -100,18 +105,14 @@ class DialogueFile(Sequence[ParsedDialogue]):
     def __getitem__(self, index: int | slice) -> ParsedDialogue | list[ParsedDialogue]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return next(self._from(*self._starts[index]))
+        return next(self._from(*self._starts[2 * index : 2 * index + 2]))
 
     def _from(self, number: int, byte: int) -> Iterator[ParsedDialogue]:
         return _dialogues(_lines_of(self._path, number, byte), str(self._path))
 
 
 def parse_file(path: Path) -> list[ParsedDialogue]:
-    """Parse one split's file, all in memory.
-
-    Raises:
-        MissingFileError, DataError: as `DialogueFile`.
-    """
+    """Parse one split's file, all in memory; it raises what `DialogueFile` raises."""
     return list(_dialogues(_lines_of(path, 1, 0), str(path)))
 
 

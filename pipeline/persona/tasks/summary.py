@@ -4,6 +4,7 @@ A leak is not always an error: many dialogues begin with the same greeting. Leak
 that readers can judge a score.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from statistics import median
 from pipeline.errors import DataError
 from pipeline.persona.task.record import SILENCE, PersonaTask, Split, Turn
 from pipeline.persona.task.text import normalise
-from pipeline.persona.tasks.grouping import group, variant_of
+from pipeline.persona.tasks.grouping import Variants, group_variants, variant_of
 from pipeline.persona.tasks.known_counts import CorpusCounts
 from pipeline.persona.tasks.parser import ParsedDialogue
 
@@ -51,7 +52,7 @@ def summary_of(splits: "Mapping[Split, SplitSums]") -> Summary:
         {s: one.variants for s, one in splits.items()}
     )
     leaks["persona_sentences_in_two_splits"] = _shared(
-        {s: one.sentences for s, one in splits.items()}
+        {s: one.distinct.sentences.keys() for s, one in splits.items()}
     )
     return {"splits": {split: one.content() for split, one in splits.items()}, "leaks": leaks}
 
@@ -61,16 +62,13 @@ class SplitSums:
 
     Attributes:
         variants: keys of its persona variants.
-        sentences: keys of its persona sentences.
-        personas: the distinct persona texts, as in the file; none of a person without a text.
+        distinct: each of them once, and their sentences; none of a person without a text.
     """
 
     def __init__(self) -> None:
-        self.variants: set[bytes] = set()
-        self.sentences: set[bytes] = set()
-        self.personas: dict[tuple[str, ...], None] = {}
-        self._known: dict[str, str] = {}
-        self._sizes: list[int] = []
+        self.variants: set[int] = set()
+        self.distinct = Variants()
+        self._sizes = array("L")
         self._totals = Counter(dict.fromkeys(_KINDS, 0))
         self._replies = self._empty = self._openings = 0
 
@@ -78,12 +76,10 @@ class SplitSums:
         """Count one task."""
         self._sizes.append(len(task.dialogues))
         for dialogue in task.dialogues:
-            text = tuple(self._known.setdefault(s, s) for s in dialogue.persona)
-            if text and text not in self.personas:
-                self.personas[text] = None
-                variant = variant_of(text)
-                self.variants.add(_key(variant))
-                self.sentences |= {_key({sentence}) for sentence in variant}
+            variant = variant_of(dialogue.persona)
+            if variant and (key := _key(variant)) not in self.variants:
+                self.variants.add(key)
+                self.distinct.add(variant)
             for turn in dialogue.turns:
                 self._replies += 1
                 self._empty += not normalise(turn.reply)
@@ -133,18 +129,24 @@ class SplitSums:
         return {**self._totals, "share_of_replies_in_support": share}
 
 
-def _key(sentences: Set[str]) -> bytes:
+def _key(sentences: Set[str]) -> int:
     """Return a short name of a set of sentences: the texts themselves would fill the memory."""
-    return blake2b("\n".join(sorted(sentences)).encode(), digest_size=16).digest()
+    digest = blake2b("\n".join(sorted(sentences)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def _personas(splits: Mapping[Split, SplitSums]) -> dict[Split, set[object]]:
     """Return each split's personas, by numbers from a grouping of all splits together."""
-    owners = [(split, text) for split, one in splits.items() for text in one.personas]
+    together, owners = Variants(), bytearray()
+    for number, one in enumerate(splits.values()):
+        for variant in one.distinct.texts():
+            together.add(variant)
+            owners.append(number)
     personas: dict[Split, set[object]] = {split: set() for split in splits}
-    for persona, members in enumerate(group([text for _, text in owners])):
+    names = [*splits]
+    for persona, members in enumerate(group_variants(together)):
         for index in members:
-            personas[owners[index][0]].add(persona)
+            personas[names[owners[index]]].add(persona)
     return personas
 
 

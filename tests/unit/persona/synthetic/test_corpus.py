@@ -1,5 +1,6 @@
 """The synthetic corpus: its format, its people, its difficulty, its sizes."""
 
+import json
 import math
 import re
 import time
@@ -10,7 +11,9 @@ from statistics import mean, median
 
 from tokenizers import ByteLevelBPETokenizer
 
-from pipeline.persona.synthetic.corpus import pretrain_text, write_corpus
+from pipeline import artifacts
+from pipeline.persona.synthetic.corpus import oracle_json, pretrain_text, write_corpus
+from pipeline.persona.synthetic.spool import Spool
 from pipeline.persona.task.text import normalise
 from tests.support.synthetic import EMBEDDED, SPLITS, dialogues, embedded, keys, personas, replies
 
@@ -137,3 +140,20 @@ def test_the_same_parameters_give_the_same_bytes_in_time():
     assert time.process_time() - started < 5
     other = EMBEDDED.model_copy(update={"seed": 1})
     assert write_corpus(other).texts["test"] != embedded()[0].texts["test"]
+
+
+def test_the_oracles_file_is_written_a_dialogue_at_a_time_in_the_projects_format():
+    oracle = embedded()[0].oracle
+    lines = {split: map(json.dumps, dialogues) for split, dialogues in oracle.items()}
+    assert "".join(oracle_json(lines)) == artifacts.json_text(oracle)
+
+
+def test_a_spool_gives_each_text_back_and_leaves_no_file(tmp_path):
+    spool, texts = Spool(tmp_path), ["a", "", "φ\n\u2028", "b" * 10_000]
+    for text in texts:
+        spool.add(text)
+    assert [spool[number] for number in (3, 0, 2, 1)] == [texts[i] for i in (3, 0, 2, 1)]
+    spool.add("more")
+    assert [*spool] == [*texts, "more"]
+    assert not [*tmp_path.iterdir()]
+    spool.close()
