@@ -46,16 +46,14 @@ class Overview:
         return self._choice.epoch()
 
     def epoch_at(self, k: int) -> int:
-        """Return the epoch that Fig. 3 shows at a K: 0 at K = 0, else the headline epoch.
+        """Return the epoch that Fig. 3 shows at a K: the headline epoch, or the only one there is.
 
-        A K that was fine-tuned by `finetune.by_k` has records at one epoch, which is its own.
+        K = 0 has records at epoch 0 alone, and a K of `finetune.by_k` at its own.
 
         Raises:
             DataError: as `headline_epoch`.
         """
         epochs = self.epochs("k_shot", k=k)
-        if not k:
-            return 0
         return epochs[0] if len(epochs) == 1 else self.headline
 
     @property
