@@ -34,7 +34,7 @@ PATIENCE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class FinetuneWork:
-    """Builds a worker's function; loads each seed's model once."""
+    """Builds a worker's function; loads each seed's model once, before workers are forked."""
 
     variant: str
     params: FinetuneParams
@@ -53,6 +53,9 @@ class FinetuneWork:
                 require_context(of_split, loaded.encoder, response=response)
             require_room(loaded, people, self.params.finetune, at_once)
             return loaded
+
+        for seed in self.params.seeds:
+            learner(seed)
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
             split, seed, headline = jobs[0].run

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from multiprocessing import connection, get_context, parent_process
 from queue import Empty, SimpleQueue
@@ -56,7 +56,7 @@ _work: MakeWork[Any]  # a worker's own: makes the function at the first call, th
 
 
 def _start(make_work: MakeWork[Any]) -> None:
-    """Prepare a worker. Its first job builds its state, so that an error reaches the parent."""
+    """Prepare a worker. A spawned one builds its state at its first job, whose error is seen."""
     global _work
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has inherited the stage's own handler
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends its workers
@@ -90,9 +90,16 @@ def chunks(jobs: Jobs, size: int) -> Iterator[Jobs]:
             yield own[first : first + size]
 
 
+def _made(work: Work[Any]) -> Work[Any]:
+    return work
+
+
 @contextmanager
 def _executor(make_work: MakeWork[Any]) -> Iterator[ProcessPoolExecutor | None]:
     """Yield a pool, or None where one process is right; on an error no job in flight is awaited.
+
+    Where processes are forked, the work is made before: what it has loaded, a model above all, is
+    in memory once, and each worker has of its own what it writes.
 
     Raises:
         TrainingError: a worker was killed.
@@ -102,6 +109,10 @@ def _executor(make_work: MakeWork[Any]) -> Iterator[ProcessPoolExecutor | None]:
         yield None
         return
     method = "fork" if sys.platform == "linux" else "spawn"
+    if method == "fork":
+        # One thread before the first product: a fork would lack the others of OpenMP's pool.
+        torch.set_num_threads(1)
+        make_work = partial(_made, make_work())
     with ProcessPoolExecutor(
         max_workers=workers,
         mp_context=get_context(method),
@@ -161,7 +172,7 @@ def _kill_workers(pool: ProcessPoolExecutor) -> None:
 
 
 class Workers(Generic[Record]):
-    """Runs jobs by `make_work()`, which is called once in each process.
+    """Runs jobs by `make_work()`, which is called once, or once in each process that is spawned.
 
     Args:
         make_work: builds the function that turns jobs into records; must be picklable where
@@ -188,6 +199,8 @@ class Workers(Generic[Record]):
         todo = [job for job in jobs if job.name not in self._done]
         finished = len(jobs) - len(todo)
         on_done(finished, "")
+        if not todo:
+            return [record for job in jobs for record in self._done[job.name]]
         with _executor(self._make_work) as pool:
             for job, records in self._results(pool, list(chunks(todo, self._at_once))):
                 self._journal.append(job.name, records)

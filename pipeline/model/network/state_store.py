@@ -30,10 +30,8 @@ class StateStore:
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - kept open
-        weakref.finalize(self, self._file.close)
-        self._limit = min(limit, shutil.disk_usage(folder).free // _SHARE)
+        self._folder, self._limit = folder, limit
+        self._file: Any = None  # opened by the first write, so that each fork has its own
         self._places: dict[Any, tuple[int, torch.Size, torch.dtype]] = {}
         self._size = 0
         self._map: mmap.mmap | None = None
@@ -59,15 +57,25 @@ class StateStore:
         """Keep a tensor if there is room. A full disk ends the keeping, not the run."""
         data = np.ascontiguousarray(value.detach().cpu().numpy()).tobytes()
         with self._lock:
-            if key in self._places or self._size + len(data) > self._limit:
+            if key in self._places:
                 return
             try:
+                if self._file is None:
+                    self._open()
+                if self._size + len(data) > self._limit:
+                    return
                 self._write(data)
             except OSError:
                 self._limit = 0
                 return
             self._places[key] = (self._size, value.shape, value.dtype)
             self._size += len(data)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - kept
+        weakref.finalize(self, self._file.close)
+        self._limit = min(self._limit, shutil.disk_usage(self._folder).free // _SHARE)
 
     def _write(self, data: bytes) -> None:
         view, place = memoryview(data), self._size

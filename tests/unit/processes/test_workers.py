@@ -76,12 +76,15 @@ def without_model():
     raise MissingFileError("theta", "train")
 
 
-def test_state_is_made_once_in_a_worker(tmp_path, monkeypatch):
+def test_state_is_made_once_before_workers_are_forked(tmp_path, monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
     log, made = tmp_path / "log", tmp_path / "made"
-    Workers(functools.partial(counted, made, log), Journal(Prediction, "a", {})).map(JOBS, ignore)
-    pids = made.read_text().split()
-    assert len(pids) == len(set(pids)) <= 2
+    journal = Journal(Prediction, "a", {})
+    Workers(functools.partial(counted, made, log), journal).map(JOBS, ignore)
+    assert made.read_text().split() == [str(os.getpid())]
+    assert str(os.getpid()) not in {line.split()[1] for line in log.read_text().splitlines()}
+    Workers(functools.partial(counted, made, log), journal).map(JOBS, ignore)
+    assert made.read_text().split() == [str(os.getpid())], "all jobs were done: nothing is loaded"
 
 
 def counted(made, log):
