@@ -1,9 +1,11 @@
 """A step that will not fit is refused before it starts; the estimate is near what is measured."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from benchmarks import ours
+from benchmarks import ours, real_shape
 from benchmarks.allocations import peak_bytes
 from benchmarks.dialogues import Size, episodes, learner
 from pipeline.errors import TrainingError
@@ -12,6 +14,7 @@ from pipeline.learning.gradients.memory import Pass, step_bytes, theta_bytes, tr
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
 from pipeline.learning.meta.room import require_room
+from pipeline.model.network.learner import in_bfloat16
 from pipeline.processes import memory
 
 
@@ -35,6 +38,27 @@ def test_the_estimate_is_near_the_peak(size, kind, adapters):
     ours.clear(own)
     estimate = step_bytes(own, Pass.of(tasks[0].support), exact=kind == "exact")
     assert 0.7 < estimate / peak_bytes(step) < 1.3
+
+
+@pytest.mark.parametrize("kind", ["bottleneck", "lora"])
+def test_a_fixed_phi_in_bfloat16_needs_less_than_the_estimate(kind):
+    shape = real_shape.Shape(3, 96, 256, 4, 2, 2000)
+    own = real_shape.learner(shape, kind, "eager")
+    task = real_shape.episode(shape.vocabulary)
+    inner = InnerLoop(list(own.theta), 0.01, 1, "exact")
+
+    def peak(model):
+        maml.meta_gradient(model, model.theta, [task], inner)
+        ours.clear(model)
+        return peak_bytes(lambda: maml.meta_gradient(model, model.theta, [task], inner))
+
+    estimate = step_bytes(own, Pass.of(task.supports[0]), exact=True)
+    whole = peak(own)
+    assert 0.7 < estimate / whole < 1.3
+    own.model.precision = "bfloat16"
+    ours.clear(own)
+    halved = peak(replace(own, fixed=in_bfloat16(own.fixed)))
+    assert halved < 0.95 * whole
 
 
 def a_machine(folder, monkeypatch, *, free, limit=None, used=0, cached=0):
