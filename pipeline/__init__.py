@@ -43,7 +43,8 @@ Figures, tables and sections:
 - Table 1, rows 7 to 9: `pipeline.model.network.next_utterance` (TransferTransfo's objective) and
   `pipeline.learning.p2bot` (P² Bot). The printed numbers: `pipeline.evaluation.report.published`.
 - Fig. 3, K-shot: folds by `pipeline.evaluation.predict.protocols.k_shot`, points by
-  `pipeline.evaluation.scoring.kshot`, drawn by `pipeline.evaluation.report.figures.figure_3`.
+  `pipeline.evaluation.scoring.kshot`, drawn by
+  `pipeline.evaluation.report.charts.figures.figure_3`.
 - Fig. 4 and Appendix A, the format: marks by `pipeline.model.sequences.formats`, windows by
   `pipeline.model.sequences.encoding.Encoder`.
 - Section 4, personas as tasks: `pipeline.persona.tasks.grouping.group` and
@@ -58,7 +59,7 @@ Figures, tables and sections:
   `pipeline.learning.meta.train`; evaluation on the test tasks: `pipeline.evaluation.predict`.
 - Appendix B, hyper-parameters: presets/paper.yaml; nucleus sampling:
   `pipeline.model.inference.responses.nucleus`.
-- Appendix C, samples: `pipeline.evaluation.studies.samples`.
+- Appendix C, samples: `pipeline.evaluation.report.samples.samples`.
 
 Not in the paper:
 

@@ -5,7 +5,7 @@ and the code must not change a number: no key has a default here. Only a variant
 defaults, and a test pins them.
 """
 
-from pipeline.params.presets import load_preset
+from pipeline.params.presets import load_preset, preset_names, preset_values
 from pipeline.params.sections.data import (
     Base,
     Data,
@@ -85,5 +85,7 @@ __all__ = [
     "TuneParams",
     "Variant",
     "load_preset",
+    "preset_names",
+    "preset_values",
     "read_yaml",
 ]

@@ -6,11 +6,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.params.edit import dumped, merge, round_trip, with_values
 from pipeline.params.settings import Settings, read_yaml, settings_of
+from pipeline.params.yaml_text import loaded
 
 
 EXTENDS = "extends"
@@ -48,6 +50,16 @@ def load_preset(name: str, folder: Path = artifacts.PRESETS) -> Settings:
         ParamsError: as `preset_text`; or the preset has unknown keys.
     """
     return settings_of(preset_text(name, folder), str(folder / f"{name}.yaml"))
+
+
+def preset_values(name: str, folder: Path = artifacts.PRESETS) -> dict[str, Any]:
+    """Return all values of a preset, not validated.
+
+    Raises:
+        ParamsError: as `preset_text`.
+    """
+    values: dict[str, Any] = loaded(preset_text(name, folder))
+    return values
 
 
 def put_in_force(name: str, assignments: list[str]) -> None:

@@ -9,8 +9,14 @@ from rich.markdown import Markdown
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.report.samples.samples import (
+    APPENDIX_C,
+    chosen,
+    contexts,
+    markdown,
+    responses,
+)
 from pipeline.evaluation.schemas.made_from import refuse_other_runs
-from pipeline.evaluation.studies.samples import APPENDIX_C, chosen, contexts, markdown, responses
 from pipeline.params import Settings
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run

@@ -1,7 +1,12 @@
-"""Print Table 1 beside the paper's, then adaptation, heads and costs: `python -m stages.table`."""
+"""Print Table 1 beside the paper's, then adaptation, heads and costs: `python -m stages.table`.
+
+With `--compare REV` it is beside that of another revision.
+"""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
+import typer
 from rich import box
 from rich.table import Table
 
@@ -19,12 +24,23 @@ from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
+from stages.commands.beside import beside
 from stages.shell import console, one_run
 
 
-def table() -> None:
+def table(
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Table 1 beside that of a git revision, what differs marked."
+        ),
+    ] = None,
+) -> None:
     """Print the tables from what stages score, floors and the training stages wrote."""
     params = Settings.load().check()
+    if compare is not None:
+        beside(params.scored, compare)
+        return
     details = _details(params.scored)
     runs = {name: _runs(name, params.seeds) for name in details}
     floors = _floors()

@@ -11,6 +11,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 
 from pipeline import artifacts, params
+from pipeline.evaluation.report.files import KSHOT, TRAINING
 from pipeline.params import Settings
 from pipeline.params.sections.lists import LISTS
 from tests.wiring.closure import ROOT, UNTRACKED, code_of, is_inside
@@ -33,7 +34,7 @@ VIEWS = {
     "score": params.ScoreParams,
     "floors": None,
     "compare": params.CompareParams,
-    "report": params.ReportParams,
+    "report": None,  # depends on the file: the page says what was run
 }
 
 
@@ -88,7 +89,7 @@ def test_dvc_yaml_takes_variants_and_seeds_from_params_yaml():
     matrices = [stage["matrix"] for stage in content["stages"].values() if "matrix" in stage]
     assert {values for matrix in matrices for values in matrix.values()} == lists
     plotted = {file for plot in content["plots"] for one in plot.values() for file in one["y"]}
-    assert plotted == {str(artifacts.REPORT_KSHOT)}
+    assert plotted == {str(artifacts.REPORT / name) for name in (KSHOT, TRAINING)}
 
 
 def test_declared_code_covers_the_import_closure_and_nothing_is_idle(stages):
@@ -161,7 +162,7 @@ def test_only_metrics_are_kept_in_git(stages):
 
 
 def reads(stage: Any, key: str) -> bool:
-    return any(
+    return str(artifacts.PARAMS) in paths(stage.deps) or any(
         key == name or key.startswith(f"{name}.") or name.startswith(f"{key}.")
         for name in declared_params(stage)
     )
@@ -230,7 +231,7 @@ RERUNS = {
     "generate": FINETUNED,
     "score": group("score", SCORED) | {"report"},
     "compare": {"compare", "report"},
-    "tune": set(),  # a command's, no stage's
+    "tune": {"report"},  # a command's; the report depends on the file
 } | {f"variants.{v}": training(v) for v in PARAMS["variants"]}
 
 

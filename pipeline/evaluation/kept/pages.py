@@ -21,9 +21,11 @@ from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.kept.wrap import wrapped
-from pipeline.evaluation.report import document
-from pipeline.evaluation.report.figures import figure_3
+from pipeline.evaluation.report import tables as report
+from pipeline.evaluation.report.charts.figures import figure_3, order
+from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.report.rows import in_order
+from pipeline.evaluation.report.table import markdown
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
@@ -47,9 +49,10 @@ def results(root: Path) -> str:
 
 
 def picture(root: Path) -> str:
-    """Return docs/fig3.svg: Fig. 3's perplexity of the embedded run, for a few variants."""
+    """Return docs/fig3.svg: Fig. 3 of the embedded run, for a few variants."""
     files = {name: root / artifacts.kshot_file(name) for name in PICTURED}
-    return figure_3({n: file.read_text("utf-8") for n, file in files.items()})["fig3_ppl.svg"]
+    charts = figure_3({name: file.read_text("utf-8") for name, file in files.items()})
+    return svg(charts, order(PICTURED))
 
 
 def filled(text: str, origin: Path, root: Path) -> str:
@@ -88,12 +91,12 @@ def _sections(study: Study) -> list[str]:
     """Return the tables that a study has files for, each below its heading."""
     tests = study.comparison
     levels = tables.levels(study) if study.details else ""
-    adapted = document.adaptation(study.details)
+    adapted = markdown(report.adaptation(study.details))
     sections = {
         "## Table 1": [levels, _brackets(study)],
         "## Adaptation": [adapted, "Nats per token, closing tokens counted." if adapted else ""],
         "## Ranking": [tables.rankings(study)],
-        "## Training seeds": [document.over_seeds(study.details, [])],
+        "## Training seeds": [markdown(report.over_seeds(study.details))],
         "## Questions": [tables.claims(study.asked()) if tests else ""],
         "## Perplexity by K (Fig. 3)": [tables.kshot(study)],
         "## What training cost": [tables.costs(study)],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline.evaluation.kept.study import KeptTest, Study
-from pipeline.evaluation.report import document
+from pipeline.evaluation.report import tables as report
 from pipeline.evaluation.report.cells import (
     NONE,
     compact,
@@ -16,20 +16,23 @@ from pipeline.evaluation.report.cells import (
 from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, TABLE_1, digits_of
 from pipeline.evaluation.report.markdown import code, table
-from pipeline.evaluation.report.paired_tests import HEADINGS, test_cells
+from pipeline.evaluation.report.paired_tests import HEADINGS as MEASURED
+from pipeline.evaluation.report.paired_tests import cells
 from pipeline.evaluation.report.published import published, quoted_on
 from pipeline.evaluation.report.rows import Table1Row, floor_rows, in_order
+from pipeline.evaluation.report.table import markdown
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import NOT_DISTINGUISHABLE
 
 
 PMI = "hits_at_1_by_pmi"
+HEADINGS = ("first – second", *MEASURED)
 
 
 def levels(study: Study) -> str:
     """Return Table 1 with floors; beside the paper's where the corpus is not synthetic."""
     if study.params.get("data", {}).get("source") != "synthetic":
-        return document.levels(study.details, study.table_1_floors)
+        return markdown(report.levels(study.details, study.table_1_floors))
     rows = [
         [code(name), *(interval(study.of(name).metrics.get(m), d) for m, d in _digits())]
         for name in in_order(study.details)
@@ -84,13 +87,17 @@ def summary(study: Study, names: Sequence[str]) -> str:
 def claims(tests: Sequence[KeptTest]) -> str:
     """Return the tests that were kept; those by Hits@1 and F1 only where they tell a pair apart."""
     rows = [
-        [test.question or NONE, *test_cells(test), *_over_seeds(test)]
+        [test.question or NONE, _pair(test), *cells(test), *_over_seeds(test)]
         for test in tests
         if test.metric not in ("hits_at_1", "f1") or _tells(test)
     ]
     crossed = any(test.over_seeds is not None for test in tests)
     headings = ["question", *HEADINGS, "over seeds", "p after Holm", "the first is"]
     return table(*_cut(headings, rows, len(headings) if crossed else 1 + len(HEADINGS)))
+
+
+def _pair(test: KeptTest) -> str:
+    return f"{code(test.a)} – {code(test.b)}"
 
 
 def _tells(test: KeptTest) -> bool:

@@ -1,6 +1,7 @@
-"""Stage `report` and the terminal's tables: rows, figures, the document. No torch.
+"""Stage `report` and the terminal's tables: rows, tables, the page and its charts. No torch.
 
-In: `metrics/`, and `variant.json` and `history.csv` of the training runs. Out: Markdown and SVG as
-text. Read `document.py` first. `rows.py` has the rows that the terminal shows too, `formats.py` the
-headings and digits of every metric, `cells.py` how a number looks.
+In: `metrics/`, tasks and predictions for the samples, and `variant.json` and `history.csv` of the
+training runs. Out: the files of `report/` as bytes. Read `files.py` first. `rows.py` has the rows
+that the terminal shows too, `tables.py` all tables as cells, `formats.py` the headings and digits
+of every metric, `cells.py` how a number looks. `charts/` draws, `page/` writes the page.
 """

@@ -15,8 +15,3 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def code(name: str) -> str:
     """Return a variant's name in code font."""
     return f"`{name}`"
-
-
-def section(heading: str, *content: str) -> list[str]:
-    """Return the heading and its content; nothing if all of the content is empty."""
-    return [heading, *content] if any(content) else []

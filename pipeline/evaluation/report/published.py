@@ -3,6 +3,8 @@
 This project measured none of them, and a table that shows one says so.
 """
 
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,7 +40,8 @@ class Published(BaseModel):
     note: str | None = None
 
 
-def read_published(path: Path = PUBLISHED) -> list[Published]:
+@cache
+def read_published(path: Path = PUBLISHED) -> Sequence[Published]:
     """Return all published rows, in the file's order.
 
     Raises:
@@ -46,7 +49,7 @@ def read_published(path: Path = PUBLISHED) -> list[Published]:
     """
     rows = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     try:
-        return TypeAdapter(list[Published]).validate_python(rows)
+        return tuple(TypeAdapter(list[Published]).validate_python(rows))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

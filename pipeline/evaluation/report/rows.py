@@ -1,6 +1,6 @@
 """Table 1 beside the paper's, and the tables that the paper lacks, as rows of data. No torch.
 
-In: what stages `score` and `floors` wrote. Out: rows. `document.py` and `python -m stages.table`
+In: what stages `score` and `floors` wrote. Out: rows. `tables.py` and `python -m stages.table`
 show them with the headings and digits of `formats.py`.
 """
 

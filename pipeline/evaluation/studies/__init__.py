@@ -6,6 +6,5 @@
 - `shots.py`: sums after K dialogues, on test (`stages.shots`); `conflict.py`: the curve that
   they give against the dial for conflict (`stages.conflict`).
 - `convai2.py`: floors on ConvAI2's validation set (`stages.convai2`).
-- `samples.py`: what every variant says in the same contexts (`stages.samples`).
 - `schemas.py`: the JSON files that these commands write.
 """

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pipeline.evaluation.comparison.paired import holm
 from pipeline.evaluation.records.metric import Array
-from pipeline.evaluation.report.svg import Line, Point, line_chart
+from pipeline.evaluation.report.charts.chart import Line, Point, chart
+from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.schemas.base import Estimate, Schema
 from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
 from pipeline.evaluation.statistics.seeds import components
@@ -164,12 +165,10 @@ def pictures(found: Curve) -> dict[str, str]:
             Line(f"K = {k}", [_point(one) for one in own if one.k == k])
             for k in sorted({one.k for one in own})
         ]
-        charts[f"{meta}.svg"] = line_chart(
-            f"Gain of {meta} over {normal}",
-            "share of replies in a private code",
-            "nats per token",
-            lines,
-        )
+        title = f"Gain of {meta} over {normal}"
+        axes = ("share of replies in a private code", "nats per token")
+        order = {line.row: number for number, line in enumerate(lines)}
+        charts[f"{meta}.svg"] = svg([chart(meta, title, axes, lines, 3)], order)
     return charts
 
 

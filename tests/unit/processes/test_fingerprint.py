@@ -32,7 +32,7 @@ def edit(project, name):
 
 
 UNUSED = [
-    "pipeline/evaluation/report/svg.py",
+    "pipeline/evaluation/report/charts/draw.py",
     "pipeline/learning/p2bot/self_play/rewards.py",
     "pipeline/processes/journal.py",
     "stages/finetune.py",
@@ -89,13 +89,13 @@ def test_a_command_that_is_no_stage_has_code_of_its_own(project, monkeypatch):
 @pytest.mark.parametrize("change", ["edit", "add", "rename"])
 def test_any_other_program_uses_all_code(project, change):
     before = fingerprint({}, project)
-    source = project / "pipeline/evaluation/report/svg.py"
+    source = project / "pipeline/evaluation/report/charts/draw.py"
     if change == "edit":
-        edit(project, "pipeline/evaluation/report/svg.py")
+        edit(project, "pipeline/evaluation/report/charts/draw.py")
     elif change == "add":
         (project / "stages/new.py").write_text("")
     else:
-        source.rename(source.with_name("chart.py"))
+        source.rename(source.with_name("drawing.py"))
     assert fingerprint({}, project) != before
 
 

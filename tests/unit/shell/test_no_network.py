@@ -74,7 +74,7 @@ def test_no_stage_of_a_whole_run_opens_a_connection(tmp_path):
     commands += [(floors.floors,), (compare.compare,), (report.report,)]
     code = run(without_network, *commands, folder=tmp_path)
     assert (code, refused_in(tmp_path)) == ([0], [])
-    assert (tmp_path / artifacts.REPORT / "index.md").is_file()
+    assert (tmp_path / artifacts.REPORT / "index.html").is_file()
 
 
 def test_a_connection_is_seen(tmp_path):

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.studies import samples
-from pipeline.evaluation.studies.samples import chosen, contexts, digest, markdown, responses
+from pipeline.evaluation.report.samples import samples
+from pipeline.evaluation.report.samples.samples import chosen, contexts, digest, markdown, responses
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from tests.support.prediction_builder import a_prediction, full
 from tests.support.predictions_on_disk import write_predictions

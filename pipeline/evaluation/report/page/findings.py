@@ -2,25 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import Field
 
 from pipeline.artifacts import SPLITS
+from pipeline.evaluation.report.samples.sampled import Shown
 from pipeline.evaluation.schemas.base import Excerpt
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.model.files.variant_record import VariantFile
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the report is made from, by variant where it is of variants."""
-
-    facts: Sequence[str]  # about data and base, a sentence each
-    details: Mapping[str, Details]
-    kshot: Mapping[str, str]  # CSV
-    floors: Floors
-    comparison: Comparison
-    runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)  # training runs
 
 
 class SplitSummary(Excerpt):
@@ -30,9 +22,10 @@ class SplitSummary(Excerpt):
 
 
 class TasksSummary(Excerpt):
-    """`data/tasks/summary.json`."""
+    """`data/tasks/summary.json`; `leaks` holds counts by kind or by split, and shares."""
 
     splits: dict[str, SplitSummary]
+    leaks: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 class Pretraining(Excerpt):
@@ -49,6 +42,23 @@ class BaseFacts(Excerpt):
     source: str
     num_parameters: int
     pretraining: Pretraining | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the report is made from, by variant where it is of variants."""
+
+    tasks: TasksSummary
+    base: BaseFacts
+    details: Mapping[str, Details]
+    kshot: Mapping[str, str]  # CSV
+    floors: Floors
+    comparison: Comparison
+    params: Mapping[str, Any] = field(default_factory=dict)  # params.yaml as it is
+    paper: Mapping[str, Any] = field(default_factory=dict)  # the preset of the paper's values
+    runs: Mapping[str, Sequence[VariantFile]] = field(default_factory=dict)  # training runs
+    histories: Mapping[tuple[str, int], str] = field(default_factory=dict)  # CSV by variant, seed
+    shown: Shown = field(default_factory=lambda: Shown((), {}))
 
 
 def facts(tasks: TasksSummary, base: BaseFacts) -> list[str]:

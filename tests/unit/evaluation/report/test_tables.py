@@ -1,12 +1,13 @@
-"""The report: numbers where they belong, every claim answered, no gain sold as personal."""
+"""Tables and answers: numbers where they belong, every claim answered, no gain sold as personal."""
 
 import pytest
 
+from pipeline.evaluation.report import tables
 from pipeline.evaluation.report.cells import interval, number
-from pipeline.evaluation.report.document import document, levels, warnings
-from pipeline.evaluation.report.findings import Findings
 from pipeline.evaluation.report.markdown import table
-from pipeline.evaluation.report.paired_tests import claims, distinguishable
+from pipeline.evaluation.report.paired_tests import claims, others
+from pipeline.evaluation.report.table import Row, Table, latex, markdown
+from pipeline.evaluation.report.tables import levels, warnings
 from pipeline.evaluation.schemas.base import Estimate, parse
 from pipeline.evaluation.schemas.comparison import (
     AdaptationTest,
@@ -65,19 +66,8 @@ def comparison(tests=(), others=OTHERS, adaptation_tests=()):
     )
 
 
-def findings(*, tests=(), others=OTHERS, adaptation_tests=(), **values):
-    defaults = {
-        "facts": ["Personas: 16 test."],
-        "details": {"transfer": details()},
-        "kshot": {},
-        "floors": floors(),
-        "comparison": comparison(tests, others, adaptation_tests),
-    }
-    return Findings(**(defaults | values))
-
-
 def test_a_level_stands_beside_the_papers_with_its_interval():
-    text = levels({"transfer": details()}, floors(unigram={"ppl": 144.894}))
+    text = markdown(levels({"transfer": details()}, floors(unigram={"ppl": 144.894})))
     ours_and_theirs = ["20.00 [19.88, 20.12]", "27.35", "30.0 [29.9, 30.1]", "10.9"]
     assert cells(text, "`transfer`")[1:5] == ours_and_theirs
     assert cells(text, "Unigrams")[1:] == ["144.89", "–", "–", "–", "–", "–"]
@@ -85,9 +75,10 @@ def test_a_level_stands_beside_the_papers_with_its_interval():
 
 def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
     both = {"mine": details(), "in_place": details(), "reinit": details()}
-    rows = [line.split("|")[1].strip() for line in levels(both, None).splitlines()[2:]]
-    assert rows == ["`reinit`", "`in_place`", "`mine`"]
-    assert cells(levels(both, None), "`mine`")[2::2] == ["–", "–", "–"]
+    shown = levels(both, None)
+    assert [row.head for row in shown.rows] == ["reinit", "in_place", "mine"]
+    assert [row.title for row in shown.rows] == ["REINIT GPT-2", "In-place MAMLviaPP", None]
+    assert cells(markdown(shown), "`mine`")[2::2] == ["–", "–", "–"]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +86,8 @@ def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
 )
 def test_a_gain_that_strangers_give_is_warned_of(verdict, warned):
     lines = warnings({"transfer": details(gain=0.5, swap_gain=0.375, verdict=verdict)})
-    assert any("mostly not personal" in line for line in lines) == warned
-    assert not warned or "0.375 [0.250, 0.500] of 0.500" in lines[0]
+    assert any("mostly not personal" in line for _, line in lines) == warned
+    assert not warned or "0.375 [0.250, 0.500] of 0.500" in lines[0][1]
 
 
 @pytest.mark.parametrize(("end", "warned"), [(19.0, True), (18.9, False)])
@@ -105,72 +96,82 @@ def test_an_end_that_another_variant_starts_from_is_warned_of(end, warned):
     start = {"ppl": {"value": 19.0, "low": None, "high": None}, "hits_at_1": None, "f1": None}
     other = parse(Details, content() | {"before_adaptation": start}, "y.json")
     ours = details(ppl={"value": end, "low": None, "high": None})
-    lines = [
-        line for line in warnings({"in_place": ours, "adapters": other}) if "`in_place`" in line
-    ]
+    found = warnings({"in_place": ours, "adapters": other})
+    lines = [line for name, line in found if name == "in_place"]
     assert bool(lines) == warned
-    assert not warned or "`adapters` at K = 0 19.00" in lines[0]
+    assert not warned or "adapters at K = 0 19.00" in lines[0]
 
 
 def test_a_claim_is_answered_whatever_the_answer_is():
-    row = cells(claims([paired()]), "Does meta-learning help?")
-    assert row[1:4] == ["`in_place` – `transfer`", "nats per token", "-0.250 [-0.750, 0.000]"]
-    assert row[4:] == ["< 0.001", "0.250", "not distinguishable"]
+    (claim,) = claims(comparison([paired()]))
+    (answer,) = claim.answers
+    assert (claim.question, claim.a, claim.b) == (
+        "Does meta-learning help?",
+        "in_place",
+        "transfer",
+    )
+    assert (answer.measure, answer.words) == ("nats per token", "no difference found")
+    numbers = "in_place minus transfer is -0.250 [-0.750, 0.000], p = 0.250 after Holm."
+    assert answer.numbers == f"{numbers} 16 people show a difference of 0.100 in 80 % of cases."
+    (claim,) = claims(comparison([paired(verdict="worse", p_holm=0.0001)]))
+    assert claim.answers[0].words == "in_place is worse"
+    assert claim.answers[0].numbers.endswith("[-0.750, 0.000], p < 0.001 after Holm.")
+
+
+def test_a_question_has_the_answers_of_levels_and_of_adaptation():
+    gap = paired(metric="swap_gap", difference=0.25, verdict="larger")
+    (claim,) = claims(comparison([paired(), paired(metric="f1")], adaptation_tests=[gap]))
+    assert [a.measure for a in claim.answers] == ["nats per token", "F1, points", "swap gap, nats"]
+    assert claim.answers[2].words == "in_place has the larger one"
+
+
+def test_an_answer_over_seeds_stands_beside_that_over_people():
+    over = {"seeds": [0, 1], "p": 0.25, "p_holm": 0.75, "verdict": "better"}
+    over |= {"difference": {"value": -0.25, "low": -0.75, "high": 0.25}}
+    (claim,) = claims(comparison([paired(over_seeds=over)]))
+    words = "in_place is better; in_place minus transfer is -0.250 [-0.750, 0.250], p = 0.750"
+    assert claim.answers[0].over_seeds == f"Over 2 training seeds, too: {words} after Holm."
+    assert claims(comparison([paired()]))[0].answers[0].over_seeds is None
 
 
 def test_other_pairs_are_listed_only_where_they_are_told_apart():
     apart = paired("adapters", "reinit", verdict="better", question=None)
     claimed = paired(metric="f1", verdict="better")  # stands among the claims already
     alike = paired("adapters", "mine", question=None)
-    count, text = distinguishable([paired(), apart, claimed, alike], OTHERS, 0.05)
-    assert count == "Of 3 tests of other pairs 1 tell them apart after Holm:"
-    assert "in_place" not in text
-    assert cells(text, "`adapters` – `reinit`")[-1] == "better"
-    assert "mine" not in text
-    assert "adapters" not in claims([apart, alike])
+    said, listed = others([paired(), apart, claimed, alike], OTHERS, 0.05)
+    assert said == "Of 3 tests of other pairs 1 tell them apart after Holm:"
+    assert listed == [apart]
+    assert claims(comparison([apart, alike])) == []
 
 
 @pytest.mark.parametrize(("smallest", "said"), [(0.05, "so many that"), (0.0499, "Of 400 tests")])
 def test_a_family_that_could_show_nothing_is_not_called_indistinguishable(smallest, said):
     family = Family(tests=400, smallest_p_holm=smallest)
-    assert said in distinguishable([paired()], family, 0.05)[0]
-    assert distinguishable([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == []
+    assert said in others([paired()], family, 0.05)[0]
+    assert others([paired()], Family(tests=0, smallest_p_holm=0.0), 0.05) == ("", [])
 
 
-def test_what_has_no_table_has_neither_heading_nor_note():
-    nothing = findings(others=Family(tests=0, smallest_p_holm=0.0))
-    assert "Paired tests" not in document(nothing, {})
-    assert "Counts of the training run" not in document(nothing, {})
-    assert "## Paired tests" in document(findings(), {})  # of other pairs there is a count
-    assert "Counts of the training run" in document(findings(runs={"it": [run()]}), {})
-
-
-def test_seeds_have_a_section_only_where_there_are_several():
-    assert "## Training seeds" not in document(findings(), {})
+def test_seeds_have_a_table_only_where_there_are_several():
+    assert not tables.over_seeds({"transfer": details()})
     crossed = {"value": 20.0, "low": 19.0, "high": 21.0, "crossed_low": 15.0, "crossed_high": 25.0}
-    over = {
-        "seeds": [0, 1],
-        "p": 0.25,
-        "difference": {"value": -0.25, "low": -0.75, "high": 0.25},
-        "p_holm": 0.75,
-        "verdict": "not distinguishable",
-    }
-    found = findings(details={"transfer": details(ppl=crossed)}, tests=[paired(over_seeds=over)])
-    section = document(found, {}).partition("## Training seeds")[2].partition("\n## ")[0]
-    assert cells(section, "`transfer`")[2] == "20.00 [15.00, 25.00]"
-    assert cells(section, "`in_place` – `transfer`")[2:] == [
-        "-0.250 [-0.750, 0.250]",
-        "0.750",
-        "not distinguishable",
+    found = tables.over_seeds({"transfer": details(ppl=crossed)})
+    assert found.rows[0].cells[1] == "20.00 [15.00, 25.00]"
+
+
+def test_costs_are_those_of_variants_that_were_trained():
+    assert [row.head for row in tables.costs({"in_place": [run()], "reinit": []}).rows] == [
+        "in_place"
     ]
 
 
-def test_tests_of_adaptation_have_a_table_of_their_own():
-    gap = paired("extra_place", "adapters", "swap_gap", difference=0.25, verdict="larger")
-    section = document(findings(adaptation_tests=[gap]), {}).partition("### Whose adaptation")[2]
-    row = cells(section, "Does meta-learning help?")
-    assert row[1:4] == ["`extra_place` – `adapters`", "swap gap, nats", "0.250 [-0.250, 0.500]"]
-    assert row[-1] == "larger"
+def test_a_table_for_latex_has_the_papers_names_and_no_bare_mark():
+    rows = [Row("in_place", ["1 %", "–"], title="P² & co_"), Row("my_own", ["2", "3"])]
+    text = latex(Table(["variant", "F1 % ↑", "paper"], rows))
+    assert r"P\textsuperscript{2} \& co\_" in text
+    assert r"my\_own" in text
+    assert r"F1 \% $\uparrow$" in text
+    assert text.splitlines()[0] == r"\begin{tabular}{lrr}"
+    assert text.isascii()
 
 
 def test_numbers():

@@ -5,13 +5,13 @@ reply. Contexts are drawn by a seed among the replies that every variant has pre
 chooses them by their look.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
 from pipeline.errors import DataError
-from pipeline.evaluation.records.headline import headline_records, select
+from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.persona.task.record import SILENCE, PersonaTask
 from pipeline.persona.task.text import normalise
@@ -83,17 +83,30 @@ def responses(variant: str, records: Sequence[Prediction]) -> dict[Place, list[R
     Raises:
         DataError: the records hold no responses, or as `headline_records`.
     """
-    adapted = headline_records(records)
-    epochs = dict.fromkeys((0, adapted[0].epoch))
-    seed = min(record.seed for record in adapted)
+    return said(variant, records, headline_records(records)[0].epoch)
+
+
+def said(variant: str, records: Iterable[Prediction], epoch: int) -> dict[Place, list[Response]]:
+    """Return a variant's responses by place: at epoch 0, then at an epoch that is given.
+
+    Args:
+        variant: its name.
+        records: any; those of other settings than Table 1's, or of other epochs, are left out.
+        epoch: the headline epoch.
+
+    Raises:
+        DataError: the records hold no responses.
+    """
+    asked = [r for r in records if r.split == "test" and r.protocol == "leave_one_out"]
+    first = min((record.seed for record in asked), default=0)
     by_place: dict[Place, list[Response]] = {}
-    for epoch in epochs:
-        for record in select(records, "test", "leave_one_out", epoch=epoch):
-            if record.seed != seed:
+    for at in dict.fromkeys((0, epoch)):
+        for record in asked:
+            if record.seed != first or record.epoch != at:
                 continue
             if record.response is None or record.greedy is None:
-                raise DataError(f"{variant}: no responses at epoch {epoch}; run finetune again")
-            response = Response(variant, epoch, record.response, record.greedy, record.reference)
+                raise DataError(f"{variant}: no responses at epoch {at}; run finetune again")
+            response = Response(variant, at, record.response, record.greedy, record.reference)
             by_place.setdefault((record.dialogue_id, record.turn), []).append(response)
     return by_place
 

@@ -1,0 +1,68 @@
+"""Table 1 here beside that of a git revision: `python -m stages.table --compare REV`."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from pipeline import artifacts
+from pipeline.errors import DataError, MissingFileError, one_line
+from pipeline.evaluation.report.cells import interval
+from pipeline.evaluation.report.compared import Levels, Pair, compared, summary
+from pipeline.evaluation.report.formats import FORMATS, TABLE_1
+from pipeline.evaluation.schemas.base import parse, read
+from pipeline.strict_json import strict_loads
+from stages.commands.git_files import Revision
+from stages.shell import console
+
+
+def beside(scored: Sequence[str], name: str) -> None:
+    """Print both tables side by side; of the work tree the rows that `scored` names.
+
+    Raises:
+        ParamsError: there is no such revision.
+        MissingFileError: nothing is scored here.
+        DataError: the revision has no details of any variant, or they are not such.
+    """
+    files = {one: artifacts.details_file(one) for one in scored}
+    here = {n: read(p, Levels, made_by=f"score {n}") for n, p in files.items() if p.is_file()}
+    if not here:
+        raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
+    rows = compared(here, _there(Revision(name)))
+    if not console.out.is_terminal:
+        console.out.width = console.WIDE
+    shown = Table(
+        title=f"Table 1 here, and below at {one_line(name)}; ≠ marks what differs in any digit",
+        title_justify="left",
+        box=box.SIMPLE,
+        pad_edge=False,
+    )
+    shown.add_column("system", overflow="fold")
+    for metric in TABLE_1:
+        shown.add_column(FORMATS[metric].heading, justify="right", no_wrap=True)
+    for row in rows:
+        shown.add_row(row.title, *(_cell(row.pairs[m], FORMATS[m].digits) for m in TABLE_1))
+    console.out.print(shown)
+    console.out.print(summary(rows, one_line(name)), markup=False, highlight=False)
+
+
+def _cell(pair: Pair, digits: int) -> str:
+    here, there = (interval(one, digits, brackets="()") for one in (pair.here, pair.there))
+    return f"{here}\n{'≠ ' if pair.differs else ''}{there}"
+
+
+def _there(revision: Revision) -> dict[str, Levels]:
+    """Return what a revision scored, by variant."""
+    found = {}
+    for name in revision.names(artifacts.DETAILS, ".json"):
+        path = artifacts.details_file(name)
+        origin = f"{one_line(revision.name)}: {path}"
+        try:
+            content = strict_loads(revision.read(path))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{origin}: not JSON ({one_line(error)})") from error
+        if isinstance(content, dict) and "headline" in content:  # not the floors, not the tests
+            found[name] = parse(Levels, content, origin)
+    if not found:
+        raise DataError(f"{one_line(revision.name)}: no variant was scored at that revision")
+    return found
