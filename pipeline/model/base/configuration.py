@@ -6,6 +6,10 @@ stranger's file can name no code, no kernel and no option of the loader.
 
 import dataclasses
 import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
+from transformers.utils import logging
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
@@ -61,12 +66,40 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
     allowed = {field.name for field in dataclasses.fields(config_class)}
     allowed -= {field.name for field in dataclasses.fields(PreTrainedConfig)}
     allowed |= {*config_class.attribute_map, *_OLDER}
+    taken = {k: v for k, v in values.items() if k in allowed}
+    _refuse_numbers(taken, origin)
     try:
-        return config_class.from_dict({k: v for k, v in values.items() if k in allowed})
+        with _without_remarks():
+            return config_class.from_dict(taken)
     except Exception as error:  # the configuration class raises errors of its own
         raise ModelError(
             f"{origin}: not a configuration of {values['model_type']}: {one_line(error)}"
         ) from error
+
+
+def _refuse_numbers(values: Mapping[str, Any], origin: str) -> None:
+    """Refuse numbers that are not finite, and whole numbers below zero: no size, no count is.
+
+    A mark's number may be -1, which stands for none.
+    """
+    for key, value in values.items():
+        if isinstance(value, float) and not isfinite(value):
+            raise ModelError(f"{origin}: {key} is {value}; a finite number is needed")
+        if type(value) is int and value < 0 and not key.endswith("_token_id"):
+            raise ModelError(f"{origin}: {key} is {value}; a number from 0 on is needed")
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Keep the library's remarks on a file to itself: they are lines beside the error's."""
+    level = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
 
 
 def write_config(model: Any, folder: Path) -> None:
