@@ -141,6 +141,24 @@ def test_no_person_and_no_conversation_is_in_two_splits(views, seed):
     assert {split for splits in people.values() for split in splits} == {"train", "valid", "test"}
 
 
+@seeded
+@given(st.lists(st.integers(1, 4), min_size=5, max_size=12), st.integers(0, 5))
+def test_who_is_held_out_has_two_conversations(sizes, seed):
+    census = Census()
+    for person, size in enumerate(sizes):
+        for number in range(size):
+            said = [Message(role="assistant", content=f"{person} {number}")]
+            view = Conversation(person=f"p{person}", messages=said)
+            census.add(view, view)
+    try:
+        placement = placed(census, SplitShares(seed=seed, valid=0.3, test=0.3))
+    except DataError:
+        assert sum(size > 1 for size in sizes) < 6
+        return
+    for who, split in zip(placement.person, placement.split, strict=True):
+        assert split == "train" or sizes[int(placement.people[who][1:])] > 1
+
+
 BEGINNINGS = (
     '{"person": "a", "messages": [',
     '[{"conversations": [{"from": "gpt", "value": "x"}]}, ',
