@@ -16,6 +16,10 @@ def p2_receiver(seed: Seed) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)
     voices = files.load_voices()
+    if not all(voices.values()):
+        folder = files.save_untrained(seed)
+        console.note(f"{folder}: nothing trained, train or valid has no persona sentences")
+        return
     receiver = build_receiver(load_base(artifacts.BASE), best_device())
     use_threads(sum(value.numel() for value in receiver.theta.values()))
     checkpoint = files.checkpoint_of(params, seed)

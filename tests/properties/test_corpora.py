@@ -1,6 +1,7 @@
 """Readers of corpora lose nothing by the documented format; nobody is in two splits."""
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -132,31 +133,15 @@ def test_no_person_and_no_conversation_is_in_two_splits(views, seed):
         placement = placed(census, SplitShares(seed=seed, valid=0.3, test=0.3))
     except DataError:
         return
-    people, said = {}, {}
+    people, said, kept = {}, {}, Counter()
     for view, split in zip(views, placement.split, strict=True):
         if split is not None:
+            kept[view.person] += split != "train"
             people.setdefault(view.person, set()).add(split)
             said.setdefault(view.messages[0].content, set()).add(split)
     assert all(len(splits) == 1 for splits in (*people.values(), *said.values()))
     assert {split for splits in people.values() for split in splits} == {"train", "valid", "test"}
-
-
-@seeded
-@given(st.lists(st.integers(1, 4), min_size=5, max_size=12), st.integers(0, 5))
-def test_who_is_held_out_has_two_conversations(sizes, seed):
-    census = Census()
-    for person, size in enumerate(sizes):
-        for number in range(size):
-            said = [Message(role="assistant", content=f"{person} {number}")]
-            view = Conversation(person=f"p{person}", messages=said)
-            census.add(view, view)
-    try:
-        placement = placed(census, SplitShares(seed=seed, valid=0.3, test=0.3))
-    except DataError:
-        assert sum(size > 1 for size in sizes) < 6
-        return
-    for who, split in zip(placement.person, placement.split, strict=True):
-        assert split == "train" or sizes[int(placement.people[who][1:])] > 1
+    assert 1 not in kept.values()  # nothing could be held out while something else is the support
 
 
 BEGINNINGS = (

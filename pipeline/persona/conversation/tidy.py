@@ -17,7 +17,7 @@ class _Turn:
 
     role: Role
     texts: list[str]
-    candidates: list[str] | None
+    candidates: list[str] | None  # of the first text
 
 
 def tidy(given: Conversation, data: Data, tally: Tally, place: str) -> Conversation | None:
@@ -48,7 +48,6 @@ def tidy(given: Conversation, data: Data, tally: Tally, place: str) -> Conversat
             role = "user"
         if turns and turns[-1].role == role:
             turns[-1].texts.append(text)
-            turns[-1].candidates = None
         else:
             turns.append(_Turn(role, [text], candidates))
     if turns and turns[-1].role == "user":

@@ -141,7 +141,7 @@ class _Draw:
     def _take(self, who: int, split: Split) -> bool:
         """Hold out a person's conversations, if two are left and they are not too many."""
         left = self._left(who)
-        if len(left) < 2 or len(left) > MOST_OF_ONE * self._all:
+        if len(left) < 2 or len(set(self._of[who])) > MOST_OF_ONE * self._all:
             return False
         if len(self.taken) + len(left) > MOST_HELD_OUT * self._all:
             return False

@@ -22,6 +22,7 @@ from pipeline.persona.task.record import PersonaTask
 TENSORS = "receiver.safetensors"
 RECORD = "receiver.json"
 HISTORY = "history.csv"
+UNTRAINED = "untrained.json"  # instead of all others, where there is nothing to learn from
 
 
 class ReceiverFile(BaseModel):
@@ -74,6 +75,15 @@ def save(trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int) 
     return folder
 
 
+def save_untrained(seed: int) -> Path:
+    """Write a folder that says why there is no receiver: persons without persona sentences."""
+    folder = artifacts.receiver_dir(seed)
+    with artifacts.atomic_path(folder) as partial:
+        partial.mkdir()
+        artifacts.write_json(partial / UNTRAINED, {"reason": "no persona sentences", "seed": seed})
+    return folder
+
+
 def _record(
     trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int, digest: str
 ) -> ReceiverFile:
@@ -96,10 +106,16 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
 
     Raises:
         MissingFileError: it was not trained.
-        ModelError: the file is corrupt, or its tensors are not of this base.
+        ModelError: the file is corrupt, or its tensors are not of this base; or the tasks have no
+            persona sentences that it could learn from.
     """
     made_by = f"p2_receiver {folder.name.removeprefix('seed-')}"
     path = folder / TENSORS
+    if (folder / UNTRAINED).is_file():
+        raise ModelError(
+            f"{folder}: no receiver, because train or valid has no persona sentences; P² Bot needs "
+            "them: take its variants out of self_played and scored, or give the corpus personas"
+        )
     if not path.is_file():
         raise MissingFileError(path, made_by)
     _refuse_other(folder, made_by)

@@ -119,14 +119,16 @@ def test_people_with_the_same_greeting_are_not_one_conversation():
     assert len(set(census_of(given).keys())) == 4
 
 
-def test_who_takes_part_in_all_conversations_stays_in_train():
-    given = [
-        view for n in range(12) for talk in range(3) for view in both_sides("me", f"p{n}", talk)
-    ]
-    for seed in range(5):
+@pytest.mark.parametrize("others", [0, 8])
+def test_who_takes_part_in_most_conversations_stays_in_train(others):
+    """All 36 of 36, or 36 of 60."""
+    pairs = [("me", f"p{n}") for n in range(12)]
+    pairs += [(f"a{n}", f"b{n}") for n in range(others)]
+    given = [view for pair in pairs for talk in range(3) for view in both_sides(*pair, talk)]
+    for seed in range(20):
         found = splits(given, seed=seed)
         assert found["me"] - {None} == {"train"}
-        assert sum("test" in one for one in found.values()) == 2
+        assert sum("test" in one for one in found.values()) >= 2
 
 
 def test_the_same_conversation_twice_is_left_out():

@@ -234,6 +234,8 @@ def test_an_array_is_read_in_pieces(tmp_path, monkeypatch):
     path = written(tmp_path, json.dumps({"train": records, "test": records[:2]}, indent=3))
     file = CorpusFile(path, path.name)
     whole = list(json_values.values_of(file, Tally()))
+    text = path.read_text()
+    assert whole[5].line == text[: text.index('"n": 5,')].count("\n")  # of the brace before
     assert [value.content for value in whole] == [*records, *records[:2]]
     for chunk in (17, 33, 64):
         monkeypatch.setattr(json_values, "_CHUNK", chunk)
