@@ -12,7 +12,7 @@ from markupsafe import Markup
 from pipeline.evaluation.report import paired_tests, tables
 from pipeline.evaluation.report.charts.chart import Chart
 from pipeline.evaluation.report.charts.draw import Order
-from pipeline.evaluation.report.page import leaks, overview
+from pipeline.evaluation.report.page import controls, leaks, overview
 from pipeline.evaluation.report.page.drawn import drawn
 from pipeline.evaluation.report.page.findings import Findings, facts
 from pipeline.evaluation.report.page.keys import keys
@@ -68,7 +68,8 @@ def _parts(findings: Findings) -> dict[str, Any]:
         "notes": [(r.title, r.note) for r in table_1({}) if r.kind == "quoted" and r.note],
         "claims": paired_tests.claims(compared),
         "adaptation": tables.adaptation(details),
-        "persona_worth": None,
+        "persona_worth": controls.text_worth(details),
+        "recovered_by_k": controls.recovered_by_k(details),
         "warnings": tables.warnings(details),
         "samples": samples(findings.shown),
         "heads": tables.heads(details),
