@@ -21,7 +21,11 @@ def compare() -> None:
     predictions_file.refuse_other_inputs(identities.values())
     records = {name: list(predictions_file.iterate(name, identities[name])) for name in names}
     tests = compare_variants(
-        records, params.claims, permutations=params.permutations, seed=params.seed
+        records,
+        params.claims,
+        permutations=params.permutations,
+        seed=params.seed,
+        margin=params.margin,
     )
     first = identities[names[0]]
     made_from = ComparedFrom(

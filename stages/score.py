@@ -9,6 +9,7 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.made_from import ScoredFrom
 from pipeline.evaluation.scoring.details import score_people
+from pipeline.evaluation.scoring.kshot import complaint
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
 from stages.shell import console
@@ -38,6 +39,7 @@ def score(
     artifacts.write_json(artifacts.details_file(variant), details.content())
     shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.metrics)
     console.out.print(f"{artifacts.metrics_file(variant)}: {shown}")
+    console.note(complaint(scores.details.k_shot))
 
 
 if __name__ == "__main__":

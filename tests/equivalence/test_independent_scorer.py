@@ -80,6 +80,7 @@ def records(draw):
                 response=draw(texts),
                 responses=[draw(texts) for _ in range(extra)],
                 greedy=draw(texts),
+                persona=draw(st.lists(texts, max_size=3)),
                 **draw(a_ranked(size)),
             )
         )
@@ -151,6 +152,7 @@ def test_the_second_scorer_as_a_command(tmp_path):
                         num_words=3,
                         response=random.choice(SAID),
                         greedy=random.choice(SAID),
+                        persona=[random.choice(SAID), random.choice(SAID)],
                         candidate_nll=[random.uniform(1, 9) for _ in range(4)],
                         candidate_nll_unconditional=[random.uniform(1, 9) for _ in range(4)],
                         candidate_tokens=[random.randint(1, 5) for _ in range(4)],

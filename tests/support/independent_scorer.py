@@ -166,6 +166,11 @@ def generation(records):
         found[f"{field}_words"] = mean(len(split_words(text)) for text in texts)
         found[f"{field}_empty"] = 100 * mean(not bag(text) for text in texts)
         found[f"{field}_repetition"] = 100 * mean(map(repeated, texts))
+    if records[0].get("persona") is not None:
+        for field, prefix in (("response", ""), ("greedy", "greedy_"), ("reference", "reference_")):
+            found[f"{prefix}persona_f1"] = 100 * mean(
+                max([f1(r[field], sentence) for sentence in r["persona"]] or [0.0]) for r in records
+            )
     found["samples_f1"] = 100 * mean(
         mean(f1(text, r["reference"]) for text in [r["response"], *(r["responses"] or [])])
         for r in records

@@ -2,6 +2,7 @@
 
 In: the Prediction records of every variant, and the claims of params.yaml. Out:
 `metrics/details/comparison.json`. Read `compare.py` first: it runs `levels.py` (who ends better)
-and `adaptation.py` (whose adaptation is larger). `families.py` has the pairs and the correction,
+`adaptation.py` (whose adaptation is larger) and `at_k.py` (both at each K, and every variant
+against its controls). `families.py` has the pairs and the correction,
 `paired.py` the test itself; docs/statistics.md says what each number covers.
 """

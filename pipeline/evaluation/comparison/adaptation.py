@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.evaluation.comparison.equivalence import answer, equivalence_p, equivalences
 from pipeline.evaluation.comparison.families import Pair, corrected, describe, pairs
 from pipeline.evaluation.comparison.levels import ALPHA
 from pipeline.evaluation.comparison.paired import detectable, sign_flip_p
@@ -24,6 +25,7 @@ from pipeline.evaluation.schemas.comparison import (
     AdaptationTest,
     AdaptationTests,
     AdaptationVerdict,
+    Equivalence,
 )
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.persona_values import Values, common, minus, per_persona
@@ -56,6 +58,7 @@ def compare_adaptation(
     *,
     permutations: int,
     seed: int,
+    margin: float | None = None,
 ) -> AdaptationTests:
     """Test every pair of variants that fine-tuned at all (headline epoch over 0).
 
@@ -64,6 +67,7 @@ def compare_adaptation(
         claims: pairs that are a family of their own.
         permutations: sign flips and bootstrap samples, as in `compare_levels`.
         seed: of both.
+        margin: of equivalence, nats per token; null: not tested.
     """
     bootstrap = Bootstrap(permutations, seed)
     differences = _differences(records, claims)
@@ -71,12 +75,17 @@ def compare_adaptation(
     personas = [len(difference.by_persona) for difference in differences]
     p_values = [_p(difference, bootstrap) for difference in differences]
     corrected_p = corrected(p_values, tested)
+    draws = {"permutations": permutations, "seed": seed}
+    p_equivalent = [margin and equivalence_p(one.values, margin, **draws) for one in differences]
+    equivalent = equivalences(p_equivalent, tested, margin, ALPHA)
     return AdaptationTests(
         correction="Holm within each family of these tests",
         families=describe(tested, personas, permutations=permutations),
         tests=[
-            _test(difference, p, p_holm, bootstrap)
-            for difference, p, p_holm in zip(differences, p_values, corrected_p, strict=True)
+            _test(difference, p, p_holm, equivalence, bootstrap)
+            for difference, p, p_holm, equivalence in zip(
+                differences, p_values, corrected_p, equivalent, strict=True
+            )
         ],
     )
 
@@ -119,7 +128,13 @@ def _p(difference: _Difference, bootstrap: Bootstrap) -> float:
     return sign_flip_p(difference.values, permutations=bootstrap.samples, seed=bootstrap.seed)
 
 
-def _test(difference: _Difference, p: float, p_holm: float, bootstrap: Bootstrap) -> AdaptationTest:
+def _test(
+    difference: _Difference,
+    p: float,
+    p_holm: float,
+    equivalence: Equivalence | None,
+    bootstrap: Bootstrap,
+) -> AdaptationTest:
     mean = bootstrap.mean(difference.by_persona, f"difference in {difference.quantity}")
     verdict: AdaptationVerdict = NOT_DISTINGUISHABLE
     if p_holm < ALPHA:
@@ -135,4 +150,6 @@ def _test(difference: _Difference, p: float, p_holm: float, bootstrap: Bootstrap
         p=p,
         p_holm=p_holm,
         verdict=verdict,
+        equivalence=equivalence,
+        answer=answer(verdict, equivalence, None),
     )

@@ -19,8 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.evaluation.comparison.equivalence import (
+    answer,
+    equivalence_p,
+    equivalence_p_over_seeds,
+    equivalences,
+)
 from pipeline.evaluation.comparison.families import Pair, corrected, describe, pairs, sizes
 from pipeline.evaluation.comparison.paired import detectable, effect_size, sign_flip_p
+from pipeline.evaluation.comparison.seed_difference import SeedDifference
 from pipeline.evaluation.metrics.all import f1, hits_at_1, hits_at_1_by_head
 from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
@@ -28,15 +35,16 @@ from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import (
     NOT_DISTINGUISHABLE,
     Detectable,
+    Equivalence,
     Interval,
     LevelTest,
     LevelTests,
     LevelVerdict,
     OverSeeds,
 )
-from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.persona_values import common, minus, other_text, per_persona
-from pipeline.evaluation.statistics.seeds import Components, components, sums_by_cell
+from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import Claim
 
 
@@ -44,20 +52,6 @@ ALPHA = 0.05  # of a whole family
 COMPARED = (nats_per_token, hits_at_1, f1)
 
 Records = Sequence[Prediction]
-
-
-@dataclass(frozen=True)
-class _SeedDifference:
-    """The difference's mean over the seeds that both variants have, and its variance."""
-
-    seeds: Sequence[int]
-    value: float
-    variance: Components
-
-    @property
-    def p(self) -> float:
-        """The p-value of 0, with other personas and other seeds."""
-        return self.variance.p_value(self.value)
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class _Difference:
     values: Array  # of each persona, in the metric's unit, (p,)
     mean: Estimate
     p: float
-    over_seeds: _SeedDifference | None  # null below two common seeds
+    over_seeds: SeedDifference | None  # null below two common seeds
 
     def verdict(self, difference: float, p_holm: float) -> LevelVerdict:
         """Return what a mean difference says of `a`, at ALPHA after Holm."""
@@ -84,6 +78,7 @@ def compare_levels(
     *,
     permutations: int,
     seed: int,
+    margin: float | None = None,
 ) -> LevelTests:
     """Test every pair of variants by each metric of COMPARED, and by the head's ranking.
 
@@ -93,6 +88,7 @@ def compare_levels(
         permutations: sign flips drawn where there are too many personas for all patterns; also
             the bootstrap samples of the intervals.
         seed: of both.
+        margin: of equivalence, nats per token; null: not tested.
 
     Raises:
         DataError: as the metrics; two variants share no reply, or were predicted on other tasks.
@@ -111,7 +107,7 @@ def compare_levels(
         correction="Holm within each family",
         families=describe(tested, personas, permutations=permutations),
         intervals="difference: other personas; over_seeds: other personas and training seeds",
-        tests=_tests(differences, permutations),
+        tests=_tests(differences, bootstrap, margin),
         variants=sorted(headline),
     )
 
@@ -145,28 +141,38 @@ def _difference(
     )
 
 
-def _seed_difference(metric: Metric, a: Records, b: Records) -> _SeedDifference | None:
+def _seed_difference(metric: Metric, a: Records, b: Records) -> SeedDifference | None:
     """Return the difference over seeds; null unless both variants have two or more in common."""
     seeds = sorted({record.seed for record in a} & {record.seed for record in b})
     if len(seeds) < 2:
         return None
     a, b = ([record for record in records if record.seed in seeds] for records in (a, b))
     cells = metric.combine(sums_by_cell(metric, a)) - metric.combine(sums_by_cell(metric, b))
-    variance = components(cells)
-    return None if variance is None else _SeedDifference(seeds, float(cells.mean()), variance)
+    return SeedDifference.of(seeds, cells)
 
 
-def _tests(differences: Sequence[_Difference], permutations: int) -> list[LevelTest]:
+def _tests(
+    differences: Sequence[_Difference], bootstrap: Bootstrap, margin: float | None
+) -> list[LevelTest]:
     """Return the tests, each corrected within its family."""
     tested = [difference.pair for difference in differences]
     p_holm = corrected([difference.p for difference in differences], tested)
-    family_sizes = sizes(tested)
-    return [
-        _test(difference, p, over_seeds, family_sizes[difference.pair.family], permutations)
-        for difference, p, over_seeds in zip(
-            differences, p_holm, _over_seeds(differences), strict=True
-        )
+    family_sizes, permutations = sizes(tested), bootstrap.samples
+    p_equivalent = [
+        equivalence_p(one.values, margin, permutations=permutations, seed=bootstrap.seed)
+        if margin and one.metric is nats_per_token
+        else None
+        for one in differences
     ]
+    equivalent = equivalences(p_equivalent, tested, margin, ALPHA)
+    rows = zip(differences, p_holm, _over_seeds(differences, margin), equivalent, strict=True)
+    found = []
+    for difference, p, over_seeds, equivalence in rows:
+        size = family_sizes[difference.pair.family]
+        test = _test(difference, p, over_seeds, size, permutations)
+        said = answer(test.verdict, equivalence, over_seeds)
+        found.append(LevelTest(**test.set_fields(), equivalence=equivalence, answer=said))
+    return found
 
 
 def _test(
@@ -198,22 +204,38 @@ def _test(
     )
 
 
-def _over_seeds(differences: Sequence[_Difference]) -> list[OverSeeds | None]:
+def _over_seeds(differences: Sequence[_Difference], margin: float | None) -> list[OverSeeds | None]:
     """Return each test's `over_seeds`, corrected over the tests of its family that have one."""
     seeded = [(one.over_seeds.p, one.pair) for one in differences if one.over_seeds]
-    adjusted = iter(corrected([p for p, _ in seeded], [pair for _, pair in seeded]))
+    pairs_of = [pair for _, pair in seeded]
+    adjusted = iter(corrected([p for p, _ in seeded], pairs_of))
+    p_equivalent = [
+        equivalence_p_over_seeds(one.over_seeds.value, margin, one.over_seeds.variance)
+        if margin and one.metric is nats_per_token
+        else None
+        for one in differences
+        if one.over_seeds
+    ]
+    equivalent = iter(equivalences(p_equivalent, pairs_of, margin, ALPHA))
     return [
-        None if one.over_seeds is None else _seed_test(one, one.over_seeds, next(adjusted))
+        None
+        if one.over_seeds is None
+        else _seed_test(one, one.over_seeds, next(adjusted), next(equivalent))
         for one in differences
     ]
 
 
-def _seed_test(difference: _Difference, seeded: _SeedDifference, p_holm: float) -> OverSeeds:
-    half = seeded.variance.half_width(LEVEL)
+def _seed_test(
+    difference: _Difference,
+    seeded: SeedDifference,
+    p_holm: float,
+    equivalence: Equivalence | None,
+) -> OverSeeds:
     return OverSeeds(
         seeds=list(seeded.seeds),
-        difference=Estimate(value=seeded.value, low=seeded.value - half, high=seeded.value + half),
+        difference=seeded.estimate,
         p=seeded.p,
         p_holm=p_holm,
         verdict=difference.verdict(seeded.value, p_holm),
+        equivalence=equivalence,
     )

@@ -98,13 +98,29 @@ def sign_flip_p(differences: Array, *, permutations: int, seed: int) -> float:
         permutations: drawn patterns.
         seed: of the draws; every test with as many personas draws the same patterns.
     """
-    exact = len(differences) <= EXACT_UP_TO
-    signs = _all_signs(len(differences)) if exact else _signs(len(differences), permutations, seed)
-    sums = np.abs(np.einsum("dp,p->d", signs, differences))
-    as_extreme = int(
-        np.sum(sums >= abs(np.sum(differences)) - _TOLERANCE * np.sum(np.abs(differences)))
-    )
-    return as_extreme / len(signs) if exact else (as_extreme + 1) / (len(signs) + 1)
+    sums = _flipped(differences, permutations, seed)
+    return _share_as_extreme(np.abs(sums), abs(np.sum(differences)), differences)
+
+
+def one_sided_p(differences: Array, *, permutations: int, seed: int) -> float:
+    """Return the p-value of a mean difference of 0 or less; arguments as `sign_flip_p`."""
+    sums = _flipped(differences, permutations, seed)
+    return _share_as_extreme(sums, np.sum(differences), differences)
+
+
+def _flipped(differences: Array, permutations: int, seed: int) -> Array:
+    """Return the sum of the differences under each sign pattern, (d,)."""
+    size = len(differences)
+    signs = _all_signs(size) if size <= EXACT_UP_TO else _signs(size, permutations, seed)
+    return np.einsum("dp,p->d", signs, differences)
+
+
+def _share_as_extreme(sums: Array, observed: float, differences: Array) -> float:
+    """Return the share of patterns with a sum of `observed` or more; drawn ones with itself."""
+    as_extreme = int(np.sum(sums >= observed - _TOLERANCE * np.sum(np.abs(differences))))
+    if len(differences) <= EXACT_UP_TO:
+        return as_extreme / len(sums)
+    return (as_extreme + 1) / (len(sums) + 1)
 
 
 def _all_signs(size: int) -> Array:

@@ -2,8 +2,8 @@
 
 A run's folder holds `params.yaml`, `metrics/`, `models/` and `tuning/`, as the working tree does.
 A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file of each variant in
-`metrics/`, Fig. 3's points in `kshot/`, the validations of each training run in `history/`, and
-what the runs cost in `runs.json`.
+`metrics/`, the sums of each person in `sums/`, Fig. 3's points in `kshot/`, the validations of each
+training run in `history/`, and what the runs cost in `runs.json`.
 """
 
 import shutil
@@ -18,6 +18,8 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
+from pipeline.evaluation.kept.sums import persona_sums
+from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.files.variant_record import TrainingRun
 
 
@@ -30,7 +32,7 @@ COPIED = {  # of a run: files that are small as they are
     artifacts.FLOORS: "floors.json",
 }
 MADE = (  # of a study: what this writes
-    *("params.yaml", "metrics", "comparison.json", "kshot", "support", "history", RUNS),
+    *("params.yaml", "metrics", "comparison.json", "kshot", "sums", "support", "history", RUNS),
     *COPIED.values(),
 )
 
@@ -92,6 +94,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
         raise DataError(f"{details}: no variant was scored there; nothing to keep")
     for name, content in contents.items():
         artifacts.write_json(folder / "metrics" / f"{name}.json", slim_details(content))
+        _sums(run, folder, name)
         _copy(
             existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
             folder / "kshot" / f"{name}.csv",
@@ -104,6 +107,18 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     if comparison.is_file():
         content = artifacts.read_json(comparison, made_by="compare")
         artifacts.write_json(folder / "comparison.json", slim_comparison(content, params.asked))
+
+
+def _sums(run: Path, folder: Path, name: str) -> None:
+    """Keep the sums of each person and seed: from the run's predictions, or as a study has them."""
+    target = Path("sums") / f"{name}.csv"
+    predictions = run / artifacts.predictions_file(name)
+    if not predictions.is_file():
+        _copy(run / target, folder / target)
+        return
+    made_by = f"finetune {name}"
+    records = artifacts.read_records(predictions, Prediction, made_by=made_by)
+    artifacts.write_text(folder / target, persona_sums(records))
 
 
 def existing(wanted: Path, other: Path) -> Path:

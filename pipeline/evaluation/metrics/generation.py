@@ -36,6 +36,18 @@ def word_f1(response: str, reference: str) -> float:
     return 2 * shared / (predicted.total() + gold.total()) if shared else 0.0
 
 
+def persona_overlap(text: str, sentences: Sequence[str]) -> float:
+    """Return the highest word F1 of a text with one of the persona's sentences; 0 without any.
+
+    The highest, not F1 with all sentences together: a reply takes up a sentence or two, and F1
+    with a long bag would measure how long the persona is.
+
+    >>> persona_overlap("i have a dog", ["i have two cats", "my dog is old"])
+    0.5714285714285714
+    """
+    return max((word_f1(text, sentence) for sentence in sentences), default=0.0)
+
+
 def repeated_bigrams(response: str) -> float:
     """Return the share of word bigrams that repeat an earlier one; 0 without a bigram.
 
@@ -80,6 +92,16 @@ def _bleu(field: Field, name: str) -> Metric:
     )
 
 
+def _persona_f1(field: Literal["response", "greedy", "reference"], name: str) -> Metric:
+    return Metric(
+        name,
+        lambda r: (persona_overlap(getattr(r, field) or "", r.persona or ()), 1),
+        percent,
+        "higher",
+        "persona",
+    )
+
+
 def _mean_f1(record: Prediction) -> tuple[float, float]:
     drawn = samples(record)
     return sum(word_f1(response, record.reference) for response in drawn) / len(drawn), 1
@@ -102,6 +124,18 @@ n-grams are pooled over replies before precisions are taken: it is no mean over 
 
 greedy_bleu = _bleu("greedy", "greedy_bleu")
 """The same for the greedy responses."""
+
+persona_f1 = _persona_f1("response", "persona_f1")
+"""P-F1: 100 times the mean overlap of the nucleus sample with the persona's sentences.
+
+The sentences are the dialogue's own, whether or not the variant's prompt holds them.
+"""
+
+greedy_persona_f1 = _persona_f1("greedy", "greedy_persona_f1")
+"""The same for the greedy response."""
+
+reference_persona_f1 = _persona_f1("reference", "reference_persona_f1")
+"""The same for the real reply: what a person does with the same sentences."""
 
 response_words = _of("response", "words", lambda text: len(words(text)), ratio, "higher")
 """Mean length of the nucleus sample in words of the split rule."""
@@ -176,6 +210,9 @@ GENERATION = (
     f1,
     greedy_f1,
     samples_f1,
+    persona_f1,
+    greedy_persona_f1,
+    reference_persona_f1,
     bleu,
     greedy_bleu,
     response_words,

@@ -4,16 +4,20 @@ Folds of one persona share the unadapted scores. Nothing else passes between fol
 adapted in any order, and any number of them at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
+from torch import Tensor
+
 from pipeline.errors import DivergedError
+from pipeline.evaluation.predict.cache import CacheMixture
 from pipeline.evaluation.predict.folds_together import Question, score_together
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import ReplyScore, prediction
+from pipeline.evaluation.predict.texts import Text, showing_text
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import AdaptedFolds, finetune
@@ -27,19 +31,46 @@ EpochScores = list[tuple[int, list[ReplyScore]]]  # (epoch, scores of a fold's q
 
 @dataclass(frozen=True)
 class FoldJob:
-    """A persona's fold, and the epochs at which candidates and responses are scored too."""
+    """A persona's fold, and what is scored of it besides likelihoods at every epoch.
+
+    Attributes:
+        task: the persona.
+        fold: support to adapt to, query to score.
+        full: the epochs of candidates, responses and `texts`.
+        texts: the query with other persona texts.
+        counted: folds of the same query whose support is not adapted to, only counted by a cache.
+    """
 
     task: PersonaTask
     fold: Fold
     full: frozenset[int] = frozenset()
+    texts: tuple[Text, ...] = ()
+    counted: tuple[Fold, ...] = ()
 
-    def predictions(self, scores_by_epoch: EpochScores, *, seed: int) -> list[Prediction]:
-        """Return the records of the fold's scores; `seed` is the model's training seed."""
+    def predictions(
+        self, scores_by_epoch: EpochScores, *, seed: int, cache: CacheMixture | None = None
+    ) -> list[Prediction]:
+        """Return the records of the fold's scores; `seed` is the model's training seed.
+
+        A cache is mixed with the unadapted model, so it is in the records of epoch 0; of a K with
+        an epoch of its own in the only records.
+        """
+        folds = [(self.fold, epoch, scores) for epoch, scores in scores_by_epoch]
+        folds += [(fold, 0, scores_by_epoch[0][1]) for fold in self.counted]
         return [
-            prediction(score, self.fold, split=self.task.split, seed=seed, epoch=epoch)
-            for epoch, scores in scores_by_epoch
-            for score in scores
+            prediction(score, fold, split=self.task.split, seed=seed, epoch=epoch, cache_nll=mixed)
+            for fold, epoch, scores in folds
+            for score, mixed in zip(scores, _mixed(cache, scores, fold, epoch), strict=True)
         ]
+
+
+def _mixed(
+    cache: CacheMixture | None, scores: Sequence[ReplyScore], fold: Fold, epoch: int
+) -> list[dict[str, float] | None]:
+    if cache is None or (epoch and any(score.unadapted is None for score in scores)):
+        return [None] * len(scores)
+    mixed = cache.nll(scores, fold)
+    return [None if score.protocol else nats for score, nats in zip(scores, mixed, strict=True)]
 
 
 def score_folds(
@@ -85,13 +116,17 @@ def _by_setting(
 
 
 def _in_figure_3(job: FoldJob) -> bool:
-    return job.fold.protocol == "k_shot"
+    return job.fold.protocol in ("k_shot", "k_shot_swap")
 
 
 def _kept(by_epoch: EpochScores, job: FoldJob, finetune: Finetune) -> EpochScores:
     """Keep the last epoch alone of a K with a number of its own: records then say which counts."""
     own = finetune.own_at(job.fold.k) if _in_figure_3(job) else None
-    return by_epoch if own is None else by_epoch[-1:]
+    if own is None:
+        return by_epoch
+    (_, before), (epoch, scores) = by_epoch[0], by_epoch[-1]
+    pairs = zip(scores, before, strict=True)
+    return [(epoch, [replace(score, unadapted=zero.token_nll) for score, zero in pairs])]
 
 
 def _unadapted(learner: Learner, jobs: Sequence[FoldJob], generate: Generate) -> list[EpochScores]:
@@ -101,12 +136,32 @@ def _unadapted(learner: Learner, jobs: Sequence[FoldJob], generate: Generate) ->
     def score(job: FoldJob, dialogue: Dialogue) -> list[ReplyScore]:
         key = (job.task.task_id, dialogue.dialogue_id)
         if key not in known:
-            full = 0 in job.full
             with _named(f"{job.task.task_id}, epoch 0"):
-                known[key] = score_dialogue(learner, learner.theta, dialogue, generate, full=full)
-        return known[key]
+                known[key] = score_dialogue(
+                    learner, learner.theta, dialogue, generate, full=0 in job.full
+                )
+        return known[key] if 0 in job.full else [s.likelihood() for s in known[key]]
 
-    return [[(0, [s for dialogue in job.fold.query for s in score(job, dialogue)])] for job in jobs]
+    def scores(job: FoldJob) -> list[ReplyScore]:
+        own = [s for dialogue in job.fold.query for s in score(job, dialogue)]
+        return own + _with_texts(learner, learner.theta, job, 0, generate)
+
+    return [[(0, scores(job))] for job in jobs]
+
+
+def _with_texts(
+    learner: Learner, theta: Mapping[str, Tensor], job: FoldJob, epoch: int, generate: Generate
+) -> list[ReplyScore]:
+    """Return the likelihoods of the query's replies behind other persona texts."""
+    if not job.texts or epoch not in job.full:
+        return []
+    reader = replace(learner, encoder=showing_text(learner.encoder))
+    with _named(f"{job.task.task_id}, epoch {epoch}"):
+        return [
+            replace(score, protocol=protocol)
+            for protocol, dialogue in job.texts
+            for score in score_dialogue(reader, theta, dialogue, generate, full=False)
+        ]
 
 
 def _scores(
@@ -124,6 +179,7 @@ def _scores(
         with _named(f"{job.fold.key}, epoch {adapted.epoch}"):
             for dialogue in job.fold.query:
                 scores[fold] += score_dialogue(learner, theta, dialogue, generate, full=full)
+        scores[fold] += _with_texts(learner, theta, job, adapted.epoch, generate)
     if together:
         questions = [question for _, question in together]
         with _named(f"epoch {adapted.epoch}"):  # of many folds; the error names the dialogue

@@ -3,11 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pipeline.evaluation.predict.cache import CacheMixture
 from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.in_context import in_context
-from pipeline.evaluation.predict.protocols import Fold, k_shot, leave_one_out, swapped
+from pipeline.evaluation.predict.protocols import (
+    Fold,
+    k_shot,
+    k_shot_swapped,
+    leave_one_out,
+    swapped,
+)
 from pipeline.evaluation.predict.replies import room, score_windows
 from pipeline.evaluation.predict.reply_score import prediction
+from pipeline.evaluation.predict.texts import Text, other_texts
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.encoding import Window
@@ -51,10 +59,19 @@ class PersonaRun:
     def valid(self, tasks: Sequence[PersonaTask]) -> list[list[Prediction]]:
         """Return each persona's likelihoods at every epoch, which choose the headline epoch."""
         jobs = [
-            [FoldJob(task, fold) for fold in leave_one_out(task, self.params.finetune)]
+            [
+                FoldJob(task, fold, counted=self._counted(fold))
+                for fold in leave_one_out(task, self.params.finetune)
+            ]
             for task in tasks
         ]
         return self._records(jobs)
+
+    def _counted(self, fold: Fold) -> tuple[Fold, ...]:
+        """Return the fold with its first K dialogues, on which a cache's weight is chosen."""
+        params = self.params.finetune
+        shots = [k for k in params.k if 0 < k <= fold.k and params.cache]
+        return tuple(replace(fold, protocol="k_shot", support=fold.support[:k]) for k in shots)
 
     def test(self, tasks: Sequence[PersonaTask], headline: int) -> list[list[Prediction]]:
         """Return every record of each test persona.
@@ -72,23 +89,45 @@ class PersonaRun:
     def _test(self, task: PersonaTask, headline: int) -> Iterator[FoldJob]:
         full = frozenset({0, headline})
         for fold in leave_one_out(task, self.params.finetune):
-            yield FoldJob(task, fold, full)
+            yield FoldJob(task, fold, full, texts=self._texts(fold, task))
             stranger = swapped(fold, self.tasks, self.params.finetune)
             if stranger is not None:
                 yield FoldJob(task, stranger, frozenset({0}))  # the own fold's unadapted scores
         for fold in k_shot(task, self.params.finetune):
             own = self.params.finetune.own_at(fold.k)
-            yield FoldJob(task, fold, full if own is None else frozenset({own.epochs}))
+            shown = full if own is None else frozenset({own.epochs})
+            yield FoldJob(task, fold, shown, texts=self._worth(fold, task))
+        if self.params.finetune.k_shot_swap:
+            for fold in k_shot_swapped(task, self.tasks, self.params.finetune):
+                yield FoldJob(task, fold)
+
+    def _worth(self, fold: Fold, task: PersonaTask) -> tuple[Text, ...]:
+        """Return K = 0's query with the person's own text, if the variant reads it without."""
+        if fold.k or self.learner.encoder.persona_text:
+            return ()
+        return self._texts(fold, task)
+
+    def _texts(self, fold: Fold, task: PersonaTask) -> tuple[Text, ...]:
+        """Return a fold's query with other persona texts."""
+        params, encoder = self.params.finetune, self.learner.encoder
+        if not params.other_texts:
+            return ()
+        return tuple(
+            text
+            for dialogue in fold.query
+            for text in other_texts(dialogue, task, self.tasks, encoder, params.seed)
+        )
 
     def _records(self, jobs: Sequence[Sequence[FoldJob]]) -> list[list[Prediction]]:
         """Return the records of each persona's folds."""
         flat = [job for of_persona in jobs for job in of_persona]
         scores = iter(score_folds(self.learner, flat, self.params, at_once=self.at_once))
+        cache = CacheMixture(self.learner.encoder, self.params.finetune.cache)
         return [
             [
                 record
                 for job in of_persona
-                for record in job.predictions(next(scores), seed=self.seed)
+                for record in job.predictions(next(scores), seed=self.seed, cache=cache)
             ]
             for of_persona in jobs
         ]

@@ -2,12 +2,13 @@
 
 - Leave-one-out (Table 1): the query is a held-out dialogue, the support all other dialogues.
 - Swap: the query is the same held-out dialogue, the support as many dialogues of a stranger.
+- K-shot swap: the query is K-shot's, the support the first K dialogues of one stranger.
 - K-shot (Fig. 3): each persona has one seeded permutation of its dialogues. The support is the
   first K, the query the dialogues after the first max(K), the same for every K.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from pipeline.evaluation.records.prediction import Protocol
@@ -64,6 +65,22 @@ def swapped(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> Fold 
         return None
     stranger = Random(f"{params.seed}/stranger/{fold.key}").choice(strangers)
     return Fold("swap", fold.task_id, permuted(stranger, params.seed)[: fold.k], fold.query)
+
+
+def k_shot_swapped(task: PersonaTask, tasks: Sequence[PersonaTask], params: Finetune) -> list[Fold]:
+    """Return K-shot's folds for K > 0 with a stranger's support: the same stranger at every K.
+
+    None if no other persona has max(K) dialogues, or if the persona has no K-shot fold.
+    """
+    folds = [fold for fold in k_shot(task, params) if fold.k]
+    if not folds:
+        return []
+    largest = swapped(folds[-1], tasks, params)
+    if largest is None:
+        return []
+    return [
+        replace(fold, protocol="k_shot_swap", support=largest.support[: fold.k]) for fold in folds
+    ]
 
 
 def k_shot(task: PersonaTask, params: Finetune) -> list[Fold]:

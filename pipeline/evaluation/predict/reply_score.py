@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pipeline.errors import DivergedError
 from pipeline.evaluation.predict.protocols import Fold
-from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records.prediction import Prediction, Protocol
 from pipeline.persona.task.record import Dialogue
 from pipeline.persona.task.text import normalise, words
 
@@ -33,6 +33,14 @@ class ReplyScore:
     candidate_head: tuple[float, ...] | None = None
     responses: tuple[str, ...] = ()  # Table 1 scores the first
     greedy: str | None = None
+    unadapted: tuple[float, ...] | None = None  # nats by θ itself, where θ̂ has no score of epoch 0
+    protocol: Protocol | None = None  # where it is not the fold's own: of another persona text
+
+    def likelihood(self) -> "ReplyScore":
+        """Return the score without candidates and responses."""
+        return ReplyScore(
+            self.dialogue, self.turn, self.token_nll, self.windows, protocol=self.protocol
+        )
 
     def __post_init__(self) -> None:
         scores = (
@@ -49,7 +57,15 @@ class ReplyScore:
             )
 
 
-def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: int) -> Prediction:
+def prediction(
+    score: ReplyScore,
+    fold: Fold,
+    *,
+    split: str,
+    seed: int,
+    epoch: int,
+    cache_nll: dict[str, float] | None = None,
+) -> Prediction:
     """Return the record of one reply in one setting."""
     turn = score.dialogue.turns[score.turn]
     ranked = score.candidate_nll is not None
@@ -63,11 +79,12 @@ def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: i
             "turn": score.turn,
             "seed": seed,
             "split": split,
-            "protocol": fold.protocol,
+            "protocol": score.protocol or fold.protocol,
             "k": fold.k,
             "epoch": epoch,
             "nll": sum(score.token_nll[:-1]),
             "nll_end": score.token_nll[-1],
+            "cache_nll": cache_nll,
             "num_tokens": len(score.token_nll) - 1,
             "num_words": len(words(turn.reply)),
             "windows": score.windows,
@@ -81,6 +98,7 @@ def prediction(score: ReplyScore, fold: Fold, *, split: str, seed: int, epoch: i
             "response": score.responses[0] if score.responses else None,
             "responses": list(score.responses[1:]) or None,
             "greedy": score.greedy,
+            "persona": score.dialogue.persona if score.responses else None,
             "reference": turn.reply,
         }
     )

@@ -105,7 +105,7 @@ class Completeness:
 
     def _check_settings(self) -> None:
         """Check that the settings of a protocol are all there and score the same replies."""
-        for protocol in ("leave_one_out", "swap", "k_shot"):
+        for protocol in ("leave_one_out", "swap", "k_shot", "k_shot_swap"):
             own = {s: replies for s, replies in self._replies.items() if s[0] == protocol}
             if not own:
                 continue
@@ -117,8 +117,13 @@ class Completeness:
 
     def _expected(self, protocol: str, own: Mapping[Setting, object]) -> list[Setting]:
         """Return the settings that a persona must have; of all it has, those that it may not."""
-        shots = self._shots if protocol == "k_shot" else {k for _, k, _ in own}
+        on_valid = self._block is not None and self._block[0] == "valid"
+        if protocol == "k_shot" and on_valid:  # counted by a cache, not adapted to
+            return sorted((protocol, k, 0) for _, k, _ in own)
+        shots = self._shots if protocol.startswith("k_shot") else {k for _, k, _ in own}
         zero = {(protocol, 0, 0)} & {(protocol, k, 0) for k in shots}
+        if protocol == "k_shot_swap":  # a stranger's none is the person's own none
+            zero = set()
         expected = zero | {(protocol, k, e) for k in shots if k for e in self._of(protocol, k)}
         foreign = set(own) - expected
         if foreign:
@@ -131,7 +136,7 @@ class Completeness:
 
     def _of(self, protocol: str, k: int) -> set[int]:
         """Return the epochs that a setting has: of a K with its own number the last alone."""
-        own = self._own.get(k) if protocol == "k_shot" else None
+        own = self._own.get(k) if protocol.startswith("k_shot") else None
         return self._epochs if own is None else {own}
 
     def _digest(self) -> bytes:

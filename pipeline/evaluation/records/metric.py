@@ -20,7 +20,13 @@ from pipeline.evaluation.records.prediction import Prediction
 
 Array = NDArray[np.float64]
 Needs = Literal[
-    "candidate_nll", "candidate_nll_unconditional", "candidate_head", "response", "greedy"
+    "candidate_nll",
+    "candidate_nll_unconditional",
+    "candidate_head",
+    "response",
+    "greedy",
+    "cache_nll",
+    "persona",
 ]
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Self
 
+from pipeline.evaluation.records.cached import CacheChoice
 from pipeline.evaluation.records.headline import HeadlineChoice
 from pipeline.evaluation.records.prediction import Prediction, Protocol
 
@@ -16,6 +17,7 @@ class Overview:
 
     def __init__(self) -> None:
         self._choice = HeadlineChoice()
+        self._cache = CacheChoice()
         self._settings: Counter[tuple[Protocol, int, int]] = (
             Counter()
         )  # of test: protocol, k, epoch
@@ -32,6 +34,7 @@ class Overview:
     def add(self, record: Prediction) -> None:
         """Take the next record."""
         self._choice.add(record)
+        self._cache.add(record)
         if record.split == "test":
             self._settings[record.protocol, record.k, record.epoch] += 1
             self._seeds.add(record.seed)
@@ -55,6 +58,10 @@ class Overview:
         """
         epochs = self.epochs("k_shot", k=k)
         return epochs[0] if len(epochs) == 1 else self.headline
+
+    def cache_weight(self, k: int | None) -> str | None:
+        """Return the cache's weight that valid chooses for K; null: of leave-one-out."""
+        return self._cache.weight(k)
 
     @property
     def seeds(self) -> list[int]:

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 
-Protocol = Literal["leave_one_out", "k_shot", "swap", "in_context"]
+Protocol = Literal[
+    "leave_one_out",
+    "k_shot",
+    "swap",  # leave-one-out after a stranger's dialogues
+    "k_shot_swap",  # K-shot after a stranger's
+    "in_context",
+    "text_own",  # the query with another persona text in the prompt than the variant has
+    "text_stranger",
+    "text_none",
+]
 
 # A probability is at most 1, so an NLL at least 0, but for the rounding of float32 logits.
 Nats = Annotated[float, Field(ge=-1e-3, allow_inf_nan=False)]
@@ -31,6 +40,8 @@ class Prediction(BaseModel):
     epoch: Annotated[int, Field(ge=0)]  # passes over the support dialogues; 0: not adapted
     nll: Nats  # over the reply's tokens
     nll_end: Nats  # of the closing token
+    # Both together, with a cache of the support's tokens mixed in, by its weight; at epoch 0.
+    cache_nll: dict[str, Nats] | None = None
     num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
     num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
     windows: Annotated[int, Field(ge=1)] = 1  # of the dialogue; over 1: longer than the context
@@ -44,6 +55,7 @@ class Prediction(BaseModel):
     response: str | None = None  # nucleus sample
     responses: list[str] | None = None  # further nucleus samples of the same reply
     greedy: str | None = None
+    persona: list[str] | None = None  # the dialogue's sentences, where responses are
     reference: str
 
     @model_validator(mode="after")

@@ -10,6 +10,16 @@ NOT_DISTINGUISHABLE: Literal["not distinguishable"] = "not distinguishable"
 
 LevelVerdict = Literal["better", "worse", "not distinguishable"]
 AdaptationVerdict = Literal["larger", "smaller", "not distinguishable"]
+Answer = Literal["better", "worse", "larger", "smaller", "equivalent", "not distinguishable"]
+
+
+class Equivalence(Schema):
+    """Two one-sided tests that a mean difference lies within ±margin, nats per token."""
+
+    margin: float
+    p: float
+    p_holm: float  # Holm over the tests of the family that have a margin
+    equivalent: bool
 
 
 class OverSeeds(Schema):
@@ -20,6 +30,7 @@ class OverSeeds(Schema):
     p: float
     p_holm: float  # Holm over the tests of the family that have seeds
     verdict: LevelVerdict
+    equivalence: Equivalence | None = None
 
 
 class Interval(Schema):
@@ -51,6 +62,8 @@ class PairedTest(Schema):
     p: float
     p_holm: float  # Holm within the family
     verdict: LevelVerdict | AdaptationVerdict  # about `a`
+    equivalence: Equivalence | None = None  # null without a margin in the metric's unit
+    answer: Answer | None = None  # about `a`: of all that is tested here; absent from old files
 
 
 class LevelTest(PairedTest):
@@ -104,10 +117,33 @@ class AdaptationTests(Schema):
     tests: list[AdaptationTest]
 
 
+class KTest(PairedTest):
+    """A claim, or a variant against one of its controls, at one K; nats per token."""
+
+    k: Count | None  # null: Table 1's setting
+    metric: Literal["nats_per_token", "gain"]
+    verdict: LevelVerdict
+    detectable: float | None  # at alpha, uncorrected
+    over_seeds: OverSeeds | None  # null below two common training seeds
+
+
+class AtK(Schema):
+    """Tests at each K; the claims are a family of their own, and so are the controls.
+
+    A control's `a` is a variant, fine-tuned at that K, and `b` what it is compared with: the same
+    variant not adapted, after a stranger's dialogues, with a cache, with the dialogues in the
+    prompt.
+    """
+
+    claims: list[KTest]
+    controls: list[KTest]
+
+
 class AllTests(LevelTests):
-    """The tests of levels and of adaptation."""
+    """The tests of levels, of adaptation, and at each K."""
 
     adaptation: AdaptationTests
+    at_k: AtK | None = None  # absent from old files
 
 
 class Comparison(AllTests):

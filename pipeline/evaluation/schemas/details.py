@@ -72,6 +72,41 @@ class Adaptation(Schema):
     nats_per_token: BeforeAndAfter | None = None  # absent at epoch 0
 
 
+class CacheControl(Schema):
+    """What a cache of the support's tokens gives the unadapted model, in nats per token."""
+
+    weight: float  # of the cache, chosen on valid; 0: there it does not help
+    gain: Estimate
+    swap_gain: Estimate | None  # with a stranger's tokens
+    behind_fine_tuning: Estimate  # positive: fine-tuning is better
+
+
+TextVerdict = Literal["read", "not distinguishable from not read", "a stranger's is better"]
+
+
+class TextWorth(Schema):
+    """How much more another prompt costs than the person's own text, in nats per token."""
+
+    before: Estimate  # at epoch 0
+    after: Estimate  # at the headline epoch
+
+
+class Recovered(Schema):
+    """The share of the persona text's worth that dialogues recover without it."""
+
+    share: Estimate | None  # null unless the worth's interval lies above 0
+    worth: Estimate  # NLL without text minus NLL with it at K = 0, nats per token
+
+
+class Texts(Schema):
+    """Other persona texts in the prompt. Fields are null where that text was not tried."""
+
+    stranger: TextWorth | None  # NLL with a stranger's text minus NLL with the own one
+    worth: TextWorth | None  # NLL without text minus NLL with the own one
+    read: TextVerdict | None
+    recovered: Recovered | None  # by a variant without persona text
+
+
 class Scores(Adaptation):
     """What tables show of a variant; the fields of `Adaptation` are the headline epoch's."""
 
@@ -98,15 +133,28 @@ class Prompted(Schema):
     change: dict[str, Estimate]  # from K = 0
     gain: Estimate  # over K = 0
     behind_fine_tuning: Estimate  # positive: fine-tuning is better
+    holds_all: float | None = None  # percent of replies whose prompt holds all K dialogues
+    empty: bool | None = None  # whether it holds none for half of the replies or more
+
+
+class ShotSwap(Schema):
+    """Fine-tuning on a stranger's K dialogues, in nats per token."""
+
+    swap_gain: Estimate  # over K = 0
+    swap_gap: Estimate  # NLL after a stranger's minus NLL after the person's own
 
 
 class KShot(Schema):
-    """Fig. 3 and the control without a gradient."""
+    """Fig. 3 and its controls. What was not run is null."""
 
     personas: Count
     personas_left_out: Count  # of Table 1's, with too few dialogues
     points: dict[int, ShotPoint]  # by K
-    in_context: dict[int, Prompted] | None  # by K; null where it was not run
+    in_context: dict[int, Prompted] | None  # by K
+    swap: dict[int, ShotSwap] | None = None  # by K
+    cache: dict[int, CacheControl] | None = None  # by K
+    recovered: dict[int, Recovered] | None = None  # by K
+    equal_updates: dict[int, dict[int, Estimate]] | None = None  # gain by K × epoch, then K
 
 
 class AllScores(Scores):
@@ -118,6 +166,8 @@ class AllScores(Scores):
     f1_by_sample: list[float] | None  # percent, of each nucleus sample
     k_shot: KShot
     epochs: dict[int, Adaptation]  # every epoch after 0
+    cache: CacheControl | None = None  # in Table 1's setting
+    texts: Texts | None = None  # in Table 1's setting
 
 
 class Details(AllScores):

@@ -11,21 +11,17 @@ personal adaptation: meta-training may leave to the inner step what every person
 - adaptation: the verdict on them (`verdict.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-import numpy as np
-
-from pipeline.evaluation.records.metric import Array, nats_per_token
+from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.details import Adaptation, BeforeAndAfter
-from pipeline.evaluation.scoring.person import Person, Records, in_order, people_of, values_of
-from pipeline.evaluation.scoring.setting import SumsTable
+from pipeline.evaluation.scoring.differences import SharedReplies, share
+from pipeline.evaluation.scoring.person import Person, people_of
 from pipeline.evaluation.scoring.verdict import verdict
-from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
-from pipeline.evaluation.statistics.persona_values import common
-from pipeline.evaluation.statistics.seeds import difference_bounds
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 
 
 NOT_ADAPTED = Adaptation(
@@ -57,8 +53,12 @@ class AdaptationSums:
 
     def __init__(self, overview: Overview) -> None:
         epochs = [epoch for epoch in overview.epochs("leave_one_out") if epoch > 0]
-        self._own = {epoch: _Common(2, overview.seeds) for epoch in epochs}
-        self._swap = {epoch: _Common(3, overview.seeds) for epoch in epochs}
+        self._own = {
+            epoch: SharedReplies((nats_per_token,) * 2, overview.seeds) for epoch in epochs
+        }
+        self._swap = {
+            epoch: SharedReplies((nats_per_token,) * 3, overview.seeds) for epoch in epochs
+        }
 
     def add(self, person: Person) -> None:
         """Add a person."""
@@ -75,49 +75,7 @@ class AdaptationSums:
         }
 
 
-class _Common:
-    """The NLL of each person in several settings, on the replies that all of them score."""
-
-    def __init__(self, settings: int, seeds: Sequence[int]) -> None:
-        self.names: list[str] = []
-        self._tables = [SumsTable(nats_per_token, seeds) for _ in range(settings)]
-
-    def add(self, person: Person, *settings: Records) -> None:
-        shared = common(*settings)
-        if not shared[0]:
-            return
-        self.names.append(person.name)
-        for table, records in zip(self._tables, shared, strict=True):
-            table.add(person, records)
-
-    def values(self) -> list[Array]:
-        """Return nats per token in each setting, of each person, (p,), by their names."""
-        order = in_order(self.names)
-        return [values_of(nats_per_token, table.sums(order).by_persona) for table in self._tables]
-
-    def fall(self, name: str, higher: int, lower: int, bootstrap: Bootstrap) -> Estimate:
-        """Return the mean fall of the NLL from one of the settings to another.
-
-        Over several training seeds the estimate also has an interval over personas and seeds.
-        """
-        values = self.values()
-        fall = bootstrap.mean_of(values[higher] - values[lower], name)
-        order = in_order(self.names)
-        cells, others = (self._tables[i].sums(order).by_cell for i in (higher, lower))
-        crossed = (
-            None
-            if cells is None or others is None
-            else difference_bounds(nats_per_token, cells, others, LEVEL)
-        )
-        if crossed is None:
-            return fall
-        low, high = crossed
-        return Estimate(
-            value=fall.value, low=fall.low, high=fall.high, crossed_low=low, crossed_high=high
-        )
-
-
-def _at_epoch(own: _Common, swap: _Common, bootstrap: Bootstrap) -> Adaptation:
+def _at_epoch(own: SharedReplies, swap: SharedReplies, bootstrap: Bootstrap) -> Adaptation:
     nll_before, nll_after = own.values()
     gain = own.fall("gain", 0, 1, bootstrap)
     nats = BeforeAndAfter(
@@ -137,7 +95,7 @@ def _at_epoch(own: _Common, swap: _Common, bootstrap: Bootstrap) -> Adaptation:
 
 
 def _swap_control(
-    swap: _Common, gain: Estimate, nats: BeforeAndAfter, bootstrap: Bootstrap
+    swap: SharedReplies, gain: Estimate, nats: BeforeAndAfter, bootstrap: Bootstrap
 ) -> Adaptation:
     """Compare before, after own and after a stranger's support, on the same replies.
 
@@ -146,20 +104,12 @@ def _swap_control(
     before, after, swapped = range(3)
     start, own, stranger = swap.values()
     gap = swap.fall("swap_gap", swapped, after, bootstrap)
-    share = _share(stranger - own, start - own, bootstrap)
+    part = share(stranger - own, start - own, "personal_share", bootstrap)
     return Adaptation(
-        adaptation=verdict(bootstrap.mean_of(start - own, "gain"), gap, share),
+        adaptation=verdict(bootstrap.mean_of(start - own, "gain"), gap, part),
         gain=gain,
         swap_gain=swap.fall("swap_gain", before, swapped, bootstrap),
         swap_gap=gap,
-        personal_share=share,
+        personal_share=part,
         nats_per_token=nats,
     )
-
-
-def _share(gap: Array, gain: Array, bootstrap: Bootstrap) -> Estimate | None:
-    """Return Σ gap / Σ gain over personas; null unless the gain's interval lies above 0."""
-    low = bootstrap.mean_of(gain, "gain").low
-    if low is None or low <= 0:
-        return None
-    return bootstrap.ratio(np.stack([gap, gain], axis=1), "personal_share")

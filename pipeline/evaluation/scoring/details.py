@@ -17,11 +17,13 @@ from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.details import AllScores, Counts, Headline, Table1Scores
 from pipeline.evaluation.scoring.adaptation import NOT_ADAPTED, AdaptationSums
+from pipeline.evaluation.scoring.cache import CacheSums
 from pipeline.evaluation.scoring.differences import Differences
 from pipeline.evaluation.scoring.estimates import IN_NATS, Estimator
 from pipeline.evaluation.scoring.kshot import ShotSums
 from pipeline.evaluation.scoring.person import Person, Records, people_of
 from pipeline.evaluation.scoring.setting import SettingSums
+from pipeline.evaluation.scoring.texts import TextSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 
 
@@ -76,6 +78,9 @@ class _VariantSums:
         self._windowed = 0  # dialogues over the context
         self._adaptation = AdaptationSums(overview)
         self._shots = ShotSums(overview, vocabulary)
+        self._texts = TextSums(overview)
+        weight = overview.cache_weight(None)
+        self._cache = None if weight is None else CacheSums(weight, self._seeds)
 
     def add(self, person: Person) -> None:
         """Add a person."""
@@ -88,6 +93,10 @@ class _VariantSums:
         self._windowed += len({record.dialogue_id for record in adapted if record.windows > 1})
         self._adaptation.add(person)
         self._shots.add(person)
+        self._texts.add(person)
+        if self._cache is not None:
+            stranger = person.select("swap", epoch=0)
+            self._cache.add(person, before, before, adapted, stranger)
 
     def scores(self, estimator: Estimator) -> VariantScores:
         """Return the scores of all persons so far."""
@@ -110,6 +119,8 @@ class _VariantSums:
             f1_by_sample=self._samples.percents(),
             k_shot=shots,
             epochs=epochs,
+            cache=self._cache and self._cache.estimates(estimator.bootstrap),
+            texts=self._texts.estimates(estimator.bootstrap),
             **epochs.get(self._headline, NOT_ADAPTED).set_fields(),
         )
         return VariantScores(Table1Scores(**metrics), self._shots.csv(shots.points), details)

@@ -14,11 +14,13 @@ from pipeline.evaluation.metrics.diversity import Vocabulary
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.details import KShot, Prompted, ShotPoint
 from pipeline.evaluation.scoring.differences import Differences
 from pipeline.evaluation.scoring.estimates import IN_NATS, Estimator
 from pipeline.evaluation.scoring.person import Person, Records
 from pipeline.evaluation.scoring.setting import SettingSums
+from pipeline.evaluation.scoring.shot_controls import ShotControls
 
 
 KSHOT_COLUMNS = (
@@ -40,6 +42,7 @@ class ShotSums:
         self._headline = overview.headline
         shots = overview.shots()
         self._zero = 0 in shots
+        self._controls = ShotControls(overview)
         self._points = {k: _Point(k, overview, vocabulary) for k in shots}
         prompted = self._zero and overview.has("in_context")
         self._prompted = (
@@ -61,6 +64,7 @@ class ShotSums:
             point.add(person, zero)
         for k, prompts in (self._prompted or {}).items():
             prompts.add(person, zero, self._points[k].of(person))
+        self._controls.add(person)
 
     def estimates(self, estimator: Estimator) -> KShot:
         """Return the number of personas in Fig. 3, and all metrics and gains at each K."""
@@ -72,6 +76,10 @@ class ShotSums:
             in_context=None
             if self._prompted is None or zero is None
             else {k: p.estimates(zero, estimator) for k, p in self._prompted.items()},
+            swap=self._controls.swap(estimator.bootstrap),
+            cache=self._controls.cache(estimator.bootstrap),
+            recovered=self._controls.recovered(estimator.bootstrap),
+            equal_updates=self._controls.equal_updates(estimator.bootstrap),
         )
 
     def csv(self, points: Mapping[int, ShotPoint]) -> str:
@@ -86,6 +94,18 @@ class ShotSums:
         for k, point in points.items():
             table.writerow(_csv_row(k, point, len(self._points[k].setting.personas)))
         return text.getvalue()
+
+
+def complaint(shots: KShot) -> str:
+    """Return a line that names the K at which prompts hold next to nothing; empty without any."""
+    empty = {k: prompted for k, prompted in (shots.in_context or {}).items() if prompted.empty}
+    if not empty:
+        return ""
+    held = ", ".join(f"{prompted.mean_k:.2g} at K = {k}" for k, prompted in empty.items())
+    return (
+        f"the prompt control is empty: the context holds {held} support dialogues on average; "
+        "its numbers are those of K = 0 for half of the replies or more (raise base.context)"
+    )
 
 
 def _csv_row(k: int, point: ShotPoint, personas: int) -> dict[str, object]:
@@ -146,15 +166,17 @@ class _Prompts:
 
     def __init__(self, k: int, seeds: Sequence[int], vocabulary: Vocabulary) -> None:
         self._k = k
-        self._dialogues = 0
+        self._dialogues = self._with_all = self._with_none = 0
         self._setting = SettingSums(seeds, vocabulary)
         self._change = Differences(IN_NATS)
         self._gain, self._behind = (Differences((nats_per_token,)) for _ in range(2))
 
     def add(self, person: Person, zero: Records, tuned: Records) -> None:
         """Add a person, who has the records `zero` at K = 0 and `tuned` after fine-tuning."""
-        prompted = _longest_prompts(person.select("in_context"), zero, self._k)
+        prompted = longest_prompts(person.select("in_context"), zero, self._k)
         self._dialogues += sum(record.k for record in prompted)
+        self._with_all += sum(record.k == self._k for record in prompted)
+        self._with_none += sum(record.k == 0 for record in prompted)
         self._setting.add(person, prompted)
         self._change.add(person, prompted, zero)
         self._gain.add(person, zero, prompted)
@@ -164,24 +186,10 @@ class _Prompts:
         """Return the comparison; differences are of nats per token."""
         return Prompted(
             mean_k=self._dialogues / self._setting.records,
+            holds_all=100 * self._with_all / self._setting.records,
+            empty=2 * self._with_none >= self._setting.records,
             metrics=estimator.micro(self._setting),
             change=estimator.change(self._change, self._setting, zero),
             gain=self._gain.mean(nats_per_token, estimator.bootstrap),
             behind_fine_tuning=self._behind.mean(nats_per_token, estimator.bootstrap),
         )
-
-
-def _longest_prompts(prompted: Records, zero: Records, k: int) -> list[Prediction]:
-    """Return each reply's record with the most dialogues in the prompt, at most K of them.
-
-    Where no dialogue fits into the prompt, the record at K = 0 is taken.
-    """
-    longest = {_reply(record): record for record in zero}
-    for record in sorted(prompted, key=lambda record: record.k):
-        if record.k <= k and _reply(record) in longest:
-            longest[_reply(record)] = record
-    return list(longest.values())
-
-
-def _reply(record: Prediction) -> tuple[int, str, int]:
-    return record.seed, record.dialogue_id, record.turn

@@ -34,6 +34,9 @@ class Finetune(Section):
     epochs: list[Natural]
     k: list[Natural]  # support dialogues of Fig. 3; empty: without it
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient
+    k_shot_swap: bool = False  # also fine-tune on a stranger's first K dialogues
+    other_texts: bool = False  # also read queries with another persona text in the prompt
+    cache: list[Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=list)  # λ; or empty
     max_folds: MaxFolds
     # By variant, what replaces optimizer, lr and epochs at a K. Kept runs of old lack it.
     by_k: dict[str, list[AtK]] = Field(default_factory=dict)
@@ -57,10 +60,12 @@ class Finetune(Section):
 
     @model_validator(mode="after")
     def _lists_are_increasing(self) -> "Finetune":
-        for name in ("epochs", "k"):
+        for name in ("epochs", "k", "cache"):
             values = getattr(self, name)
             if values != sorted(set(values)):
                 raise ValueError(f"{name} must be an increasing list, found {values}")
+        if self.cache[:1] not in ([], [0]):
+            raise ValueError("cache must start with 0, the model alone, or be empty")
         if self.epochs[:1] != [0] or self.k[:1] not in ([], [0]):
             raise ValueError(
                 "epochs must start with 0, the score before adaptation, and so must k, or be empty"
@@ -105,6 +110,7 @@ class Compare(Section):
 
     seed: Natural
     permutations: Draws
+    margin: Positive | None = None  # of equivalence, nats per token; null: not tested
     claims: list[Claim]  # a family of tests of its own
 
     @model_validator(mode="after")

@@ -50,4 +50,8 @@ def test_without_any_k_shot_record_the_table_is_empty():
         "personas_left_out": 2,
         "points": {},
         "in_context": None,
+        "swap": None,
+        "cache": None,
+        "recovered": None,
+        "equal_updates": None,
     }
