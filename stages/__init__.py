@@ -13,6 +13,7 @@ from pathlib import Path
 # `python -m stages.table` finds stages/commands/table.py.
 __path__ += [str(Path(__file__).parent / folder) for folder in ("p2bot", "commands", "studies")]
 
+STARTED_BY = os.getppid()  # before imports, which take seconds: it may be gone after them
 TERMINATED = 128 + signal.SIGTERM  # the exit code, 143, as shells count
 
 

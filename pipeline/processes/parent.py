@@ -11,16 +11,23 @@ _LOOKED_AFTER = 0.5  # seconds between two looks
 _SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "fish")
 
 
-def end_with_parent() -> None:
+def end_with_parent(started_by: int | None = None) -> None:
     """From now on, do what SIGTERM does once the parent has ended; in a thread, at no cost.
 
     If the parent is a shell, which waits for this process alone, its own parent counts as well.
+
+    Args:
+        started_by: the parent's number when this process began; null: as now. If it is another one
+            by now, the parent has ended already.
     """
     starters = _starters()
+    if started_by not in (None, starters[0]):
+        starters = ()  # nobody's
     Thread(target=_watch, args=(starters,), daemon=True).start()
 
 
 def _watch(starters: tuple[int, ...]) -> None:
+    time.sleep(_LOOKED_AFTER)
     while _starters() == starters:
         time.sleep(_LOOKED_AFTER)
     os.kill(os.getpid(), signal.SIGTERM)

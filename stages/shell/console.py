@@ -17,7 +17,7 @@ from rich.text import Text
 
 from pipeline.errors import DivergedError, PipelineError, one_line
 from pipeline.processes.parent import end_with_parent
-from stages import TERMINATED, hears_sigterm, interrupted_early
+from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 
 
@@ -64,7 +64,7 @@ def run(command: Callable[..., None]) -> None:
     replace_what_cannot_be_shown()
     logging.getLogger("pipeline").addHandler(_NOTES)
     if _STARTED_BY_A_PROGRAM & os.environ.keys():
-        end_with_parent()
+        end_with_parent(STARTED_BY)
     if _is_one_of_many() and not getattr(command, "on_ranks", False):
         with _one_line_errors():
             raise PipelineError(

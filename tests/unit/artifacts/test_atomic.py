@@ -200,6 +200,19 @@ def test_a_stage_ends_with_the_program_that_started_it(tmp_path):
         wait_for(tmp_path / "ended")
 
 
+def test_a_stage_whose_starter_ended_while_it_was_imported_ends(tmp_path):
+    """The number that it noted at its beginning is no longer its parent's."""
+    child = (
+        "import os, signal, sys, time; from pipeline.processes.parent import end_with_parent; "
+        "signal.signal(signal.SIGTERM, lambda *_: (open('ended', 'w').close(), sys.exit())); "
+        "end_with_parent(os.getppid() + 1); time.sleep(60)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", child], env=environ)
+    wait_for(tmp_path / "ended")
+    assert process.wait(20) == 0
+
+
 def end_alone(process: subprocess.Popen) -> None:
     process.kill()
     process.wait()
