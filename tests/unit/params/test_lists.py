@@ -123,3 +123,8 @@ def test_a_number_is_no_name(values):
 def test_a_file_without_lists_says_where_they_are(values):
     del values["scored"]
     refuses(values, "params.yaml: scored: missing; presets/embedded.yaml has it")
+
+
+def test_an_empty_list_of_what_adapts_is_refused_by_name(values):
+    values["meta_train"]["inner_parameters"] = []
+    refuses(values, r"meta_train\.inner_parameters: .* at least 1 item")

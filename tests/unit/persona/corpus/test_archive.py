@@ -183,3 +183,16 @@ def test_texts_are_limited(tmp_path, monkeypatch):
     (tmp_path / "text.txt.xz").write_bytes(lzma.compress(bytes(101)))
     with pytest.raises(DataError, match="over 100 bytes"):
         archive.decompress(tmp_path / "text.txt.xz", tmp_path / "out")
+
+
+@pytest.mark.parametrize("wanted", [["valid_self_original.txt"], ["train_self_original.txt"]])
+def test_only_what_is_read_must_be_there(wanted, tmp_path):
+    """ConvAI2's archive has no test file."""
+    for name in ("train_self_original.txt", "valid_self_original.txt"):
+        (tmp_path / name).write_text("1 a\n")
+    with tarfile.open(tmp_path / "convai2.tgz", "w:gz") as tar:
+        for name in ("train_self_original.txt", "valid_self_original.txt"):
+            tar.add(tmp_path / name, f"data/{name}")
+    (tmp_path / "into").mkdir()
+    archive.extract(tmp_path / "convai2.tgz", tmp_path / "into", wanted)
+    assert [path.name for path in (tmp_path / "into").iterdir()] == wanted
