@@ -90,11 +90,11 @@ def test_the_same_values_give_the_same_bytes_and_what_is_not_finite_is_left_out(
 
     one = a_chart(Line("a", [Point(0, 1), Point(1, math.nan), Point(2, 2)]))
     before = inline_svg(one, ORDER, "d"), *svg_and_pdf([one], ORDER)
-    monkeypatch.setitem(mpl.rcParams, "lines.linewidth", 9)  # a user's own settings
+    monkeypatch.setitem(mpl.rcParams, "axes.linewidth", 9)  # a user's own settings
     monkeypatch.setitem(mpl.rcParams, "svg.hashsalt", "mine")
     assert (inline_svg(one, ORDER, "d"), *svg_and_pdf([one], ORDER)) == before
     assert svg([one], ORDER) == before[1]
-    assert mpl.rcParams["lines.linewidth"] == 9
+    assert mpl.rcParams["axes.linewidth"] == 9
     assert len(points(before[0], "a")) == 2
     assert b"CreationDate" not in before[2]
     with pytest.raises(DataError, match="no value to draw"):
