@@ -1,5 +1,6 @@
-"""A trained variant as a Hugging Face folder: `python -m stages.export VARIANT FOLDER`."""
+"""A trained variant as a folder for `transformers`: `python -m stages.export VARIANT FOLDER`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -7,37 +8,84 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError
-from pipeline.model.base.huggingface_folder import write_model
+from pipeline.evaluation.personal.adapted import adapt_to, require_person_fits
+from pipeline.evaluation.personal.card import CardFacts, model_card
+from pipeline.evaluation.personal.start import Start, data_source, load_start
 from pipeline.model.base.load import load_base
-from pipeline.model.export.plain_model import as_plain
-from pipeline.model.files.variant_record import read_variant
-from pipeline.model.network.trained import load_variant
-from pipeline.params.methods import made_by
+from pipeline.model.export.folder import Exported, write_export
+from pipeline.model.export.licence import Licence, licence_beside
+from pipeline.params import Settings
 from stages.shell import console
+from stages.shell.person import Name, PersonFile, person_of
+
+
+_OURS = "made by this project's own program (MIT)"
+_PRE_TRAINED = "pre-trained here, so that of the text of `data.pretrain`"
 
 
 def export(
-    variant: Annotated[str, typer.Argument(help="A trained variant without adapters.")],
-    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    variant: Annotated[str, typer.Argument(help="A trained variant.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that is empty, or not there yet.")],
+    person: PersonFile = None,
+    name: Name = None,
     seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
 ) -> None:
-    """Write a variant's model and tokenizer, to be used elsewhere or as `base.source` of a run."""
-    if folder.exists():
-        raise ModelError(f"{folder}: there already; name a folder that is not")
-    axes = read_variant(variant, seed, made_by=made_by(variant, seed)).axes
-    if axes.adapters:
-        raise ModelError(
-            f"{variant}: has adapters, which a folder of the base's architecture has no place for; "
-            "export a variant without"
-        )
-    model, tokenizer = load_base(artifacts.BASE)
-    as_plain(load_variant(variant, seed), model)
+    """Write a variant, adapted to a person if one is given, for use without this project."""
+    folder = folder.resolve()
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ModelError(f"{folder}: there already, and not empty; name another folder")
+    start = load_start(variant, seed)
+    adapted = _adapted(start, person, name) if person else start
+    licences = _licences()
+    made = Exported(
+        adapted.learner,
+        start.record.adapters,
+        load_base(artifacts.BASE),
+        start.params,
+        None if person else start.epochs,
+        licences,
+    )
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
-        write_model(model, partial)
-        tokenizer.save_pretrained(partial)
-    note = ", without its next-utterance head" if axes.next_utterance else ""
-    console.out.print(f"{folder}: {variant}, seed {seed}{note}")
+        write_export(made, partial)
+        artifacts.write_text(partial / "README.md", model_card(_facts(start, licences, person)))
+    note = ", without its next-utterance head" if start.record.axes.next_utterance else ""
+    console.say(f"{folder}: {variant}, seed {seed}{note}; README.md says how to use it")
+    for of_what, licence in licences.items():
+        if not licence.found:
+            console.note(f"licence of the {of_what}: {licence.words}")
+
+
+def _adapted(start: Start, person: Path, name: str | None) -> Start:
+    own = person_of([person], [], name).in_format(start.learner.encoder.format)
+    fold = own.fold(start.params.finetune)
+    require_person_fits(start.learner, fold, start.params)
+    # All dialogues are support: what is taken away need not be measured here.
+    whole = replace(fold, support=fold.support + fold.query, query=())
+    with console.progress(f"adapting to {fold.task_id}", start.epochs) as advance:
+        theta = adapt_to(start.learner, whole, start.params, start.epochs, advance)
+    return replace(start, learner=replace(start.learner, theta=theta))
+
+
+def _licences() -> dict[str, Licence]:
+    params = Settings.load().check()
+    base, data = params.base.source, params.data.source
+    return {
+        "base": Licence(_PRE_TRAINED, found=True) if base == "pretrain" else licence_beside(base),
+        "data": Licence(_OURS, found=True) if data == "synthetic" else licence_beside(data),
+    }
+
+
+def _facts(start: Start, licences: dict[str, Licence], person: Path | None) -> CardFacts:
+    return CardFacts(
+        start.record,
+        start.details,
+        start.base_source,
+        data_source(),
+        licences,
+        start.learner.encoder.context,
+        person is not None,
+    )
 
 
 if __name__ == "__main__":

@@ -6,50 +6,26 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save
-from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
 from pipeline.model.export.plain_model import as_plain
-from pipeline.model.network.learner import build_learner
 from pipeline.model.pretraining.build import build_base
 from pipeline.model.sequences.batching import collate, whole
-from pipeline.params import Adapters, Settings
+from pipeline.params import Settings
 from stages.commands.export import export
-from tests.conftest import AXES, a_dialogue, tiny_gpt2
+from tests.conftest import a_dialogue, tiny_gpt2
+from tests.support.exports import CPU, save_variant, write_base
 from tests.support.families import FAMILIES, tiny_model
 from tests.support.next_utterance import variant
 from tests.support.variant_runs import a_run
 from tests.wiring.closure import ROOT
 
 
-CPU = torch.device("cpu")
-
-
 def save_trained(tokenizer, model):
-    """Train a variant here, to other values than those of `model`, its base; return both."""
-    artifacts.BASE.mkdir(parents=True)
-    write_model(model, artifacts.BASE)
-    tokenizer.save_pretrained(artifacts.BASE)
-    for split in ("train", "valid"):
-        artifacts.write_text(artifacts.tasks_file(split), split)
-    learner = build_learner(
-        AXES["in_place"],
-        Adapters(bottleneck=4, init_std=0.3),
-        (model, tokenizer),
-        seed=1,
-        attention="eager",
-        device=CPU,
-    )
-    generator = torch.Generator().manual_seed(5)
-    moved = {
-        name: value + 0.1 * torch.randn(value.shape, generator=generator)
-        for name, value in learner.theta.items()
-    }
-    save(a_run(), learner, Trained(moved, TrainingProgress()), {})
-    return learner, moved
+    write_base(tokenizer, model)
+    return save_variant()
 
 
 @pytest.fixture
@@ -94,13 +70,6 @@ def test_as_a_base_it_is_taken_as_it_is(trained, tmp_path):
     assert torch.equal(model.transformer.h[1].mlp.c_fc.weight, moved["h.1.mlp.c_fc.weight"])
 
 
-def test_a_folder_that_is_there_is_left_alone(trained, tmp_path):
-    (tmp_path / "out").mkdir()
-    with pytest.raises(ModelError, match="out: there already; name a folder that is not"):
-        export("in_place", tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
 def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
     learner = make_learner(variant("choice"))
     axes = {"name": "headed", "variant": variant("choice")}
@@ -109,14 +78,6 @@ def test_a_head_stays_behind(trained, make_learner, tmp_path, capsys):
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert torch.equal(model.transformer.wpe.weight, learner.theta["wpe.weight"])
     assert "without its next-utterance head" in capsys.readouterr().out
-
-
-def test_adapters_are_refused_by_name(trained, make_learner, tmp_path):
-    learner = make_learner("extra_place")
-    axes = {"name": "extra_place", "variant": AXES["extra_place"]}
-    save(replace(a_run(), **axes), learner, Trained(learner.theta, TrainingProgress()), {})
-    with pytest.raises(ModelError, match="extra_place: has adapters, which a folder of the base's"):
-        export("extra_place", tmp_path / "out")
 
 
 @pytest.mark.parametrize("differing", [{"n_layer": 1}, {"n_embd": 8}])

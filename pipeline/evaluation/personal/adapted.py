@@ -1,0 +1,113 @@
+"""Adapt to a person and measure it, by the functions and numbers of stage `finetune`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+
+from torch import Tensor
+
+from pipeline.errors import ContextError
+from pipeline.evaluation.personal.person import key_of
+from pipeline.evaluation.predict.protocols import Fold, swapped
+from pipeline.evaluation.predict.replies import score_dialogue
+from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.updates import finetune
+from pipeline.model.network.learner import Learner
+from pipeline.params import FinetuneParams
+from pipeline.persona.task.record import Dialogue, PersonaTask
+
+
+Theta = Mapping[str, Tensor]
+Advance = Callable[[int, str], None]  # (epochs done, a few words)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of held-out replies."""
+
+    nats: float  # per token, closing tokens counted
+    tokens: int
+
+    @property
+    def perplexity(self) -> float:
+        """Per token."""
+        return exp(min(self.nats, 700.0))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The held-out loss by θ, after own dialogues, and after a stranger's; null: not measured."""
+
+    before: Loss | None
+    after: Loss | None
+    stranger: Loss | None
+
+
+def adapt_to(
+    learner: Learner, fold: Fold, params: FinetuneParams, epoch: int, advance: Advance
+) -> dict[str, Tensor]:
+    """Return θ̂ after so many epochs on a fold's support: θ itself without epochs or support.
+
+    Raises:
+        DivergedError, TrainingError: as `finetune`.
+        ContextError: a persona and a single turn exceed the context.
+    """
+    epochs = {"epochs": list(range(epoch + 1))}
+    every = params.finetune.model_copy(update=epochs)
+    support = Support(key_of(fold), [learner.encoder.encode(d) for d in fold.support])
+    theta: Mapping[str, Tensor] = learner.theta
+    for adapted in finetune(learner, [support], every):
+        theta = adapted.theta
+        advance(adapted.epoch, "")
+    return {name: value.detach().clone() for name, value in theta.items()}
+
+
+def loss_of(
+    learner: Learner, theta: Theta, dialogues: Sequence[Dialogue], params: FinetuneParams
+) -> Loss:
+    """Return the loss of dialogues' replies, each dialogue read as `finetune` reads it."""
+    scores = [
+        score
+        for dialogue in dialogues
+        for score in score_dialogue(learner, theta, dialogue, params.generate, full=False)
+    ]
+    tokens = sum(len(score.token_nll) for score in scores)
+    return Loss(sum(sum(score.token_nll) for score in scores) / tokens, tokens)
+
+
+def measure(
+    learner: Learner,
+    fold: Fold,
+    own: Theta,
+    others: Sequence[PersonaTask],
+    params: FinetuneParams,
+    epoch: int,
+) -> Measured:
+    """Return the held-out losses of an adaptation; a stranger is drawn among `others`."""
+    if not fold.query:
+        return Measured(None, None, None)
+    before = loss_of(learner, learner.theta, fold.query, params)
+    after = loss_of(learner, own, fold.query, params)
+    stranger = swapped(fold, others, params.finetune)
+    if stranger is None:
+        return Measured(before, after, None)
+    theirs = adapt_to(learner, stranger, params, epoch, lambda *_: None)
+    return Measured(before, after, loss_of(learner, theirs, fold.query, params))
+
+
+def require_person_fits(learner: Learner, fold: Fold, params: FinetuneParams) -> None:
+    """Refuse a person whose persona leaves no place for a turn and a response.
+
+    Raises:
+        ContextError: names the person, what is there and what is needed.
+    """
+    for dialogue in (*fold.support, *fold.query):
+        learner.encoder.encode(dialogue)
+        room = learner.encoder.room_for_a_reply(dialogue)
+        needed = params.generate.max_new_tokens
+        if room < needed:
+            raise ContextError(
+                f"dialogue {dialogue.dialogue_id}: its persona and a turn leave {max(room, 0)} of "
+                f"{learner.encoder.context} tokens, and a response may have {needed} "
+                "(generate.max_new_tokens); shorten the persona"
+            )

@@ -1,0 +1,91 @@
+"""A person to adapt to: which conversations are support, and which one is held out. No torch."""
+
+from dataclasses import dataclass, replace
+
+from pipeline.errors import DataError, one_line
+from pipeline.evaluation.predict.protocols import Fold, leave_one_out
+from pipeline.model.sequences.formats import LINE_END, Format
+from pipeline.params import Finetune
+from pipeline.persona.task.record import Dialogue, PersonaTask
+
+
+_SHOWN = 8  # names in a message
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person's dialogues.
+
+    Attributes:
+        name: also the name of the task.
+        dialogues: one of them is held out, if another dialogue is there to adapt to.
+        support: further dialogues, which are never held out.
+    """
+
+    name: str
+    dialogues: tuple[Dialogue, ...]
+    support: tuple[Dialogue, ...] = ()
+
+    @property
+    def persona(self) -> list[str]:
+        """The persona sentences of the last dialogue that has some."""
+        given = [d.persona for d in (*self.support, *self.dialogues) if d.persona]
+        return list(given[-1]) if given else []
+
+    def in_format(self, form: Format) -> "Person":
+        """Return the person as a format can hold it: blanks for line ends where those are marks."""
+        if LINE_END not in form.reserved:
+            return self
+        own, more = (tuple(map(_on_one_line, d)) for d in (self.dialogues, self.support))
+        return replace(self, dialogues=own, support=more)
+
+    def fold(self, params: Finetune) -> Fold:
+        """Return the adaptation: as stage `finetune` adapts to a test person's first fold.
+
+        The query is empty where no dialogue can be held out.
+        """
+        if not self.dialogues:
+            return Fold("leave_one_out", self.name, self.support, ())
+        task = PersonaTask(task_id=self.name, split="test", dialogues=[*self.dialogues])
+        folds = leave_one_out(task, params)
+        if folds:
+            return replace(folds[0], support=folds[0].support + self.support)
+        if self.support:
+            return Fold("leave_one_out", self.name, self.support, self.dialogues)
+        return Fold("leave_one_out", self.name, self.dialogues, ())
+
+
+def _on_one_line(dialogue: Dialogue) -> Dialogue:
+    turns = [
+        turn.model_copy(update={"partner": flat(turn.partner), "reply": flat(turn.reply)})
+        for turn in dialogue.turns
+    ]
+    persona = [flat(sentence) for sentence in dialogue.persona]
+    return dialogue.model_copy(update={"persona": persona, "turns": turns})
+
+
+def flat(text: str) -> str:
+    """Return a text with blanks for its line ends."""
+    return text.replace(LINE_END, " ")
+
+
+def key_of(fold: Fold) -> str:
+    """Return what seeds the order of a fold's updates; a fold without a query has a key, too."""
+    return fold.key if fold.query else f"{fold.protocol}/{fold.task_id}/all/{fold.k}"
+
+
+def chosen(people: dict[str, list[Dialogue]], name: str | None, where: str) -> str:
+    """Return the one person's name that is meant.
+
+    Raises:
+        DataError: there are several and none is named, or the named one is not there.
+    """
+    if name in people:
+        assert name is not None
+        return name
+    if name is None and len(people) == 1:
+        return next(iter(people))
+    names = [one_line(each, 40) for each in list(people)[:_SHOWN]]
+    more = f", and {len(people) - _SHOWN} more" if len(people) > _SHOWN else ""
+    found = f"no person {one_line(name)!r}" if name else f"{len(people)} people"
+    raise DataError(f"{where}: {found}; name one with --name: {', '.join(names)}{more}")

@@ -1,0 +1,82 @@
+"""The trained start that a person adapts: learner, parameters, and how many epochs."""
+
+from dataclasses import dataclass
+
+from pipeline import artifacts
+from pipeline.errors import MissingFileError, ModelError, one_line
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.schemas.details import Details
+from pipeline.model.base.configuration import read_json
+from pipeline.model.files.variant_record import VariantFile, read_variant
+from pipeline.model.network.learner import Learner
+from pipeline.model.network.trained import load_variant
+from pipeline.params import FinetuneParams, Settings
+from pipeline.params.methods import made_by
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained variant, ready to be adapted to people.
+
+    Attributes:
+        learner: f and θ.
+        record: of its training run.
+        params: of fine-tuning, its own `set` in force.
+        epochs: of an adaptation: the headline epoch, else the most that are tried.
+        details: of stage `score`; null: it has not run.
+    """
+
+    learner: Learner
+    record: VariantFile
+    params: FinetuneParams
+    epochs: int
+    details: Details | None
+
+    @property
+    def base_source(self) -> str:
+        """Where φ comes from, as stage `base` wrote it."""
+        facts = read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
+        revision = facts.get("revision")
+        source = one_line(facts.get("source", "not known"))
+        if revision:
+            return f"{source}, revision {one_line(revision)}"
+        weights = facts.get("weights_sha256") or {}
+        of_files = [f"{one_line(name)} of SHA-256 {digest}" for name, digest in weights.items()]
+        return f"{source} ({', '.join(of_files)})" if of_files else source
+
+
+def load_start(variant: str, seed: int) -> Start:
+    """Load a trained variant.
+
+    Raises:
+        MissingFileError: it has not been trained; the message names the variants that are.
+        ModelError: as `load_variant`.
+    """
+    _require_trained(variant, seed)
+    record = read_variant(variant, seed, made_by=made_by(variant, seed))
+    params = Settings.load().view(FinetuneParams, record.axes.set)
+    path = artifacts.details_file(variant)
+    details = read(path, Details, made_by=f"score {variant}") if path.is_file() else None
+    epochs = (details.headline.epoch if details else 0) or params.finetune.epochs[-1]
+    return Start(load_variant(variant, seed), record, params, epochs, details)
+
+
+def _require_trained(variant: str, seed: int) -> None:
+    path = artifacts.model_dir(variant, seed) / "variant.json"
+    if path.is_file():
+        return
+    found = artifacts.MODELS.glob(f"*/seed-{seed}/variant.json")
+    trained = sorted(one_line(file.parent.parent.name) for file in found)
+    if not trained:
+        raise MissingFileError(path, made_by(variant, seed) or f"train {variant} {seed}")
+    raise ModelError(
+        f"no trained variant {one_line(variant)!r} of seed {seed}; there are {', '.join(trained)}"
+    )
+
+
+def data_source() -> str:
+    """Return where the dialogues come from, as stage `tasks` wrote it."""
+    path = artifacts.TASKS_SUMMARY
+    values = read_json(path) if path.is_file() else {}
+    corpus = values.get("source", {}).get("corpus", {})
+    return one_line(corpus.get("source", "not known"))

@@ -1,0 +1,61 @@
+r"""A variant's format as a chat template: `apply_chat_template` then gives what it was trained on.
+
+The formats `special` and `plain` have no template of their own. The one written here has
+`{% generation %}` around replies, so libraries that ask for assistant masks find them.
+"""
+
+import json
+from typing import Any
+
+from pipeline.model.sequences.encoding import Encoder
+from pipeline.model.sequences.formats import spelled
+
+
+_TEMPLATE = """\
+{{%- set persona = {reads_persona} and messages and messages[0].role == 'system' -%}}
+{{{{- {persona_open} if persona else {start} -}}}}
+{{%- for message in messages -%}}
+{{%- if message.role == 'system' -%}}
+{{{{- {persona_blank} + message.content + {persona_close} if persona else '' -}}}}
+{{%- elif message.role == 'user' -%}}
+{{{{- {user_open} + message.content + {user_close} -}}}}
+{{%- else -%}}
+{{{{- {reply_open} -}}}}
+{{%- generation -%}}
+{{{{- {reply_blank} + message.content + {closing} -}}}}
+{{%- endgeneration -%}}
+{{%- endif -%}}
+{{%- endfor -%}}
+{{%- if add_generation_prompt -%}}
+{{{{- {reply_open} -}}}}
+{{%- endif -%}}
+"""
+
+
+def chat_template(encoder: Encoder, tokenizer: Any) -> str | None:
+    """Return the template of a variant's format; null for the base's own (`chat`).
+
+    The persona is the system message, its sentences joined by blanks; a variant that reads no
+    persona text leaves it out.
+    """
+    form = encoder.format
+    if form.opens_user:
+        return None
+
+    def text(ids: tuple[int, ...]) -> str:
+        return spelled(tokenizer, ids)
+
+    blanks = form.blanks
+    marks = {
+        "start": text(form.start),
+        "persona_open": text(form.persona_open),
+        "persona_blank": blanks.persona,
+        "persona_close": text(form.sentence_close + form.persona_close),
+        "user_open": text(form.user_open) + blanks.user,
+        "user_close": text(form.user_close),
+        "reply_open": text(form.system_open),
+        "reply_blank": blanks.reply,
+        "closing": blanks.reply_end + text((form.closing,)),
+    }
+    texts = {name: json.dumps(mark) for name, mark in marks.items()}
+    return _TEMPLATE.format(**texts, reads_persona=json.dumps(encoder.persona_text))

@@ -1,0 +1,66 @@
+"""The person that `chat` and `export` adapt to: options, and the files that they name. No torch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import DataError, one_line
+from pipeline.evaluation.personal.conversations import read_people
+from pipeline.evaluation.personal.person import Person, chosen
+from pipeline.persona.task.record import Dialogue, PersonaTask
+
+
+PersonFile = Annotated[
+    Path | None,
+    typer.Option("--person", help="Conversations of the person, JSON Lines."),
+]
+Name = Annotated[str | None, typer.Option(help="Which person of the files is meant.")]
+
+
+def person_of(files: Sequence[Path], support: Sequence[Path], name: str | None) -> Person:
+    """Return the person of some files.
+
+    Args:
+        files: one of their dialogues is held out, if there is another to adapt to; may be empty.
+        support: files whose dialogues are all adapted to.
+        name: the person's; null: the files hold only one.
+
+    Raises:
+        DataError: a file cannot be read; there are several people and none is named.
+    """
+    own, more = _joined(files), _joined(support)
+    where = ", ".join(one_line(path) for path in (*files, *support))
+    if not files:
+        found = chosen(more, name, where)
+        return Person(found, (), tuple(more[found]))
+    found = chosen(own, name, where)
+    further = more[found if found in more else chosen(more, name, where)] if more else []
+    return Person(found, tuple(own[found]), tuple(further))
+
+
+def _joined(files: Sequence[Path]) -> dict[str, list[Dialogue]]:
+    """Return the dialogues of several files, each with an id of its own."""
+    people: dict[str, list[Dialogue]] = {}
+    for path in files:
+        for name, dialogues in read_people(path).items():
+            own = people.setdefault(name, [])
+            for dialogue in dialogues:
+                own.append(dialogue.model_copy(update={"dialogue_id": f"{name}/{len(own)}"}))
+    return people
+
+
+def person_of_test(task_id: str) -> Person:
+    """Return a test person of the corpus in force.
+
+    Raises:
+        DataError: there is none of this name; the message names some.
+    """
+    tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
+    for task in tasks:
+        if task.task_id == task_id:
+            return Person(task.task_id, tuple(task.dialogues))
+    some = ", ".join(one_line(task.task_id) for task in tasks[:5])
+    raise DataError(f"no test person {one_line(task_id)!r}; there are {len(tasks)}: {some}, ...")

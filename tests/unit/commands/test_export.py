@@ -1,0 +1,246 @@
+"""An export in a process of its own, without this project: our logits and losses."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pipeline.errors import ModelError
+from pipeline.evaluation.personal.adapted import adapt_to, loss_of
+from pipeline.evaluation.personal.start import load_start
+from pipeline.model.base.tokenizer import load_tokenizer
+from pipeline.params import read_yaml
+from stages.commands.export import export
+from stages.shell.person import person_of
+from tests.conftest import AXES, tiny_gpt2
+from tests.support.exports import KINDS, alone, conversations, save_variant, with_phi, write_base
+from tests.support.families import tiny_model
+from tests.support.toy_project import toy_params, write_params
+
+
+LOGITS = """
+import sys
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM
+folder, target = map(Path, sys.argv[1:])
+found = {}
+for out in sorted(folder.iterdir()):
+    ids = torch.tensor([[5, 200, 44, 7, 9, *range(300, 306)]])
+    models = {}
+    if (out / "bottlenecks.py").exists():
+        sys.path.insert(0, str(out))
+        import bottlenecks
+        models["own"] = bottlenecks.load(out)
+        assert not (out / "config.json").exists()
+    else:
+        models["own"] = AutoModelForCausalLM.from_pretrained(out).eval()
+    if (out / "adapter" / "adapter_config.json").exists():
+        from peft import PeftModel
+        base = AutoModelForCausalLM.from_pretrained(out / "base").eval()
+        models["peft"] = PeftModel.from_pretrained(base, out / "adapter").eval()
+    for how, model in models.items():
+        with torch.no_grad():
+            found[f"{out.name} {how}"] = model(ids, use_cache=False).logits.clone()
+assert not any(name.split(".")[0] in ("pipeline", "stages") for name in sys.modules)
+save_file(found, target)
+"""
+PERSONALIZE = """
+import runpy, sys
+from pathlib import Path
+folder, file = map(Path, sys.argv[1:])
+for out in sorted(folder.iterdir()):
+    print(out.name)
+    sys.argv = ["personalize.py", str(file)]
+    sys.path.insert(0, str(out))
+    runpy.run_path(str(out / "personalize.py"), run_name="__main__")
+    sys.path.pop(0)
+    for name in ("exported_model", "bottlenecks"):
+        sys.modules.pop(name, None)
+"""
+UNFIXED = {"unfixed": with_phi(freeze_base=False)}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def ours(learner, theta, entries):
+    ids = torch.tensor([[5, 200, 44, 7, 9, *range(entries - 6, entries)]])
+    parameters = learner.parameters(theta)
+    with torch.no_grad():
+        return learner.model.logits(parameters, learner.model.hidden(parameters, ids))
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_transformers_alone_gives_our_logits(family, tokenizer, here):
+    """All parameters, and Φ of each kind: merged, and as PEFT hooks it on."""
+    entries = len(tokenizer)
+    assert entries == 306
+    gpt2 = family == "gpt2"
+    write_base(tokenizer, tiny_gpt2(tokenizer) if gpt2 else tiny_model(family, entries))
+    axes = {"in_place": AXES["in_place"], **{kind: with_phi() for kind in KINDS}, **UNFIXED}
+    expected = {}
+    for name, own in axes.items():
+        kind = name if name in KINDS else "lora"
+        learner, theta = save_variant(name, own, kind)
+        expected[name] = ours(learner, theta, entries)
+        export(name, here / "out" / name)
+    alone(LOGITS, here / "out", here / "logits.safetensors")
+    found = load_file(here / "logits.safetensors")
+    assert len(found) == 5 + 3  # LoRA, (IA)³ and the unfixed variant also by PEFT
+    for name, logits in found.items():
+        torch.testing.assert_close(
+            logits, expected[name.split()[0]], rtol=1e-5, atol=2e-5, msg=lambda m, n=name: n + m
+        )
+    effects = [(expected[kind] - expected["in_place"]).abs().max() for kind in KINDS]
+    assert min(effects) > 1e-2
+
+
+def adaptation_here(variant, path):
+    """Our own losses on the held-out dialogue at every epoch."""
+    start = load_start(variant, 0)
+    person = person_of([path], [], None).in_format(start.learner.encoder.format)
+    fold = person.fold(start.params.finetune)
+    assert max(len(start.learner.encoder.encode(d)) for d in fold.support) > 1  # windows
+    thetas = [adapt_to(start.learner, fold, start.params, n, lambda *_: None) for n in range(3)]
+    return [loss_of(start.learner, theta, fold.query, start.params).nats for theta in thetas]
+
+
+def learned(learner):
+    """Learned rates: the special rows' own, all else another one, one tensor fixed."""
+    names = sorted(learner.theta)
+    return {n: 0.3 if n == "special.weight" else 0.05 for n in names if n != names[0]}
+
+
+def test_personalize_gives_our_losses(tokenizer, here):
+    """Marks, windows, order of updates, what moves at which rate, batches of replies, Adam."""
+    write_base(tokenizer, tiny_gpt2(tokenizer, n_positions=200))
+    changed = {
+        "in_place": {},
+        "plain": {"format": "plain"},
+        "no_text": {"persona_text": False, "set": {"finetune.batch_size": 2}},
+        "adam": {"set": {"finetune.optimizer": "adam", "finetune.lr": 0.02}},
+        "rates": {},
+    }
+    params = toy_params()
+    params["finetune"] |= {"epochs": [0, 1, 2], "lr": 0.1}
+    write_params(here, params)
+    (here / "me.jsonl").write_text(conversations(turns=5))
+    expected = {}
+    for name, more in changed.items():
+        axes = AXES["in_place"].model_copy(update=more)
+        save_variant(name, axes, rates=learned if name == "rates" else None)
+    for kind in KINDS:
+        save_variant(kind, with_phi(), kind)
+    for name in (*changed, *KINDS):
+        export(name, here / "out" / name)
+        expected[name] = adaptation_here(name, here / "me.jsonl")
+    lines = iter(alone(PERSONALIZE, here / "out", here / "me.jsonl").splitlines())
+    found = {}
+    for line in lines:
+        found[line] = [float(next(lines).split(": ")[1].split()[0]) for _ in range(3)]
+    assert found.keys() == expected.keys()
+    for name, losses in expected.items():
+        assert found[name] == pytest.approx(losses, abs=1e-4), name
+        assert abs(losses[2] - losses[0]) > 1e-2, name
+
+
+def test_an_export_for_a_person_is_adapted_to_all_they_said(tokenizer, here):
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant("lora", with_phi(), "lora")
+    (here / "me.jsonl").write_text(conversations())
+    export("lora", here / "start" / "out")
+    export("lora", here / "own" / "out", person=here / "me.jsonl")
+    start = load_start("lora", 0)
+    fold = person_of([], [here / "me.jsonl"], None).fold(start.params.finetune)
+    assert fold.k == 4
+    alone(LOGITS, here / "own", here / "own.safetensors")
+    alone(LOGITS, here / "start", here / "start.safetensors")
+    found, before = (load_file(here / f"{name}.safetensors") for name in ("own", "start"))
+    assert (found["out own"] - before["out own"]).abs().max() > 1e-3
+    torch.testing.assert_close(found["out own"], found["out peft"], rtol=1e-4, atol=1e-4)
+    assert not (here / "own/out/personalize.py").exists()
+    assert "adapted to one person's conversations" in (here / "own/out/README.md").read_text()
+
+
+def test_the_template_gives_what_was_trained_on(tokenizer, here):
+    """Ids and mask of whole dialogues; no persona where the variant reads none."""
+    from transformers import AutoTokenizer
+
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    for form in ("special", "plain"):
+        for text in (True, False):
+            axes = AXES["in_place"].model_copy(update={"format": form, "persona_text": text})
+            learner, _ = save_variant("v", axes)
+            export("v", here / f"{form}{text}")
+            exported = AutoTokenizer.from_pretrained(here / f"{form}{text}")
+            from tests.conftest import a_dialogue
+
+            dialogue = a_dialogue()
+            (window,) = learner.encoder.encode(dialogue)
+            talk = [{"role": "system", "content": " ".join(dialogue.persona)}]
+            for turn in dialogue.turns:
+                talk.append({"role": "user", "content": turn.partner})
+                talk.append({"role": "assistant", "content": turn.reply})
+            made = exported.apply_chat_template(
+                talk, return_dict=True, return_assistant_tokens_mask=True
+            )
+            assert tuple(made["input_ids"]) == window.ids
+            places = [p for span in window.spans for p in range(span.start, span.end)]
+            assert [i for i, on in enumerate(made["assistant_masks"]) if on] == places
+            asked = exported.apply_chat_template(
+                talk[:-1], add_generation_prompt=True, return_dict=True
+            )
+            assert tuple(asked["input_ids"]) == window.ids[: window.spans[-1].start]
+
+
+def test_the_card_and_the_licence(tokenizer, here, capsys):
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant()
+    source = here / "elsewhere"
+    source.mkdir()
+    params = read_yaml(here / "params.yaml")
+    params["base"]["source"] = str(source)
+    write_params(here, params)
+    export("in_place", here / "a")
+    assert "licence of the base: no name in a README.md; no licence file" in capsys.readouterr().err
+    (source / "LICENSE.txt").write_text("ours")
+    (source / "README.md").write_text("---\ntags:\n- x\nlicense: apache-2.0\n---\n# Model\n")
+    export("in_place", here / "b")
+    assert (here / "b/LICENSE-base-LICENSE.txt").read_text() == "ours"
+    card = (here / "b/README.md").read_text()
+    assert "license: apache-2.0" in card
+    assert "Not scored" in card
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tokenizer, here):
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant()
+    (here / "out").mkdir()
+    export("in_place", here / "out")
+    kept = (here / "out/config.json").read_bytes()
+    with pytest.raises(ModelError, match="out: there already, and not empty; name another"):
+        export("in_place", here / "out")
+    assert (here / "out/config.json").read_bytes() == kept
+    with pytest.raises(
+        ModelError, match=r"no trained variant 'else' of seed 0; there are in_place"
+    ):
+        export("else", here / "new")
+
+
+def test_nothing_asks_for_remote_code(tokenizer, here):
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant("bottleneck", with_phi(), "bottleneck")
+    export("bottleneck", here / "out")
+    for path in (here / "out").rglob("*.json"):
+        assert "auto_map" not in path.read_text()
+    assert not [p for p in (here / "out").rglob("*") if p.suffix in (".bin", ".pt", ".pkl")]
+    assert json.loads((here / "out/personalize.json").read_text())["adapters"] == "bottleneck"
+    vocabulary = load_tokenizer(here / "out").get_vocab()
+    assert vocabulary == tokenizer.get_vocab()
