@@ -139,6 +139,11 @@ def _fail(message: str, code: int = 1) -> None:
     sys.exit(code)
 
 
+def complain(message: str) -> None:
+    """Print an error's line, and go on."""
+    _complain("error:", "bold red", message)
+
+
 def note(message: str) -> None:
     """Print a note to stderr. An empty message prints nothing."""
     if message:

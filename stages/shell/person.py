@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import DataError, one_line
+from pipeline.errors import one_line
 from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
 from pipeline.persona.task.record import Dialogue, PersonaTask
@@ -43,24 +43,20 @@ def person_of(files: Sequence[Path], support: Sequence[Path], name: str | None) 
 
 def _joined(files: Sequence[Path]) -> dict[str, list[Dialogue]]:
     """Return the dialogues of several files, each with an id of its own."""
+    if len(files) == 1:
+        return _people(files[0])
     people: dict[str, list[Dialogue]] = {}
     for path in files:
-        for name, dialogues in read_people(path).items():
+        for name, dialogues in _people(path).items():
             own = people.setdefault(name, [])
             for dialogue in dialogues:
                 own.append(dialogue.model_copy(update={"dialogue_id": f"{name}/{len(own)}"}))
     return people
 
 
-def person_of_test(task_id: str) -> Person:
-    """Return a test person of the corpus in force.
-
-    Raises:
-        DataError: there is none of this name; the message names some.
-    """
-    tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
-    for task in tasks:
-        if task.task_id == task_id:
-            return Person(task.task_id, tuple(task.dialogues))
-    some = ", ".join(one_line(task.task_id) for task in tasks[:5])
-    raise DataError(f"no test person {one_line(task_id)!r}; there are {len(tasks)}: {some}, ...")
+def _people(path: Path) -> dict[str, list[Dialogue]]:
+    """Return the people of a file; one of `data/tasks` holds those of the corpus in force."""
+    if path.is_file() and path.resolve().parent == artifacts.TASKS.resolve():
+        tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
+        return {task.task_id: list(task.dialogues) for task in tasks}
+    return read_people(path)

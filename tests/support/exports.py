@@ -31,7 +31,8 @@ def write_base(tokenizer, model):
     write_model(model, artifacts.BASE)
     tokenizer.save_pretrained(artifacts.BASE)
     for split in ("train", "valid"):
-        artifacts.write_text(artifacts.tasks_file(split), split)
+        if not artifacts.tasks_file(split).is_file():
+            artifacts.write_text(artifacts.tasks_file(split), split)
     write_params(Path(), toy_params())
 
 

@@ -42,17 +42,26 @@ class Person:
     def fold(self, params: Finetune) -> Fold:
         """Return the adaptation: as stage `finetune` adapts to a test person's first fold.
 
-        The query is empty where no dialogue can be held out.
+        The query is empty where no dialogue can be held out. A copy of the held-out dialogue is no
+        support.
         """
         if not self.dialogues:
             return Fold("leave_one_out", self.name, self.support, ())
         task = PersonaTask(task_id=self.name, split="test", dialogues=[*self.dialogues])
         folds = leave_one_out(task, params)
         if folds:
-            return replace(folds[0], support=folds[0].support + self.support)
-        if self.support:
-            return Fold("leave_one_out", self.name, self.support, self.dialogues)
+            return replace(folds[0], support=folds[0].support + self._others(*folds[0].query))
+        if more := self._others(*self.dialogues):
+            return Fold("leave_one_out", self.name, more, self.dialogues)
         return Fold("leave_one_out", self.name, self.dialogues, ())
+
+    def _others(self, held_out: Dialogue) -> tuple[Dialogue, ...]:
+        """Return the further support without copies of the held-out dialogue."""
+        return tuple(d for d in self.support if _said(d) != _said(held_out))
+
+
+def _said(dialogue: Dialogue) -> list[tuple[str, str]]:
+    return [(turn.partner, turn.reply) for turn in dialogue.turns]
 
 
 def _on_one_line(dialogue: Dialogue) -> Dialogue:

@@ -1,0 +1,51 @@
+"""Adapt a variant to a person and talk to it: `python -m stages.chat VARIANT [--person FILE]`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.evaluation.personal.start import load_start
+from pipeline.evaluation.personal.talk import Talk
+from pipeline.persona.task.record import PersonaTask
+from stages.shell import console
+from stages.shell.person import Name, PersonFile, person_of
+from stages.talk.adapting import adapt
+from stages.talk.terminal import TerminalTalk
+from stages.talk.web import serve
+
+
+def chat(
+    variant: Annotated[str, typer.Argument(help="A trained variant.")],
+    person: PersonFile = None,
+    support: Annotated[
+        list[Path] | None, typer.Option(help="Further conversations, all of them adapted to.")
+    ] = None,
+    name: Name = None,
+    seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
+    web: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, metavar="PORT", help="A local page; 0: at a free port."),
+    ] = None,
+) -> None:
+    """Adapt to a person's conversations, say what that changed, and talk."""
+    given = person is not None or support
+    someone = person_of([person] if person else [], support or [], name) if given else None
+    start = load_start(variant, seed)
+    tests = artifacts.tasks_file("test")
+    others = artifacts.read_records(tests, PersonaTask, made_by="tasks") if tests.is_file() else []
+    talk = Talk(start, others)
+    said = []
+    if someone is None:
+        console.say(f"{variant}, not adapted: --person FILE, or /adapt FILE, adapts it to somebody")
+    else:
+        said = adapt(talk, someone)
+    if web is None:
+        TerminalTalk(talk).run()
+    else:
+        serve(talk, said, web)
+
+
+if __name__ == "__main__":
+    console.run(chat)

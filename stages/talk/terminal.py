@@ -1,0 +1,170 @@
+"""Talk in the terminal: replies appear token by token, Ctrl-C ends a reply and not the session."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich import box
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import DataError, PipelineError, one_line
+from pipeline.evaluation.personal.conversations import read_people
+from pipeline.evaluation.personal.person import chosen
+from pipeline.evaluation.personal.talk import Talk
+from pipeline.persona.task.record import SILENCE
+from stages.shell import console
+from stages.talk import words
+from stages.talk.adapting import adapt
+
+
+HELP = """\
+/both            show the reply before adaptation beside the adapted one, or stop it
+/history         show what was said
+/undo            take the last exchange back
+/save FILE       write the talk to a file, as --person reads it
+/adapt FILE      adapt to further conversations, then go on
+/quit            leave (or Ctrl-D)"""
+
+
+class TerminalTalk:
+    """A talk in the terminal."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self._both = False
+        self._commands: dict[str, Callable[[str], None]] = {
+            "/help": lambda _: console.say(HELP),
+            "/both": self._switch,
+            "/history": self._history,
+            "/undo": self._undo,
+            "/save": self._save,
+            "/adapt": self._adapt,
+        }
+
+    def run(self) -> None:
+        """Read lines until /quit or the end of the input."""
+        console.say("/help lists the commands; /quit or Ctrl-D leaves")
+        for line in lines():
+            text = line.strip()
+            command, _, rest = text.partition(" ")
+            if command == "/quit":
+                return
+            if not text:
+                continue
+            try:
+                self._do(command, rest.strip(), text)
+            except PipelineError as error:
+                console.complain(str(error))
+            except OSError as error:
+                console.complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+
+    def _do(self, command: str, rest: str, text: str) -> None:
+        if command in self._commands:
+            self._commands[command](rest)
+        elif command.startswith("/"):
+            raise DataError(f"no command {one_line(command, 40)}; /help lists them")
+        else:
+            self._answer(text)
+
+    def _answer(self, text: str) -> None:
+        """Show the reply as it comes and keep it; what Ctrl-C leaves of it is kept, too."""
+        said = {"base": "", "adapted": ""}
+        streams = self._talk.replies(text, both=self._both)
+        try:
+            if self._both:
+                self._side_by_side(streams, said)
+            else:
+                self._alone(streams["adapted"], said)
+        except KeyboardInterrupt as stopped:
+            if isinstance(stopped, console.Terminated):
+                raise
+            console.say("")
+            kept = "what it had said is kept" if said["adapted"].strip() else "nothing is kept"
+            console.note(f"the reply was stopped; {kept}")
+        self._talk.session.keep(self._talk.heard(text), said["adapted"])
+
+    def _alone(self, stream: Iterator[str], said: dict[str, str]) -> None:
+        console.out.print(f"{self._talk.person.name}> ", end="", style="bold", highlight=False)
+        for part in stream:
+            said["adapted"] += part
+            console.out.print(part, end="", highlight=False, markup=False)
+        if not said["adapted"].strip():
+            console.out.print("(says nothing)", end="", style="dim")
+        console.say("")
+
+    def _side_by_side(self, streams: dict[str, Iterator[str]], said: dict[str, str]) -> None:
+        """Let both replies grow in turn, in two columns."""
+        with Live(console=console.out, auto_refresh=False) as live:
+            while streams:
+                for who in list(streams):
+                    part = next(streams[who], None)
+                    if part is None:
+                        del streams[who]
+                    else:
+                        said[who] += part
+                live.update(_columns(said, self._talk.person.name), refresh=True)
+
+    def _switch(self, _: str) -> None:
+        self._both = not self._both
+        how = "before adaptation and after it, side by side" if self._both else "adapted alone"
+        console.say(f"replies: {how}")
+
+    def _history(self, _: str) -> None:
+        turns = self._talk.session.turns
+        for turn in turns:
+            if turn.partner != SILENCE:
+                console.say(f"you> {turn.partner}")
+            console.say(f"{self._talk.person.name}> {turn.reply}")
+        if not turns:
+            console.say("nothing was said yet")
+
+    def _undo(self, _: str) -> None:
+        turn = self._talk.session.undo()
+        console.say(f"taken back: {turn.partner}" if turn else "nothing was said yet")
+
+    def _save(self, rest: str) -> None:
+        if not rest:
+            raise DataError("/save needs the name of a file")
+        talk = self._talk
+        words.save(
+            Path(rest).expanduser(), talk.person.name, talk.session.persona, talk.session.turns
+        )
+        console.say(f"{rest}: {len(talk.session.turns)} exchanges")
+
+    def _adapt(self, rest: str) -> None:
+        if not rest:
+            raise DataError("/adapt needs the name of a file of conversations")
+        people = read_people(Path(rest).expanduser())
+        known = self._talk.person.name
+        name = known if known in people else chosen(people, None, one_line(rest))
+        adapt(self._talk, self._talk.with_support(people[name], name))
+
+
+def _columns(said: dict[str, str], name: str) -> Table:
+    table = Table(box=box.SIMPLE, expand=True)
+    for heading, who in (("before adaptation", "base"), (name, "adapted")):
+        table.add_column(Text(heading), ratio=1, overflow="fold")
+        said.setdefault(who, "")
+    table.add_row(Text(said["base"]), Text(said["adapted"]))
+    return table
+
+
+def lines() -> Iterator[str]:
+    """Yield what the user types: with history and editing on a terminal, else from stdin."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        yield from sys.stdin
+        return
+    from prompt_toolkit import PromptSession
+
+    prompt: PromptSession[str] = PromptSession()
+    while True:
+        try:
+            yield prompt.prompt("you> ")
+        except EOFError:
+            return
+        except KeyboardInterrupt as stopped:
+            if isinstance(stopped, console.Terminated):
+                raise
+            console.note("/quit or Ctrl-D leaves")
