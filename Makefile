@@ -3,6 +3,8 @@ PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# All that the lock holds; `web` is left out (pyproject.toml says why).
+EXTRAS := --extra pipeline --extra gguf --extra dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
 # DVC looks up the `python` of its stages' commands on PATH.
@@ -20,7 +22,7 @@ install: $(INSTALLED)  ## make .venv with the pinned packages (once)
 lock:  ## write requirements.lock anew from pyproject.toml, with the hashes of all files
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
-	.tools/bin/pip-compile --quiet --generate-hashes --strip-extras --all-extras --no-annotate --no-header \
+	.tools/bin/pip-compile --quiet --generate-hashes --strip-extras $(EXTRAS) --no-annotate --no-header \
 		--no-emit-options --unsafe-package torch --unsafe-package pip $(UPGRADE) \
 		--output-file requirements.lock pyproject.toml
 
