@@ -10,8 +10,8 @@ from pipeline.evaluation.personal.start import load_start
 from pipeline.evaluation.personal.talk import Talk
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
-from stages.shell.person import Name, PersonFile, person_of
 from stages.talk.adapting import adapt
+from stages.talk.person import Name, PersonFile, person_of
 from stages.talk.terminal import TerminalTalk
 from stages.talk.web import serve
 

@@ -16,7 +16,7 @@ from pipeline.model.export.folder import Exported, write_export
 from pipeline.model.export.licence import Licence, licence_beside
 from pipeline.params import Settings
 from stages.shell import console
-from stages.shell.person import Name, PersonFile, person_of
+from stages.talk.person import Name, PersonFile, person_of
 
 
 _OURS = "made by this project's own program (MIT)"

@@ -18,7 +18,7 @@ from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.persona.task.record import Turn
 from stages.commands import chat as command
 from stages.commands.chat import chat
-from stages.shell.person import person_of
+from stages.talk.person import person_of
 from stages.talk.terminal import TerminalTalk
 from stages.talk.words import losses
 from tests.conftest import tiny_gpt2

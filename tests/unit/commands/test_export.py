@@ -12,7 +12,7 @@ from pipeline.evaluation.personal.start import load_start
 from pipeline.model.base.tokenizer import load_tokenizer
 from pipeline.params import read_yaml
 from stages.commands.export import export
-from stages.shell.person import person_of
+from stages.talk.person import person_of
 from tests.conftest import AXES, tiny_gpt2
 from tests.support.exports import KINDS, alone, conversations, save_variant, with_phi, write_base
 from tests.support.families import tiny_model

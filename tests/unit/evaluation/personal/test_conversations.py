@@ -9,7 +9,7 @@ from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
 from pipeline.model.sequences.formats import Blanks, Format
 from pipeline.persona.task.record import SILENCE
-from stages.shell.person import person_of
+from stages.talk.person import person_of
 from tests.conftest import a_dialogue
 from tests.support.finetuning import finetune_params
 
