@@ -6,6 +6,7 @@ Each method reads a committed file, so a document that is rendered again says wh
 from dataclasses import dataclass
 from math import exp
 
+from pipeline import artifacts
 from pipeline.evaluation.kept.study import KeptTest, Study, negative
 from pipeline.evaluation.kept.tables import estimate
 from pipeline.evaluation.report.cells import interval, number, p_value
@@ -125,6 +126,16 @@ class Quote:
     def test(self, a: str, b: str, metric: str = "nats_per_token") -> Quoted:
         """Return a test of the first minus the second."""
         return Quoted(self.study.test(a, b, metric))
+
+    def test_at(self, k: int, a: str, b: str, metric: str = "nats_per_token") -> str:
+        """Return a claim's test at one K: difference, p-value after Holm, answer."""
+        claims = self.study.json(str(artifacts.COMPARISON))["at_k"]["claims"]
+        asked = {"a": a, "b": b, "k": k, "metric": metric}
+        (test,) = (c for c in claims if all(c[key] == value for key, value in asked.items()))
+        return (
+            f"{estimate(test['difference'], digits_of(metric))}, {compare_p(test['p_holm'])}: "
+            f"{test['answer']}"
+        )
 
     def tests(self, family: str = "claims") -> int:
         """Return how many tests of levels were corrected together."""
