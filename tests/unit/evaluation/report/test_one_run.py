@@ -8,6 +8,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.keep import keep
+from pipeline.persona.task.record import PersonaTask
 from stages.commands.samples import samples
 from stages.commands.table import table
 from stages.compare import compare
@@ -26,11 +27,19 @@ FACTS = {"source": "folder", "num_parameters": 1234, "pretraining": None}
 
 
 def records(shift):
+    """The first reply of each person's first dialogue."""
     for split in ("valid", "test"):
-        for person in range(3):
+        tasks = artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
+        for number, task in enumerate(tasks):
+            dialogue = task.dialogues[0]
             for epoch in (0, 1):
                 yield full(
-                    task_id=f"{split}-{person}", split=split, epoch=epoch, nll=9.0 + person + shift
+                    task_id=task.task_id,
+                    dialogue_id=dialogue.dialogue_id,
+                    reference=dialogue.turns[0].reply,
+                    split=split,
+                    epoch=epoch,
+                    nll=9.0 + number + shift,
                 )
 
 
