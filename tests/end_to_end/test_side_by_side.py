@@ -117,6 +117,18 @@ def test_after_a_failure_dvc_repro_goes_on(project):
     assert (project / "report.txt").exists()
 
 
+def ended(pid, patience=5):
+    """Whether a process has ended; the system's first process may take a moment to bury it."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_the_stages_and_keeps_what_has_ended(project, number):
     script = (project / "make.sh").read_text()
@@ -139,8 +151,7 @@ def test_an_interruption_ends_the_stages_and_keeps_what_has_ended(project, numbe
     assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
     assert said.splitlines()[-1].startswith("error: ")
     for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid.read_text()), 0)
+        assert ended(int(pid.read_text()))
         pid.unlink()
     (project / "make.sh").write_text(script)
     done = repro(project)

@@ -34,7 +34,6 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.comparison import (
     NOT_DISTINGUISHABLE,
     AtK,
-    Equivalence,
     KTest,
     LevelVerdict,
     OverSeeds,
@@ -183,22 +182,9 @@ def _over_seeds(
     ]
     equivalent = iter(equivalences(p_equivalent, pairs, margin, ALPHA))
     return [
-        None if one is None else _seed_test(contrast, one, next(p_holm), next(equivalent))
+        None if one is None else one.tested(contrast.verdict, next(p_holm), next(equivalent))
         for contrast, one in zip(contrasts, seeded, strict=True)
     ]
-
-
-def _seed_test(
-    contrast: _Contrast, seeded: SeedDifference, p_holm: float, equivalence: Equivalence | None
-) -> OverSeeds:
-    return OverSeeds(
-        seeds=list(seeded.seeds),
-        difference=seeded.estimate,
-        p=seeded.p,
-        p_holm=p_holm,
-        verdict=contrast.verdict(seeded.value, p_holm),
-        equivalence=equivalence,
-    )
 
 
 def _seeded(contrast: _Contrast) -> SeedDifference | None:

@@ -35,7 +35,6 @@ from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import (
     NOT_DISTINGUISHABLE,
     Detectable,
-    Equivalence,
     Interval,
     LevelTest,
     LevelTests,
@@ -220,22 +219,6 @@ def _over_seeds(differences: Sequence[_Difference], margin: float | None) -> lis
     return [
         None
         if one.over_seeds is None
-        else _seed_test(one, one.over_seeds, next(adjusted), next(equivalent))
+        else one.over_seeds.tested(one.verdict, next(adjusted), next(equivalent))
         for one in differences
     ]
-
-
-def _seed_test(
-    difference: _Difference,
-    seeded: SeedDifference,
-    p_holm: float,
-    equivalence: Equivalence | None,
-) -> OverSeeds:
-    return OverSeeds(
-        seeds=list(seeded.seeds),
-        difference=seeded.estimate,
-        p=seeded.p,
-        p_holm=p_holm,
-        verdict=difference.verdict(seeded.value, p_holm),
-        equivalence=equivalence,
-    )

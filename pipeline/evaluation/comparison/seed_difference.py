@@ -1,11 +1,12 @@
 """A mean difference over the seeds that both sides have, and its variance. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.comparison import Equivalence, LevelVerdict, OverSeeds
 from pipeline.evaluation.statistics.bootstrap import LEVEL
 from pipeline.evaluation.statistics.seeds import Components, components
 
@@ -34,3 +35,19 @@ class SeedDifference:
         """The difference with its interval over personas and seeds."""
         half = self.variance.half_width(LEVEL)
         return Estimate(value=self.value, low=self.value - half, high=self.value + half)
+
+    def tested(
+        self,
+        verdict: Callable[[float, float], LevelVerdict],
+        p_holm: float,
+        equivalence: Equivalence | None,
+    ) -> OverSeeds:
+        """Return the test over seeds; `verdict` reads the difference and the corrected p-value."""
+        return OverSeeds(
+            seeds=list(self.seeds),
+            difference=self.estimate,
+            p=self.p,
+            p_holm=p_holm,
+            verdict=verdict(self.value, p_holm),
+            equivalence=equivalence,
+        )

@@ -22,7 +22,7 @@ def text_worth(details: Mapping[str, Details]) -> Table:
     headings = ("variant", "own text over none", "after fine-tuning", "own text over a stranger's")
     rows = []
     for name in in_order(details):
-        if (texts := getattr(details[name], "texts", None)) is None:
+        if (texts := details[name].texts) is None:
             continue
         cells = [*_worth(texts.worth), *_worth(texts.stranger)]
         rows.append(_row(name, [*cells, texts.read or NONE, *_recovered(texts.recovered)]))
@@ -45,7 +45,7 @@ def recovered_by_k(details: Mapping[str, Details]) -> Table:
     rows = [
         _row(name, [f"{k}", *_recovered(one)])
         for name in in_order(details)
-        for k, one in sorted((getattr(details[name].k_shot, "recovered", None) or {}).items())
+        for k, one in sorted((details[name].k_shot.recovered or {}).items())
     ]
     return Table(["variant", "K", "worth of the text, nats per token", "recovered share"], rows)
 
