@@ -131,11 +131,16 @@ def test_the_table_names_every_variant(clone):
 def test_fig_3_is_drawn_of_every_row(clone):
     rows = listed(clone, "scored")
     plots = json.loads(dvc("plots", "show", "--json", cwd=clone))
-    assert len(plots["data"]) == 3
-    for (plot,) in plots["data"].values():
+    by_k = {name: plot for name, plot in plots["data"].items() if name.startswith("fig_3")}
+    assert len(by_k) == 3
+    for (plot,) in by_k.values():
         content = plot["content"]
         assert {point["variant"] for point in content["data"]["values"]} == rows
         assert content["encoding"]["color"]["field"] == "variant"
+    (valid,), (adapted,) = (plots["data"][f"training_valid{kind}"] for kind in ("", "_adapted"))
+    trained = listed(clone, "trained") | listed(clone, "meta_trained")
+    for plot in (valid, adapted):
+        assert {point["variant"] for point in plot["content"]["data"]["values"]} >= trained
 
 
 def test_fixed_phi_is_not_in_theta(clone):

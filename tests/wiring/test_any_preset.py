@@ -73,14 +73,23 @@ def commit(folder: Path) -> None:
     run("git", *who, "commit", "-qm", "t", cwd=folder)
 
 
+def _is_params(dep: object) -> bool:
+    return isinstance(dep, ParamsDependency)
+
+
 def stages_of(folder: Path) -> dict[str, object]:
-    """What DVC would run, by stage: the command, what it depends on, values included, its outs."""
+    """What DVC would run, by stage: the command, what it depends on, with its content, its outs."""
+
+    def content(path: str) -> bytes | None:
+        return (folder / path).read_bytes() if (folder / path).is_file() else None
+
     with Repo(str(folder)) as repo:
         return {
             stage.addressing: (
                 stage.cmd,
                 sorted((dep.def_path, str(dep.dumpd())) for dep in stage.deps),
-                [dep.read_params() for dep in stage.deps if isinstance(dep, ParamsDependency)],
+                {d.def_path: content(d.def_path) for d in stage.deps if not _is_params(d)},
+                [dep.read_params() for dep in stage.deps if _is_params(dep)],
                 sorted(out.def_path for out in stage.outs),
             )
             for stage in repo.index.stages
