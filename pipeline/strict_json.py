@@ -15,7 +15,9 @@ def strict_loads(text: bytes) -> object:
             parser takes the last; or a number is not finite.
         RecursionError: it is nested too deep.
     """
-    return json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+    return json.loads(
+        text.decode(), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
+    )
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -25,6 +27,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {one_line(repr(twice))} is there twice")
     return content
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:  # 1e999 is infinity to Python's own parser
+        raise ValueError(f"{one_line(text, 40)} is beyond every number that is reckoned with")
+    return value
 
 
 def _no_constant(name: str) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
+from pipeline.errors import ParamsError, one_line
 
 
 # Keys of params.yaml that may hold a path, and the words that are no path there.
@@ -64,13 +64,27 @@ def refuse_in_outs(given: str, name: str) -> None:
     Raises:
         ParamsError: it lies in an out, or an out lies in it.
     """
-    for path in _places(Path(given).expanduser()):
+    for path in _places(place_of(given, name)):
         for out in WRITTEN:
             if _inside(path, out) or _inside(out, path):
                 raise ParamsError(
-                    f"{name}: {given!r} and {out}, which stages write and remove, lie one in the "
-                    "other; move the input to a place of its own"
+                    f"{name}: {one_line(repr(given))} and {out}, which stages write and remove, "
+                    "lie one in the other; move the input to a place of its own"
                 )
+
+
+def place_of(given: str, name: str) -> Path:
+    """Return a path that the user gives, `~` and `~USER` seen through.
+
+    Raises:
+        ParamsError: there is no such user; `name` says where the path was given.
+    """
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise ParamsError(
+            f"{name}: {one_line(repr(given))}: no home of that user is known; give the whole path"
+        ) from error
 
 
 def _places(given: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import os
 from pipeline.errors import TrainingError, one_line
 
 
-_DIGITS = 6  # of a number of processes
+_DIGITS = 4  # of a number of processes: a slip of the finger must not fill the machine
 
 
 def num_workers() -> int:
@@ -21,14 +21,15 @@ def count_from_environment(name: str) -> int | None:
     """Return a number that the user asks for; null where the variable is not set.
 
     Raises:
-        TrainingError: it is not a whole number from 1 on.
+        TrainingError: it is not a whole number from 1 on, or has over 4 digits.
     """
     asked = os.environ.get(name, "")
     if not asked:
         return None
     if not (asked.isdecimal() and len(asked) <= _DIGITS and int(asked) > 0):
         raise TrainingError(
-            f"{name}={one_line(repr(asked), 40)}: a whole number from 1 on was expected"
+            f"{name}={one_line(repr(asked), 40)}: a whole number from 1 to {10**_DIGITS - 1} was "
+            "expected"
         )
     return int(asked)
 

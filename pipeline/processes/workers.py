@@ -95,17 +95,21 @@ def _made(work: Work[Any]) -> Work[Any]:
 
 
 @contextmanager
-def _executor(make_work: MakeWork[Any]) -> Iterator[ProcessPoolExecutor | None]:
+def _executor(make_work: MakeWork[Any], most: int) -> Iterator[ProcessPoolExecutor | None]:
     """Yield a pool, or None where one process is right; on an error no job in flight is awaited.
 
     Where processes are forked, the work is made before: what it has loaded, a model above all, is
     in memory once, and each worker has of its own what it writes.
 
+    Args:
+        make_work: builds a worker's function.
+        most: workers that would find work; all of a pool are started at once.
+
     Raises:
         TrainingError: a worker was killed.
     """
-    workers = num_workers()
-    if best_device().type != "cpu" or workers == 1:
+    workers = min(num_workers(), most)
+    if best_device().type != "cpu" or workers <= 1:
         yield None
         return
     method = "fork" if sys.platform == "linux" else "spawn"
@@ -201,8 +205,9 @@ class Workers(Generic[Record]):
         on_done(finished, "")
         if not todo:
             return [record for job in jobs for record in self._done[job.name]]
-        with _executor(self._make_work) as pool:
-            for job, records in self._results(pool, list(chunks(todo, self._at_once))):
+        parts = list(chunks(todo, self._at_once))
+        with _executor(self._make_work, len(parts)) as pool:
+            for job, records in self._results(pool, parts):
                 self._journal.append(job.name, records)
                 self._done[job.name] = records
                 finished += 1

@@ -51,16 +51,16 @@ WIDE = 134  # columns of a table whose intervals stand beside their numbers
 Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+_heard: set[signal.Signals] = set()  # signals that this program was started with handlers of
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, handled as Ctrl-C is: the same code tidies up after both."""
 
 
 def run(command: Callable[..., None]) -> None:
     """Run one typer command; expected errors become one clear line and their exit code."""
-    if signal.getsignal(signal.SIGINT) is interrupted_early:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hears_sigterm():
-        signal.signal(signal.SIGTERM, _terminated)
     replace_what_cannot_be_shown()
     logging.getLogger("pipeline").addHandler(_NOTES)
     if _STARTED_BY_A_PROGRAM & os.environ.keys():
@@ -72,7 +72,8 @@ def run(command: Callable[..., None]) -> None:
                 "run it without torchrun"
             )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(_one_line_errors()(command))  # inside typer's call: typer handles Ctrl-C itself
+    # Inside typer's call: typer handles Ctrl-C itself, and says nothing.
+    app.command()(_one_line_errors()(command))
     with _one_line_usage():
         sys.exit(app(standalone_mode=False))
 
@@ -83,6 +84,24 @@ def _is_one_of_many() -> bool:
 
 def _terminated(*_: object) -> None:
     raise Terminated
+
+
+def _hear_signals() -> None:
+    """Let Ctrl-C and SIGTERM be exceptions, so that the command tidies up.
+
+    Before, `interrupted_early` ends the program: typer, which reads the arguments, would be silent.
+    """
+    _heard.update(n for n in _ENDING if signal.getsignal(n) is interrupted_early)
+    if signal.SIGINT in _heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hears_sigterm():
+        signal.signal(signal.SIGTERM, _terminated)
+
+
+def _hear_no_signals(code: int) -> None:
+    """Let Ctrl-C and SIGTERM end the program with this code: all is done."""
+    for number in _heard:
+        signal.signal(number, lambda *_: os._exit(code))
 
 
 @contextmanager
@@ -99,7 +118,9 @@ def _one_line_usage() -> Iterator[None]:
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     try:
+        _hear_signals()
         yield
+        _hear_no_signals(0)
     except PipelineError as error:
         _fail(str(error), error.exit_code)
     except Terminated:
@@ -135,7 +156,10 @@ def _what_was_asked(error: Exception) -> str:
 
 
 def _fail(message: str, code: int = 1) -> None:
+    for number in _heard:
+        signal.signal(number, signal.SIG_IGN)
     _complain("error:", "bold red", message)
+    _hear_no_signals(code)
     sys.exit(code)
 
 

@@ -97,12 +97,13 @@ def _elsewhere(launcher: str) -> None:
     Raises:
         TrainingError: there is no such command.
     """
-    words = [*shlex.split(launcher), "-m", _module(), *sys.argv[1:]]
     try:
+        words = [*shlex.split(launcher), "-m", _module(), *sys.argv[1:]]
         process = subprocess.Popen(words)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a quotation without end
+        why = (isinstance(error, OSError) and error.strerror) or error
         raise TrainingError(
-            f"MAMLVIAPP_LAUNCHER={one_line(launcher)}: cannot be run ({error.strerror})"
+            f"MAMLVIAPP_LAUNCHER={one_line(launcher)}: cannot be run ({one_line(why)})"
         ) from error
     try:
         code = process.wait()

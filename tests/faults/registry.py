@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 # Modules that register campaigns. To add a stage: a module beside these, its name here.
-MODULES = ("data_stages", "compute_stages")
+MODULES = ("data_stages", "compute_stages", "machine", "damage", "under_dvc")
 
 
 @dataclass

@@ -242,5 +242,5 @@ def test_any_number_of_workers(asked):
 @pytest.mark.parametrize("asked", ["9" * 5000, "0", "-1", "1.5", "²", "1e3", " 1"])
 def test_what_is_no_number_of_workers(asked, monkeypatch):
     monkeypatch.setitem(os.environ, "MAMLVIAPP_WORKERS", asked)
-    with pytest.raises(PipelineError, match="a whole number from 1 on was expected"):
+    with pytest.raises(PipelineError, match="a whole number from 1 to 9999 was expected"):
         num_workers()

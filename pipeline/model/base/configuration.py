@@ -36,6 +36,7 @@ _OLDER = (
     "rotary_emb_base",
     "sliding_window_pattern",
 )
+_MOST_LAYERS = 10_000
 _UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # say who wrote, not what
 
 
@@ -68,6 +69,7 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
     allowed |= {*config_class.attribute_map, *_OLDER}
     taken = {k: v for k, v in values.items() if k in allowed}
     _refuse_numbers(taken, origin)
+    _refuse_endless(values, config_class, origin)
     try:
         with _without_remarks():
             return config_class.from_dict(taken)
@@ -100,6 +102,16 @@ def _without_remarks() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(level)
+
+
+def _refuse_endless(values: dict[str, Any], config_class: Any, origin: str) -> None:
+    """Refuse a number of layers that no model has: some classes make a list of them at once."""
+    for key in ("num_hidden_layers", config_class.attribute_map.get("num_hidden_layers", "")):
+        layers = values.get(key)
+        if isinstance(layers, int | float) and layers > _MOST_LAYERS:
+            raise ModelError(
+                f"{origin}: {key} is {one_line(layers)}; at most {_MOST_LAYERS} are read"
+            )
 
 
 def write_config(model: Any, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Load φ from the folder that stage `base` wrote, or from any folder of the same layout."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
@@ -12,6 +13,17 @@ from pipeline.model.base.configuration import read_json
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import load_tokenizer
+from pipeline.strict_json import first_problem
+
+
+class _Facts(BaseModel):
+    """The part of base.json that loading reads."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    # Of bases that were made before these parameters were there, both are absent.
+    context: Annotated[int, Field(ge=1)] | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
 
 
 def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
@@ -40,11 +52,24 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
         )
     if SPECIAL_TOKENS[0] not in tokenizer.get_vocab():
         raise ModelError(f"{folder}: the tokenizer lacks the special tokens; run stage base again")
-    path = folder / artifacts.BASE_FACTS.name
-    facts = read_json(path) if path.is_file() else {}
-    model.run_context = facts.get("context")
-    model.fixed_dtype = facts.get("dtype", "float32")
+    facts = _facts(folder)
+    longest = architecture_of(model).context
+    if facts.context is not None and facts.context > longest:
+        raise ModelError(
+            f"{folder / artifacts.BASE_FACTS.name}: context {facts.context}, the model's longest "
+            f"is {longest}; run stage base again"
+        )
+    model.run_context = facts.context
+    model.fixed_dtype = facts.dtype
     return model, tokenizer
+
+
+def _facts(folder: Path) -> _Facts:
+    path = folder / artifacts.BASE_FACTS.name
+    try:
+        return _Facts.model_validate(read_json(path) if path.is_file() else {})
+    except ValidationError as error:
+        raise ModelError(f"{path}: {first_problem(error)}; run stage base again") from error
 
 
 def run_context(model: Any) -> int:

@@ -106,7 +106,12 @@ def adopt(
             f"{max(vocabulary.values())}; ids without holes are needed"
         )
     _set_bos(backend, names, config.get("add_bos_token"))
-    return wrapped(backend, names, template)
+    try:
+        return wrapped(backend, names, template)
+    except Exception as error:  # it copies the tokenizer: two entries of one id get lost by that
+        raise ModelError(
+            f"{origin}: the tokenizer contradicts itself: {one_line(error)}; get its files again"
+        ) from error
 
 
 def add_special_tokens(tokenizer: PreTrainedTokenizerFast) -> int:
@@ -202,7 +207,10 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
     """Return the chat template: of its own file, else of tokenizer_config.json."""
     path = folder / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path}: not UTF-8 text ({error.reason}); get it again") from error
     template = config.get("chat_template")
     if isinstance(template, list):  # several with names
         named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}

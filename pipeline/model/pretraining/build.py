@@ -11,7 +11,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
@@ -36,6 +36,7 @@ from pipeline.model.pretraining.pretrain import (
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 from pipeline.params import Base, Pretrain
+from pipeline.params.inputs import place_of
 
 
 PRETRAIN = "pretrain"  # as base.source
@@ -90,15 +91,16 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     if params.source == PRETRAIN:
         return _pretrained(params, text, advance)
     if params.source.endswith(SUFFIX):
-        return _from_gguf(Path(params.source).expanduser())
+        return _from_gguf(place_of(params.source, "base.source"))
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)
         return _loaded(folder, {"source": params.source, "revision": commit})
-    folder = Path(params.source).expanduser()
+    folder = place_of(params.source, "base.source")
     if not folder.is_dir():
         raise ModelError(
-            f"base.source {params.source!r} is neither a folder nor a hub id; download it "
-            "(docs/models.md says where models are), or give a folder or .gguf file that is there"
+            f"base.source {one_line(repr(params.source))} is neither a folder nor a hub id; "
+            "download it (docs/models.md says where models are), or give a folder or .gguf file "
+            "that is there"
         )
     return _loaded(folder, {"source": "folder", "revision": None})
 
@@ -182,5 +184,5 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
 
 def _tokenizer(params: Pretrain, train: TextPart) -> PreTrainedTokenizerFast:
     if params.tokenizer is not None:
-        return load_tokenizer(Path(params.tokenizer).expanduser())
+        return load_tokenizer(place_of(params.tokenizer, "base.pretrain.tokenizer"))
     return train_tokenizer((line for _, line in train.lines()), params.vocab_size)

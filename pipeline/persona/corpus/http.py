@@ -198,7 +198,7 @@ def _answer(url: str, start: int, validator: str) -> Iterator[httpx.Response]:
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-        if validator:
+        if validator and validator.isascii() and validator.isprintable():
             headers["If-Range"] = validator
     with response_to(url, headers) as response:
         status = response.status_code

@@ -10,8 +10,9 @@ from glob import has_magic
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DownloadError
+from pipeline.errors import DataError, DownloadError, one_line
 from pipeline.params import Data
+from pipeline.params.inputs import place_of
 from pipeline.persona.corpus import archive, http, own
 from pipeline.persona.synthetic import corpus as synthetic
 from pipeline.persona.synthetic.spool import Spool
@@ -107,9 +108,9 @@ def fetch_pretrain_text(data: Data, into: Path) -> Origin:
         text = synthetic.pretrain_text(data.synthetic) if data.pretrain else ""
         into.write_text(text, encoding="utf-8", newline="")
         return Origin(data.pretrain or "none", data.pretrain, None)
-    path = Path(data.pretrain).expanduser()
+    path = place_of(data.pretrain, "data.pretrain")
     if not path.is_file():
-        raise DataError(f"data.pretrain: {data.pretrain}: no such file; {_PRETRAIN_KINDS}")
+        raise _absent("data.pretrain", data.pretrain, f"no such file; {_PRETRAIN_KINDS}")
     sha256 = _checked(path, data.pretrain_sha256)
     archive.decompress(path, into)
     return Origin("file", path.name, sha256)
@@ -140,9 +141,9 @@ def _upstream(
     if data.sha256 not in (None, PERSONACHAT_SHA256):
         raise DataError("data.sha256: the upstream archive's is known already; set it to null")
     if given := environ.get("PERSONACHAT_TGZ"):
-        tgz = Path(given).expanduser()
+        tgz = place_of(given, "PERSONACHAT_TGZ")
         if not tgz.is_file():
-            raise DataError(f"PERSONACHAT_TGZ: {given}: no such file; give the archive's path")
+            raise _absent("PERSONACHAT_TGZ", given, "no such file; give the archive's path")
         _checked(tgz, PERSONACHAT_SHA256)
     else:
         url = environ.get("PERSONACHAT_URL") or PERSONACHAT_URL
@@ -153,13 +154,13 @@ def _upstream(
 
 def _local(data: Data, into: Path) -> Origin:
     """Fill `into` from a path: Persona-chat's text, in a folder or archive, or conversations."""
-    path = Path(data.source).expanduser()
+    path = place_of(data.source, "data.source")
     if all((path / name).is_file() for name in archive.WANTED):
         return _copy_folder(data, path, into)
     if path.is_file() and (path.suffix == ".tgz" or _is_packed(path)):
         return _unpack(data, path, into)
     if not path.exists() and not has_magic(data.source):
-        raise DataError(f"data.source: {data.source}: no such file or folder; {_SOURCE_KINDS}")
+        raise _absent("data.source", data.source, f"no such file or folder; {_SOURCE_KINDS}")
     sha256 = own.digest(data.source)
     if data.sha256 not in (None, sha256):
         raise DownloadError(
@@ -195,6 +196,10 @@ def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
     for name in archive.WANTED:
         shutil.copyfile(folder / name, into / name)
     return Origin("folder", folder.resolve().name, _checked(into, data.sha256))
+
+
+def _absent(name: str, given: str, what: str) -> DataError:
+    return DataError(f"{name}: {one_line(given)}: {what}")
 
 
 def _checked(path: Path, expected: str | None) -> str:

@@ -189,3 +189,39 @@ def is_alive(number):
     except ProcessLookupError:
         return False
     return True
+
+
+AROUND = """
+import os, signal, sys
+sys.argv = ["-m"]
+import stages
+sys.argv = ["stage"]
+from stages.shell import console
+import typer
+whole = typer.Typer.__call__
+def call(self, **options):
+    if {before}:
+        os.kill(os.getpid(), signal.{name})
+    whole(self, **options)
+    os.kill(os.getpid(), signal.{name})
+    return 77
+typer.Typer.__call__ = call
+def command() -> None:
+    if {fails}:
+        raise OSError(5, "spoilt", "x")
+console.run(command)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("when", ["before", "after", "fails"])
+def test_a_signal_within_typer_is_neither_silent_nor_a_failure_of_finished_work(when, name):
+    """Typer's own answer to Ctrl-C is code 130 without a word."""
+    program = AROUND.format(name=name, before=when == "before", fails=when == "fails")
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    early = {"SIGINT": (1, "interrupted"), "SIGTERM": (143, "terminated")}[name]
+    code, said = {"before": early, "after": (0, ""), "fails": (1, "x: spoilt")}[when]
+    assert ended.returncode == code
+    assert ended.stderr.startswith(f"error: {said}") if said else not ended.stderr

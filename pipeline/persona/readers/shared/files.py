@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from pipeline.errors import DataError, one_line
+from pipeline.params.inputs import place_of
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import Split
 
@@ -59,7 +60,7 @@ def files_of(given: str) -> list[CorpusFile]:
     Raises:
         DataError: there is none.
     """
-    path = Path(given).expanduser()
+    path = place_of(given, "data.source")
     if path.is_file():
         return [CorpusFile(path, path.name)]
     if path.is_dir():
