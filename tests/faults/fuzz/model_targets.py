@@ -105,9 +105,7 @@ def _tokenizers() -> Sequence[bytes]:
     return [b"\0" + own, b"\0" + backend.to_str().encode()]
 
 
-TEMPLATE = (
-    b"{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-)
+TEMPLATE = b"{% for m in messages %}<|{{ m.role }}|> {{ m.content }}{{ eos_token }}{% endfor %}"
 
 
 def _tokenizer_config(content: bytes, place: Path) -> None:
