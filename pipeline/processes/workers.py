@@ -103,13 +103,13 @@ def _executor(make_work: MakeWork[Any], most: int) -> Iterator[ProcessPoolExecut
 
     Args:
         make_work: builds a worker's function.
-        most: workers that would find work; all of a pool are started at once.
+        most: workers that would find work; a pool of forks starts all of its own at once.
 
     Raises:
         TrainingError: a worker was killed.
     """
-    workers = min(num_workers(), most)
-    if best_device().type != "cpu" or workers <= 1:
+    workers = num_workers()
+    if best_device().type != "cpu" or workers == 1:
         yield None
         return
     method = "fork" if sys.platform == "linux" else "spawn"
@@ -118,7 +118,7 @@ def _executor(make_work: MakeWork[Any], most: int) -> Iterator[ProcessPoolExecut
         torch.set_num_threads(1)
         make_work = partial(_made, make_work())
     with ProcessPoolExecutor(
-        max_workers=workers,
+        max_workers=min(workers, most),
         mp_context=get_context(method),
         initializer=_start,
         initargs=(make_work,),
