@@ -95,15 +95,11 @@ def _made(work: Work[Any]) -> Work[Any]:
 
 
 @contextmanager
-def _executor(make_work: MakeWork[Any], most: int) -> Iterator[ProcessPoolExecutor | None]:
+def _executor(make_work: MakeWork[Any]) -> Iterator[ProcessPoolExecutor | None]:
     """Yield a pool, or None where one process is right; on an error no job in flight is awaited.
 
     Where processes are forked, the work is made before: what it has loaded, a model above all, is
     in memory once, and each worker has of its own what it writes.
-
-    Args:
-        make_work: builds a worker's function.
-        most: workers that would find work; a pool of forks starts all of its own at once.
 
     Raises:
         TrainingError: a worker was killed.
@@ -118,7 +114,7 @@ def _executor(make_work: MakeWork[Any], most: int) -> Iterator[ProcessPoolExecut
         torch.set_num_threads(1)
         make_work = partial(_made, make_work())
     with ProcessPoolExecutor(
-        max_workers=min(workers, most),
+        max_workers=workers,
         mp_context=get_context(method),
         initializer=_start,
         initargs=(make_work,),
@@ -205,9 +201,8 @@ class Workers(Generic[Record]):
         on_done(finished, "")
         if not todo:
             return [record for job in jobs for record in self._done[job.name]]
-        parts = list(chunks(todo, self._at_once))
-        with _executor(self._make_work, len(parts)) as pool:
-            for job, records in self._results(pool, parts):
+        with _executor(self._make_work) as pool:
+            for job, records in self._results(pool, list(chunks(todo, self._at_once))):
                 self._journal.append(job.name, records)
                 self._done[job.name] = records
                 finished += 1

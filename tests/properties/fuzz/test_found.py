@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.errors import ParamsError, PipelineError
 from pipeline.params.settings import settings_of
-from pipeline.processes import workers
 from tests.faults.fuzz.all import named
 from tests.faults.fuzz.model_targets import KINDS, folder_of
 from tests.faults.fuzz.out_targets import OUTS
@@ -78,22 +77,6 @@ def test_a_configuration_of_endless_layers_takes_no_memory(kind, tmp_path):
     content = bytes([KINDS.index(kind)]) + json.dumps(values).encode()
     refused("config", content, tmp_path, "is 1000000000; at most 10000 are read")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
-
-
-def test_no_more_workers_than_jobs_are_started(monkeypatch):
-    """A pool of forks starts all its workers at once."""
-    asked = []
-
-    def pool(max_workers, **_):
-        asked.append(max_workers)
-        raise RuntimeError("enough is known")
-
-    monkeypatch.setenv("MAMLVIAPP_WORKERS", "9999")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", pool)
-    with pytest.raises(RuntimeError, match="enough"), workers._executor(lambda: None, 3):
-        pass
-    assert asked == [3]
 
 
 @pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
