@@ -23,7 +23,7 @@ from stages import (
 )
 from stages.p2bot import p2_receiver, p2_selfplay
 from stages.shell import console
-from tests.faults.compute_stages import params_of_a_toy
+from tests.faults.toy import params_of_a_toy
 from tests.support.processes import run
 from tests.support.toy_project import write_params
 

@@ -148,5 +148,5 @@ def test_how_many_folds_share_a_pass_is_the_devices_or_the_users(monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_FOLDS_AT_ONCE", "5")
     assert [folds_at_once(torch.device(kind)) for kind in ("cpu", "cuda")] == [5, 5]
     monkeypatch.setenv("MAMLVIAPP_FOLDS_AT_ONCE", "0")
-    with pytest.raises(TrainingError, match="a whole number from 1 on"):
+    with pytest.raises(TrainingError, match="a whole number from 1 to 9999"):
         folds_at_once(torch.device("cpu"))
