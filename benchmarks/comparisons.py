@@ -15,7 +15,7 @@ from benchmarks.obvious import ObviousLoop
 from benchmarks.systems import LR, MetaStep, build, distances, names
 from benchmarks.timing import Ratio, Seconds, fastest, ratio, rounds
 from pipeline.errors import PipelineError
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 
 
 SMALL = Size(4, 128, 4, 50_257)

@@ -10,7 +10,7 @@ from random import Random
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.network.language_model import Attention, LanguageModel
 from pipeline.model.network.learner import Learner

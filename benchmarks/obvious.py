@@ -12,7 +12,7 @@ from torch.func import functional_call
 from transformers import GPT2LMHeadModel
 
 from benchmarks.dialogues import Size, replies_of
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Piece
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.dialogues import WTE, Size, learner
-from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.learning.training import supervised
 from pipeline.model.inference.candidates import candidate_nll
 from pipeline.model.inference.reading import read

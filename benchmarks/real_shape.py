@@ -20,9 +20,9 @@ from benchmarks.found import Found
 from benchmarks.obvious import padded
 from benchmarks.ours import clear
 from benchmarks.timing import ratio
-from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.learning.training import supervised
 from pipeline.model.base.architecture import architecture_of
 from pipeline.model.network.frozen_trunk import frozen_trunk

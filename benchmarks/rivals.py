@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmarks import ours
 from benchmarks.dialogues import WTE, Size, learner
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.network.projection import SPECIAL
 
 

@@ -9,7 +9,7 @@ from benchmarks import rivals
 from benchmarks.dialogues import Size, learner
 from benchmarks.obvious import ObviousLoop
 from benchmarks.ours import Exact
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 
 
 OPTIONAL = ("learn2learn", "higher", "torchopt")

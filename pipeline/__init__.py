@@ -12,11 +12,11 @@ Symbols:
 - θ̂, the adapted parameters: `pipeline.learning.inner.adapt.adapt` in training,
   `pipeline.learning.finetuning.updates.finetune` at test.
 - α and β, the rates of the two loops: `inner_lr` and `outer_lr` in params.yaml.
-- p(T), the distribution over tasks: `pipeline.learning.data.episodes.draw_tasks`.
+- p(T), the distribution over tasks: `pipeline.learning.task_loss.episodes.draw_tasks`.
 - T_i, a task: one persona's dialogues, `pipeline.persona.task.record.PersonaTask`.
 - L_i, a task's loss: `pipeline.model.network.language_model.LanguageModel.losses`.
-- K examples of a task: a support set, `pipeline.learning.data.episodes.draw_episode`; in Fig. 3 K
-  counts support dialogues, `finetune.k` in params.yaml.
+- K examples of a task: a support set, `pipeline.learning.task_loss.episodes.draw_episode`; in Fig.
+  3 K counts support dialogues, `finetune.k` in params.yaml.
 
 Equations and algorithms:
 
@@ -26,11 +26,11 @@ Equations and algorithms:
 - Alg. 1 line 1, θ ← φ; Alg. 2 lines 1-2, θ ← [φ, Φ], φ fixed:
   `pipeline.model.network.learner.build_learner`. The algorithms differ in nothing else.
 - Alg. 1 lines 2 and 9, Alg. 2 lines 3 and 10, the loop: `pipeline.learning.training.loop.run`.
-- Alg. 1 line 3, Alg. 2 line 4, sampling tasks: `pipeline.learning.data.episodes.draw_tasks`.
+- Alg. 1 line 3, Alg. 2 line 4, sampling tasks: `pipeline.learning.task_loss.episodes.draw_tasks`.
 - Alg. 1 lines 4 and 7, Alg. 2 lines 5 and 8, for all tasks:
   `pipeline.learning.meta.maml.meta_gradient`.
 - Alg. 1 line 5, Alg. 2 line 6, the gradient of the support loss:
-  `pipeline.learning.gradients.loss_gradients.loss_gradients`.
+  `pipeline.learning.task_loss.loss_gradients.loss_gradients`.
 - Alg. 1 line 6, Alg. 2 line 7, the inner step: `pipeline.learning.inner.inner_step.Descent`.
 - Alg. 1 line 8, Alg. 2 line 9, the outer step: its gradient for one task,
   `pipeline.learning.meta.outer_gradient.outer_gradient`; Adam's step on the mean over tasks,

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from pipeline import artifacts
-from pipeline.learning.data.episodes import encode_tasks
 from pipeline.learning.p2bot.receiver.files import load_receiver
 from pipeline.learning.p2bot.self_play import train
+from pipeline.learning.task_loss.episodes import encode_tasks
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import read_tasks, save, start
 from pipeline.model.base.load import load_base

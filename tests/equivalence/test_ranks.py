@@ -7,15 +7,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipeline.learning.data.episodes import (
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.meta import maml, over_ranks
+from pipeline.learning.task_loss.episodes import (
     EncodedTask,
     EpisodeSize,
     training_episodes,
     validation_episodes,
 )
-from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.validation import validate
-from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.learning.training.learned import Learned

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.validation import validate
 from pipeline.learning.meta.maml import meta_gradient
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.sequences.batching import collate, whole
 from pipeline.processes.device import task_threads
 from pipeline.processes.over_threads import ALONE, TaskThreads

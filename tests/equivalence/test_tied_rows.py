@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.inner.inner_optimizers import Sgd
 from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.task_loss.loss_gradients import loss_gradients
 from pipeline.model.sequences.batching import collate, whole
 from tests.conftest import a_dialogue
 

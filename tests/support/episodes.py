@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.learning.data.episodes import Episode
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta.maml import meta_gradient
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.sequences.batching import select, whole
 from tests.conftest import AXES, a_dialogue
 

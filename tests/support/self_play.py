@@ -1,6 +1,6 @@
 """What the tests of self-play share: toy tasks, parameters, normal training beside it."""
 
-from pipeline.learning.data.episodes import encode_tasks
+from pipeline.learning.task_loss.episodes import encode_tasks
 from pipeline.learning.training.supervised import supervised_step
 from pipeline.params import SelfPlay
 from pipeline.persona.task.record import PersonaTask

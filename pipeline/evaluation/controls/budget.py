@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import EncodedTask, training_episodes, with_two_dialogues
 from pipeline.learning.meta.train import episode_size
+from pipeline.learning.task_loss.episodes import EncodedTask, training_episodes, with_two_dialogues
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.model.sequences.batching import Piece
 from pipeline.model.sequences.encoding import ReplySpan, Window

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.learning.data.episodes import generator, num_replies, reply_batch
+from pipeline.learning.task_loss.episodes import generator, num_replies, reply_batch
 from pipeline.model.sequences.batching import Piece, whole
 from pipeline.model.sequences.encoding import Window
 from pipeline.params import Finetune

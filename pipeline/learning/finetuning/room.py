@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.learning.gradients.memory import Pass, step_bytes, theta_bytes
+from pipeline.learning.task_loss.memory import Pass, step_bytes, theta_bytes
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Finetune

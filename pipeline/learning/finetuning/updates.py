@@ -16,8 +16,8 @@ from torch import Tensor
 
 from pipeline.errors import DivergedError, TrainingError
 from pipeline.learning.finetuning.plan import Support, Update, plan
-from pipeline.learning.gradients.loss_gradients import loss_gradients
-from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.task_loss.loss_gradients import loss_gradients
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import SPECIAL
 from pipeline.model.sequences.batching import Piece

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pipeline.learning.gradients.loss_gradients import loss_gradients
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.inner_optimizers import OptimizerState
 from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.task_loss.loss_gradients import loss_gradients
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch
 

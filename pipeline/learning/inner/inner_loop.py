@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import ParamsError
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.inner_optimizers import Adam, Sgd
 from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.task_loss.theta import Theta
 
 
 MetaGradient = Literal["exact", "first_order", "reptile"]

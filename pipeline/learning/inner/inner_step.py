@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.learning.gradients.loss_gradients import LossGradients
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.inner_optimizers import InnerOptimizer, OptimizerState
+from pipeline.learning.task_loss.loss_gradients import LossGradients
+from pipeline.learning.task_loss.theta import Theta
 
 
 Rates = Mapping[str, float | Tensor]  # α of each tensor that moves; the others stay at θ (ANIL)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch
 

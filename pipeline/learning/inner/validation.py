@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.learning.data.episodes import Episode
-from pipeline.learning.gradients.theta import NOTHING, Theta
 from pipeline.learning.inner.adapt import adapt, stacked
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.task_batch import collate_group, groups_of
+from pipeline.learning.task_loss.episodes import Episode
+from pipeline.learning.task_loss.theta import NOTHING, Theta
 from pipeline.model.network.learner import Learner
 from pipeline.processes.over_threads import ALONE, TaskThreads
 

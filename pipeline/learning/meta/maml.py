@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError
-from pipeline.learning.data.episodes import Episode
-from pipeline.learning.gradients.accumulate import accumulate
-from pipeline.learning.gradients.theta import NOTHING, Theta
 from pipeline.learning.inner.adapt import stacked
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_step import Descent
@@ -26,6 +23,9 @@ from pipeline.learning.meta.outer_gradient import (
     outer_gradient,
     reptile_gradient,
 )
+from pipeline.learning.task_loss.accumulate import accumulate
+from pipeline.learning.task_loss.episodes import Episode
+from pipeline.learning.task_loss.theta import NOTHING, Theta
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner

@@ -21,13 +21,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.learning.gradients.distances import distances
-from pipeline.learning.gradients.loss_gradients import LossGradients, loss_gradients
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_optimizers import OptimizerState
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.inner.task_batch import TaskBatch
+from pipeline.learning.task_loss.distances import distances
+from pipeline.learning.task_loss.loss_gradients import LossGradients, loss_gradients
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch
 

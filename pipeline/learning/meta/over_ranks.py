@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.checkpoint.checkpoint import Checkpoint, State, Tensors

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.task_loss.theta import Theta
 
 
 Batch = Any  # whatever `loss` takes

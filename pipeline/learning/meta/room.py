@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pipeline.learning.data.episodes import EncodedTask
-from pipeline.learning.gradients.memory import Pass, step_bytes, training_bytes
 from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.task_loss.episodes import EncodedTask
+from pipeline.learning.task_loss.memory import Pass, step_bytes, training_bytes
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import whole
 from pipeline.processes.device import task_threads

@@ -7,19 +7,19 @@ which normal training shares.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pipeline.learning.data import next_utterance
-from pipeline.learning.data.episodes import (
+from pipeline.learning.inner import validation
+from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.meta import maml, over_ranks
+from pipeline.learning.meta.room import require_room
+from pipeline.learning.task_loss import next_utterance
+from pipeline.learning.task_loss.episodes import (
     EncodedTask,
     EpisodeSize,
     training_episodes,
     validation_episodes,
     with_two_dialogues,
 )
-from pipeline.learning.gradients.theta import NOTHING
-from pipeline.learning.inner import validation
-from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
-from pipeline.learning.meta import maml, over_ranks
-from pipeline.learning.meta.room import require_room
+from pipeline.learning.task_loss.theta import NOTHING
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import DialogueStep, adaptation
 from pipeline.learning.training.learned import Learned

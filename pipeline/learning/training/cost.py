@@ -7,7 +7,7 @@ method, not to the machine.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.learning.data.episodes import Episode
+from pipeline.learning.task_loss.episodes import Episode
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import OWN, SPECIAL
 from pipeline.model.sequences.batching import Piece

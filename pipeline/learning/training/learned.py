@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.model.checkpoint.checkpoint import add_prefix, strip_prefix
 
 

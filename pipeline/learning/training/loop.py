@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import DivergedError
-from pipeline.learning.gradients.distances import distances
-from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.task_loss.distances import distances
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.learning.training.history import TrainingStep
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.rate import Schedule

@@ -6,16 +6,16 @@ curve of adaptation that meta-training has, too.
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.learning.data.episodes import (
+from pipeline.learning.inner.inner_loop import InnerLoop
+from pipeline.learning.inner.validation import validate
+from pipeline.learning.task_loss.episodes import (
     EncodedTask,
     EpisodeSize,
     reply_batch,
     validation_episodes,
     with_two_dialogues,
 )
-from pipeline.learning.gradients.memory import Pass, step_bytes, training_bytes
-from pipeline.learning.inner.inner_loop import InnerLoop
-from pipeline.learning.inner.validation import validate
+from pipeline.learning.task_loss.memory import Pass, step_bytes, training_bytes
 from pipeline.learning.training import loop
 from pipeline.learning.training.history import adaptation
 from pipeline.learning.training.learned import Learned

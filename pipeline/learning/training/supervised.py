@@ -5,11 +5,11 @@ Normal training (Section 4.2) consists of such steps; P² Bot's self-play has so
 
 from collections.abc import Callable, Sequence
 
-from pipeline.learning.data import next_utterance
-from pipeline.learning.data.episodes import EncodedTask, reply_batch
-from pipeline.learning.gradients.accumulate import accumulate
-from pipeline.learning.gradients.loss_gradients import loss_gradients
-from pipeline.learning.gradients.theta import Theta
+from pipeline.learning.task_loss import next_utterance
+from pipeline.learning.task_loss.accumulate import accumulate
+from pipeline.learning.task_loss.episodes import EncodedTask, reply_batch
+from pipeline.learning.task_loss.loss_gradients import loss_gradients
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import DialogueStep
 from pipeline.model.network.learner import Learner

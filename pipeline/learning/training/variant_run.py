@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import EncodedTask, encode_tasks
+from pipeline.learning.task_loss.episodes import EncodedTask, encode_tasks
 from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base

@@ -7,9 +7,9 @@ import torch
 
 from benchmarks import ours
 from benchmarks.dialogues import WTE, Size, episodes
-from pipeline.learning.gradients.loss_gradients import LossGradients
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
+from pipeline.learning.task_loss.loss_gradients import LossGradients
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.loop import _LoopState
 from pipeline.learning.training.rate import Criterion, Schedule

@@ -9,11 +9,11 @@ from benchmarks import ours, real_shape
 from benchmarks.allocations import peak_bytes
 from benchmarks.dialogues import Size, episodes, learner
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import EncodedTask
-from pipeline.learning.gradients.memory import Pass, step_bytes, theta_bytes, training_bytes
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
 from pipeline.learning.meta.room import require_room
+from pipeline.learning.task_loss.episodes import EncodedTask
+from pipeline.learning.task_loss.memory import Pass, step_bytes, theta_bytes, training_bytes
 from pipeline.model.network.learner import in_bfloat16
 from pipeline.processes import memory
 

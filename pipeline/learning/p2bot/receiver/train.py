@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.learning.data.episodes import generator
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.p2bot.meetings import Example, Voice, example, sentence_pool
 from pipeline.learning.p2bot.receiver.network import Receiver, relevance, soft_score
+from pipeline.learning.task_loss.episodes import generator
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.learning.training import loop
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.learned import Learned

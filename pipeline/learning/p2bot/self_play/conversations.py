@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.learning.data.episodes import generator
 from pipeline.learning.p2bot.meetings import Meeting
 from pipeline.learning.p2bot.self_play.sampling import Policy, continue_all
 from pipeline.learning.p2bot.self_play.transcript import Said, View, prompt, said, view
+from pipeline.learning.task_loss.episodes import generator
 from pipeline.model.inference.responses import Ending
 from pipeline.model.network.learner import Learner
 from pipeline.params import SelfPlay

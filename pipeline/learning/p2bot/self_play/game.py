@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pipeline.learning.data.episodes import generator
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.p2bot.meetings import meeting
 from pipeline.learning.p2bot.self_play.conversations import (
     FIRST,
@@ -25,6 +23,8 @@ from pipeline.learning.p2bot.self_play.conversations import (
 )
 from pipeline.learning.p2bot.self_play.judges import Judges, mean_by_span
 from pipeline.learning.p2bot.self_play.rewards import Rewards, reinforce_loss
+from pipeline.learning.task_loss.episodes import generator
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.history import TrainingStep
 from pipeline.learning.training.supervised import SupervisedStep

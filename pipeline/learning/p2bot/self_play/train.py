@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import torch
 
-from pipeline.learning.data.episodes import EncodedTask, generator
-from pipeline.learning.gradients.theta import Theta
 from pipeline.learning.p2bot.meetings import Meeting, meeting
 from pipeline.learning.p2bot.receiver.network import Receiver
 from pipeline.learning.p2bot.self_play.conversations import Talk, play
 from pipeline.learning.p2bot.self_play.game import COLUMNS, Game, summary
 from pipeline.learning.p2bot.self_play.judges import Judges, head_of
 from pipeline.learning.p2bot.self_play.rewards import returns, value_range
+from pipeline.learning.task_loss.episodes import EncodedTask, generator
+from pipeline.learning.task_loss.theta import Theta
 from pipeline.learning.training import loop
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.rate import Criterion, Schedule

@@ -21,10 +21,10 @@ from pipeline.evaluation.controls.budget import (
     num_replies,
     steps_for,
 )
-from pipeline.learning.data.episodes import encode_tasks, reply_batch, training_episodes
-from pipeline.learning.data.episodes import num_replies as replies_of
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.learning.meta.train import episode_size, inner_loop_of
+from pipeline.learning.task_loss.episodes import encode_tasks, reply_batch, training_episodes
+from pipeline.learning.task_loss.episodes import num_replies as replies_of
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant, load_preset
 from pipeline.persona.synthetic.corpus import write_corpus

@@ -9,10 +9,10 @@ from pipeline.errors import TrainingError
 from pipeline.learning.finetuning import updates as module
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
-from pipeline.learning.gradients.loss_gradients import loss_gradients
 from pipeline.learning.inner.adapt import adapt
 from pipeline.learning.inner.inner_optimizers import Sgd
 from pipeline.learning.inner.inner_step import Descent
+from pipeline.learning.task_loss.loss_gradients import loss_gradients
 from pipeline.model.sequences.batching import collate, whole
 from pipeline.processes.device import folds_at_once
 from tests.conftest import a_dialogue

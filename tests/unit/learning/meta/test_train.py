@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pipeline.errors import DivergedError
-from pipeline.learning.data.episodes import EncodedTask
 from pipeline.learning.meta import maml, train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
+from pipeline.learning.task_loss.episodes import EncodedTask
 from pipeline.learning.training.loop import Session
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.params import MetaTrainParams, Settings, read_yaml

@@ -8,7 +8,7 @@ import torch
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, TrainingError
-from pipeline.learning.data.episodes import encode_tasks
+from pipeline.learning.task_loss.episodes import encode_tasks
 from pipeline.learning.training import variant_run
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.learning.training.variant_run import save, start

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.learning.data.episodes import generator
 from pipeline.learning.p2bot.meetings import Meeting, meeting
 from pipeline.learning.p2bot.receiver.network import relevance
 from pipeline.learning.p2bot.self_play.conversations import FIRST, SECOND, distinct_2, play
 from pipeline.learning.p2bot.self_play.game import pieces_of, utterance_nll
 from pipeline.learning.p2bot.self_play.judges import head_of
 from pipeline.learning.p2bot.self_play.rewards import reinforce_loss
+from pipeline.learning.task_loss.episodes import generator
 from pipeline.model.network.next_utterance import HEAD
 from tests.conftest import LINES
 from tests.support.self_play import first_coordinate, leaves, supervised

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from pipeline.errors import PipelineError
-from pipeline.learning.data.episodes import encode_tasks, generator
 from pipeline.learning.p2bot.meetings import meeting
 from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.p2bot.self_play.conversations import play
 from pipeline.learning.p2bot.self_play.game import COLUMNS
 from pipeline.learning.p2bot.self_play.judges import Judges
 from pipeline.learning.p2bot.self_play.rewards import Rewards, returns, value_range
+from pipeline.learning.task_loss.episodes import encode_tasks, generator
 from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Session
 from pipeline.model.checkpoint.checkpoint import Checkpoint

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import (
+from pipeline.learning.task_loss.episodes import (
     EncodedTask,
     EpisodeSize,
     num_replies,

@@ -10,8 +10,8 @@ from pipeline.evaluation.metrics.ranking import hits_at_1_by_head
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.evaluation.predict.reply_score import prediction
-from pipeline.learning.data.next_utterance import attaching
 from pipeline.learning.finetuning.plan import Support, plan
+from pipeline.learning.task_loss.next_utterance import attaching
 from pipeline.learning.training.supervised import gradient
 from pipeline.model.sequences.batching import whole
 from pipeline.params import Generate, MaxFolds, NextUtterance, Variant

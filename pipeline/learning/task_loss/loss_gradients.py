@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from pipeline.learning.gradients.theta import Theta
-from pipeline.learning.gradients.tied_rows import TiedRows
+from pipeline.learning.task_loss.theta import Theta
+from pipeline.learning.task_loss.tied_rows import TiedRows
 from pipeline.model.network.language_model import ROWS
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.batching import Batch

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pipeline.errors import TrainingError
-from pipeline.learning.data.episodes import generator
+from pipeline.learning.task_loss.episodes import generator
 from pipeline.model.sequences.batching import Piece
 from pipeline.model.sequences.encoding import ReplySpan, Window
 from pipeline.params import NextUtterance
