@@ -8,6 +8,7 @@ from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.conversations import ConversationFile, check_apart
 from pipeline.persona.tasks.grouping import group
+from pipeline.persona.tasks.held_out import hold_out
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
 from pipeline.persona.tasks.parser import DialogueFile
 from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
@@ -28,6 +29,12 @@ def tasks() -> None:
     groups = {split: _people(dialogues) for split, dialogues in parsed.items()}
     facts = {split: counts(parsed[split], len(groups[split])) for split in parsed}
     known = check_counts(archive_sha256(source), facts)
+    aside: dict[str, object] = {}
+    if params.held_out is not None:
+        divided = hold_out(parsed["train"], groups["train"], params.held_out)
+        parsed = {**parsed, "test": parsed["train"]}
+        groups = {**groups, "train": divided.train, "test": divided.held_out}
+        aside = {"held_out": {"other_sides": divided.other_sides}}
     splits: dict[Split, SplitSums] = {split: SplitSums() for split in SPLITS}
     with artifacts.atomic_path(artifacts.TASKS) as partial:
         partial.mkdir()
@@ -37,7 +44,7 @@ def tasks() -> None:
             artifacts.write_records(path, _counted(records, splits[split]))
             if split != "train":
                 splits[split].check_folds(split)
-        summary = summary_of(splits) | {"source": source, "counts_checked": known}
+        summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.out.print(f"{artifacts.TASKS}: personas: {sizes}")

@@ -9,6 +9,7 @@ from pipeline.params.presets import load_preset, preset_names, preset_values
 from pipeline.params.sections.data import (
     Base,
     Data,
+    HeldOut,
     MaxPersonas,
     People,
     Pretrain,
@@ -60,6 +61,7 @@ __all__ = [
     "Finetune",
     "FinetuneParams",
     "Generate",
+    "HeldOut",
     "Loop",
     "MaxFolds",
     "MaxPersonas",

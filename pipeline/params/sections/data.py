@@ -82,11 +82,20 @@ class MaxPersonas(Section):
     test: Count | None
 
 
+class HeldOut(Section):
+    """People of train that take the test split's place: fresh ones, for a confirmation."""
+
+    people: Count
+    dialogues: Annotated[int, Field(ge=2)]  # of each, at least
+    seed: Natural
+
+
 class Tasks(Section):
     """From text to persona tasks."""
 
     seed: Natural
     max_personas: MaxPersonas
+    held_out: HeldOut | None = None  # null: the corpus's own test split
 
 
 class Pretrain(Section):
