@@ -95,6 +95,7 @@ class Tasks(Section):
 
     seed: Natural
     max_personas: MaxPersonas
+    max_dialogues: Annotated[int, Field(ge=2)] | None = None  # of a valid or test person
     held_out: HeldOut | None = None  # null: the corpus's own test split
 
 

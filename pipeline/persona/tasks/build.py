@@ -48,29 +48,32 @@ def iterate_tasks(
         dialogues: of the split; each is asked for once, if they have candidates of their own.
         groups: the personas, as `group` returns them.
         split: its name.
-        params: the seed and the number of personas to keep.
+        params: the seed, and the numbers of personas and of their dialogues to keep.
 
     Raises:
         DataError: as `build_tasks`.
     """
     limit = getattr(params.max_personas, split)
+    most = None if split == "train" else params.max_dialogues
     ranked = _Candidates(dialogues, groups, params.seed, needed=split != "train")
     for persona in _kept(len(groups), limit, f"{params.seed}/personas/{split}"):
+        members, task_id = groups[persona], f"{split}-persona-{persona:04d}"
+        places = _kept(len(members), most, f"{params.seed}/dialogues/{task_id}")
         yield PersonaTask(
-            task_id=f"{split}-persona-{persona:04d}",
+            task_id=task_id,
             split=split,
             dialogues=[
                 _dialogue(dialogues[i], f"{split}-{i:05d}", persona, ranked)
-                for i in groups[persona]
+                for i in (members[place] for place in places)
             ],
         )
 
 
-def _kept(num_personas: int, limit: int | None, seed: str) -> Sequence[int]:
-    """Return the personas to keep: all, or a seeded sample of `limit`, in file order."""
-    if limit is None or limit >= num_personas:
-        return range(num_personas)
-    return sorted(Random(seed).sample(range(num_personas), limit))
+def _kept(number: int, limit: int | None, seed: str) -> Sequence[int]:
+    """Return which of so many to keep: all, or a seeded sample of `limit`, in file order."""
+    if limit is None or limit >= number:
+        return range(number)
+    return sorted(Random(seed).sample(range(number), limit))
 
 
 def _dialogue(

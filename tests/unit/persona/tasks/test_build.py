@@ -118,6 +118,28 @@ def test_max_personas_is_a_seeded_sample_in_file_order():
     assert len(build_tasks(given, "test", params(valid=1, train=1))) == 30
 
 
+def test_max_dialogues_is_a_seeded_sample_of_each_held_out_persons():
+    given = corpus(people=4) * 5  # five talks of each
+    few = params().model_copy(update={"max_dialogues": 2})
+    everything = {task.task_id: task.dialogues for task in build_tasks(given, "test", params())}
+    kept = {task.task_id: task.dialogues for task in build_tasks(given, "test", few)}
+    assert kept.keys() == everything.keys()
+    assert {len(own) for own in kept.values()} == {2}
+    assert all(one in everything[person] for person, own in kept.items() for one in own)
+    assert all(
+        [d.dialogue_id for d in own] == sorted(d.dialogue_id for d in own) for own in kept.values()
+    )
+    other = few.model_copy(update={"seed": 1})
+    names = [
+        [d.dialogue_id for t in build_tasks(given, "test", p) for d in t.dialogues]
+        for p in (few, other)
+    ]
+    assert names[0] != names[1]
+    assert [len(t.dialogues) for t in build_tasks(given, "train", few)] == [
+        len(d) for d in everything.values()
+    ]
+
+
 def test_the_seed_moves_candidates_and_nothing_else():
     one, other = (build_tasks(corpus(), "test", params(seed)) for seed in (0, 1))
     assert one == build_tasks(corpus(), "test", params(0))
