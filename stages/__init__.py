@@ -1,7 +1,7 @@
 """The shell: one typer command per DVC stage, a file each.
 
-`shell/` has what commands share; `commands/` and `studies/` have commands that are no stages;
-`p2bot/` has P² Bot's two stages. All of them run as `python -m stages.NAME`.
+`shell/` has what commands share; `commands/`, `few_shot/` and `studies/` have commands that are no
+stages; `p2bot/` has P² Bot's two stages. All of them run as `python -m stages.NAME`.
 """
 
 import os
@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 
+FOLDERS = ("p2bot", "commands", "few_shot", "studies")
+
 # `python -m stages.table` finds stages/commands/table.py.
-__path__ += [str(Path(__file__).parent / folder) for folder in ("p2bot", "commands", "studies")]
+__path__ += [str(Path(__file__).parent / folder) for folder in FOLDERS]
 
 STARTED_BY = os.getppid()  # before imports, which take seconds: it may be gone after them
 TERMINATED = 128 + signal.SIGTERM  # the exit code, 143, as shells count

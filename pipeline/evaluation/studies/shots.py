@@ -1,6 +1,6 @@
 """Sums of likelihoods after K dialogues, by person and seed: any interval can be made again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,8 @@ def shot_sums(
     tuned: Sequence[Prediction],
     prompted: Sequence[Prediction],
     by_k: Sequence[AtK],
-    shots: Iterable[int],
+    shots: Sequence[int],
+    adapted: Sequence[int] | None = None,
 ) -> ShotSums:
     """Return the sums of a variant's records.
 
@@ -58,17 +59,18 @@ def shot_sums(
         prompted: of the same queries with dialogues in the prompt; or none.
         by_k: how the variant was fine-tuned.
         shots: the K.
+        adapted: those that were adapted to by gradient steps; null: all of them.
 
     Raises:
         DataError: there is no record at some K, or a person lacks a seed.
     """
-    by_shots = {k: [r for r in tuned if r.k == k] for k in shots}
+    by_shots = {k: [r for r in tuned if r.k == k] for k in (adapted or shots)}
     if missing := [k for k, records in by_shots.items() if not records]:
         raise DataError(
             f"nobody has a query after {max(by_shots)} dialogues, so there is no K = {missing[0]}; "
             "lower finetune.k"
         )
-    longest = {k: _longest(prompted, by_shots.get(0, []), k) for k in by_shots if k and prompted}
+    longest = {k: _longest(prompted, by_shots.get(0, []), k) for k in shots if k and prompted}
     return ShotSums(
         seeds=sorted({record.seed for record in tuned}),
         personas=sorted({record.task_id for record in tuned}),

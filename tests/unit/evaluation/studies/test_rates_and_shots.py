@@ -12,9 +12,9 @@ from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
 from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
-from stages.studies.conflict import conflict
-from stages.studies.rates import rates
-from stages.studies.shots import shots
+from stages.few_shot.conflict import conflict
+from stages.few_shot.rates import rates
+from stages.few_shot.shots import shots
 from tests.support.toy_project import (
     run_stage,
     toy_params,

@@ -20,9 +20,9 @@ from pipeline.evaluation.studies.rates import (
 )
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import with_values
+from stages.few_shot.kshot_records import records_of
 from stages.shell import console
 from stages.shell.arguments import VariantName
-from stages.studies.kshot_records import records_of
 
 
 def rates(

@@ -1,26 +1,24 @@
 """Study `conflict`: several runs, one for each setting of the dial: `python -m stages.conflict`."""
 
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import DataError, ParamsError
+from pipeline.errors import ParamsError
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Gain, Rows, curve, pictures
 from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
+from stages.few_shot.kept_runs import keep, kept
 from stages.shell import console
 
 
 STUDY = artifacts.STUDIES / "conflict"
 SEED = 0
 SAMPLES = 10_000  # bootstrap draws over people
-KEPT = ("shots", "tuning")  # of each run
 
 
 def conflict(
@@ -32,10 +30,8 @@ def conflict(
 ) -> None:
     """Keep the runs' sums and trials in the study; write the curve and its pictures."""
     for run in runs or ():
-        _keep(run, study)
-    settings = {float(folder.name): _rows(folder) for folder in sorted((study / "runs").glob("*"))}
-    if not settings:
-        raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")
+        keep(run, study, _dial(run))
+    settings = {float(folder.name): _rows(folder) for folder in kept(study)}
     found = curve(settings, Bootstrap(SAMPLES, SEED))
     artifacts.write_json(study / "curve.json", found.content())
     for name, picture in pictures(found).items():
@@ -53,23 +49,12 @@ def _shown(one: Gain) -> str:
     return f"{one.conflict}, K = {one.k}: {what}, {one.verdict}"
 
 
-def _keep(run: Path, study: Path) -> None:
-    """Copy what is kept of a run."""
+def _dial(run: Path) -> str:
+    """Return the run's setting of the dial, which names what is kept of it."""
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
-    dial = Settings.load(params).check().data.synthetic.conflict
-    with artifacts.atomic_path(study / "runs" / f"{dial}") as folder:
-        folder.mkdir(parents=True)
-        shutil.copyfile(params, folder / params.name)
-        for path in _kept(run):
-            target = folder / path.relative_to(run)
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, target)
-
-
-def _kept(run: Path) -> Sequence[Path]:
-    return [path for name in KEPT for path in sorted((run / name).glob("*")) if path.is_file()]
+    return f"{Settings.load(params).check().data.synthetic.conflict}"
 
 
 def _rows(folder: Path) -> Rows:

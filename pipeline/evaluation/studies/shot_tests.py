@@ -1,0 +1,287 @@
+"""A run's claims, answered by its likelihoods after K dialogues (`shots/VARIANT.json`). No torch.
+
+A side of a test is a row after K dialogues, by gradient steps on them or with them in the prompt.
+Three families of tests, each with its own correction by Holm:
+
+- claims: `compare.claims` of the run, at every K over 0;
+- gains: each side against the same row without dialogues;
+- ways: gradient steps against the same dialogues in the prompt.
+
+With two training seeds or more the tests are over people and seeds. With one they are over people
+alone: they speak of these trained parameters.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pipeline.evaluation.comparison.equivalence import (
+    equivalence_p,
+    equivalence_p_over_seeds,
+)
+from pipeline.evaluation.comparison.paired import detectable, holm, sign_flip_p
+from pipeline.evaluation.records.metric import Array
+from pipeline.evaluation.schemas.base import Estimate, Schema
+from pipeline.evaluation.schemas.comparison import Answer, Equivalence
+from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
+from pipeline.evaluation.statistics.seeds import Components, components
+from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.params import Claim
+
+
+ALPHA = 0.05
+
+Family = Literal["claims", "gains", "ways"]
+Rows = Mapping[str, ShotSums]  # by variant
+
+
+class Side(Schema):
+    """A row after K dialogues."""
+
+    row: str
+    k: int
+    prompted: bool  # K dialogues in the prompt instead of gradient steps
+
+
+class SideLevel(Schema):
+    """Where a side ends, in nats per token."""
+
+    side: Side
+    nats: Estimate
+
+
+class ShotTest(Schema):
+    """A paired test of two sides, in nats per token; below 0 the first is better."""
+
+    family: Family
+    question: str | None
+    a: Side
+    b: Side
+    difference: Estimate
+    p: float
+    p_holm: float
+    detectable: float | None  # the smallest difference that so many people show, uncorrected
+    equivalence: Equivalence | None  # null: no margin
+    answer: Answer
+
+
+class Recovered(Schema):
+    """The share of the persona text's worth that a side's dialogues bring."""
+
+    side: Side
+    share: Estimate
+
+
+class PersonaText(Schema):
+    """What the persona text in the prompt is worth to the base, in nats per token."""
+
+    with_text: str  # rows
+    without: str
+    worth: Estimate
+    recovered: list[Recovered]
+
+
+class ShotTests(Schema):
+    """`shot_tests.json` of a study."""
+
+    personas: int
+    seeds: list[int]
+    margin: float | None
+    tests: list[ShotTest]
+    levels: list[SideLevel]
+    persona_text: PersonaText | None
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    family: Family
+    question: str | None
+    a: Side
+    b: Side
+    cells: Array  # a - b of each person and seed, (p, q)
+    variance: Components | None  # null with one seed
+
+    @property
+    def by_person(self) -> Array:
+        return np.asarray(self.cells.mean(axis=1))
+
+
+def shot_tests(
+    rows: Rows,
+    claims: Sequence[Claim],
+    *,
+    margin: float | None,
+    bootstrap: Bootstrap,
+    text: tuple[str, str] | None = None,
+) -> ShotTests:
+    """Return levels and tests of all rows.
+
+    Args:
+        rows: of one run: the same people, seeds and queries.
+        claims: pairs of rows; one about a row that is not there is left out.
+        margin: of equivalence, nats per token; null: not tested.
+        bootstrap: of the intervals over people; its samples are the sign flips, too.
+        text: the rows of the base with the persona text in the prompt, and without.
+
+    Raises:
+        DataError: a row was not scored at a K that its pair needs.
+    """
+    first = next(iter(rows.values()))
+    contrasts = [*_claims(rows, claims), *_gains(rows), *_ways(rows)]
+    sides = [side for name, row in rows.items() for side in _sides(name, row)]
+    return ShotTests(
+        personas=len(first.personas),
+        seeds=first.seeds,
+        margin=margin,
+        tests=_tested(contrasts, margin, bootstrap),
+        levels=[
+            SideLevel(side=side, nats=_estimate(_nats(rows, side), bootstrap)) for side in sides
+        ],
+        persona_text=None if text is None else _persona_text(rows, text, sides, bootstrap),
+    )
+
+
+def _sides(name: str, row: ShotSums) -> Iterator[Side]:
+    for prompted, of in ((False, row.tuned), (True, row.prompted)):
+        for k in sorted(of):
+            yield Side(row=name, k=k, prompted=prompted)
+
+
+def _nats(rows: Rows, side: Side) -> Array:
+    return rows[side.row].nats(side.k, prompted=side.prompted)
+
+
+def _contrast(rows: Rows, family: Family, question: str | None, a: Side, b: Side) -> _Contrast:
+    cells = _nats(rows, a) - _nats(rows, b)
+    return _Contrast(family, question, a, b, cells, components(cells))
+
+
+def _claims(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
+    for claim in claims:
+        if not {claim.a, claim.b} <= rows.keys():
+            continue
+        for k in sorted(rows[claim.a].tuned.keys() & rows[claim.b].tuned.keys()):
+            if k:
+                a, b = (Side(row=name, k=k, prompted=False) for name in (claim.a, claim.b))
+                yield _contrast(rows, "claims", claim.question, a, b)
+
+
+def _gains(rows: Rows) -> Iterator[_Contrast]:
+    for name, row in rows.items():
+        start = Side(row=name, k=0, prompted=False)
+        for side in _sides(name, row):
+            if side.k and 0 in row.tuned:
+                yield _contrast(rows, "gains", None, side, start)
+
+
+def _ways(rows: Rows) -> Iterator[_Contrast]:
+    for name, row in rows.items():
+        for k in sorted(row.tuned.keys() & row.prompted.keys()):
+            a, b = (Side(row=name, k=k, prompted=prompted) for prompted in (False, True))
+            yield _contrast(rows, "ways", None, a, b)
+
+
+def _tested(
+    contrasts: Sequence[_Contrast], margin: float | None, bootstrap: Bootstrap
+) -> list[ShotTest]:
+    """Return the tests, corrected within each family."""
+    p_values = [_p(one, bootstrap) for one in contrasts]
+    p_equal = [None if margin is None else _p_equal(one, margin, bootstrap) for one in contrasts]
+    families = [one.family for one in contrasts]
+    p_holm = _by_family(p_values, families)
+    equal_holm = _by_family([1.0 if p is None else p for p in p_equal], families)
+    return [
+        _test(one, p, holm_p, _equivalence(margin, equal, equal_p), bootstrap)
+        for one, p, holm_p, equal, equal_p in zip(
+            contrasts, p_values, p_holm, p_equal, equal_holm, strict=True
+        )
+    ]
+
+
+def _by_family(p_values: Sequence[float], families: Sequence[Family]) -> list[float]:
+    adjusted = list(p_values)
+    for family in dict.fromkeys(families):
+        members = [place for place, own in enumerate(families) if own == family]
+        for place, p in zip(members, holm([p_values[i] for i in members]), strict=True):
+            adjusted[place] = p
+    return adjusted
+
+
+def _p(one: _Contrast, bootstrap: Bootstrap) -> float:
+    if one.variance is not None:
+        return one.variance.p_value(float(one.cells.mean()))
+    return sign_flip_p(one.by_person, permutations=bootstrap.samples, seed=bootstrap.seed)
+
+
+def _p_equal(one: _Contrast, margin: float, bootstrap: Bootstrap) -> float:
+    if one.variance is not None:
+        return equivalence_p_over_seeds(float(one.cells.mean()), margin, one.variance)
+    draws, seed = bootstrap.samples, bootstrap.seed
+    return equivalence_p(one.by_person, margin, permutations=draws, seed=seed)
+
+
+def _equivalence(margin: float | None, p: float | None, p_holm: float) -> Equivalence | None:
+    if margin is None or p is None:
+        return None
+    return Equivalence(margin=margin, p=p, p_holm=p_holm, equivalent=p_holm < ALPHA)
+
+
+def _test(
+    one: _Contrast,
+    p: float,
+    p_holm: float,
+    equivalence: Equivalence | None,
+    bootstrap: Bootstrap,
+) -> ShotTest:
+    difference = _estimate(one.cells, bootstrap)
+    said: Answer = "not distinguishable"
+    if p_holm < ALPHA:
+        said = "better" if difference.value < 0 else "worse"
+    if equivalence is not None and equivalence.equivalent:
+        said = "equivalent"
+    return ShotTest(
+        family=one.family,
+        question=one.question,
+        a=one.a,
+        b=one.b,
+        difference=difference,
+        p=p,
+        p_holm=p_holm,
+        detectable=detectable(one.by_person, ALPHA, permutations=bootstrap.samples),
+        equivalence=equivalence,
+        answer=said,
+    )
+
+
+def _estimate(cells: Array, bootstrap: Bootstrap) -> Estimate:
+    """Return the mean of all cells, (p, q): every person and seed weighs the same."""
+    mean = bootstrap.mean_of(cells.mean(axis=1), "nats per token")
+    variance = components(cells)
+    if variance is None:
+        return mean
+    half = variance.half_width(LEVEL)
+    crossed = {"crossed_low": mean.value - half, "crossed_high": mean.value + half}
+    return mean.model_copy(update=crossed)
+
+
+def _persona_text(
+    rows: Rows, text: tuple[str, str], sides: Sequence[Side], bootstrap: Bootstrap
+) -> PersonaText | None:
+    with_text, without = text
+    if not {with_text, without} <= rows.keys():
+        return None
+    worth = (rows[without].nats(0) - rows[with_text].nats(0)).mean(axis=1)
+    return PersonaText(
+        with_text=with_text,
+        without=without,
+        worth=bootstrap.mean_of(worth, "worth of the persona text"),
+        recovered=[
+            Recovered(side=side, share=bootstrap.ratio(np.stack([gain, worth], axis=1), "share"))
+            for side in sides
+            if side.k and side.row != with_text
+            for start in [Side(row=side.row, k=0, prompted=False)]
+            for gain in [(_nats(rows, start) - _nats(rows, side)).mean(axis=1)]
+        ],
+    )

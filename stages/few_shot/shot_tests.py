@@ -1,0 +1,73 @@
+"""A run's claims, answered by its shots: `python -m stages.shot_tests RUN... --study FOLDER`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.shot_tests import ShotTest, Side, shot_tests
+from pipeline.evaluation.studies.shots import ShotSums, shots_file
+from pipeline.params import Settings
+from stages.few_shot.kept_runs import keep, kept
+from stages.shell import console
+
+
+FILE = "shot_tests.json"
+TEXT = ("start_text", "start")  # preset `smollm2`'s names
+
+
+def shot_tests_command(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of runs; their rows are compared. None: those kept."),
+    ] = None,
+    study: Annotated[Path, typer.Option(help="The study's folder.")] = Path(),
+) -> None:
+    """Keep the runs' sums in the study; test the claims of their params.yaml."""
+    for run in runs or ():
+        keep(run, study, run.resolve().name)
+    folders = kept(study)
+    params = Settings.load(folders[0] / artifacts.PARAMS).check()
+    rows = {
+        name: read(path, ShotSums, made_by=f"shots {name}")
+        for name in params.scored
+        for path in [folder / shots_file(name) for folder in folders]
+        if path.is_file()
+    }
+    if not rows:
+        raise DataError(f"{study}: no run there has shots; run `python -m stages.shots VARIANT`")
+    people = {tuple(row.personas) for row in rows.values()}
+    if len(people) > 1:
+        raise DataError(f"{study}: the rows were scored on different people; run shots again")
+    compare = params.compare
+    found = shot_tests(
+        rows,
+        compare.claims,
+        margin=compare.margin,
+        bootstrap=Bootstrap(compare.permutations, compare.seed),
+        text=TEXT,
+    )
+    artifacts.write_json(study / FILE, found.content())
+    console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
+    for test in found.tests:
+        console.say(f"  {_shown(test)}")
+
+
+def _shown(test: ShotTest) -> str:
+    one = test.difference
+    over_people, over_both = (one.low, one.high), (one.crossed_low, one.crossed_high)
+    low, high = over_people if one.crossed_low is None else over_both
+    between = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
+    return f"{_name(test.a)} - {_name(test.b)}: {one.value:.4f}{between}, {test.answer}"
+
+
+def _name(side: Side) -> str:
+    return f"{side.row}, K = {side.k}{' in the prompt' if side.prompted else ''}"
+
+
+if __name__ == "__main__":
+    console.run(shot_tests_command)

@@ -1,0 +1,107 @@
+"""Claims answered by likelihoods after K dialogues, against values made by hand."""
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.comparison.paired import sign_flip_p
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.shot_tests import Side, shot_tests
+from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.params import Claim
+
+
+BOOTSTRAP = Bootstrap(2000, 0)
+PEOPLE = [f"p{n:02d}" for n in range(14)]
+SPREAD = np.linspace(-0.05, 0.05, len(PEOPLE))
+CLAIM = Claim(a="meta", b="normal", question="Is it ahead?")
+
+
+def row(nats: dict[int, float], prompted: dict[int, float] | None = None, seeds=1) -> ShotSums:
+    """A row whose persons vary around a mean at each K; ten tokens each."""
+
+    def cells(mean: float, k: int):
+        noise = np.sin(mean * 100 + np.arange(seeds)) * 0.001 if seeds > 1 else [0.0]
+        return [[[10 * (mean + own + n), 10.0] for n in noise] for own in SPREAD * (1 + k)]
+
+    return ShotSums(
+        seeds=list(range(seeds)),
+        personas=PEOPLE,
+        by_k=[],
+        tuned={k: cells(mean, k) for k, mean in nats.items()},
+        prompted={k: cells(mean, k) for k, mean in (prompted or {}).items()},
+        prompted_k={k: float(k) for k in prompted or {}},
+    )
+
+
+def found(rows, margin=0.01, **more):
+    return shot_tests(rows, [CLAIM], margin=margin, bootstrap=BOOTSTRAP, **more)
+
+
+def of(tests, family):
+    return [test for test in tests.tests if test.family == family]
+
+
+def test_a_claim_is_answered_at_every_k_over_0():
+    rows = {"meta": row({0: 4.0, 1: 3.5, 3: 3.4}), "normal": row({0: 4.0, 1: 3.6, 3: 3.4})}
+    first, second = of(found(rows), "claims")
+    assert (first.a, first.b) == (
+        Side(row="meta", k=1, prompted=False),
+        Side(row="normal", k=1, prompted=False),
+    )
+    assert first.question == "Is it ahead?"
+    assert first.difference.value == pytest.approx(-0.1)
+    assert (first.answer, second.answer) == ("better", "equivalent")
+    assert second.difference.value == pytest.approx(0.0)
+
+
+def test_p_values_are_the_sign_flips_and_holms():
+    rows = {"meta": row({0: 4.0, 1: 3.51}), "normal": row({0: 4.0, 1: 3.5})}
+    rows["meta"].tuned[1][0][0][0] += 10  # one person's loss, so that the rest is not alike
+    (test,) = of(found(rows, margin=None), "claims")
+    differences = rows["meta"].nats(1)[:, 0] - rows["normal"].nats(1)[:, 0]
+    assert test.p == sign_flip_p(differences, permutations=2000, seed=0)
+    assert test.p_holm == test.p
+    gains = of(found(rows, margin=None), "gains")
+    assert [gain.p_holm for gain in gains] == [min(1.0, 2 * gain.p) for gain in gains]
+    assert test.equivalence is None
+
+
+def test_the_other_sign_is_worse_and_a_wide_spread_says_nothing():
+    rows = {"meta": row({0: 4.0, 1: 3.7}), "normal": row({0: 4.0, 1: 3.6})}
+    assert [test.answer for test in of(found(rows), "claims")] == ["worse"]
+    rows["meta"].tuned[1][0][0][0] += 100
+    rows["meta"].tuned[1][1][0][0] -= 100
+    assert [test.answer for test in of(found(rows), "claims")] == ["not distinguishable"]
+
+
+def test_with_seeds_the_interval_is_over_them_too():
+    rows = {"meta": row({0: 4.0, 1: 3.5}, seeds=3), "normal": row({0: 4.0, 1: 3.6}, seeds=3)}
+    (test,) = of(found(rows), "claims")
+    difference = test.difference
+    assert difference.crossed_low < difference.low < difference.value < difference.high
+    assert difference.high < difference.crossed_high
+    assert test.answer == "better"
+    assert found(rows).seeds == [0, 1, 2]
+
+
+def test_the_prompt_is_a_side_of_its_own():
+    rows = {"normal": row({0: 4.0, 1: 3.6}, prompted={1: 3.5, 3: 3.3})}
+    (way,) = of(found(rows), "ways")
+    assert (way.a.prompted, way.b.prompted) == (False, True)
+    assert way.difference.value == pytest.approx(0.1)
+    assert way.answer == "worse"
+    assert {(gain.a.k, gain.a.prompted) for gain in of(found(rows), "gains")} == {
+        (1, False), (1, True), (3, True)
+    }  # fmt: skip
+
+
+def test_the_share_of_the_persona_texts_worth():
+    rows = {"text": row({0: 3.8}), "none": row({0: 4.0}), "normal": row({0: 3.9, 1: 3.85, 3: 3.8})}
+    text = found(rows, text=("text", "none")).persona_text
+    assert text.worth.value == pytest.approx(0.2)
+    assert [one.share.value for one in text.recovered] == pytest.approx([0.25, 0.5])
+    assert found(rows, text=("text", "there is none")).persona_text is None
+
+
+def test_a_claim_about_a_row_that_is_not_there_waits():
+    assert of(found({"meta": row({0: 4.0, 1: 3.5})}), "claims") == []
