@@ -4,8 +4,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from pipeline import artifacts
 from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
+from stages.report import report
 from tests.support.one_run import say_one_run
 from tests.support.prediction_builder import full
 from tests.support.training_runs import content as a_run
@@ -65,3 +68,13 @@ def talk(folder: Path, words: str, replies: int = 2) -> None:
         ]
         artifacts.write_records(folder / artifacts.predictions_file(name), records)
     say_one_run(folder)
+
+
+def page_of(folder: Path, words: str) -> Path:
+    """Make the committed metrics' page, with a persona, partner and model that say `words`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        lay_out(folder)
+        talk(folder, words)
+        report()
+    return folder / artifacts.REPORT / "index.html"

@@ -14,8 +14,7 @@ from jinja2 import Environment, StrictUndefined, TemplateError
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import curve, tables
-from pipeline.evaluation.kept.again import again
+from pipeline.evaluation.kept import curve, shot_tables, tables
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.quote import Quote
@@ -87,6 +86,21 @@ def readme(root: Path, name: str) -> str:
     return "\n\n".join([text, *_sections(study), note]) + "\n"
 
 
+def again(study: Study, command: str = "dvc repro") -> str:
+    """Return the commands that run a study again, and what is to be filled in before.
+
+    Args:
+        study: the study.
+        command: what runs it once its parameters are in force.
+    """
+    copy = f"cp studies/{study.name}/params.yaml params.yaml"
+    lines = ["```sh", copy, command, "```"]
+    data = study.params["data"]
+    if "PATH" in (data["source"], data["pretrain"]):
+        lines += ["", "Before the second command give your data for `PATH` in `params.yaml`."]
+    return "\n".join(lines)
+
+
 def _sections(study: Study) -> list[str]:
     """Return the tables that a study has files for, each below its heading."""
     tests = study.comparison
@@ -102,6 +116,7 @@ def _sections(study: Study) -> list[str]:
         "## What training cost": [tables.costs(study)],
         "## Trials on valid": [tables.trials(study)],
         **curve.sections(study),
+        **shot_tables.sections(study),
     }
     return [
         part

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import exp
 
 from pipeline import artifacts
+from pipeline.evaluation.kept import shot_tables
 from pipeline.evaluation.kept.study import KeptTest, Study, negative
 from pipeline.evaluation.kept.tables import estimate
 from pipeline.evaluation.report.cells import interval, number, p_value
@@ -185,6 +186,23 @@ class Quote:
         for key in keys:
             value = value[key]
         return estimate(value, digits) if isinstance(value, dict) else number(value, digits)
+
+    def shot(self, a: str, b: str, k: int) -> str:
+        """Return a claim's answer after K dialogues: difference, p-value and verdict."""
+        found = shot_tables.tests_of(self.study)
+        for test in [] if found is None else found.tests:
+            if (test.family, test.a.row, test.b.row, test.a.k) == ("claims", a, b, k):
+                p = compare_p(test.p_holm)
+                return f"{shot_tables.shown(test.difference)}, {p}: {test.answer}"
+        raise ValueError(f"{a} and {b} were not tested after {k} dialogues")
+
+    def after(self, row: str, k: int, *, prompted: bool = False) -> str:
+        """Return the nats per token of a row after K dialogues."""
+        found = shot_tables.tests_of(self.study)
+        for one in [] if found is None else found.levels:
+            if (one.side.row, one.side.k, one.side.prompted) == (row, k, prompted):
+                return shot_tables.shown(one.nats)
+        raise ValueError(f"{row} was not scored after {k} dialogues")
 
     def _metric(
         self, metrics: dict[str, Estimate | None], metric: str, *, seeds: bool = False

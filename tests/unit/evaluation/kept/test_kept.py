@@ -11,7 +11,6 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept import pages, tables
-from pipeline.evaluation.kept.again import again
 from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
@@ -198,7 +197,7 @@ def test_tests_by_other_metrics_are_shown_where_they_tell_a_pair_apart():
 
 
 def test_how_to_run_again_asks_for_the_data_that_are_not_here():
-    said = again(study())
+    said = pages.again(study())
     assert "cp studies/real_cpu_seeds/params.yaml params.yaml\ndvc repro" in said
     assert "give your data for `PATH`" in said
 

@@ -5,10 +5,8 @@ Left out where there is no Chromium; `MAMLVIAPP_BROWSER` names one that is not o
 
 import pytest
 
-from pipeline import artifacts
-from stages.report import report
 from tests.support.browser import browser, program
-from tests.support.report_project import lay_out, scored, talk
+from tests.support.report_project import page_of, scored
 
 
 pytestmark = [
@@ -60,13 +58,7 @@ PALE = """
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lay_out(folder)
-        talk(folder, HOSTILE)
-        report()
-    return folder / artifacts.REPORT / "index.html"
+    return page_of(tmp_path_factory.mktemp("report"), HOSTILE)
 
 
 @pytest.fixture(scope="module")

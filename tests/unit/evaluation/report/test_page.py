@@ -7,9 +7,8 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.evaluation.report.page.strangers import visible
-from stages.report import report
 from tests.support.html_tables import Read
-from tests.support.report_project import lay_out, scored, talk
+from tests.support.report_project import page_of, scored
 from tests.wiring.closure import ROOT
 
 
@@ -23,15 +22,8 @@ DIGITS = {"ppl": 2, "hits_at_1": 1, "f1": 1}  # of Table 1, as docs/metrics.md's
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The committed metrics' page, with a persona, partner and model that write markup."""
-    folder = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        lay_out(folder)
-        talk(folder, HOSTILE)
-        report()
-        text = (artifacts.REPORT / "index.html").read_text(encoding="utf-8")
-        (folder / "text").write_text(text, encoding="utf-8")
-    return Read.of(text)
+    path = page_of(tmp_path_factory.mktemp("report"), HOSTILE)
+    return Read.of(path.read_text(encoding="utf-8"))
 
 
 def details(name):

@@ -1,0 +1,103 @@
+"""The tables of a study whose claims are answered by shots. No torch."""
+
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.report.cells import NONE, interval, number, p_value
+from pipeline.evaluation.report.formats import NATS_DIGITS
+from pipeline.evaluation.report.markdown import code, table
+from pipeline.evaluation.schemas.base import Estimate, read
+from pipeline.evaluation.studies.shot_tests import Family, PersonaText, ShotTests, Side
+
+
+FILE = "shot_tests.json"
+HEADINGS: dict[Family, str] = {
+    "claims": "## Questions",
+    "gains": "## What dialogues bring",
+    "ways": "## Gradient steps or the prompt",
+}
+
+
+def tests_of(study: Study) -> ShotTests | None:
+    """Return the study's tests; null where it has none of this kind."""
+    path = study.folder / FILE
+    return read(path, ShotTests, made_by="shot_tests") if path.is_file() else None
+
+
+def sections(study: Study) -> dict[str, list[str]]:
+    """Return the tables by heading; none where the study has no such tests."""
+    found = tests_of(study)
+    if found is None:
+        return {}
+    tables = {heading: [_tests(found, family)] for family, heading in HEADINGS.items()}
+    return {
+        "## Nats per token": [_levels(found), _how(found)],
+        **{heading: parts for heading, parts in tables.items() if any(parts)},
+        "## The persona text": _text(found.persona_text),
+    }
+
+
+def shown(estimate: Estimate, digits: int = NATS_DIGITS) -> str:
+    """Return the number with its interval: over people and seeds where there are seeds."""
+    return interval(estimate, digits, crossed=estimate.crossed_low is not None)
+
+
+def side(one: Side) -> str:
+    """Return a side as a cell."""
+    return f"{code(one.row)}, K = {one.k}" + " in the prompt" * one.prompted
+
+
+def _how(found: ShotTests) -> str:
+    seeds = f"{len(found.seeds)} training seeds" if len(found.seeds) > 1 else "one training seed"
+    margin = "" if found.margin is None else f" *Equivalent* is within {found.margin:g} nats."
+    return (
+        f"Brackets are 95 % intervals over {found.personas} test people, {seeds}. Differences are "
+        "first minus second, in nats per token: below 0 the first is better. Holm's correction is "
+        f"within each table.{margin}"
+    )
+
+
+def _levels(found: ShotTests) -> str:
+    shots = sorted({one.side.k for one in found.levels})
+    kinds = dict.fromkeys((one.side.row, one.side.prompted) for one in found.levels)
+    values = {(one.side.row, one.side.prompted, one.side.k): one.nats for one in found.levels}
+    rows = [
+        [
+            code(row) + ", K in the prompt" * prompted,
+            *(
+                NONE if (nats := values.get((row, prompted, k))) is None else shown(nats)
+                for k in shots
+            ),
+        ]
+        for row, prompted in kinds
+    ]
+    return table(["row", *(f"K = {k}" for k in shots)], rows)
+
+
+def _tests(found: ShotTests, family: Family) -> str:
+    rows = [
+        [
+            *([test.question or NONE] if family == "claims" else []),
+            side(test.a),
+            side(test.b),
+            shown(test.difference),
+            p_value(test.p_holm),
+            number(test.detectable, NATS_DIGITS),
+            test.answer,
+        ]
+        for test in found.tests
+        if test.family == family
+    ]
+    headings = ["first", "second", "difference", "p Holm", "smallest visible", "the first is"]
+    asked = ["question"] if family == "claims" else []
+    return table([*asked, *headings], rows) if rows else ""
+
+
+def _text(text: PersonaText | None) -> list[str]:
+    if text is None:
+        return []
+    worth = (
+        f"To the base the persona text in the prompt is worth {shown(text.worth)} nats per token "
+        f"({code(text.with_text)} against {code(text.without)}, K = 0). Dialogues bring this share "
+        "of it:"
+    )
+    rows = [[side(one.side), shown(one.share, 2)] for one in text.recovered]
+    return [worth, table(["after", "share of the text's worth"], rows)]
