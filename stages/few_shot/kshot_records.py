@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
-from pipeline.evaluation.controls.shots import prompted, shots
+from pipeline.evaluation.controls.shots import cached, prompted, shots
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
@@ -15,6 +16,9 @@ from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
 
 
+Control = Literal["prompt", "cache"]  # without a gradient
+
+
 @dataclass(frozen=True)
 class ShotsWork:
     """Builds a worker's function; loads each seed's model once."""
@@ -22,7 +26,7 @@ class ShotsWork:
     variant: str
     params: FinetuneParams
     split: str
-    shots: tuple[int, ...]  # empty: K dialogues in the prompt instead
+    shots: tuple[int, ...] | Control
 
     def __call__(self) -> Work[Prediction]:
         """Return the function that scores some personas."""
@@ -32,8 +36,10 @@ class ShotsWork:
 
         def one(job: PersonaJob) -> list[Prediction]:
             model, task, seed = learner(job.seed), tasks[job.index], job.seed
-            if not self.shots:
+            if self.shots == "prompt":
                 return list(prompted(model, task, self.params, seed=seed))
+            if self.shots == "cache":
+                return cached(model, task, self.params, seed=seed)
             return shots(model, task, self.params, seed=seed, shots=self.shots, at_once=at_once)
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
@@ -47,7 +53,7 @@ def records_of(
     params: FinetuneParams,
     split: str,
     seeds: Sequence[int],
-    shots: Sequence[int],
+    shots: Sequence[int] | Control,
 ) -> list[Prediction]:
     """Return the records of a split's people after each K, by each seed's model.
 
@@ -56,10 +62,14 @@ def records_of(
         params: how to adapt.
         split: valid or test.
         seeds: of the models.
-        shots: the K; none for the K dialogues in the prompt.
+        shots: the K; or a control at every K: dialogues in the prompt, or a cache of them.
     """
-    journal = inputs.journal(f"shots-{split}-{'-'.join(map(str, shots))}", variant, params)
-    workers = Workers(ShotsWork(variant, params, split, tuple(shots)), journal)
+    asked: tuple[int, ...] | Control = "prompt" if shots == "prompt" else "cache"
+    if not isinstance(shots, str):
+        asked = tuple(shots)
+    name = asked if isinstance(asked, str) else "-".join(map(str, asked))
+    journal = inputs.journal(f"shots-{split}-{name}", variant, params)
+    workers = Workers(ShotsWork(variant, params, split, asked), journal)
     console.note(journal.complaint)
     people = len(inputs.tasks_of(split))
     jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(people)]

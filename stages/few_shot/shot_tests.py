@@ -10,7 +10,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.shot_tests import ShotTest, Side, shot_tests
-from pipeline.evaluation.studies.shots import ShotSums, shots_file
+from pipeline.evaluation.studies.shots import IN_WORDS, ShotSums, shots_file
 from pipeline.params import Settings
 from stages.few_shot.kept_runs import keep, kept
 from stages.shell import console
@@ -66,7 +66,7 @@ def _shown(test: ShotTest) -> str:
 
 
 def _name(side: Side) -> str:
-    return f"{side.row}, K = {side.k}{' in the prompt' if side.prompted else ''}"
+    return f"{side.row}, K = {side.k}{IN_WORDS[side.way]}"
 
 
 if __name__ == "__main__":

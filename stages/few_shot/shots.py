@@ -9,7 +9,8 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.studies.shots import shot_sums, shots_file
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums, shots_file
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
@@ -21,6 +22,10 @@ def shots(
     only: Annotated[
         list[int] | None, typer.Option("--k", help="Adapt to these K of finetune.k alone.")
     ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option("--cache", help="Add a cache of the K dialogues to the file that is there."),
+    ] = False,
 ) -> None:
     """Fine-tune on test people's first K dialogues as finetune.by_k says; no candidates.
 
@@ -28,17 +33,27 @@ def shots(
     and scored after its last epoch.
     """
     params = inputs.finetune_params(name)
+    if only and not set(only) <= set(params.finetune.k):
+        raise ParamsError(f"--k: some of finetune.k {params.finetune.k} was expected, found {only}")
+    path = shots_file(name)
+    if cache:
+        content = _with_cache(name, params, read(path, ShotSums, made_by=f"shots {name}"))
+    else:
+        content = _measured(name, params, only)
+    artifacts.write_json(path, content.content())
+    adapted = ", ".join(map(str, content.tuned))
+    console.say(f"{path}: {len(content.personas)} people, K {adapted}")
+
+
+def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> ShotSums:
     finetune = params.finetune
-    if only and not set(only) <= set(finetune.k):
-        raise ParamsError(f"--k: some of finetune.k {finetune.k} was expected, found {only}")
     adapted = [k for k in finetune.k if not only or k in only]
     tuned = [record for k in adapted for record in _at(name, params, k)]
-    prompted = records_of(name, params, "test", params.seeds, []) if finetune.in_context else []
+    prompted = (
+        records_of(name, params, "test", params.seeds, "prompt") if finetune.in_context else []
+    )
     own = finetune.by_k.get(name, [])
-    path = shots_file(name)
-    content = shot_sums(tuned, prompted, own, finetune.k, adapted)
-    artifacts.write_json(path, content.content())
-    console.say(f"{path}: {len(content.personas)} people, K {', '.join(map(str, adapted))}")
+    return shot_sums(tuned, prompted, own, finetune.k, adapted)
 
 
 def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
@@ -47,6 +62,16 @@ def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
     records = records_of(name, at(params, own), "test", params.seeds, [k])
     last = own.epochs[-1] if k else 0
     return [record for record in records if record.epoch == last]
+
+
+def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums:
+    """Return the sums with the cache's; its weight at each K is the best on valid."""
+    if not params.finetune.cache:
+        raise ParamsError("finetune.cache: empty; give the weights that are tried on valid")
+    valid, test = (
+        records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
+    )
+    return cache_sums(before, valid, test)
 
 
 if __name__ == "__main__":

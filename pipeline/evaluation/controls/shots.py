@@ -1,12 +1,14 @@
 """Likelihoods after K dialogues alone: no candidates, no responses, no other protocol.
 
-The folds, queries and updates are those of Fig. 3. It serves two commands: `stages.rates` asks on
-valid at many rates, `stages.shots` on test at the chosen ones.
+The folds, queries and updates are those of Fig. 3. Two controls without a gradient have the same
+queries: K dialogues in the prompt, and a cache of their tokens. It serves two commands:
+`stages.rates` asks on valid at many rates, `stages.shots` on test at the chosen ones.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pipeline.evaluation.predict.cache import CacheMixture
 from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.in_context import in_context
 from pipeline.evaluation.predict.protocols import k_shot
@@ -67,6 +69,23 @@ def prompted(
                 theta, generate = learner.theta, params.generate
                 for score in score_windows(learner, theta, encoded, generate, full=False):
                     yield prediction(score, fold, split=task.split, seed=seed, epoch=0)
+
+
+def cached(
+    learner: Learner, task: PersonaTask, params: FinetuneParams, *, seed: int
+) -> list[Prediction]:
+    """Return the records of the same queries by θ itself, with a cache of K dialogues' tokens.
+
+    They are of epoch 0, for each K over 0, with `cache_nll` at each weight of `finetune.cache`.
+    """
+    folds = k_shot(task, params.finetune)
+    if not folds:
+        return []
+    job = FoldJob(task, folds[0], counted=tuple(folds[1:]))
+    (scores,) = score_folds(learner, [job], params, at_once=1)
+    mixture = CacheMixture(learner.encoder, params.finetune.cache)
+    records = job.predictions(scores, seed=seed, cache=mixture)
+    return [record for record in records if record.cache_nll is not None]
 
 
 def at(params: FinetuneParams, finetune: Finetune) -> FinetuneParams:

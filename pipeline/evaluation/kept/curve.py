@@ -8,6 +8,7 @@ from pipeline.evaluation.report.formats import NATS_DIGITS
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
+from pipeline.evaluation.studies.shots import IN_WORDS
 
 
 FILE = "curve.json"
@@ -66,15 +67,15 @@ def _pictures(study: Study) -> Sequence[str]:
 
 def _levels(found: Curve) -> str:
     shots = sorted({one.k for one in found.levels})
-    kinds = list(dict.fromkeys((one.conflict, one.row, one.prompted) for one in found.levels))
-    values = {(one.conflict, one.row, one.prompted, one.k): one.nats.value for one in found.levels}
+    kinds = list(dict.fromkeys((one.conflict, one.row, one.way) for one in found.levels))
+    values = {(one.conflict, one.row, one.way, one.k): one.nats.value for one in found.levels}
     rows = [
         [
             f"{conflict:g}",
-            f"{code(row)}, K in the prompt" if prompted else code(row),
-            *(number(values.get((conflict, row, prompted, k)), NATS_DIGITS) for k in shots),
+            code(row) + IN_WORDS[way],
+            *(number(values.get((conflict, row, way, k)), NATS_DIGITS) for k in shots),
         ]
-        for conflict, row, prompted in kinds
+        for conflict, row, way in kinds
     ]
     return table(["conflict", "row", *(f"K = {k}" for k in shots)], rows)
 

@@ -6,6 +6,7 @@ from pipeline.evaluation.report.formats import NATS_DIGITS
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import Estimate, read
 from pipeline.evaluation.studies.shot_tests import Family, PersonaText, ShotTests, Side
+from pipeline.evaluation.studies.shots import IN_WORDS
 
 
 FILE = "shot_tests.json"
@@ -42,7 +43,7 @@ def shown(estimate: Estimate, digits: int = NATS_DIGITS) -> str:
 
 def side(one: Side) -> str:
     """Return a side as a cell."""
-    return f"{code(one.row)}, K = {one.k}" + " in the prompt" * one.prompted
+    return f"{code(one.row)}, K = {one.k}" + IN_WORDS[one.way]
 
 
 def _how(found: ShotTests) -> str:
@@ -57,17 +58,14 @@ def _how(found: ShotTests) -> str:
 
 def _levels(found: ShotTests) -> str:
     shots = sorted({one.side.k for one in found.levels})
-    kinds = dict.fromkeys((one.side.row, one.side.prompted) for one in found.levels)
-    values = {(one.side.row, one.side.prompted, one.side.k): one.nats for one in found.levels}
+    kinds = dict.fromkeys((one.side.row, one.side.way) for one in found.levels)
+    values = {(one.side.row, one.side.way, one.side.k): one.nats for one in found.levels}
     rows = [
         [
-            code(row) + ", K in the prompt" * prompted,
-            *(
-                NONE if (nats := values.get((row, prompted, k))) is None else shown(nats)
-                for k in shots
-            ),
+            code(row) + IN_WORDS[way],
+            *(NONE if (nats := values.get((row, way, k))) is None else shown(nats) for k in shots),
         ]
-        for row, prompted in kinds
+        for row, way in kinds
     ]
     return table(["row", *(f"K = {k}" for k in shots)], rows)
 

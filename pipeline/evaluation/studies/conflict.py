@@ -17,7 +17,7 @@ from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.schemas.base import Estimate, Schema
 from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
 from pipeline.evaluation.statistics.seeds import components
-from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.evaluation.studies.shots import WAYS, ShotSums, Way
 
 
 ALPHA = 0.05
@@ -33,7 +33,7 @@ class Level(Schema):
     conflict: float
     k: int
     row: str
-    prompted: bool  # K dialogues in the prompt instead of gradients
+    way: Way
     nats: Estimate
 
 
@@ -131,11 +131,11 @@ def _levels(conflict: float, name: str, row: ShotSums, bootstrap: Bootstrap) -> 
             conflict=conflict,
             k=k,
             row=name,
-            prompted=prompted,
-            nats=_estimate(row.nats(k, prompted=prompted), bootstrap),
+            way=way,
+            nats=_estimate(row.nats(k, way), bootstrap),
         )
-        for prompted, of in ((False, row.tuned), (True, row.prompted))
-        for k in sorted(of)
+        for way in WAYS
+        for k in sorted(row.by(way))
     ]
 
 

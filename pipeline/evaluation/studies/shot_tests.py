@@ -1,11 +1,12 @@
 """A run's claims, answered by its likelihoods after K dialogues (`shots/VARIANT.json`). No torch.
 
-A side of a test is a row after K dialogues, by gradient steps on them or with them in the prompt.
+A side of a test is a row after K dialogues: by gradient steps on them, with them in the prompt, or
+with a cache of their tokens.
 Three families of tests, each with its own correction by Holm:
 
 - claims: `compare.claims` of the run, at every K over 0;
 - gains: each side against the same row without dialogues;
-- ways: gradient steps against the same dialogues in the prompt.
+- ways: gradient steps against the same dialogues in the prompt, and against a cache of them.
 
 With two training seeds or more the tests are over people and seeds. With one they are over people
 alone: they speak of these trained parameters.
@@ -27,7 +28,7 @@ from pipeline.evaluation.schemas.base import Estimate, Schema
 from pipeline.evaluation.schemas.comparison import Answer, Equivalence
 from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
 from pipeline.evaluation.statistics.seeds import Components, components
-from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.evaluation.studies.shots import WAYS, ShotSums, Way
 from pipeline.params import Claim
 
 
@@ -42,7 +43,7 @@ class Side(Schema):
 
     row: str
     k: int
-    prompted: bool  # K dialogues in the prompt instead of gradient steps
+    way: Way
 
 
 class SideLevel(Schema):
@@ -144,13 +145,13 @@ def shot_tests(
 
 
 def _sides(name: str, row: ShotSums) -> Iterator[Side]:
-    for prompted, of in ((False, row.tuned), (True, row.prompted)):
-        for k in sorted(of):
-            yield Side(row=name, k=k, prompted=prompted)
+    for way in WAYS:
+        for k in sorted(row.by(way)):
+            yield Side(row=name, k=k, way=way)
 
 
 def _nats(rows: Rows, side: Side) -> Array:
-    return rows[side.row].nats(side.k, prompted=side.prompted)
+    return rows[side.row].nats(side.k, side.way)
 
 
 def _contrast(rows: Rows, family: Family, question: str | None, a: Side, b: Side) -> _Contrast:
@@ -164,13 +165,13 @@ def _claims(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
             continue
         for k in sorted(rows[claim.a].tuned.keys() & rows[claim.b].tuned.keys()):
             if k:
-                a, b = (Side(row=name, k=k, prompted=False) for name in (claim.a, claim.b))
+                a, b = (Side(row=name, k=k, way="gradient") for name in (claim.a, claim.b))
                 yield _contrast(rows, "claims", claim.question, a, b)
 
 
 def _gains(rows: Rows) -> Iterator[_Contrast]:
     for name, row in rows.items():
-        start = Side(row=name, k=0, prompted=False)
+        start = Side(row=name, k=0, way="gradient")
         for side in _sides(name, row):
             if side.k and 0 in row.tuned:
                 yield _contrast(rows, "gains", None, side, start)
@@ -178,9 +179,10 @@ def _gains(rows: Rows) -> Iterator[_Contrast]:
 
 def _ways(rows: Rows) -> Iterator[_Contrast]:
     for name, row in rows.items():
-        for k in sorted(row.tuned.keys() & row.prompted.keys()):
-            a, b = (Side(row=name, k=k, prompted=prompted) for prompted in (False, True))
-            yield _contrast(rows, "ways", None, a, b)
+        for way in WAYS[1:]:
+            for k in sorted(row.tuned.keys() & row.by(way).keys()):
+                a, b = Side(row=name, k=k, way="gradient"), Side(row=name, k=k, way=way)
+                yield _contrast(rows, "ways", None, a, b)
 
 
 def _tested(
@@ -281,7 +283,7 @@ def _persona_text(
             Recovered(side=side, share=bootstrap.ratio(np.stack([gain, worth], axis=1), "share"))
             for side in sides
             if side.k and side.row != with_text
-            for start in [Side(row=side.row, k=0, prompted=False)]
+            for start in [Side(row=side.row, k=0, way="gradient")]
             for gain in [(_nats(rows, start) - _nats(rows, side)).mean(axis=1)]
         ],
     )

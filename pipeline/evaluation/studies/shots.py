@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from pipeline.errors import DataError
+from pipeline.evaluation.records.cached import cache_choice, cached
 from pipeline.evaluation.records.metric import Array, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Schema
@@ -22,6 +25,12 @@ def shots_file(variant: str) -> Path:
     return Path("shots") / f"{variant}.json"
 
 
+Way = Literal["gradient", "prompt", "cache"]  # how the K dialogues are used
+
+WAYS: tuple[Way, ...] = ("gradient", "prompt", "cache")
+IN_WORDS: dict[Way, str] = {"gradient": "", "prompt": ", in the prompt", "cache": ", as a cache"}
+
+
 class ShotSums(Schema):
     """`shots/VARIANT.json`: what `python -m stages.shots` writes of one variant."""
 
@@ -31,14 +40,25 @@ class ShotSums(Schema):
     tuned: Mapping[int, Cells]  # by K
     prompted: Mapping[int, Cells]  # with K dialogues in the prompt, no gradient; or empty
     prompted_k: Mapping[int, float]  # dialogues that the prompt held, on average
+    cached: Mapping[int, Cells] = Field(default_factory=dict)  # with a cache of K dialogues
+    cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
 
-    def nats(self, k: int, *, prompted: bool = False) -> Array:
+    def by(self, way: Way) -> Mapping[int, Cells]:
+        """Return the sums of one way of using the dialogues, by K."""
+        ways: dict[Way, Mapping[int, Cells]] = {
+            "gradient": self.tuned,
+            "prompt": self.prompted,
+            "cache": self.cached,
+        }
+        return ways[way]
+
+    def nats(self, k: int, way: Way = "gradient") -> Array:
         """Return the nats per token of each person and seed after K dialogues, (p, q).
 
         Raises:
             DataError: it was not scored at this K.
         """
-        of = self.prompted if prompted else self.tuned
+        of = self.by(way)
         if k not in of:
             raise DataError(f"no sums at K = {k}; run shots again with K in finetune.k")
         cells: Array = nats_per_token.combine(np.array(of[k]))
@@ -78,6 +98,38 @@ def shot_sums(
         tuned={k: _cells(records) for k, records in by_shots.items()},
         prompted={k: _cells(records) for k, records in longest.items()},
         prompted_k={k: sum(r.k for r in own) / len(own) for k, own in longest.items()},
+    )
+
+
+def cache_sums(
+    before: ShotSums, valid: Sequence[Prediction], test: Sequence[Prediction]
+) -> ShotSums:
+    """Return the sums with those of a cache; the weight at each K is the best on valid.
+
+    Args:
+        before: the variant's sums.
+        valid: records with `cache_nll` of valid people.
+        test: of test people.
+
+    Raises:
+        DataError: the people or seeds are others than those of `before`.
+    """
+    choice = cache_choice(valid)
+    shots = sorted({record.k for record in test})
+    weights = {k: weight for k in shots if (weight := choice.weight(k)) is not None}
+    people = sorted({record.task_id for record in test})
+    seeds = sorted({record.seed for record in test})
+    if (people, seeds) != (before.personas, before.seeds):
+        raise DataError("the cache was scored on other people or seeds; run shots again")
+    sums = {
+        k: sums_by_cell(cached(weight), [record for record in test if record.k == k])
+        for k, weight in weights.items()
+    }
+    return before.model_copy(
+        update={
+            "cached": {k: np.round(cells, DIGITS).tolist() for k, cells in sums.items()},
+            "cache_weight": {k: float(weight) for k, weight in weights.items()},
+        }
     )
 
 

@@ -45,8 +45,8 @@ def test_a_claim_is_answered_at_every_k_over_0():
     rows = {"meta": row({0: 4.0, 1: 3.5, 3: 3.4}), "normal": row({0: 4.0, 1: 3.6, 3: 3.4})}
     first, second = of(found(rows), "claims")
     assert (first.a, first.b) == (
-        Side(row="meta", k=1, prompted=False),
-        Side(row="normal", k=1, prompted=False),
+        Side(row="meta", k=1, way="gradient"),
+        Side(row="normal", k=1, way="gradient"),
     )
     assert first.question == "Is it ahead?"
     assert first.difference.value == pytest.approx(-0.1)
@@ -87,11 +87,11 @@ def test_with_seeds_the_interval_is_over_them_too():
 def test_the_prompt_is_a_side_of_its_own():
     rows = {"normal": row({0: 4.0, 1: 3.6}, prompted={1: 3.5, 3: 3.3})}
     (way,) = of(found(rows), "ways")
-    assert (way.a.prompted, way.b.prompted) == (False, True)
+    assert (way.a.way, way.b.way) == ("gradient", "prompt")
     assert way.difference.value == pytest.approx(0.1)
     assert way.answer == "worse"
-    assert {(gain.a.k, gain.a.prompted) for gain in of(found(rows), "gains")} == {
-        (1, False), (1, True), (3, True)
+    assert {(gain.a.k, gain.a.way) for gain in of(found(rows), "gains")} == {
+        (1, "gradient"), (1, "prompt"), (3, "prompt")
     }  # fmt: skip
 
 

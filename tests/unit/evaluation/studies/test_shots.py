@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.studies.shots import ShotSums, shot_sums
+from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums
 from tests.support.prediction_builder import a_prediction
 
 
@@ -54,3 +54,29 @@ def test_what_is_missing_is_said():
 def test_a_file_comes_back_as_it_was():
     found = shot_sums(TUNED, [record(1, 0.0, protocol="in_context")], [], [0, 1])
     assert ShotSums.model_validate_json(found.model_dump_json()) == found
+
+
+def mixed(k, nats, split="test", task="p0"):
+    """A record of epoch 0 whose cache has these nats at weights 0 and 0.5."""
+    cache = dict(zip(("0.0", "0.5"), nats, strict=True))
+    return a_prediction(
+        protocol="k_shot", k=k, epoch=0, nll=9.0, split=split, task_id=task,
+        dialogue_id=f"{task}-d", cache_nll=cache,
+    )  # fmt: skip
+
+
+def test_the_caches_weight_is_valids_and_its_sums_are_tests():
+    before = shot_sums([record(k, 2.0) for k in (0, 1, 3)], [], [], [0, 1, 3])
+    valid = [mixed(1, (3.0, 2.0), "valid"), mixed(3, (2.0, 3.0), "valid")]
+    found = cache_sums(before, valid, [mixed(1, (8.0, 6.0)), mixed(3, (8.0, 6.0))])
+    assert found.cache_weight == {1: 0.5, 3: 0.0}
+    assert found.cached == {1: [[[6.0, 4.0]]], 3: [[[8.0, 4.0]]]}
+    assert found.nats(1, "cache").tolist() == [[1.5]]
+    assert found.tuned == before.tuned
+    assert ShotSums.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_cache_of_other_people_is_refused():
+    before = shot_sums([record(k, 2.0) for k in (0, 1)], [], [], [0, 1])
+    with pytest.raises(DataError, match="other people"):
+        cache_sums(before, [mixed(1, (3.0, 2.0), "valid")], [mixed(1, (3.0, 2.0), task="p1")])
