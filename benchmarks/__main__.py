@@ -59,6 +59,7 @@ def _plan(small: Size, vocabulary: Size, large: Size, *, quick: bool) -> dict[st
         "four_replies.large": lambda f: c.four_replies(f, large, few),
         "candidate_ranking.large": lambda f: c.candidate_ranking(f, large, 1),
         "peak_memory.large": lambda f: c.peak_memory(f, large, 1),
+        "real_shape.products": lambda f: real_shape.products(f, shape),
         "real_shape": lambda f: real_shape.measure(f, shape, few),
     }
 

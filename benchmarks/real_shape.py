@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.dialogues import NUM_SPECIAL, NoEncoder
@@ -101,6 +102,25 @@ def measure(found: Found, shape: Shape, n: int) -> None:
         found.ratios[name] = ratio(seconds["read"], seconds["kept"])
 
 
+def products(found: Found, shape: Shape) -> None:
+    """The matrix products of an exact step over those of a plain one, as torch counts them.
+
+    No step can be cheaper by them than this ratio: what a measured ratio has above it is all else.
+    """
+    for kind in KINDS:
+        exact, plain = (
+            _operations(step(learner(shape, kind, attention)))
+            for step, attention in _STEPS.values()
+        )
+        found.ratios[f"real_shape.products.{kind}"] = ratio([exact], [plain])
+
+
+def _operations(step: Callable[[], None]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
+
+
 def learner(shape: Shape, kind: Kind, attention: Attention, *, blocks: Any = "all") -> Learner:
     """Return a learner of random weights: all of f is θ, or Φ of a kind in some blocks alone."""
     architecture = architecture_of(shape.model())
@@ -158,6 +178,12 @@ def _plain_step(own: Learner) -> Callable[[], None]:
             supervised.gradient(own, own.theta, pieces)
 
     return step
+
+
+_STEPS: dict[str, tuple[Callable[[Learner], Callable[[], None]], Attention]] = {
+    "exact": (_meta_step, "eager"),
+    "plain": (_plain_step, "sdpa"),
+}
 
 
 class _Obvious:
