@@ -14,12 +14,17 @@ from pipeline.evaluation.studies.shots import IN_WORDS
 FILE = "curve.json"
 
 
+def of(study: Study) -> Curve | None:
+    """Return the study's curve; null where it has none."""
+    path = study.folder / FILE
+    return read(path, Curve, made_by="conflict") if path.is_file() else None
+
+
 def sections(study: Study) -> dict[str, list[str]]:
     """Return the curve's tables by heading; none where the study has no curve."""
-    path = study.folder / FILE
-    if not path.is_file():
+    found = of(study)
+    if found is None:
         return {}
-    found = read(path, Curve, made_by="conflict")
     return {
         "## Gain of meta-learning": [_gains(found), _how(found), *_pictures(study)],
         "## Nats per token": [_levels(found)],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import exp
 
 from pipeline import artifacts
-from pipeline.evaluation.kept import shot_tables
+from pipeline.evaluation.kept import curve, shot_tables
 from pipeline.evaluation.kept.study import KeptTest, Study, negative
 from pipeline.evaluation.kept.tables import estimate
 from pipeline.evaluation.report.cells import interval, number, p_value
@@ -187,6 +187,15 @@ class Quote:
         for key in keys:
             value = value[key]
         return estimate(value, digits) if isinstance(value, dict) else number(value, digits)
+
+    def dial(self, meta: str, conflict: float, k: int) -> str:
+        """Return what study `conflict` says at a setting: gain of meta-learning, p and verdict."""
+        found = curve.of(self.study)
+        for one in [] if found is None else found.gains:
+            if (one.meta, one.conflict, one.k) == (meta, conflict, k) and one.p_holm is not None:
+                gain = interval(one.gain, NATS_DIGITS, crossed=True)
+                return f"{gain}, {compare_p(one.p_holm)}: {one.verdict}"
+        raise ValueError(f"{meta} was not tested at {conflict} after {k} dialogues")
 
     def shot(self, a: str, b: str, k: int) -> str:
         """Return a claim's answer after K dialogues: difference, p-value and verdict."""
