@@ -1,5 +1,6 @@
 """Study `conflict`: several runs, one for each setting of the dial: `python -m stages.conflict`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,7 +32,8 @@ def conflict(
     """Keep the runs' sums and trials in the study; write the curve and its pictures."""
     for run in runs or ():
         keep(run, study, _dial(run))
-    settings = {float(folder.name): _rows(folder) for folder in kept(study)}
+    params, folders = kept(study)
+    settings = {float(folder.name): _rows(folder, params.scored) for folder in folders}
     found = curve(settings, Bootstrap(SAMPLES, SEED))
     artifacts.write_json(study / "curve.json", found.content())
     for name, picture in pictures(found).items():
@@ -57,10 +59,9 @@ def _dial(run: Path) -> str:
     return f"{Settings.load(params).check().data.synthetic.conflict}"
 
 
-def _rows(folder: Path) -> Rows:
+def _rows(folder: Path, names: Sequence[str]) -> Rows:
     """Return a run's rows in the order of Table 1."""
     made_by = "shots VARIANT"
-    names = Settings.load(folder / artifacts.PARAMS).check().scored
     files = {name: folder / shots_file(name) for name in names}
     return {
         name: read(path, ShotSums, made_by=made_by)

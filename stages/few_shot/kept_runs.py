@@ -1,10 +1,14 @@
-"""What a study keeps of runs that have shots: parameters, sums and trials."""
+"""What a study keeps of runs that have shots: sums and trials of each, parameters once."""
 
 import shutil
 from pathlib import Path
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError
+from pipeline.params import Settings
+from pipeline.params.edit import with_values
+from pipeline.params.settings import settings_of
+from pipeline.params.views import AllParams
 
 
 PARTS = ("shots", "tuning")  # of each run
@@ -12,6 +16,9 @@ PARTS = ("shots", "tuning")  # of each run
 
 def keep(run: Path, study: Path, name: str) -> None:
     """Copy what is kept of a run into the study, in the place of what was kept before.
+
+    The runs of a study have the same parameters but for what names them, and for `finetune.by_k`,
+    which the shots say, too. So the study keeps those of the run that was named last.
 
     Raises:
         ParamsError: there is no run.
@@ -21,16 +28,24 @@ def keep(run: Path, study: Path, name: str) -> None:
         raise ParamsError(f"{params}: not found; a run's folder was expected")
     with artifacts.atomic_path(study / "runs" / name) as folder:
         folder.mkdir(parents=True)
-        shutil.copyfile(params, folder / params.name)
         for path in [path for part in PARTS for path in sorted((run / part).glob("*"))]:
             if path.is_file():
                 target = folder / path.relative_to(run)
                 target.parent.mkdir(exist_ok=True)
                 shutil.copyfile(path, target)
+    text = params.read_text(encoding="utf-8")
+    artifacts.write_text(study / params.name, with_values(text, _without_paths(text)))
 
 
-def kept(study: Path) -> list[Path]:
-    """Return the folders of the kept runs.
+def _without_paths(text: str) -> list[str]:
+    """Return what replaces paths of this machine: whoever runs the study again gives their own."""
+    values = settings_of(text, artifacts.PARAMS.name).check()
+    paths = {"data.source": values.data.source, "base.source": values.base.source}
+    return [f"{key}=PATH" for key, value in paths.items() if "/" in value]
+
+
+def kept(study: Path) -> tuple[AllParams, list[Path]]:
+    """Return the study's parameters and the folders of its kept runs.
 
     Raises:
         DataError: there is none.
@@ -38,4 +53,4 @@ def kept(study: Path) -> list[Path]:
     folders = sorted(path for path in (study / "runs").glob("*") if path.is_dir())
     if not folders:
         raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")
-    return folders
+    return Settings.load(study / artifacts.PARAMS).check(), folders

@@ -9,9 +9,9 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.shot_tests import ShotTest, Side, shot_tests
+from pipeline.evaluation.studies.shot_answers import ShotTest, Side
+from pipeline.evaluation.studies.shot_tests import shot_tests
 from pipeline.evaluation.studies.shots import IN_WORDS, ShotSums, shots_file
-from pipeline.params import Settings
 from stages.few_shot.kept_runs import keep, kept
 from stages.shell import console
 
@@ -30,8 +30,7 @@ def shot_tests_command(
     """Keep the runs' sums in the study; test the claims of their params.yaml."""
     for run in runs or ():
         keep(run, study, run.resolve().name)
-    folders = kept(study)
-    params = Settings.load(folders[0] / artifacts.PARAMS).check()
+    params, folders = kept(study)
     rows = {
         name: read(path, ShotSums, made_by=f"shots {name}")
         for name in params.scored

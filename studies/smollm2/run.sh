@@ -32,8 +32,8 @@ begin phi --set "finetune.lr=0.001" --set "tune.finetune={sgd: [0.03, 0.1, 0.3],
 
 for row in "${rows[@]}"; do
     run=all stage=train
-    case $row in adapters | extra_place) run=phi ;; esac
-    case $row in in_place | extra_place) stage=meta_train ;; esac
+    case $row in adapters | extra_place | priming | transfer_phi) run=phi ;; esac
+    case $row in in_place* | extra_place* | priming) stage=meta_train ;; esac
     cd "$out/$run"
     [ -f "models/$row/seed-0/variant.json" ] || python -m stages.$stage "$row" 0
     # Before training: what the persona text is worth, and dialogues in the prompt. No gradient.

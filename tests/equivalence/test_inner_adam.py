@@ -6,12 +6,13 @@ import torch
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
 from pipeline.learning.inner.adapt import adapt
-from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.inner.inner_optimizers import Adam
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate, whole
 from pipeline.params import Finetune, read_yaml
+from pipeline.params.patterns import matching
 from tests.conftest import a_dialogue
 from tests.support.episodes import CPU, episodes, leaves, several
 from tests.support.patterns import PATTERNS
@@ -107,7 +108,7 @@ def test_way_back_is_the_plain_unrolling(
     learner = make_learner(name, double=True)
     drawn = draw(learner)
     theta = leaves(learner)
-    moves = inner_set(theta, PATTERNS[moving])
+    moves = matching(theta, PATTERNS[moving], "meta_train.inner_parameters")
     options = {"recompute": recompute, "support_loss": support_loss}
     inner = InnerLoop(moves, ALPHA, STEPS, kind, tasks_at_once=2, optimizer="adam", **options)
     start = inner.start_of_log_rates(theta) if learned else {}

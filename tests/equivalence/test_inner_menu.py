@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from pipeline.errors import ParamsError
-from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import reference
 from pipeline.learning.meta.maml import meta_gradient
 from pipeline.model.sequences.batching import collate
+from pipeline.params.patterns import matching
 from tests.support.episodes import CPU, LR, episodes, plain_tasks, several
 from tests.support.patterns import PATTERNS
 from tests.support.plain_gpt2 import reference_loss
@@ -47,7 +48,7 @@ def test_menu_is_the_plain_unrolling(
     learner = make_learner(name, double=True)
     drawn = draw(learner)
     theta = {n: v.clone().requires_grad_() for n, v in learner.theta.items()}
-    moves = inner_set(theta, PATTERNS[moving])
+    moves = matching(theta, PATTERNS[moving], "meta_train.inner_parameters")
     options = {"recompute": recompute, "support_loss": support_loss}
     inner = InnerLoop(moves, LR, STEPS, kind, tasks_at_once=2, **options)
     start = inner.start_of_log_rates(theta) if learned else {}
@@ -73,7 +74,7 @@ def test_anil_is_the_reference_whose_theta_is_what_moves(make_learner, name, kin
     learner = make_learner(name, double=True)
     drawn = several(learner)
     theta, free = ({n: v.clone().requires_grad_() for n, v in learner.theta.items()} for _ in "ab")
-    moves = inner_set(theta, PATTERNS["anil"])
+    moves = matching(theta, PATTERNS["anil"], "meta_train.inner_parameters")
     meta_gradient(learner, theta, drawn, InnerLoop(moves, LR, STEPS, kind))
 
     def loss(moving, pieces):
@@ -111,7 +112,7 @@ def test_learned_rates_are_positive_and_start_at_alpha(make_learner):
 
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(ParamsError, match=r"inner_parameters: 'h.9.\*' matches no tensor"):
-        inner_set(["h.0.a", "h.1.b"], ["h.0.*", "h.9.*"])
+        matching(["h.0.a", "h.1.b"], ["h.0.*", "h.9.*"], "meta_train.inner_parameters")
 
 
 def test_the_query_loss_is_counted_once(make_learner):

@@ -5,7 +5,7 @@ from pipeline.evaluation.report.cells import NONE, interval, number, p_value
 from pipeline.evaluation.report.formats import NATS_DIGITS
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import Estimate, read
-from pipeline.evaluation.studies.shot_tests import Family, PersonaText, ShotTests, Side
+from pipeline.evaluation.studies.shot_answers import Family, PersonaText, ShotTests, Side
 from pipeline.evaluation.studies.shots import IN_WORDS
 
 

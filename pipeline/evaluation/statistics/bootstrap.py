@@ -26,7 +26,7 @@ from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.statistics import percentiles
 from pipeline.evaluation.statistics.metric_sums import MetricSums
 from pipeline.evaluation.statistics.percentiles import Combine
-from pipeline.evaluation.statistics.seeds import bounds_of_sums, sums_by_cell
+from pipeline.evaluation.statistics.seeds import bounds_of_sums, components, sums_by_cell
 
 
 LEVEL = 0.95
@@ -113,6 +113,22 @@ class Bootstrap:
         value = finite(name, ratio(np.sum(persona_sums, axis=0)))
         low, high = self.bounds(persona_sums, ratio, name)
         return Estimate(value=value, low=low, high=high)
+
+    def over_cells(self, cells: Array, name: str) -> Estimate:
+        """Return the mean of all cells, (p, q): every person and seed weighs the same.
+
+        With two seeds or more the estimate has bounds over people and seeds, too.
+
+        Raises:
+            DataError: the mean is not finite.
+        """
+        mean = self.mean_of(cells.mean(axis=1), name)
+        variance = components(cells)
+        if variance is None:
+            return mean
+        half = variance.half_width(LEVEL)
+        crossed = {"crossed_low": mean.value - half, "crossed_high": mean.value + half}
+        return mean.model_copy(update=crossed)
 
     def bounds(
         self, persona_sums: Sequence[Array] | Array, combine: Combine, name: str

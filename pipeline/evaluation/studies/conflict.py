@@ -15,9 +15,9 @@ from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.report.charts.chart import Line, Point, chart
 from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.schemas.base import Estimate, Schema
-from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.seeds import components
-from pipeline.evaluation.studies.shots import WAYS, ShotSums, Way
+from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums, Way
 
 
 ALPHA = 0.05
@@ -108,7 +108,7 @@ def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
 
 
 def _gain(one: _Difference, p_holm: float | None, bootstrap: Bootstrap) -> Gain:
-    gain = _estimate(one.cells, bootstrap)
+    gain = bootstrap.over_cells(one.cells, NATS)
     verdict: Verdict | None = None
     if p_holm is not None:
         ahead: Verdict = "better" if gain.value > 0 else "worse"
@@ -132,26 +132,11 @@ def _levels(conflict: float, name: str, row: ShotSums, bootstrap: Bootstrap) -> 
             k=k,
             row=name,
             way=way,
-            nats=_estimate(row.nats(k, way), bootstrap),
+            nats=bootstrap.over_cells(row.nats(k, way), NATS),
         )
         for way in WAYS
         for k in sorted(row.by(way))
     ]
-
-
-def _estimate(cells: Array, bootstrap: Bootstrap) -> Estimate:
-    """Return the mean of all cells, (p, q): every person and seed weighs the same."""
-    mean = bootstrap.mean_of(cells.mean(axis=1), "nats per token")
-    variance = components(cells)
-    half = None if variance is None else variance.half_width(LEVEL)
-    bounds = (None, None) if half is None else (mean.value - half, mean.value + half)
-    return Estimate(
-        value=mean.value,
-        low=mean.low,
-        high=mean.high,
-        crossed_low=bounds[0],
-        crossed_high=bounds[1],
-    )
 
 
 def pictures(found: Curve) -> dict[str, str]:

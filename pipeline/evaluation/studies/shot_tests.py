@@ -14,7 +14,6 @@ alone: they speak of these trained parameters.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -24,75 +23,26 @@ from pipeline.evaluation.comparison.equivalence import (
 )
 from pipeline.evaluation.comparison.paired import detectable, holm, sign_flip_p
 from pipeline.evaluation.records.metric import Array
-from pipeline.evaluation.schemas.base import Estimate, Schema
 from pipeline.evaluation.schemas.comparison import Answer, Equivalence
-from pipeline.evaluation.statistics.bootstrap import LEVEL, Bootstrap
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.seeds import Components, components
-from pipeline.evaluation.studies.shots import WAYS, ShotSums, Way
+from pipeline.evaluation.studies.shot_answers import (
+    Family,
+    PersonaText,
+    Recovered,
+    ShotTest,
+    ShotTests,
+    Side,
+    SideLevel,
+)
+from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums
 from pipeline.params import Claim
 
 
 ALPHA = 0.05
 
-Family = Literal["claims", "gains", "ways"]
+
 Rows = Mapping[str, ShotSums]  # by variant
-
-
-class Side(Schema):
-    """A row after K dialogues."""
-
-    row: str
-    k: int
-    way: Way
-
-
-class SideLevel(Schema):
-    """Where a side ends, in nats per token."""
-
-    side: Side
-    nats: Estimate
-
-
-class ShotTest(Schema):
-    """A paired test of two sides, in nats per token; below 0 the first is better."""
-
-    family: Family
-    question: str | None
-    a: Side
-    b: Side
-    difference: Estimate
-    p: float
-    p_holm: float
-    detectable: float | None  # the smallest difference that so many people show, uncorrected
-    equivalence: Equivalence | None  # null: no margin
-    answer: Answer
-
-
-class Recovered(Schema):
-    """The share of the persona text's worth that a side's dialogues bring."""
-
-    side: Side
-    share: Estimate
-
-
-class PersonaText(Schema):
-    """What the persona text in the prompt is worth to the base, in nats per token."""
-
-    with_text: str  # rows
-    without: str
-    worth: Estimate
-    recovered: list[Recovered]
-
-
-class ShotTests(Schema):
-    """`shot_tests.json` of a study."""
-
-    personas: int
-    seeds: list[int]
-    margin: float | None
-    tests: list[ShotTest]
-    levels: list[SideLevel]
-    persona_text: PersonaText | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +88,7 @@ def shot_tests(
         margin=margin,
         tests=_tested(contrasts, margin, bootstrap),
         levels=[
-            SideLevel(side=side, nats=_estimate(_nats(rows, side), bootstrap)) for side in sides
+            SideLevel(side=one, nats=bootstrap.over_cells(_nats(rows, one), NATS)) for one in sides
         ],
         persona_text=None if text is None else _persona_text(rows, text, sides, bootstrap),
     )
@@ -237,7 +187,7 @@ def _test(
     equivalence: Equivalence | None,
     bootstrap: Bootstrap,
 ) -> ShotTest:
-    difference = _estimate(one.cells, bootstrap)
+    difference = bootstrap.over_cells(one.cells, NATS)
     said: Answer = "not distinguishable"
     if p_holm < ALPHA:
         said = "better" if difference.value < 0 else "worse"
@@ -255,17 +205,6 @@ def _test(
         equivalence=equivalence,
         answer=said,
     )
-
-
-def _estimate(cells: Array, bootstrap: Bootstrap) -> Estimate:
-    """Return the mean of all cells, (p, q): every person and seed weighs the same."""
-    mean = bootstrap.mean_of(cells.mean(axis=1), "nats per token")
-    variance = components(cells)
-    if variance is None:
-        return mean
-    half = variance.half_width(LEVEL)
-    crossed = {"crossed_low": mean.value - half, "crossed_high": mean.value + half}
-    return mean.model_copy(update=crossed)
 
 
 def _persona_text(

@@ -17,6 +17,7 @@ from pipeline.params import AtK
 
 
 Cells = list[list[list[float]]]  # [person][seed] -> [nats, tokens], closing tokens counted
+NATS = "nats per token"  # the number's name in errors
 DIGITS = 6  # of a sum of nats
 
 

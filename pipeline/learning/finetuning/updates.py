@@ -47,8 +47,9 @@ def finetune(
     """Adapt copies of θ; yield every fold's θ̂ at each of `params.epochs` after epoch 0.
 
     Every fold starts from the learner's θ with a fresh optimizer; the learner is not changed.
-    Tensors that the variant's inner loop did not move stay, and the rates that it has learned
-    replace `params.lr`. The yielded tensors are updated in place later: use them at once.
+    Tensors that the variant's inner loop did not move stay, as do those that `params.parameters`
+    does not name. The rates that the inner loop has learned replace `params.lr`. The yielded
+    tensors are updated in place later: use them at once.
 
     Args:
         learner: f and θ.
@@ -83,7 +84,7 @@ def _adapt(
     """Take the updates of one group's folds, (place, key, plan) each, the longest plan first."""
     kind = torch.optim.SGD if params.optimizer == "sgd" else torch.optim.Adam
     optimizer = kind(_groups(learner, theta, params), lr=params.lr)
-    moving = [*(learner.inner_rates or theta)]
+    moving = [*learner.adapting(params.parameters)]
     kept: dict[int, dict[str, Tensor]] = {}  # by epoch: θ̂ of the folds that have ended it
     for step in range(len(group[0][2])):
         updates = [(number, key, todo[step]) for number, key, todo in group if step < len(todo)]
@@ -149,7 +150,7 @@ def _stack(learner: Learner, size: int) -> dict[str, Tensor]:
 
 def _groups(learner: Learner, theta: Theta, params: Finetune) -> list[dict[str, Any]]:
     """Return the optimizer's groups: the tensors that move, with their learned rates."""
-    rates = learner.inner_rates or dict.fromkeys(theta)
+    rates = learner.adapting(params.parameters)
     learned = {name: rate for name, rate in rates.items() if rate is not None}
     if learned and params.optimizer != "sgd":
         raise TrainingError(

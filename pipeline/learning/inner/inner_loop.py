@@ -5,16 +5,14 @@ each tensor, as Meta-SGD does for each number. The outer loop learns the rates b
 logarithms, so that rates stay positive and Adam's step is relative.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from math import log
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from pipeline.errors import ParamsError
 from pipeline.learning.inner.inner_optimizers import Adam, Sgd
 from pipeline.learning.inner.inner_step import Descent
 from pipeline.learning.task_loss.theta import Theta
@@ -64,21 +62,3 @@ class InnerLoop:
         if not log_rates and len(self.moves) == len(theta):
             return None
         return {name: log_rates[name].exp().item() if log_rates else None for name in self.moves}
-
-
-def inner_set(names: Iterable[str], patterns: Sequence[str] | None) -> list[str]:
-    """Return the names of θ that some pattern (`*`, `?`) matches; all names without patterns.
-
-    Raises:
-        ParamsError: a pattern matches no name.
-    """
-    names = list(names)
-    if patterns is None:
-        return names
-    for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise ParamsError(
-                f"meta_train.inner_parameters: {pattern!r} matches no tensor of this variant's θ; "
-                f"its tensors are {', '.join(names[:4])}, ..."
-            )
-    return [name for name in names if any(fnmatchcase(name, p) for p in patterns)]

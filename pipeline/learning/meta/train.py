@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.learning.inner import validation
-from pipeline.learning.inner.inner_loop import InnerLoop, inner_set
+from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml, over_ranks
 from pipeline.learning.meta.room import require_room
 from pipeline.learning.task_loss import next_utterance
@@ -26,6 +26,7 @@ from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.model.network.learner import Learner
 from pipeline.params import MetaTrainParams
+from pipeline.params.patterns import matching
 from pipeline.processes.device import recompute, task_threads, tasks_at_once
 from pipeline.processes.over_threads import TaskThreads
 from pipeline.processes.ranks import Ranks
@@ -42,7 +43,7 @@ def inner_loop_of(learner: Learner, params: MetaTrainParams) -> InnerLoop:
     """
     rest = params.meta_train
     return InnerLoop(
-        inner_set(learner.theta, rest.inner_parameters),
+        matching(learner.theta, rest.inner_parameters, "meta_train.inner_parameters"),
         params.inner_lr,
         params.inner_steps * params.inner_dialogues,
         params.meta_gradient,

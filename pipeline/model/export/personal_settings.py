@@ -7,7 +7,7 @@ from pipeline.model.export.plain_model import name_of
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import BIAS, SPECIAL, SPECIAL_WEIGHT, WEIGHT
 from pipeline.model.sequences.formats import LINE_END
-from pipeline.params import Adapters, FinetuneParams
+from pipeline.params import Adapters, Finetune, FinetuneParams
 
 
 _MARKS = (
@@ -53,19 +53,19 @@ def personal_settings(
         "optimizer": _OPTIMIZERS[tune.optimizer],
         "persona_text": learner.encoder.persona_text,
         "plain_rows": learner.model.vocab_size,
-        "rates": _rates(learner, model, tune.lr),
+        "rates": _rates(learner, model, tune),
         "room": params.generate.max_new_tokens,
         "seed": tune.seed,
     }
 
 
-def _rates(learner: Learner, model: Any, lr: float) -> dict[str, list[float]]:
-    """Return the rates of plain and special rows, in units of `lr`, by the plain model's names.
+def _rates(learner: Learner, model: Any, tune: Finetune) -> dict[str, list[float]]:
+    """Return the rates of plain and special rows by the plain model's names, in units of `lr`.
 
     What is no table has the same rate twice; what does not adapt is left out.
     """
-    own = learner.inner_rates or dict.fromkeys(learner.theta)
-    rates = {name: 1.0 if rate is None else rate / lr for name, rate in own.items()}
+    own = learner.adapting(tune.parameters)
+    rates = {name: 1.0 if rate is None else rate / tune.lr for name, rate in own.items()}
     trunk = name_of(model, model.get_decoder())
     head = name_of(model, model.get_output_embeddings())
     table = learner.model.table

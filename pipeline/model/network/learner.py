@@ -28,6 +28,7 @@ from pipeline.model.phi.insert import insert_phi
 from pipeline.model.sequences.batching import Batch, Piece, collate_tasks
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import Adapters, Variant
+from pipeline.params.patterns import matching
 
 
 _LOG = logging.getLogger(__name__)  # the shell shows it as a note
@@ -53,6 +54,18 @@ class Learner:
     def parameters(self, theta: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return all of f's parameters, with `theta` as θ."""
         return {**self.fixed, **theta}
+
+    def adapting(self, patterns: Sequence[str] | None) -> dict[str, float | None]:
+        """Return what fine-tuning moves, each tensor with its learned rate, if any.
+
+        Args:
+            patterns: `finetune.parameters`; null: all that the variant's inner loop moved.
+
+        Raises:
+            ParamsError: a pattern matches none of these.
+        """
+        rates = self.inner_rates or dict.fromkeys(self.theta)
+        return {n: rates[n] for n in matching(rates, patterns, "finetune.parameters")}
 
     @property
     def stackable(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.params.sections.section import Count, Natural, Positive, Section
+from pipeline.params.sections.section import Count, Natural, Patterns, Positive, Section
 
 
 class MaxFolds(Section):
@@ -31,6 +31,7 @@ class Finetune(Section):
     optimizer: Literal["sgd", "adam"]
     lr: Positive
     batch_size: Count | None  # replies per update; null: one support dialogue
+    parameters: Patterns | None = None  # that move; null: those of the variant's inner loop
     epochs: list[Natural]
     k: list[Natural]  # support dialogues of Fig. 3; empty: without it
     in_context: bool  # also score Fig. 3's queries with the support in the prompt, no gradient

@@ -9,6 +9,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, lt=2**63)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]  # generators take no larger seed
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]  # of names
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -4,10 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipeline.params.sections.section import Count, Natural, Positive, Section, Weight
-
-
-Patterns = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+from pipeline.params.sections.section import Count, Natural, Patterns, Positive, Section, Weight
 
 
 FirstLast = Annotated[list[Natural], Field(min_length=2, max_length=2)]

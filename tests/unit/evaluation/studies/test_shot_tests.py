@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.evaluation.comparison.paired import sign_flip_p
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.shot_tests import Side, shot_tests
+from pipeline.evaluation.studies.shot_answers import Side
+from pipeline.evaluation.studies.shot_tests import shot_tests
 from pipeline.evaluation.studies.shots import ShotSums
 from pipeline.params import Claim
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.errors import TrainingError
+from pipeline.errors import ParamsError, TrainingError
 from pipeline.learning.finetuning import updates as module
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
@@ -106,6 +106,24 @@ def test_an_inner_set_without_learned_rates_moves_at_the_usual_rate(make_learner
     usual = run(learner, settings(epochs=[0, 1]), dialogues)[1]
     for name, value in found.items():
         assert torch.equal(value, (usual if name == "special.weight" else learner.theta)[name])
+
+
+def test_patterns_name_what_moves_and_the_rest_stays(make_learner):
+    learner = make_learner("extra_place_unfixed", double=True)
+    dialogues = support(learner, 1)
+    found = run(learner, settings(epochs=[0, 1], parameters=["*adapter*"]), dialogues)[1]
+    usual = run(learner, settings(epochs=[0, 1]), dialogues)[1]
+    assert any("adapter" in name for name in found)
+    for name, value in found.items():
+        moves = "adapter" in name
+        torch.testing.assert_close(value, (usual if moves else learner.theta)[name])
+        assert moves or torch.equal(value, learner.theta[name])
+
+
+def test_patterns_choose_among_what_the_inner_loop_moved(make_learner):
+    learner = replace(make_learner(), inner_rates={"special.weight": None})
+    with pytest.raises(ParamsError, match=r"finetune\.parameters: 'h\.\*' matches no tensor"):
+        run(learner, settings(epochs=[0, 1], parameters=["h.*"]), support(learner))
 
 
 def test_learned_rates_are_of_sgd(make_learner):

@@ -1,0 +1,67 @@
+"""What `stages.shot_tests` writes: the answers to a study's claims. No torch."""
+
+from typing import Literal
+
+from pipeline.evaluation.schemas.base import Estimate, Schema
+from pipeline.evaluation.schemas.comparison import Answer, Equivalence
+from pipeline.evaluation.studies.shots import Way
+
+
+Family = Literal["claims", "gains", "ways"]
+
+
+class Side(Schema):
+    """A row after K dialogues."""
+
+    row: str
+    k: int
+    way: Way
+
+
+class SideLevel(Schema):
+    """Where a side ends, in nats per token."""
+
+    side: Side
+    nats: Estimate
+
+
+class ShotTest(Schema):
+    """A paired test of two sides, in nats per token; below 0 the first is better."""
+
+    family: Family
+    question: str | None
+    a: Side
+    b: Side
+    difference: Estimate
+    p: float
+    p_holm: float
+    detectable: float | None  # the smallest difference that so many people show, uncorrected
+    equivalence: Equivalence | None  # null: no margin
+    answer: Answer
+
+
+class Recovered(Schema):
+    """The share of the persona text's worth that a side's dialogues bring."""
+
+    side: Side
+    share: Estimate
+
+
+class PersonaText(Schema):
+    """What the persona text in the prompt is worth to the base, in nats per token."""
+
+    with_text: str  # rows
+    without: str
+    worth: Estimate
+    recovered: list[Recovered]
+
+
+class ShotTests(Schema):
+    """`shot_tests.json` of a study."""
+
+    personas: int
+    seeds: list[int]
+    margin: float | None
+    tests: list[ShotTest]
+    levels: list[SideLevel]
+    persona_text: PersonaText | None
