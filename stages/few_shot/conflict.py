@@ -8,9 +8,10 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
+from pipeline.evaluation.kept.slim import rounded
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.conflict import Gain, Rows, curve, pictures
+from pipeline.evaluation.studies.conflict import Gain, Rows, curve, picture
 from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
 from stages.few_shot.kept_runs import keep, kept
@@ -29,15 +30,14 @@ def conflict(
     ] = None,
     study: Annotated[Path, typer.Option(help="The study's folder.")] = STUDY,
 ) -> None:
-    """Keep the runs' sums and trials in the study; write the curve and its pictures."""
+    """Keep the runs' sums and trials in the study; write the curve and its picture."""
     for run in runs or ():
         keep(run, study, _dial(run))
     params, folders = kept(study)
     settings = {float(folder.name): _rows(folder, params.scored) for folder in folders}
     found = curve(settings, Bootstrap(SAMPLES, SEED))
-    artifacts.write_json(study / "curve.json", found.content())
-    for name, picture in pictures(found).items():
-        artifacts.write_text(study / name, picture)
+    artifacts.write_json(study / "curve.json", rounded(found.content()))
+    artifacts.write_text(study / "gain.svg", picture(found))
     console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")
     for one in found.gains:
         if one.verdict is not None:

@@ -7,6 +7,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.kept.slim import rounded
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.shot_answers import ShotTest, Side
@@ -50,7 +51,7 @@ def shot_tests_command(
         bootstrap=Bootstrap(compare.permutations, compare.seed),
         text=TEXT,
     )
-    artifacts.write_json(study / FILE, found.content())
+    artifacts.write_json(study / FILE, rounded(found.content()))
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
     for test in found.tests:
         console.say(f"  {_shown(test)}")

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.errors import DataError
 from pipeline.evaluation.comparison.paired import holm
 from pipeline.evaluation.records.metric import Array
-from pipeline.evaluation.report.charts.chart import Line, Point, chart
+from pipeline.evaluation.report.charts.chart import Chart, Line, Point, chart
 from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.schemas.base import Estimate, Schema
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
@@ -139,22 +140,33 @@ def _levels(conflict: float, name: str, row: ShotSums, bootstrap: Bootstrap) -> 
     ]
 
 
-def pictures(found: Curve) -> dict[str, str]:
-    """Return a chart for each pair: the gain against the dial, a line for each K."""
-    charts = {}
-    for meta, normal in PAIRS:
-        own = [one for one in found.gains if (one.meta, one.normal) == (meta, normal)]
-        if not own:
-            continue
-        lines = [
-            Line(f"K = {k}", [_point(one) for one in own if one.k == k])
-            for k in sorted({one.k for one in own})
-        ]
-        title = f"Gain of {meta} over {normal}"
-        axes = ("share of replies in a private code", "nats per token")
-        order = {line.row: number for number, line in enumerate(lines)}
-        charts[f"{meta}.svg"] = svg([chart(meta, title, axes, lines, 3)], order)
-    return charts
+def picture(found: Curve) -> str:
+    """Return the figure as SVG: for each pair the gain against the dial, a line for each K.
+
+    Raises:
+        DataError: no pair was scored.
+    """
+    of_pair = {
+        pair: [one for one in found.gains if (one.meta, one.normal) == pair] for pair in PAIRS
+    }
+    panels = [_panel(*pair, gains) for pair, gains in of_pair.items() if gains]
+    if not panels:
+        raise DataError("no meta-trained row has its normally trained one beside it")
+    shots = sorted({one.k for one in found.gains})
+    return svg(panels, {_line(k): number for number, k in enumerate(shots)})
+
+
+def _panel(meta: str, normal: str, gains: Sequence[Gain]) -> Chart:
+    lines = [
+        Line(_line(k), [_point(one) for one in gains if one.k == k])
+        for k in sorted({one.k for one in gains})
+    ]
+    axes = ("share of replies in a private code", "nats per token")
+    return chart(meta, f"Gain of {meta} over {normal}", axes, lines, 3)
+
+
+def _line(k: int) -> str:
+    return f"K = {k}"
 
 
 def _point(one: Gain) -> Point:

@@ -78,7 +78,7 @@ def test_the_chain_from_valid_to_the_curve(folder, capsys):
     curve = read(folder / "study" / "curve.json", Curve, made_by="conflict")
     assert [(one.conflict, one.k) for one in curve.gains] == [(0.0, 0), (0.0, 1)]
     assert all(one.p is None for one in curve.gains)  # one seed decides nothing
-    assert (folder / "study" / "in_place.svg").is_file()
+    assert (folder / "study" / "gain.svg").is_file()
     conflict([], study=folder / "study")  # from what is kept
     assert read(folder / "study" / "curve.json", Curve, made_by="conflict") == curve
 
