@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from pipeline.evaluation.personal.adapted import (
-    Advance,
     Measured,
     adapt_to,
     measure,
@@ -18,6 +17,7 @@ from pipeline.evaluation.personal.start import Start
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.model.sequences.formats import LINE_END
 from pipeline.persona.task.record import Dialogue, PersonaTask
+from pipeline.progress import Advance
 
 
 NOBODY = Person("nobody", ())
