@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import DataError, PipelineError, one_line
-from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import chosen
 from pipeline.evaluation.personal.talk import Talk
 from pipeline.persona.task.record import SILENCE
 from stages.shell import console
 from stages.talk import words
 from stages.talk.adapting import adapt
+from stages.talk.person import people_of
 
 
 HELP = """\
@@ -136,7 +136,7 @@ class TerminalTalk:
     def _adapt(self, rest: str) -> None:
         if not rest:
             raise DataError("/adapt needs the name of a file of conversations")
-        people = read_people(Path(rest).expanduser())
+        people = people_of(Path(rest).expanduser())
         known = self._talk.person.name
         name = known if known in people else chosen(people, None, one_line(rest))
         adapt(self._talk, self._talk.with_support(people[name], name))

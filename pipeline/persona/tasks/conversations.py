@@ -36,7 +36,7 @@ class ConversationFile(Sequence[ParsedDialogue]):
         for byte, number, record in self._records():
             self._starts.append(byte)
             self.persons.append(known.setdefault(str(record.person), str(record.person)))
-            self.exchanges.append(len(_dialogue(record, number).exchanges))
+            self.exchanges.append(len(exchanges_of(record)))
         if not self.persons:
             raise DataError(f"{path}: empty; a split needs at least one conversation")
 
@@ -101,7 +101,11 @@ def check_apart(splits: Mapping[Split, ConversationFile]) -> None:
 
 
 def _dialogue(record: Conversation, line: int) -> ParsedDialogue:
-    """Return a dialogue of exchanges; a person who begins answers silence."""
+    return ParsedDialogue(line, list(record.persona), exchanges_of(record))
+
+
+def exchanges_of(record: Conversation) -> list[Exchange]:
+    """Return the exchanges of a tidied conversation; a person who begins answers silence."""
     offered = iter(record.candidates or ())
     exchanges = []
     partner = SILENCE
@@ -114,7 +118,7 @@ def _dialogue(record: Conversation, line: int) -> ParsedDialogue:
             Exchange(partner, message.content, _gold_last(candidates, message.content))
         )
         partner = SILENCE
-    return ParsedDialogue(line, list(record.persona), exchanges)
+    return exchanges
 
 
 def _gold_last(candidates: list[str] | None, reply: str) -> tuple[str, ...] | None:
