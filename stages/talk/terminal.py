@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.personal.person import chosen
-from pipeline.evaluation.personal.talk import Talk
+from pipeline.evaluation.personal.talk import Talk, together
 from pipeline.persona.task.record import SILENCE
 from stages.shell import console
 from stages.talk import words
@@ -97,14 +97,8 @@ class TerminalTalk:
     def _side_by_side(self, streams: dict[str, Iterator[str]], said: dict[str, str]) -> None:
         """Let both replies grow in turn, in two columns."""
         with Live(console=console.out, auto_refresh=False) as live:
-            while streams:
-                for who in list(streams):
-                    part = next(streams[who], None)
-                    if part is None:
-                        del streams[who]
-                    else:
-                        said[who] += part
-                live.update(_columns(said, self._talk.person.name), refresh=True)
+            for grown in together(streams, said):
+                live.update(_columns(grown, self._talk.person.name), refresh=True)
 
     def _switch(self, _: str) -> None:
         self._both = not self._both

@@ -33,7 +33,7 @@ class ConversationFile(Sequence[ParsedDialogue]):
         self.persons: list[str] = []
         self.exchanges: list[int] = []
         known: dict[str, str] = {}
-        for byte, number, record in self._records():
+        for byte, _, record in self._records():
             self._starts.append(byte)
             self.persons.append(known.setdefault(str(record.person), str(record.person)))
             self.exchanges.append(len(exchanges_of(record)))
