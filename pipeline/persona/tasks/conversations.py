@@ -1,19 +1,19 @@
 """One split's conversations in JSON Lines, as stage `download` writes them."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import overload
 
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.task.record import SILENCE, Split
+from pipeline.persona.tasks.by_index import ByIndex
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 
 
-class ConversationFile(Sequence[ParsedDialogue]):
+class ConversationFile(ByIndex[ParsedDialogue]):
     """One split's file, checked once; a dialogue is read again when it is asked for.
 
     Attributes:
@@ -53,13 +53,8 @@ class ConversationFile(Sequence[ParsedDialogue]):
     def __iter__(self) -> Iterator[ParsedDialogue]:
         return (_dialogue(record, number) for _, number, record in self._records())
 
-    @overload
-    def __getitem__(self, index: int) -> ParsedDialogue: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ParsedDialogue]: ...
-    def __getitem__(self, index: int | slice) -> ParsedDialogue | list[ParsedDialogue]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def at(self, index: int) -> ParsedDialogue:
+        """Read one dialogue again."""
         with self._path.open("rb") as file:
             file.seek(self._starts[index])
             return _dialogue(self._record(file.readline(), index + 1), index + 1)
