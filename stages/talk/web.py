@@ -4,6 +4,7 @@ All windows share the adapted model. Each has a talk of its own, which gradio ke
 """
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -91,18 +92,18 @@ def answer(
         yield "", history, history, turns
         return
     own = talk.apart([*turns])
-    asked = {"role": "user", "content": visible(text)}
+    asked = {"role": "user", "content": _as_text(text)}
     said = {"base": "", "adapted": ""}
     before = after = history
     try:
         for grown in together(own.replies(text, both=both), said):
             before, after = (
-                [*history, asked, {"role": "assistant", "content": visible(grown[who])}]
+                [*history, asked, {"role": "assistant", "content": _as_text(grown[who])}]
                 for who in ("base", "adapted")
             )
             yield "", before, after, turns
     except PipelineError as error:
-        wrong = [*history, {"role": "assistant", "content": visible(f"({error})")}]
+        wrong = [*history, {"role": "assistant", "content": _as_text(f"({error})")}]
         yield text, wrong, wrong, turns
         return
     own.session.keep(own.heard(text), said["adapted"])
@@ -140,6 +141,11 @@ def shown(turns: Turns) -> Messages:
     messages = []
     for turn in turns:
         if turn.partner != SILENCE:
-            messages.append({"role": "user", "content": visible(turn.partner)})
-        messages.append({"role": "assistant", "content": visible(turn.reply)})
+            messages.append({"role": "user", "content": _as_text(turn.partner)})
+        messages.append({"role": "assistant", "content": _as_text(turn.reply)})
     return messages
+
+
+def _as_text(text: str) -> str:
+    """Return what shows a text as it is: gradio takes it for HTML also where it is no Markdown."""
+    return escape(visible(text), quote=False)

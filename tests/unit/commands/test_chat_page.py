@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,6 +72,13 @@ def test_columns_grow_and_the_adapted_reply_is_kept(talk):
     assert list(web.answer(talk, kept, "  ", both=False)) == [("", own, own, kept)]
 
 
+def test_markup_is_shown_as_text(talk):
+    *_, (_, _, own, turns) = web.answer(talk, [], HOSTILE, both=False)
+    assert own[0]["content"] == web.shown(turns)[0]["content"]
+    assert own[0]["content"] == escape(HOSTILE)
+    assert turns[0].partner == HOSTILE
+
+
 def test_each_window_has_a_talk_of_its_own(talk):
     """The history of one is not read by the reply to another, and the adapted model is shared."""
     first = list(web.answer(talk, [], "hello", both=False))[-1][3]
@@ -111,7 +119,7 @@ print(json.dumps([said, file]))
 def test_the_page_answers_two_visitors_apart(url):
     (first, theirs, undone, longer), file = json.loads(alone(VISITORS, url, HOSTILE))
     assert [len(said) for said in (first, theirs, undone, longer)] == [2, 2, 0, 4]
-    assert HOSTILE in str(first[0]["content"])
+    assert escape(HOSTILE) in str(first[0]["content"])
     value = file.get("value", file)
     said = json.loads(Path(value["path"] if isinstance(value, dict) else value).read_text())
     assert said["messages"][0] == {"role": "user", "content": HOSTILE}
@@ -130,11 +138,11 @@ def test_the_page_in_a_browser(url, tmp_path):
         tab.value("document.querySelector('input[type=checkbox]').click()")
         tab.value("[...document.querySelectorAll('textarea')].at(-1).id = 'you'")
         tab.type("#you", HOSTILE)
-        said = tab.until(f"(found => found.length >= 4 ? found : null)({SAID})")
+        said = tab.until(f"(found => found.length == 4 && found.every(Boolean) && found)({SAID})")
         assert [HOSTILE in text for text in said] == [True, False, True, False]
         tab.picture(tmp_path / "page.png")
         tab.value(f"{button.format('save')}.click()")
-        assert "talk" in tab.until("document.querySelector('a[download]')?.href")
+        assert "talk" in tab.until("document.querySelector('a[download]')?.download")
         tab.value(f"{button.format('undo')}.click()")
         tab.until(f"{SAID}.length == 0")
         assert tab.value("window.alerted") == 0
