@@ -55,7 +55,8 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
         raise StageError(
             f"gradio cannot be imported ({error}); it is not in the lock: pip install gradio"
         ) from error
-    options = {"render_markdown": False, "height": 420}
+    # No buttons: gradio's own would send the talk to a public page, or copy it as HTML.
+    options = {"render_markdown": False, "height": 420, "buttons": []}
     with gr.Blocks(title=visible(talk.person.name), analytics_enabled=False) as page:
         turns = gr.State([])
         gr.Textbox("\n".join(map(visible, said)) or "not adapted", label="adaptation", lines=3)
@@ -76,6 +77,8 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
             api_name="talk",
         )
         undo.click(undone, turns, [base, own, turns], api_name="undo")
+        for column in (base, own):
+            column.clear(lambda: ([], [], []), None, [base, own, turns], api_name=False)
         save.click(lambda turns: _file(gr, talk, turns), turns, file, api_name="save")
     return page
 
