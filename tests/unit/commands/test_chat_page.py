@@ -65,11 +65,12 @@ def test_columns_grow_and_the_adapted_reply_is_kept(talk):
     text, base, own, kept = shown[-1]
     assert text == ""
     assert base[0] == own[0] == {"role": "user", "content": "hello\\x1b[2J"}
-    assert own[1]["content"] == kept[0].reply
+    again = web.shown(kept)
+    assert own[1]["content"].strip() == again[1]["content"].strip() != ""
     assert len(shown) > 1
     assert all(one[3] == [] for one in shown[:-1])
     assert web.undone(kept) == ([], [], [])
-    assert list(web.answer(talk, kept, "  ", both=False)) == [("", own, own, kept)]
+    assert list(web.answer(talk, kept, "  ", both=False)) == [("", again, again, kept)]
 
 
 def test_markup_is_shown_as_text(talk):
