@@ -99,6 +99,8 @@ class TerminalTalk:
         with Live(console=console.out, auto_refresh=False) as live:
             for grown in together(streams, said):
                 live.update(_columns(grown, self._talk.person.name), refresh=True)
+        if not console.out.is_terminal:
+            console.say("")
 
     def _switch(self, _: str) -> None:
         self._both = not self._both
