@@ -3,7 +3,8 @@
 from pipeline import artifacts
 from pipeline.model.pretraining.build import build_base
 from pipeline.params import BaseParams, Settings
-from stages.shell.console import out, progress, run
+from stages.shell.console import out, run, wrote
+from stages.shell.progress.shown import progress
 
 
 @artifacts.one_at_a_time(lambda: artifacts.BASE)
@@ -13,11 +14,6 @@ def base() -> None:
     params = Settings.load().view(BaseParams).base
     with progress("base", params.pretrain.steps) as advance:
         facts = build_base(params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance)
-    out.print(
-        f"φ from {facts['source']}: {facts['num_parameters']:,} parameters, "
-        f"{facts['vocab_size']:,} + {len(facts['special_tokens'])} tokens, "
-        f"context {facts['context']:,}"
-    )
     if left_out := facts.get("left_out"):
         out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")
     if rows := facts.get("padding_rows"):
@@ -28,6 +24,12 @@ def base() -> None:
             f"(unigram {trained['ppl_unigram_per_token']:.2f}), "
             f"{trained['ppl_per_byte']:.3f} per byte, {trained['heldout_tokens']:,} tokens"
         )
+    what = (
+        f"φ from {facts['source']}, {facts['num_parameters']:,} parameters, "
+        f"{facts['vocab_size']:,} + {len(facts['special_tokens'])} tokens, "
+        f"context {facts['context']:,}"
+    )
+    wrote(artifacts.BASE, what, f"{artifacts.BASE_FACTS.name} in it has the facts")
 
 
 if __name__ == "__main__":

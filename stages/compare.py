@@ -1,12 +1,16 @@
 """DVC stage `compare`: paired tests between all rows of Table 1."""
 
+from math import comb
+
 from pipeline import artifacts
 from pipeline.evaluation.comparison.compare import compare_variants
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.made_from import ComparedFrom
 from pipeline.params import CompareParams, Settings
+from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.progress.shown import progress
 from stages.shell.scored import scored_with_files
 
 
@@ -19,14 +23,20 @@ def compare() -> None:
     )
     identities = {name: predictions_file.read_identity(name) for name in names}
     predictions_file.refuse_other_inputs(identities.values())
-    records = {name: list(predictions_file.iterate(name, identities[name])) for name in names}
-    tests = compare_variants(
-        records,
-        params.claims,
-        permutations=params.permutations,
-        seed=params.seed,
-        margin=params.margin,
-    )
+    with progress("compare: reading", len(names), unit="variants") as advance:
+        records = {
+            name: list(predictions_file.iterate(name, identities[name]))
+            for name in counted(names, advance)
+        }
+    with progress("compare", comb(len(names), 2), unit="pairs") as advance:
+        tests = compare_variants(
+            records,
+            params.claims,
+            permutations=params.permutations,
+            seed=params.seed,
+            margin=params.margin,
+            advance=advance,
+        )
     first = identities[names[0]]
     made_from = ComparedFrom(
         params=params.model_dump(mode="json"),
@@ -36,7 +46,8 @@ def compare() -> None:
     )
     comparison = Comparison(**tests.set_fields(), made_from=made_from)
     artifacts.write_json(artifacts.COMPARISON, comparison.content())
-    console.out.print(f"{artifacts.COMPARISON}: {len(names)} variants")
+    look = "its `answer`s are in words; `python -m stages.report` draws them"
+    console.wrote(artifacts.COMPARISON, f"{len(names)} variants", look)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pipeline.errors import DataError
 from pipeline.params import DownloadParams, Settings
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 TEXTS = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
@@ -26,24 +27,18 @@ def download() -> None:
         artifacts.atomic_path(artifacts.PRETRAIN_TEXT) as text,
         artifacts.atomic_path(artifacts.RAW) as raw,
     ):
-        with console.progress("download", total=100) as advance:
-
-            def on_progress(done: int, total: int | None) -> None:
-                size = f" of {total / 1e6:.0f}" if total else ""
-                advance(100 * done // total if total else 0, f"{done / 1e6:.0f}{size} MB")
-
+        with progress("download", None, unit="dialogues") as advance:
             corpus = fetch_corpus(
                 data,
                 raw,
                 environ=os.environ,
                 downloads=artifacts.CHECKPOINTS / "download",
-                on_progress=on_progress,
+                advance=advance,
             )
-            advance(100, "")
         pretrain = fetch_pretrain_text(data, text)
         artifacts.write_json(raw / artifacts.RAW_SOURCE.name, _source(corpus, raw, pretrain, text))
-    line = f"{artifacts.RAW}: {corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
-    console.out.print(line, markup=False)
+    what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
+    console.wrote(artifacts.RAW, what, "source.json in it says what was read")
 
 
 def _source(corpus: Origin, raw: Path, pretrain: Origin, text: Path) -> dict[str, object]:

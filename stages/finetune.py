@@ -26,6 +26,7 @@ from pipeline.processes.jobs_over_ranks import RankedJobs
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
 from stages.shell.launch import on_ranks
+from stages.shell.progress.shown import progress
 
 
 # Ranks tell each other of finished jobs about once a minute; a job of a large base takes longer.
@@ -97,7 +98,7 @@ def finetune(
             for index in range(sizes[split])
         ]
         title = f"{variant} on {split}"
-        with console.progress(title, len(jobs), shown=here.first) as on_done:
+        with progress(title, len(jobs), unit="jobs", shown=here.first) as on_done:
             return workers.map(jobs, on_done)
 
     valid = run("valid", None)
@@ -106,7 +107,8 @@ def finetune(
     if here.first:
         path = artifacts.predictions_file(variant)
         count = predictions_file.write(variant, [*valid, *test], made_from)
-        console.out.print(f"{path}: {count} records, headline epoch {headline}")
+        what = f"{count} records, headline epoch {headline}"
+        console.wrote(path, what, "`python -m stages.samples` shows what it says")
     here.barrier()  # a journal may lie on another machine, where an earlier run had rank 0
     journal.delete()
 

@@ -11,18 +11,25 @@ from pipeline.evaluation.floors.unigram import Oracle, read_tokens
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import MeasuredFrom
 from pipeline.persona.task.record import PersonaTask
+from pipeline.progress import Advance
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Tasks:
     """A split's tasks, read anew each time they are gone through: one is in memory at a time."""
 
     split: str
+    advance: Advance
+    read: int = 0
 
     def __iter__(self) -> Iterator[PersonaTask]:
         path = artifacts.tasks_file(self.split)
-        return artifacts.iterate_records(path, PersonaTask, made_by="tasks")
+        for task in artifacts.iterate_records(path, PersonaTask, made_by="tasks"):
+            self.read += 1
+            self.advance(self.read, f"of {self.split}")
+            yield task
 
 
 def _oracle() -> Oracle | None:
@@ -48,7 +55,9 @@ def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
     oracle = _oracle()
-    measured = measure_floors(_Tasks("train"), _Tasks("test"), tokens, oracle)
+    with progress("floors", None, unit="people read") as advance:
+        train, test = (_Tasks(split, advance) for split in ("train", "test"))
+        measured = measure_floors(train, test, tokens, oracle)
     made_from = MeasuredFrom(
         tasks=artifacts.sha256_of(artifacts.TASKS),
         base=artifacts.sha256_of(artifacts.BASE),
@@ -62,7 +71,8 @@ def floors() -> None:
         for metric, value in floor or ()
         if isinstance(value, float)
     ]
-    console.out.print(f"{artifacts.FLOORS}: {', '.join(shown)}")
+    look = "`python -m stages.table` shows them below the variants"
+    console.wrote(artifacts.FLOORS, ", ".join(shown), look)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pipeline.processes import ranks
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.launch import on_ranks
+from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
@@ -25,7 +26,7 @@ def meta_train(name: VariantName, seed: Seed) -> None:
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     checkpoint = SharedCheckpoint(run.checkpoint(), here)
     title = f"meta_train {name} {seed}"
-    with console.progress(title, params.outer_steps, shown=here.first) as on_step:
+    with progress(title, params.outer_steps, shown=here.first) as on_step:
         session = Session(checkpoint, on_step)
         trained, rates = train.run(learner, params, tasks, here, seed=seed, session=session)
     if here.first:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.evaluation.report.files import INDEX, files
+from pipeline.evaluation.report.files import FOR_PAPERS, INDEX, files
 from pipeline.evaluation.report.page.findings import BaseFacts, Findings, TasksSummary
 from pipeline.evaluation.report.samples.sampled import Shown, sampled
 from pipeline.evaluation.schemas.base import read
@@ -16,6 +16,7 @@ from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings, preset_names, preset_values, read_yaml
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
+from stages.shell.progress.shown import progress
 from stages.shell.scored import scored_with_files
 
 
@@ -27,14 +28,14 @@ def report() -> None:
     params = Settings.load().view(ReportParams)
     findings = _findings(params)
     _refuse_other_runs(findings)
-    written = files(replace(findings, shown=_shown(findings)))
+    with progress("report", len(FOR_PAPERS), unit="figures") as advance:
+        written = files(replace(findings, shown=_shown(findings)), advance)
     with artifacts.atomic_path(artifacts.REPORT) as folder:
         for name, content in written.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
-    console.out.print(
-        f"{artifacts.REPORT / INDEX}: {len(written[INDEX]) / 1e6:.1f} MB; open it in a browser"
-    )
+    size = f"{len(written[INDEX]) / 1e6:.1f} MB"
+    console.wrote(artifacts.REPORT / INDEX, size, "open it in a browser")
 
 
 def _findings(params: ReportParams) -> Findings:

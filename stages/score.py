@@ -12,7 +12,9 @@ from pipeline.evaluation.scoring.details import score_people
 from pipeline.evaluation.scoring.kshot import complaint
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
+from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 def score(
@@ -21,8 +23,11 @@ def score(
     """Score a variant's predictions; needs no torch and no model."""
     params = Settings.load().view(ScoreParams).score
     bootstrap = Bootstrap(params.bootstrap_samples, params.seed)
-    with predictions_file.people(variant) as people:
-        scores = score_people(people.overview, people, bootstrap)
+    with (
+        progress(f"score {variant}", None, unit="people") as advance,
+        predictions_file.people(variant) as people,
+    ):
+        scores = score_people(people.overview, counted(people, advance), bootstrap)
     said = people.identity
     made_from = ScoredFrom(
         variant=variant,
@@ -38,7 +43,8 @@ def score(
     details = Details(**scores.details.set_fields(), made_from=made_from, kshot_csv=kshot_csv)
     artifacts.write_json(artifacts.details_file(variant), details.content())
     shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.metrics)
-    console.out.print(f"{artifacts.metrics_file(variant)}: {shown}")
+    look = "`python -m stages.table` shows it beside the others"
+    console.wrote(artifacts.metrics_file(variant), shown, look)
     console.note(complaint(scores.details.k_shot))
 
 

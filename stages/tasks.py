@@ -1,6 +1,7 @@
 """DVC stage `tasks`: persona tasks with their distractor sets, counts and leaks."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline import artifacts
 from pipeline.params import Settings, TasksParams
@@ -12,7 +13,9 @@ from pipeline.persona.tasks.held_out import hold_out
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
 from pipeline.persona.tasks.parser import DialogueFile
 from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
+from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 Dialogues = DialogueFile | ConversationFile
@@ -41,13 +44,15 @@ def tasks() -> None:
         for split in SPLITS:
             records = iterate_tasks(parsed[split], groups[split], split, params)
             path = partial / artifacts.tasks_file(split).name
-            artifacts.write_records(path, _counted(records, splits[split]))
+            total = min(len(groups[split]), getattr(params.max_personas, split) or math.inf)
+            with progress(f"tasks of {split}", int(total), unit="people") as advance:
+                artifacts.write_records(path, _summed(counted(records, advance), splits[split]))
             if split != "train":
                 splits[split].check_folds(split)
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
-    console.out.print(f"{artifacts.TASKS}: personas: {sizes}")
+    console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
 
 
 def _parsed() -> Mapping[Split, Dialogues]:
@@ -66,7 +71,7 @@ def _people(dialogues: Dialogues) -> list[list[int]]:
     return group(dialogues.personas())
 
 
-def _counted(records: Iterator[PersonaTask], summary: SplitSums) -> Iterator[PersonaTask]:
+def _summed(records: Iterable[PersonaTask], summary: SplitSums) -> Iterator[PersonaTask]:
     for record in records:
         summary.add(record)
         yield record

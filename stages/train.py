@@ -7,6 +7,7 @@ from pipeline.learning.training.variant_run import load_tasks, require_context_t
 from pipeline.params import TrainParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
+from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
@@ -18,7 +19,7 @@ def train(name: VariantName, seed: Seed) -> None:
     require_context_to_score(learner)
     tasks = {split: load_tasks(split, learner) for split in ("train", "valid")}
     checkpoint = run.checkpoint()
-    with console.progress(f"train {name} {seed}", params.train.steps) as on_step:
+    with progress(f"train {name} {seed}", params.train.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = normal.run(learner, params, tasks, seed=seed, session=session)
     folder = save(run, learner, trained, tasks)

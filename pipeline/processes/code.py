@@ -18,6 +18,7 @@ UNTRACKED = (
     "pipeline/errors.py",
     "pipeline/params",
     "pipeline/processes",
+    "pipeline/progress.py",
     "pipeline/strict_json.py",
     "stages/__init__.py",
     "stages/shell",

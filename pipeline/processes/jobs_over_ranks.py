@@ -15,7 +15,8 @@ import torch
 from pipeline.processes.device import best_device
 from pipeline.processes.journal import Journal
 from pipeline.processes.ranks import Ranks
-from pipeline.processes.workers import Job, MakeWork, OnDone, Record, Work, chunks
+from pipeline.processes.workers import Job, MakeWork, Record, Work, chunks
+from pipeline.progress import Advance
 
 
 ROUND = 60.0  # seconds, after which no rank begins another job before it has told the others
@@ -47,7 +48,7 @@ class RankedJobs(Generic[Record]):
         self._done: dict[str, list[Record]] = {}
         self._learn(list(journal.load().items()) if ranks.first else [])
 
-    def map(self, jobs: Sequence[Job], on_done: OnDone) -> list[Record]:
+    def map(self, jobs: Sequence[Job], on_done: Advance) -> list[Record]:
         """Return all jobs' records, in the order of the jobs, on every rank.
 
         Raises:

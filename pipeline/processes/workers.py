@@ -27,6 +27,7 @@ from pipeline.errors import TrainingError
 from pipeline.processes.cores import num_workers
 from pipeline.processes.device import best_device
 from pipeline.processes.journal import Journal
+from pipeline.progress import Advance
 
 
 class Job(Protocol):
@@ -47,7 +48,6 @@ Record = TypeVar("Record", bound=BaseModel)
 Jobs = Sequence[Any]
 Work = Callable[[Jobs], list[list[Record]]]  # of jobs of one run, each job's records
 MakeWork = Callable[[], Work[Record]]
-OnDone = Callable[[int, str], None]  # (jobs done, the last one's name)
 Result = Future[list[list[Record]]]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -189,7 +189,7 @@ class Workers(Generic[Record]):
         self._at_once = at_once
         self._done = journal.load()
 
-    def map(self, jobs: Sequence[Job], on_done: OnDone) -> list[Record]:
+    def map(self, jobs: Sequence[Job], on_done: Advance) -> list[Record]:
         """Return all jobs' records, in the order of the jobs.
 
         Raises:

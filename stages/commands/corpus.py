@@ -14,11 +14,11 @@ from pipeline.params import Data, DownloadParams, Settings
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.own import Survey, survey
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 MOST_TURNS = 6  # of a dialogue that is shown
 LONGEST_SHOWN = 300  # characters of a turn
-EVERY = 500  # conversations between two steps of the progress bar
 ROWS = {
     "people": "people",
     "people_with_one_conversation": "of them with one conversation",
@@ -45,14 +45,8 @@ def corpus(
     """
     data = _choices(skip_broken=skip_broken or None, dates=dates, system=system)
     sample = _Sample(shown, seed)
-    with console.progress("corpus", total=100) as advance:
-
-        def on_conversation(conversation: Conversation) -> None:
-            sample.offer(conversation)
-            if sample.offered % EVERY == 0:
-                advance(0, f"{sample.offered} dialogues")
-
-        found = survey(path, data, on_conversation)
+    with progress("corpus", None, unit="dialogues") as advance:
+        found = survey(path, data, sample.offer, advance)
     _print_survey(path, found)
     for number, conversation in enumerate(sample.kept, start=1):
         console.say(f"\nDialogue {number} of {len(sample.kept)}, as the model reads it:")

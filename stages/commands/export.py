@@ -16,6 +16,7 @@ from pipeline.model.export.folder import Exported, write_export
 from pipeline.model.export.licence import Licence, licence_beside
 from pipeline.params import Settings
 from stages.shell import console
+from stages.shell.progress.shown import progress
 from stages.talk.person import Name, PersonFile, person_of
 
 
@@ -62,7 +63,7 @@ def _adapted(start: Start, person: Path, name: str | None) -> Start:
     require_person_fits(start.learner, fold, start.params)
     # All dialogues are support: what is taken away need not be measured here.
     whole = replace(fold, support=fold.support + fold.query, query=())
-    with console.progress(f"adapting to {fold.task_id}", start.epochs) as advance:
+    with progress(f"adapting to {fold.task_id}", start.epochs, unit="epochs") as advance:
         theta = adapt_to(start.learner, whole, start.params, start.epochs, advance)
     return replace(start, learner=replace(start.learner, theta=theta))
 

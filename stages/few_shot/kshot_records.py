@@ -14,6 +14,7 @@ from pipeline.params import FinetuneParams
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 Control = Literal["prompt", "cache"]  # without a gradient
@@ -73,7 +74,7 @@ def records_of(
     console.note(journal.complaint)
     people = len(inputs.tasks_of(split))
     jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(people)]
-    with console.progress(f"{variant} on {split}", len(jobs)) as on_done:
+    with progress(f"{variant} on {split}", len(jobs), unit="jobs") as on_done:
         records: list[Prediction] = workers.map(jobs, on_done)
     journal.delete()
     return records

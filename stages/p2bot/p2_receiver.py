@@ -9,6 +9,7 @@ from pipeline.params import ReceiverParams, Settings
 from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
 from stages.shell.arguments import Seed
+from stages.shell.progress.shown import progress
 
 
 @artifacts.one_at_a_time(artifacts.receiver_dir)
@@ -23,7 +24,7 @@ def p2_receiver(seed: Seed) -> None:
     receiver = build_receiver(load_base(artifacts.BASE), best_device())
     use_threads(sum(value.numel() for value in receiver.theta.values()))
     checkpoint = files.checkpoint_of(params, seed)
-    with console.progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
+    with progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
     folder = files.save(trained, voices, seed)

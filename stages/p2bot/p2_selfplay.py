@@ -18,6 +18,7 @@ from pipeline.model.network.learner import load_theta
 from pipeline.params import SelfPlayParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
+from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
@@ -42,7 +43,7 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
     encoded = {split: encode_tasks(tasks[split], learner.encoder) for split in tasks}
     game = train.game_of(learner, receiver, tasks["train"], params.self_play, seed)
     checkpoint = run.checkpoint()
-    with console.progress(f"p2_selfplay {name} {seed}", params.self_play.steps) as on_step:
+    with progress(f"p2_selfplay {name} {seed}", params.self_play.steps) as on_step:
         trained = train.run(game, tasks["valid"], encoded, Session(checkpoint, on_step))
     folder = save(run, learner, trained, encoded)
     checkpoint.delete()

@@ -1,4 +1,4 @@
-"""What the shell shows: progress, tables, every expected error as one line and its exit code."""
+"""What the shell shows: lines and tables, every expected error as one line and its exit code."""
 
 import errno
 import logging
@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Protocol
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from pipeline.errors import DivergedError, PipelineError, one_line
+from pipeline.errors import PipelineError, one_line
 from pipeline.processes.parent import end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 
 
 out = Terminal()
-_err = Terminal(stderr=True)
+err = Terminal(stderr=True)
 
 _USAGE = 2  # the exit code after arguments that the command does not take
 _LONGEST = 2000  # characters of an error's line
@@ -47,8 +46,6 @@ class Best(Protocol):
 _STARTED_BY_A_PROGRAM = {"DVC_STAGE", "TORCHELASTIC_RUN_ID"}
 
 WIDE = 134  # columns of a table whose intervals stand beside their numbers
-
-Advance = Callable[[int, str], None]  # (units done so far, a few words)
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -158,25 +155,26 @@ def _what_was_asked(error: Exception) -> str:
 def _fail(message: str, code: int = 1) -> None:
     for number in _heard:
         signal.signal(number, signal.SIG_IGN)
-    _complain("error:", "bold red", message)
+    marked("error:", message, "bold red")
     _hear_no_signals(code)
     sys.exit(code)
 
 
 def complain(message: str) -> None:
     """Print an error's line, and go on."""
-    _complain("error:", "bold red", message)
+    marked("error:", message, "bold red")
 
 
 def note(message: str) -> None:
     """Print a note to stderr. An empty message prints nothing."""
     if message:
-        _complain("note:", "bold", message)
+        marked("note:", message)
 
 
-def _complain(what: str, style: str, message: str) -> None:
+def marked(mark: str, message: str, style: str = "bold") -> None:
+    """Print a line to stderr, with a mark before it."""
     text = one_line(" ".join(message.split()), _LONGEST)
-    _err.print(Text.assemble((what, style), " ", text), highlight=False)
+    err.print(Text.assemble((mark, style), " ", text), highlight=False)
 
 
 class _Notes(logging.Handler):
@@ -189,31 +187,14 @@ class _Notes(logging.Handler):
 _NOTES = _Notes()
 
 
-@contextmanager
-def progress(what: str, total: int, *, shown: bool = True) -> Iterator[Advance]:
-    """Show a progress bar, if `shown` and on a terminal; say in a divergence what it was of."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
-    )
-    with Progress(*columns, console=_err, disable=not (shown and _err.is_terminal)) as bars:
-        bar = bars.add_task(what, total=total, note="")
-
-        def advance(done: int, note: str) -> None:
-            bars.update(bar, completed=done, note=note)
-
-        try:
-            yield advance
-        except DivergedError as error:
-            raise DivergedError(f"{what}: {error}") from error
-
-
 def say(line: str) -> None:
     """Print one line as it is."""
     out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def wrote(path: Path, what: str, look: str) -> None:
+    """Print a stage's last line: what it wrote, and how to look at it."""
+    say(f"{path}: {what}; {look}")
 
 
 def training_summary(
@@ -221,4 +202,5 @@ def training_summary(
 ) -> None:
     """Say where a training run's result lies and how good it was on valid."""
     kept = f"best at step {best.best_step} of {best.step}"
-    out.print(f"{folder}: {kept}, {what.format(best.best_value)}")
+    said = f"{kept}, {what.format(best.best_value)}"
+    wrote(folder, said, "history.csv in it has every step")

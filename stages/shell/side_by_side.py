@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pipeline.errors import StageError
 from stages.shell.console import Terminated
+from stages.shell.progress.lines import OfStage
 from stages.shell.stage_process import Command, Processes, StageProcess
 
 
@@ -80,7 +81,7 @@ class Room:
 @dataclass(frozen=True)
 class _Running:
     process: StageProcess
-    output: Path
+    output: OfStage
     started: float  # seconds, monotonic
 
 
@@ -135,13 +136,16 @@ class SideBySide:
     def _one_that_ended(self) -> tuple[str, int]:
         """Wait for a stage to end.
 
-        Wake every second: a signal that another thread receives does not end the wait.
+        Wake every second: a signal that another thread receives does not end the wait. What the
+        stages say of their progress is passed on.
         """
         while True:
             try:
                 return self._ended.get(timeout=1)
             except Empty:
-                continue
+                for stage in self._running.values():
+                    for line in stage.output.new():
+                        self._say(f"{self._count()} {line}")
 
     def _ready(self) -> Iterator[str]:
         return (name for name in self._waiting if self._pipeline.needs[name] <= self._done)
@@ -164,7 +168,7 @@ class SideBySide:
         environ = {"MAMLVIAPP_WORKERS": str(share), **command.environ}
         output = folder / name
         process = self._processes.start(Command(command.line, command.folder, environ), output)
-        self._running[name] = _Running(process, output, time.monotonic())
+        self._running[name] = _Running(process, OfStage(output), time.monotonic())
         Thread(target=self._await, args=(name, process), daemon=True).start()
         self._say(f"{self._count()} {name}: started, {len(self._running)} at work")
 
@@ -180,8 +184,8 @@ class SideBySide:
         else:
             self._failed.append(name)
         how = f"{seconds:.0f} s" if code == 0 else f"ended with exit code {code}"
-        said = stage.output.read_text(encoding="utf-8", errors="replace")
-        lines = [f"{self._count()} {name}: {how}", *("    " + line for line in said.splitlines())]
+        said = stage.output.others()
+        lines = [f"{self._count()} {name}: {how}", *("    " + line for line in said)]
         self._say("\n".join(lines))
 
     def _count(self) -> str:

@@ -26,6 +26,7 @@ from pipeline.evaluation.studies.simulation import (
     tabulate,
 )
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 WORKERS = 2
@@ -83,7 +84,7 @@ def _observe(predictions: Sequence[Path]) -> PersonaSums:
 def _rows(planned: Sequence[Condition], study: StudySize) -> list[ResultRow]:
     rows = []
     with (
-        console.progress("simulate", total=len(planned)) as advance,
+        progress("simulate", len(planned), unit="rows") as advance,
         ProcessPoolExecutor(WORKERS) as pool,
     ):
         for row in pool.map(partial(_row, study=study), planned):

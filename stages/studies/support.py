@@ -16,6 +16,7 @@ from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def support(
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
     workers = Workers(SupportWork(variant, params), journal)
     console.note(journal.complaint)
-    with console.progress(f"{variant} on its support", len(jobs)) as on_done:
+    with progress(f"{variant} on its support", len(jobs), unit="jobs") as on_done:
         records = workers.map(jobs, on_done)
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))

@@ -39,6 +39,7 @@ from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from stages.shell.progress.shown import progress
 
 
 SEED = 0  # of the order of candidates
@@ -109,7 +110,7 @@ def zero_shot(
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
     workers = Workers(ZeroShotWork(variant, seed, tasks, params, start, likelihood), journal)
     console.note(journal.complaint)
-    with console.progress(f"{variant} on {path.name}", len(jobs)) as on_done:
+    with progress(f"{variant} on {path.name}", len(jobs), unit="jobs") as on_done:
         records = workers.map(jobs, on_done)
     target = _target(kind, splits)
     scores = ZeroShotScores(

@@ -5,13 +5,14 @@ import time
 from pipeline.evaluation.personal.person import Person
 from pipeline.evaluation.personal.talk import Talk
 from stages.shell import console
+from stages.shell.progress.shown import progress
 from stages.talk import words
 
 
 def adapt(talk: Talk, person: Person) -> list[str]:
     """Adapt a talk to a person, print what it changed, and return the lines."""
     began = time.perf_counter()
-    with console.progress(f"adapting to {person.name}", talk.start.epochs) as advance:
+    with progress(f"adapting to {person.name}", talk.start.epochs, unit="epochs") as advance:
         fold, measured = talk.adapt(person, advance)
     seconds = time.perf_counter() - began
     said = [

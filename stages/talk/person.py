@@ -10,12 +10,15 @@ from pipeline import artifacts
 from pipeline.errors import one_line
 from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
+from pipeline.params import DownloadParams, Settings
+from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import Dialogue, PersonaTask
+from stages.shell import console
 
 
 PersonFile = Annotated[
     Path | None,
-    typer.Option("--person", help="Conversations of the person, JSON Lines."),
+    typer.Option("--person", help="Conversations of the person, in any format of docs/corpora.md."),
 ]
 Name = Annotated[str | None, typer.Option(help="Which person of the files is meant.")]
 
@@ -44,19 +47,32 @@ def person_of(files: Sequence[Path], support: Sequence[Path], name: str | None) 
 def _joined(files: Sequence[Path]) -> dict[str, list[Dialogue]]:
     """Return the dialogues of several files, each with an id of its own."""
     if len(files) == 1:
-        return _people(files[0])
+        return people_of(files[0])
     people: dict[str, list[Dialogue]] = {}
     for path in files:
-        for name, dialogues in _people(path).items():
+        for name, dialogues in people_of(path).items():
             own = people.setdefault(name, [])
             for dialogue in dialogues:
                 own.append(dialogue.model_copy(update={"dialogue_id": f"{name}/{len(own)}"}))
     return people
 
 
-def _people(path: Path) -> dict[str, list[Dialogue]]:
-    """Return the people of a file; one of `data/tasks` holds those of the corpus in force."""
+def people_of(path: Path) -> dict[str, list[Dialogue]]:
+    """Return the people of a file; one of `data/tasks` holds those of the corpus in force.
+
+    What is left out of it is said.
+
+    Raises:
+        DataError: as `read_people`.
+    """
     if path.is_file() and path.resolve().parent == artifacts.TASKS.resolve():
         tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
         return {task.task_id: list(task.dialogues) for task in tasks}
-    return read_people(path)
+    data = Settings.load().view(DownloadParams).data
+    tally = Tally(data.skip_broken, by="data.skip_broken: true")
+    people = read_people(path, data, tally)
+    left_out = "; ".join(f"{count} {what}" for what, count in tally.counts().items())
+    console.note(f"{path}: left out: {left_out}" if left_out else "")
+    for note in tally.notes:
+        console.note(f"{path}: {note}")
+    return people

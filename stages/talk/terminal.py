@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import DataError, PipelineError, one_line
-from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import chosen
-from pipeline.evaluation.personal.talk import Talk
+from pipeline.evaluation.personal.talk import Talk, together
 from pipeline.persona.task.record import SILENCE
 from stages.shell import console
 from stages.talk import words
 from stages.talk.adapting import adapt
+from stages.talk.person import people_of
 
 
 HELP = """\
@@ -97,14 +97,10 @@ class TerminalTalk:
     def _side_by_side(self, streams: dict[str, Iterator[str]], said: dict[str, str]) -> None:
         """Let both replies grow in turn, in two columns."""
         with Live(console=console.out, auto_refresh=False) as live:
-            while streams:
-                for who in list(streams):
-                    part = next(streams[who], None)
-                    if part is None:
-                        del streams[who]
-                    else:
-                        said[who] += part
-                live.update(_columns(said, self._talk.person.name), refresh=True)
+            for grown in together(streams, said):
+                live.update(_columns(grown, self._talk.person.name), refresh=True)
+        if not console.out.is_terminal:
+            console.say("")
 
     def _switch(self, _: str) -> None:
         self._both = not self._both
@@ -136,7 +132,7 @@ class TerminalTalk:
     def _adapt(self, rest: str) -> None:
         if not rest:
             raise DataError("/adapt needs the name of a file of conversations")
-        people = read_people(Path(rest).expanduser())
+        people = people_of(Path(rest).expanduser())
         known = self._talk.person.name
         name = known if known in people else chosen(people, None, one_line(rest))
         adapt(self._talk, self._talk.with_support(people[name], name))

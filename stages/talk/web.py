@@ -1,15 +1,25 @@
-"""The talk as a local page, by gradio: an extra package, `pip install gradio`."""
+"""The talk as a local page, by gradio: an extra package, `pip install gradio`.
+
+All windows share the adapted model. Each has a talk of its own, which gradio keeps for it.
+"""
 
 from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from pipeline.errors import PipelineError, StageError, visible
-from pipeline.evaluation.personal.talk import Talk
-from pipeline.persona.task.record import SILENCE
+from pipeline.evaluation.personal.talk import Talk, together
+from pipeline.persona.task.record import SILENCE, Turn
 from stages.shell import console
+from stages.talk import words
 
 
 Messages = list[dict[str, str]]
+Turns = list[Turn]
+
+SAVED = "talk.jsonl"
 
 
 def serve(talk: Talk, said: Sequence[str], port: int) -> None:
@@ -45,68 +55,100 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
         raise StageError(
             f"gradio cannot be imported ({error}); it is not in the lock: pip install gradio"
         ) from error
-    options = {"render_markdown": False, "height": 420}
-    with gr.Blocks(title=f"{talk.person.name}", analytics_enabled=False) as page:
+    # No buttons: gradio's own would send the talk to a public page, or copy it as HTML.
+    options = {"render_markdown": False, "height": 420, "buttons": []}
+    with gr.Blocks(title=visible(talk.person.name), analytics_enabled=False) as page:
+        turns = gr.State([])
         gr.Textbox("\n".join(map(visible, said)) or "not adapted", label="adaptation", lines=3)
         both = gr.Checkbox(label="before adaptation, too")
         with gr.Row():
             base = gr.Chatbot(label="before adaptation", visible=False, **options)
             own = gr.Chatbot(label=visible(talk.person.name), **options)
         text = gr.Textbox(label="you", autofocus=True)
-        undo = gr.Button("undo")
+        with gr.Row():
+            undo, save = gr.Button("undo"), gr.Button("save")
+        file = gr.File(label="the talk, as --person reads it", visible=False)
         both.change(lambda on: gr.Chatbot(visible=on), both, base, api_name=False)
         text.submit(
-            lambda said, on: (yield from answer(talk, said, both=on)),
-            [text, both],
-            [text, base, own],
+            lambda said, on, turns: (yield from answer(talk, turns, said, both=on)),
+            [text, both, turns],
+            [text, base, own, turns],
             concurrency_limit=1,
             api_name="talk",
         )
-        undo.click(lambda: undone(talk), None, [base, own], api_name="undo")
-        page.load(lambda: shown(talk), None, [base, own], api_name=False)
+        undo.click(undone, turns, [base, own, turns], api_name="undo")
+        for column in (base, own):
+            column.clear(lambda: ([], [], []), None, [base, own, turns], api_name=False)
+        save.click(lambda turns: _file(gr, talk, turns), turns, file, api_name="save")
     return page
 
 
-def answer(talk: Talk, text: str, *, both: bool) -> Iterator[tuple[str, Messages, Messages]]:
-    """Yield the input field and both columns as the replies grow; keep the adapted one."""
-    history = list(shown(talk)[1])
+def answer(
+    talk: Talk, turns: Turns, text: str, *, both: bool
+) -> Iterator[tuple[str, Messages, Messages, Turns]]:
+    """Yield the input field, both columns as the replies grow, and what was said.
+
+    The adapted reply is kept.
+    """
+    history = shown(turns)
     if not text.strip():
-        yield "", history, history
+        yield "", history, history, turns
         return
-    asked = {"role": "user", "content": visible(text)}
+    own = talk.apart([*turns])
+    asked = {"role": "user", "content": _as_text(text)}
     said = {"base": "", "adapted": ""}
-    streams = talk.replies(text, both=both)
+    before = after = history
     try:
-        while streams:
-            for who in list(streams):
-                part = next(streams[who], None)
-                if part is None:
-                    del streams[who]
-                else:
-                    said[who] += part
-            columns = [
-                [*history, asked, {"role": "assistant", "content": visible(said[who])}]
+        for grown in together(own.replies(text, both=both), said):
+            before, after = (
+                [*history, asked, {"role": "assistant", "content": _as_text(grown[who])}]
                 for who in ("base", "adapted")
-            ]
-            yield "", columns[0], columns[1]
+            )
+            yield "", before, after, turns
     except PipelineError as error:
-        wrong = [*history, {"role": "assistant", "content": visible(f"({error})")}]
-        yield text, wrong, wrong
+        wrong = [*history, {"role": "assistant", "content": _as_text(f"({error})")}]
+        yield text, wrong, wrong, turns
         return
-    talk.session.keep(talk.heard(text), said["adapted"])
+    own.session.keep(own.heard(text), said["adapted"])
+    yield "", before, after, own.session.turns
 
 
-def undone(talk: Talk) -> tuple[Messages, Messages]:
+def undone(turns: Turns) -> tuple[Messages, Messages, Turns]:
     """Take the last exchange back."""
-    talk.session.undo()
-    return shown(talk)
+    left = turns[:-1]
+    return shown(left), shown(left), left
 
 
-def shown(talk: Talk) -> tuple[Messages, Messages]:
-    """Return the history for both columns; both replies read the adapted one's history."""
+def saved(talk: Talk, turns: Turns) -> Path:
+    """Write a talk into a new folder of temporary files; return the file.
+
+    Raises:
+        DataError: nothing was said.
+    """
+    path = Path(mkdtemp(prefix="talk-")) / SAVED
+    words.save(path, talk.person.name, talk.session.persona, turns)
+    return path
+
+
+def _file(gr: Any, talk: Talk, turns: Turns) -> Any:
+    """Return the link to a saved talk, or say why there is none."""
+    try:
+        return gr.File(value=str(saved(talk, turns)), visible=True)
+    except PipelineError as error:
+        gr.Warning(visible(str(error)))
+        return gr.File(visible=False)
+
+
+def shown(turns: Turns) -> Messages:
+    """Return the history for both columns; both replies read the adapted one's."""
     messages = []
-    for turn in talk.session.turns:
+    for turn in turns:
         if turn.partner != SILENCE:
-            messages.append({"role": "user", "content": visible(turn.partner)})
-        messages.append({"role": "assistant", "content": visible(turn.reply)})
-    return messages, messages
+            messages.append({"role": "user", "content": _as_text(turn.partner)})
+        messages.append({"role": "assistant", "content": _as_text(turn.reply)})
+    return messages
+
+
+def _as_text(text: str) -> str:
+    """Return what shows a text as it is: gradio takes it for HTML also where it is no Markdown."""
+    return escape(visible(text), quote=False)

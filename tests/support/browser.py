@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,8 +27,10 @@ OPTIONS = (
         "--hide-scrollbars",
     ),
     *("--no-first-run", "--disable-extensions", "--disable-background-networking"),
-    *("--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe"),
+    "--remote-debugging-pipe",
 )
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND"
+THIS_MACHINE = f"{NOWHERE}, EXCLUDE 127.0.0.1"
 
 
 def program() -> str | None:
@@ -45,14 +48,15 @@ class Page:
         requests: the addresses that were asked for.
     """
 
-    def __init__(self, pipe: "Pipe", session: str) -> None:
+    def __init__(self, pipe: "Pipe", session: str, *, offline: bool) -> None:
         self.messages: list[str] = []
         self.requests: list[str] = []
         self._pipe, self._session = pipe, session
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
-        offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-        self.call("Network.emulateNetworkConditions", **offline)
+        if offline:
+            none = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+            self.call("Network.emulateNetworkConditions", offline=True, **none)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._pipe.call(method, params, self._session, self._event)
@@ -77,11 +81,31 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Load a file, until all of it is there."""
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.go(path.resolve().as_uri())
+
+    def go(self, url: str) -> None:
+        """Load a page, until all of it is there."""
+        self.call("Page.navigate", url=url)
         self.value(
             "new Promise(done => document.readyState === 'complete' ? done(1) "
             ": addEventListener('load', () => done(1)))"
         )
+
+    def until(self, script: str, seconds: float = 60.0) -> Any:
+        """Wait until an expression gives something true, and return that."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(script)):
+            assert time.monotonic() < end, (script, self.messages)
+            time.sleep(0.2)
+        return found
+
+    def type(self, place: str, text: str) -> None:
+        """Type into the field that a selector names, then press Enter."""
+        self.value(f"document.querySelector({json.dumps(place)}).focus()")
+        self.call("Input.insertText", text=text)
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, **key)
 
     def value(self, script: str) -> Any:
         """Return what an expression gives; a promise is waited for."""
@@ -129,8 +153,9 @@ class Pipe:
 
 
 @contextmanager
-def browser(executable: str) -> Iterator[Page]:
-    """A browser with one empty tab, which ends with the block."""
+def browser(executable: str, *, offline: bool = True) -> Iterator[Page]:
+    """A browser with one empty tab, which ends with the block; online it reaches this machine."""
+    hosts = NOWHERE if offline else THIS_MACHINE
     ends = [fcntl.fcntl(fd, fcntl.F_DUPFD, 10) for pair in (os.pipe(), os.pipe()) for fd in pair]
     to_read, out, back, to_write = ends
 
@@ -140,7 +165,7 @@ def browser(executable: str) -> Iterator[Page]:
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         process = subprocess.Popen(
-            [executable, *OPTIONS, f"--user-data-dir={folder}"],
+            [executable, *OPTIONS, hosts, f"--user-data-dir={folder}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -153,7 +178,8 @@ def browser(executable: str) -> Iterator[Page]:
             pipe = Pipe(out, back)
             target = pipe.call("Target.createTarget", {"url": "about:blank"})["targetId"]
             attach = {"targetId": target, "flatten": True}
-            yield Page(pipe, pipe.call("Target.attachToTarget", attach)["sessionId"])
+            session = pipe.call("Target.attachToTarget", attach)["sessionId"]
+            yield Page(pipe, session, offline=offline)
         finally:
             process.kill()
             process.wait()

@@ -45,6 +45,7 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.persona_values import common, minus, other_text, per_persona
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import Claim
+from pipeline.progress import Advance, counted, untold
 
 
 ALPHA = 0.05  # of a whole family
@@ -78,6 +79,7 @@ def compare_levels(
     permutations: int,
     seed: int,
     margin: float | None = None,
+    advance: Advance = untold,
 ) -> LevelTests:
     """Test every pair of variants by each metric of COMPARED, and by the head's ranking.
 
@@ -88,6 +90,7 @@ def compare_levels(
             the bootstrap samples of the intervals.
         seed: of both.
         margin: of equivalence, nats per token; null: not tested.
+        advance: told of each pair.
 
     Raises:
         DataError: as the metrics; two variants share no reply, or were predicted on other tasks.
@@ -95,7 +98,7 @@ def compare_levels(
     bootstrap = Bootstrap(permutations, seed)
     differences = [
         _difference(metric, pair, records, bootstrap)
-        for pair in pairs(headline, claims)
+        for pair in counted(pairs(headline, claims), advance)
         for records in [[headline[pair.a], headline[pair.b]]]
         for metric in (*COMPARED, *_by_head(records))
     ]

@@ -1,6 +1,6 @@
 """Adapt to a person and measure it, by the functions and numbers of stage `finetune`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 
@@ -15,10 +15,10 @@ from pipeline.learning.finetuning.updates import finetune
 from pipeline.model.network.learner import Learner
 from pipeline.params import FinetuneParams
 from pipeline.persona.task.record import Dialogue, PersonaTask
+from pipeline.progress import Advance, untold
 
 
 Theta = Mapping[str, Tensor]
-Advance = Callable[[int, str], None]  # (epochs done, a few words)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def measure(
     stranger = swapped(fold, others, params.finetune)
     if stranger is None:
         return Measured(before, after, None)
-    theirs = adapt_to(learner, stranger, params, epoch, lambda *_: None)
+    theirs = adapt_to(learner, stranger, params, epoch, untold)
     return Measured(before, after, loss_of(learner, theirs, fold.query, params))
 
 

@@ -1,94 +1,48 @@
-"""Read conversations of people: JSON Lines, one conversation a line. No torch.
+"""Read conversations of people, in any format that a corpus may have. No torch."""
 
-    {"person": "...", "persona": ["..."], "messages": [{"role": "user" | "assistant", ...}, ...]}
-
-The assistant is the person to be learnt. Consecutive messages of one side are joined by line ends;
-what nobody answers at the end is left out.
-"""
-
-from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from pipeline.artifacts import parse_record
 from pipeline.errors import DataError, one_line
-from pipeline.persona.task.record import SILENCE, Dialogue, Turn
+from pipeline.params import Data
+from pipeline.persona.conversation.record import Conversation
+from pipeline.persona.conversation.tally import Tally
+from pipeline.persona.conversation.tidy import tidy
+from pipeline.persona.corpus.census import Census
+from pipeline.persona.readers.recognise import recognised
+from pipeline.persona.task.record import Dialogue, Turn
+from pipeline.persona.tasks.conversations import exchanges_of
 
 
-_FORMAT = (
-    'each line must be a conversation, {"person": "...", "messages": '
-    '[{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}'
-)
-
-
-class Message(BaseModel):
-    """What one side says; other keys are not read."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    role: Literal["user", "assistant"]
-    content: str
-
-
-class Conversation(BaseModel):
-    """One conversation of a person; other keys are not read."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-    person: Annotated[str, Field(min_length=1)]
-    messages: Annotated[list[Message], Field(min_length=1)]
-    persona: list[str] = []
-
-
-def read_people(path: Path) -> dict[str, list[Dialogue]]:
+def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue]]:
     """Return each person's dialogues, in the file's order; ids are PERSON/0, PERSON/1, ...
 
+    They are read, tidied and grouped as stage `download` does it.
+
+    Args:
+        path: a file, or a folder of files of one format.
+        data: how to read it.
+        tally: counts what is left out.
+
     Raises:
-        DataError: the file is missing, empty or of another format, or a conversation has no message
-            of the person. The message names the line.
+        DataError: there is no file, it is empty or of no format that is known, a line is broken, or
+            nobody says anything. The message names the file, and the line.
     """
+    census, kept = Census(), list[Conversation]()
+    for found in recognised(str(path), tally).read(data, tally):
+        tidied = tidy(found.conversation, data, tally, found.place)
+        if tidied is not None:
+            census.add(found.conversation, tidied)
+            kept.append(tidied)
+    if not kept:
+        raise DataError(f"{one_line(path)}: no conversation with a reply of a person")
+    names, person = census.people()
     people: dict[str, list[Dialogue]] = {}
-    for place, line in _lines(path):
-        try:
-            given = parse_record(line, Conversation, place)
-        except DataError as error:
-            raise DataError(f"{error}; {_FORMAT}") from error
-        own = people.setdefault(given.person, [])
-        turns = turns_of(given.messages)
-        if not turns:
-            raise DataError(
-                f"{place}: {one_line(given.person)!r} says nothing; a conversation needs a message "
-                'of the role "assistant", the person to be learnt'
-            )
-        persona = [sentence.strip() for sentence in given.persona if sentence.strip()]
-        dialogue_id = f"{given.person}/{len(own)}"
-        own.append(Dialogue(dialogue_id=dialogue_id, persona=persona, turns=turns))
+    for who, conversation in zip(person, kept, strict=True):
+        own = people.setdefault(names[who], [])
+        own.append(_dialogue(conversation, f"{names[who]}/{len(own)}"))
     return people
 
 
-def _lines(path: Path) -> list[tuple[str, bytes]]:
-    """Return the lines that hold something, each with its place for messages."""
-    if not path.is_file():
-        raise DataError(f"{one_line(path)}: not found; a file of conversations is needed")
-    lines = path.read_bytes().splitlines()
-    found = [(f"{one_line(path)}:{n}", line) for n, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise DataError(f"{one_line(path)}: empty; {_FORMAT}")
-    return found
-
-
-def turns_of(messages: list[Message]) -> list[Turn]:
-    """Return a conversation's exchanges; a person who speaks first answers silence."""
-    turns: list[Turn] = []
-    partner = SILENCE
-    said = [(message.role, message.content.strip()) for message in messages]
-    for role, of_one in groupby((m for m in said if m[1]), key=lambda message: message[0]):
-        text = "\n".join(content for _, content in of_one)
-        if role == "user":
-            partner = text
-        else:
-            turns.append(Turn(partner=partner, reply=text))
-            partner = SILENCE
-    return turns
+def _dialogue(conversation: Conversation, dialogue_id: str) -> Dialogue:
+    turns = [Turn(partner=e.partner, reply=e.reply) for e in exchanges_of(conversation)]
+    return Dialogue(dialogue_id=dialogue_id, persona=conversation.persona, turns=turns)

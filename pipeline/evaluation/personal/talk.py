@@ -1,12 +1,12 @@
 """A talk with a variant that adapts to a person: base and adapted, on one history."""
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from pipeline.evaluation.personal.adapted import (
-    Advance,
     Measured,
     adapt_to,
     measure,
@@ -17,7 +17,8 @@ from pipeline.evaluation.personal.session import Session
 from pipeline.evaluation.personal.start import Start
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.model.sequences.formats import LINE_END
-from pipeline.persona.task.record import Dialogue, PersonaTask
+from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
+from pipeline.progress import Advance
 
 
 NOBODY = Person("nobody", ())
@@ -79,6 +80,12 @@ class Talk:
         ]
         return replace(self.person, support=(*self.person.support, *named))
 
+    def apart(self, turns: list[Turn]) -> "Talk":
+        """Return a talk with the same person that has a history of its own, `turns`."""
+        own = copy(self)
+        own.session = replace(self.session, turns=turns)
+        return own
+
     def replies(self, text: str, *, both: bool = False) -> dict[str, Iterator[str]]:
         """Return the replies to `text` as streams of parts: of `base`, if asked for, and `adapted`.
 
@@ -95,3 +102,15 @@ class Talk:
         """Return what is read of a text: without line ends where the format has none."""
         one_line = LINE_END in self.start.learner.encoder.format.reserved
         return flat(text) if one_line else text
+
+
+def together(streams: dict[str, Iterator[str]], said: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Let several replies grow in turn; yield `said`, to which each part is added, as they do."""
+    while streams:
+        for who in list(streams):
+            part = next(streams[who], None)
+            if part is None:
+                del streams[who]
+            else:
+                said[who] = said.get(who, "") + part
+        yield said

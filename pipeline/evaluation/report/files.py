@@ -14,6 +14,7 @@ from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.page.findings import Findings
 from pipeline.evaluation.report.page.page import page
 from pipeline.evaluation.report.rows import Table1Row, floor_rows, table_1
+from pipeline.progress import Advance, counted, untold
 
 
 INDEX = "index.html"
@@ -24,8 +25,11 @@ FOR_PAPERS = ("fig3", "gains", "training")  # sections of the page
 PLOTTED = ("valid_loss", "valid_adapted_loss", "adaptation_gain")  # of training, where validated
 
 
-def files(findings: Findings) -> dict[str, bytes]:
-    """Return what the folder holds, by path in it; the same findings give the same bytes."""
+def files(findings: Findings, advance: Advance = untold) -> dict[str, bytes]:
+    """Return what the folder holds, by path in it; the same findings give the same bytes.
+
+    `advance` is told of each of FOR_PAPERS that is drawn.
+    """
     runs = [name for name, _ in findings.histories]
     order = figures.order([*findings.details, *runs])
     charts = {
@@ -43,13 +47,17 @@ def files(findings: Findings) -> dict[str, bytes]:
         KSHOT: by_variant(findings.kshot),
         TRAINING: _validations(findings.histories),
     }
-    return {name: content.encode() for name, content in text.items()} | _figures(charts, order)
+    return {name: content.encode() for name, content in text.items()} | _figures(
+        charts, order, advance
+    )
 
 
-def _figures(charts: Mapping[str, Sequence[Chart]], order: Order) -> dict[str, bytes]:
+def _figures(
+    charts: Mapping[str, Sequence[Chart]], order: Order, advance: Advance
+) -> dict[str, bytes]:
     """Return the page's charts as figures for a paper, the charts of a section as panels."""
     found: dict[str, bytes] = {}
-    for section in FOR_PAPERS:
+    for section in counted(FOR_PAPERS, advance):
         if some := charts[section]:
             svg, pdf = svg_and_pdf(some, order)
             found |= {f"{FIGURES}/{section}.svg": svg.encode(), f"{FIGURES}/{section}.pdf": pdf}

@@ -152,8 +152,9 @@ class Encoder:
                     raise ContextError(
                         f"dialogue {one_line(dialogue.dialogue_id)}, turn {last}: {length} tokens "
                         f"with its persona{free if room > len(turn.reply) else ''}, the context "
-                        f"holds {self.context}; raise base.context, or give a base with a longer "
-                        "one (base.source, base.pretrain.context)"
+                        f"holds {self.context}; lower data.longest, which cuts turns, raise "
+                        "base.context, or give a base with a longer one (base.source, "
+                        "base.pretrain.context)"
                     )
                 first += 1
             groups.setdefault(first, []).append(last)

@@ -51,7 +51,8 @@ def _too_long(
     if text is None or (size := len(encoder.segment(text))) <= room:
         return None
     shown = one_line(repr(text), _SHOWN)
-    return f"its candidate {shown}, {_owner(text, tasks)}, has {size} tokens; shorten that reply"
+    whose = _owner(text, tasks)
+    return f"its candidate {shown}, {whose}, has {size} tokens; shorten that reply (data.longest)"
 
 
 def _longest_candidate(dialogue: Dialogue, encoder: Encoder) -> str | None:

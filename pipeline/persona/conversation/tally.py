@@ -22,11 +22,13 @@ class Tally:
 
     Attributes:
         skip_broken: whether a broken line is left out; else it is an error.
+        by: what the user can say to have broken lines left out.
         left_out: by reason, in the order in which they came up.
         notes: what else should be known, each once.
     """
 
     skip_broken: bool = False
+    by: str = "--skip-broken, data.skip_broken: true"
     left_out: dict[str, LeftOut] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -45,8 +47,7 @@ class Tally:
         """
         if not self.skip_broken:
             raise DataError(
-                f"{one_line(place)}: {problem}; mend it, or leave broken lines out "
-                "(--skip-broken, data.skip_broken: true)"
+                f"{one_line(place)}: {problem}; mend it, or leave broken lines out ({self.by})"
             )
         self.leave_out("broken lines", f"{place}: {problem}")
 

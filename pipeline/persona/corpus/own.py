@@ -18,9 +18,12 @@ from pipeline.persona.corpus.split import HELD_OUT, Placement, placed
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.readers.shared.files import files_of
 from pipeline.persona.task.record import SPLITS, Split
+from pipeline.progress import Advance, untold
 
 
 OnConversation = Callable[[Conversation], None]
+
+EVERY = 500  # conversations between two reports
 
 
 def digest(path: str) -> str:
@@ -81,13 +84,19 @@ class Survey:
         return {**self.tally.counts(), **self.placement.left_out}
 
 
-def survey(path: str, data: Data, on_conversation: OnConversation = lambda _: None) -> Survey:
+def survey(
+    path: str,
+    data: Data,
+    on_conversation: OnConversation = lambda _: None,
+    advance: Advance = untold,
+) -> Survey:
     """Read a corpus once and place its people. Memory holds some numbers for each conversation.
 
     Args:
         path: a file, a folder, or a pattern.
         data: how to read it, and the shares of people.
         on_conversation: called with each conversation that has a reply, tidied.
+        advance: told of the conversations that were read.
 
     Raises:
         DataError: the format is not known; a line is broken, and broken lines are not left out; no
@@ -103,6 +112,8 @@ def survey(path: str, data: Data, on_conversation: OnConversation = lambda _: No
             census.add(found.conversation, tidied)
             on_conversation(tidied)
             offered += tidied.candidates is not None
+            if len(census) % EVERY == 0:
+                advance(len(census), "")
     if not census:
         reasons = "; ".join(f"{n} {what}" for what, n in tally.counts().items()) or "nothing in it"
         raise DataError(f"{one_line(path)}: no conversation with a reply of a person ({reasons})")
@@ -130,7 +141,7 @@ def _note_few_replies(census: Census, placement: Placement, tally: Tally) -> Non
             )
 
 
-def write_splits(path: str, data: Data, into: Path) -> Survey:
+def write_splits(path: str, data: Data, into: Path, advance: Advance = untold) -> Survey:
     """Write a corpus into an existing folder, JSON Lines for each split; return its survey.
 
     Each line names its person and its split.
@@ -140,7 +151,7 @@ def write_splits(path: str, data: Data, into: Path) -> Survey:
     """
     scratch = into / "all.jsonl"
     with scratch.open("w", encoding="utf-8", newline="\n") as file:
-        surveyed = survey(path, data, lambda tidied: _write(file.write, tidied))
+        surveyed = survey(path, data, lambda tidied: _write(file.write, tidied), advance)
     where = surveyed.placement
     with ExitStack() as stack:
         files = {

@@ -17,6 +17,7 @@ from pipeline.persona.corpus import archive, http, own
 from pipeline.persona.synthetic import corpus as synthetic
 from pipeline.persona.synthetic.spool import Spool
 from pipeline.persona.task.record import Split
+from pipeline.progress import Advance, counted
 
 
 # ParlAI's own address and checksum. The scheme is plain http: the checksum is the guard.
@@ -61,7 +62,7 @@ def fetch_corpus(
     *,
     environ: Mapping[str, str],
     downloads: Path,
-    on_progress: http.OnProgress,
+    advance: Advance,
 ) -> Origin:
     """Fill the new folder `into` with a file for each split.
 
@@ -74,7 +75,7 @@ def fetch_corpus(
         environ: may say where Persona-chat's archive is: `PERSONACHAT_TGZ` (a path) or
             `PERSONACHAT_URL` (a mirror). The archive's checksum must be the upstream one.
         downloads: keeps downloaded files between runs.
-        on_progress: called during a download.
+        advance: told of dialogues as they are read, and of bytes that are downloaded.
 
     Raises:
         DownloadError: a download fails, a checksum differs, or an archive is damaged or unsafe.
@@ -83,17 +84,18 @@ def fetch_corpus(
     into.mkdir()
     if data.source == "synthetic":
         _unchecked(data.sha256, "data.sha256")
-        return _write_synthetic(data, into)
+        return _write_synthetic(data, into, advance)
     if data.source == "personachat":
-        return _upstream(data, into, environ, downloads, on_progress)
+        return _upstream(data, into, environ, downloads, _of_bytes(advance))
     if data.sha256 is not None and data.source.startswith(http.SCHEMES):
-        file = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=on_progress)
+        told = _of_bytes(advance)
+        file = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=told)
         public = http.public(data.source)
         if not _is_packed(file):
-            return _read_own(data, str(file), public, data.sha256, into)
+            return _read_own(data, (str(file), public), data.sha256, into, advance)
         archive.extract(file, into)
         return Origin("url", public, data.sha256)
-    return _local(data, into)
+    return _local(data, into, advance)
 
 
 def fetch_pretrain_text(data: Data, into: Path) -> Origin:
@@ -116,14 +118,14 @@ def fetch_pretrain_text(data: Data, into: Path) -> Origin:
     return Origin("file", path.name, sha256)
 
 
-def _write_synthetic(data: Data, into: Path) -> Origin:
+def _write_synthetic(data: Data, into: Path, advance: Advance) -> Origin:
     with ExitStack() as stack:
         nats = {split: stack.enter_context(closing(Spool(into))) for split in artifacts.SPLITS}
         for split, dialogues in synthetic.corpus_of(data.synthetic, into).items():
             with (into / artifacts.raw_text(split).name).open(
                 "w", encoding="utf-8", newline=""
             ) as file:
-                for text, of_replies in dialogues:
+                for text, of_replies in counted(dialogues, advance, split):
                     file.write(text)
                     nats[split].add(json.dumps(of_replies))
         with (into / artifacts.RAW_ORACLE.name).open("w", encoding="utf-8", newline="") as file:
@@ -152,7 +154,7 @@ def _upstream(
     return Origin("personachat", "personachat", PERSONACHAT_SHA256)
 
 
-def _local(data: Data, into: Path) -> Origin:
+def _local(data: Data, into: Path, advance: Advance) -> Origin:
     """Fill `into` from a path: Persona-chat's text, in a folder or archive, or conversations."""
     path = place_of(data.source, "data.source")
     if all((path / name).is_file() for name in archive.WANTED):
@@ -167,18 +169,32 @@ def _local(data: Data, into: Path) -> Origin:
             f"{path.name}: sha256 is {sha256}, expected {data.sha256}; {_RIGHT_ONE}"
         )
     name = path.resolve().name if path.exists() else path.name
-    return _read_own(data, data.source, name, sha256, into)
+    return _read_own(data, (data.source, name), sha256, into, advance)
 
 
-def _read_own(data: Data, given: str, name: str, sha256: str | None, into: Path) -> OwnOrigin:
-    """Read conversations of another format than Persona-chat's text; note what was left out."""
-    survey = own.write_splits(given, data, into)
+def _read_own(
+    data: Data, given: tuple[str, str], sha256: str | None, into: Path, advance: Advance
+) -> OwnOrigin:
+    """Read conversations of another format than Persona-chat's text; note what was left out.
+
+    `given` is the path and how it is named.
+    """
+    path, name = given
+    survey = own.write_splits(path, data, into, advance)
     for note in survey.tally.notes:
         _LOG.warning(note)
     if survey.left_out:
         parts = "; ".join(f"{number} {what}" for what, number in survey.left_out.items())
         _LOG.warning(f"left out: {parts} (`python -m stages.corpus` says where)")
     return OwnOrigin("own", name, sha256, survey.format, survey.counts(), survey.left_out)
+
+
+def _of_bytes(advance: Advance) -> http.OnProgress:
+    def told(done: int, total: int | None) -> None:
+        size = f" of {total / 1e6:.0f}" if total else ""
+        advance(0, f"{done / 1e6:.0f}{size} MB")
+
+    return told
 
 
 def _is_packed(path: Path) -> bool:

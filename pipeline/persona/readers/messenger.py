@@ -65,17 +65,19 @@ def _orders(files: Sequence[CorpusFile], data: Data, tally: Tally) -> list[Order
         return [data.dates for _ in files]
     verdicts = [_verdict(file) for file in files]
     sure = {verdict.order for verdict in verdicts if not verdict.ambiguous}
-    orders = []
+    orders, taken = [], []
     for file, verdict in zip(files, verdicts, strict=True):
         order = verdict.order
         if verdict.ambiguous and len(sure) == 1:
             (order,) = sure
         elif verdict.ambiguous:
-            tally.note(
-                f"{one_line(file.name)}: its dates can be read in two ways, {WORDS[order]} is "
-                "taken; --dates or data.dates sets it"
+            taken.append(
+                f"{one_line(file.name)}: its dates can be read in two ways, {WORDS[order]} is taken"
             )
         orders.append(order)
+    if taken:
+        more = f", as in {len(taken) - 1} more files" if len(taken) > 1 else ""
+        tally.note(f"{taken[0]}{more}; --dates or data.dates sets it")
     tally.note(f"dates: {', '.join(dict.fromkeys(WORDS[order] for order in orders))}")
     return orders
 

@@ -1,6 +1,6 @@
 """From parsed dialogues to PersonaTask records: grouping, candidates, identifiers (Section 4)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from random import Random
 
@@ -45,7 +45,7 @@ def iterate_tasks(
     """Yield the tasks of `build_tasks`, one at a time.
 
     Args:
-        dialogues: of the split; each is asked for once, if they have candidates of their own.
+        dialogues: of the split; one persona's are in memory at a time.
         groups: the personas, as `group` returns them.
         split: its name.
         params: the seed, and the numbers of personas and of their dialogues to keep.
@@ -59,12 +59,14 @@ def iterate_tasks(
     for persona in _kept(len(groups), limit, f"{params.seed}/personas/{split}"):
         members, task_id = groups[persona], f"{split}-persona-{persona:04d}"
         places = _kept(len(members), most, f"{params.seed}/dialogues/{task_id}")
+        parsed = {members[place]: dialogues[members[place]] for place in places}
+        own = _Replies(dialogues, members, parsed)
         yield PersonaTask(
             task_id=task_id,
             split=split,
             dialogues=[
-                _dialogue(dialogues[i], f"{split}-{i:05d}", persona, ranked)
-                for i in (members[place] for place in places)
+                _dialogue(dialogue, f"{split}-{i:05d}", own, ranked)
+                for i, dialogue in parsed.items()
             ],
         )
 
@@ -76,12 +78,32 @@ def _kept(number: int, limit: int | None, seed: str) -> Sequence[int]:
     return sorted(Random(seed).sample(range(number), limit))
 
 
+class _Replies:
+    """What a persona says in all dialogues: normalised once it is asked for, to draw candidates."""
+
+    def __init__(
+        self,
+        dialogues: Sequence[ParsedDialogue],
+        members: Sequence[int],
+        parsed: Mapping[int, ParsedDialogue],
+    ) -> None:
+        self._dialogues = dialogues
+        self._members = members
+        self._parsed = parsed  # those of `members` that are in memory
+
+    @cached_property
+    def normalised(self) -> set[str]:
+        """All replies, normalised."""
+        all_of_them = (self._parsed.get(i) or self._dialogues[i] for i in self._members)
+        return {normalise(e.reply) for dialogue in all_of_them for e in dialogue.exchanges}
+
+
 def _dialogue(
-    parsed: ParsedDialogue, dialogue_id: str, persona: int, ranked: "_Candidates"
+    parsed: ParsedDialogue, dialogue_id: str, own: _Replies, ranked: "_Candidates"
 ) -> Dialogue:
     turns = []
     for number, exchange in enumerate(parsed.exchanges):
-        candidates, gold = ranked.of(exchange, persona, f"{dialogue_id}/{number}")
+        candidates, gold = ranked.of(exchange, own, f"{dialogue_id}/{number}")
         turns.append(
             Turn(partner=exchange.partner, reply=exchange.reply, candidates=candidates, gold=gold)
         )
@@ -103,8 +125,6 @@ class _Candidates:
         self._groups = groups
         self._seed = seed
         self._needed = needed
-        self._of = -1  # the persona whose replies are kept
-        self._replies: set[str] = set()
 
     @cached_property
     def _pool(self) -> list[PooledReply]:
@@ -117,26 +137,15 @@ class _Candidates:
         )
         return pool(sampled(said, LARGEST_POOL, Random(f"{self._seed}/pool")))
 
-    def _own(self, persona: int) -> set[str]:
-        """The persona's replies, normalised. One persona's are kept, tasks are made one by one."""
-        if self._of != persona:
-            self._of = persona
-            self._replies = {
-                normalise(exchange.reply)
-                for i in self._groups[persona]
-                for exchange in self._dialogues[i].exchanges
-            }
-        return self._replies
-
     def of(
-        self, exchange: Exchange, persona: int, key: str
+        self, exchange: Exchange, own: _Replies, key: str
     ) -> tuple[list[str], int] | tuple[None, None]:
         """Return a turn's `candidates` and `gold`; `key` names the reply.
 
         Both are null if the split has too few replies of other personas and does not need them.
         """
         try:
-            texts = exchange.candidates or self._draw(exchange.reply, persona, key)
+            texts = exchange.candidates or self._draw(exchange.reply, own, key)
         except DataError:
             if self._needed:
                 raise
@@ -144,6 +153,6 @@ class _Candidates:
         order = shuffled_order(len(texts), Random(f"{self._seed}/place/{key}"))
         return [texts[i] for i in order], order.index(len(texts) - 1)
 
-    def _draw(self, reply: str, persona: int, key: str) -> list[str]:
+    def _draw(self, reply: str, own: _Replies, key: str) -> list[str]:
         random = Random(f"{self._seed}/draw/{key}")
-        return draw(reply, self._pool, self._own(persona), random=random, origin=key)
+        return draw(reply, self._pool, own.normalised, random=random, origin=key)

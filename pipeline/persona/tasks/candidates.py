@@ -59,10 +59,10 @@ def draw(
     Raises:
         DataError: the split has too few replies of other personas.
     """
-    seen = {normalise(reply), *own}
+    seen = {normalise(reply)}
     distractors: list[str] = []
     for candidate in _shuffled(pooled, random):
-        if candidate.normalised in seen:
+        if candidate.normalised in seen or candidate.normalised in own:
             continue
         seen.add(candidate.normalised)
         distractors.append(candidate.text)
@@ -78,7 +78,7 @@ def _shuffled(pooled: Sequence[PooledReply], random: Random) -> Iterator[PooledR
     """Yield every reply once in random order (Fisher-Yates), at a cost only for those taken."""
     moved: dict[int, int] = {}  # place -> index of the reply that was moved there
     for last in range(len(pooled) - 1, -1, -1):
-        chosen = random.randint(0, last)
+        chosen = random.randrange(last + 1)
         yield pooled[moved.get(chosen, chosen)]
         moved[chosen] = moved.get(last, last)
 

@@ -1,19 +1,19 @@
 """One split's conversations in JSON Lines, as stage `download` writes them."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import overload
 
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.task.record import SILENCE, Split
+from pipeline.persona.tasks.by_index import ByIndex
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
 
 
-class ConversationFile(Sequence[ParsedDialogue]):
+class ConversationFile(ByIndex[ParsedDialogue]):
     """One split's file, checked once; a dialogue is read again when it is asked for.
 
     Attributes:
@@ -33,10 +33,10 @@ class ConversationFile(Sequence[ParsedDialogue]):
         self.persons: list[str] = []
         self.exchanges: list[int] = []
         known: dict[str, str] = {}
-        for byte, number, record in self._records():
+        for byte, _, record in self._records():
             self._starts.append(byte)
             self.persons.append(known.setdefault(str(record.person), str(record.person)))
-            self.exchanges.append(len(_dialogue(record, number).exchanges))
+            self.exchanges.append(len(exchanges_of(record)))
         if not self.persons:
             raise DataError(f"{path}: empty; a split needs at least one conversation")
 
@@ -53,13 +53,8 @@ class ConversationFile(Sequence[ParsedDialogue]):
     def __iter__(self) -> Iterator[ParsedDialogue]:
         return (_dialogue(record, number) for _, number, record in self._records())
 
-    @overload
-    def __getitem__(self, index: int) -> ParsedDialogue: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ParsedDialogue]: ...
-    def __getitem__(self, index: int | slice) -> ParsedDialogue | list[ParsedDialogue]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def at(self, index: int) -> ParsedDialogue:
+        """Read one dialogue again."""
         with self._path.open("rb") as file:
             file.seek(self._starts[index])
             return _dialogue(self._record(file.readline(), index + 1), index + 1)
@@ -101,7 +96,11 @@ def check_apart(splits: Mapping[Split, ConversationFile]) -> None:
 
 
 def _dialogue(record: Conversation, line: int) -> ParsedDialogue:
-    """Return a dialogue of exchanges; a person who begins answers silence."""
+    return ParsedDialogue(line, list(record.persona), exchanges_of(record))
+
+
+def exchanges_of(record: Conversation) -> list[Exchange]:
+    """Return the exchanges of a tidied conversation; a person who begins answers silence."""
     offered = iter(record.candidates or ())
     exchanges = []
     partner = SILENCE
@@ -114,7 +113,7 @@ def _dialogue(record: Conversation, line: int) -> ParsedDialogue:
             Exchange(partner, message.content, _gold_last(candidates, message.content))
         )
         partner = SILENCE
-    return ParsedDialogue(line, list(record.persona), exchanges)
+    return exchanges
 
 
 def _gold_last(candidates: list[str] | None, reply: str) -> tuple[str, ...] | None:

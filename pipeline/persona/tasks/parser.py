@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import overload
 
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.persona.conversation.record import NUM_CANDIDATES
+from pipeline.persona.tasks.by_index import ByIndex
 
 
 PERSONA = "your persona:"
@@ -66,7 +66,7 @@ class LineError(DataError):
         self.problem = problem
 
 
-class DialogueFile(Sequence[ParsedDialogue]):
+class DialogueFile(ByIndex[ParsedDialogue]):
     """One split's file, parsed once as a check; a dialogue is read again when it is asked for.
 
     In memory are each dialogue's place, its persona sentences as numbers, and each sentence once.
@@ -98,13 +98,8 @@ class DialogueFile(Sequence[ParsedDialogue]):
     def __iter__(self) -> Iterator[ParsedDialogue]:
         return self._from(1, 0)
 
-    @overload
-    def __getitem__(self, index: int) -> ParsedDialogue: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[ParsedDialogue]: ...
-    def __getitem__(self, index: int | slice) -> ParsedDialogue | list[ParsedDialogue]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+    def at(self, index: int) -> ParsedDialogue:
+        """Read one dialogue again."""
         return next(self._from(*self._starts[2 * index : 2 * index + 2]))
 
     def _from(self, number: int, byte: int) -> Iterator[ParsedDialogue]:

@@ -172,26 +172,29 @@ def _leaks(task: PersonaTask) -> Counter[str]:
     said = [{normalise(turn.reply) for turn in dialogue.turns} for dialogue in task.dialogues]
     having = Counter(reply for own in said for reply in own)
     for dialogue, own in zip(task.dialogues, said, strict=True):
-        support = {reply for reply, number in having.items() if number > (reply in own)}
         for turn in dialogue.turns:
-            totals.update(_turn_leaks(turn, support, own))
+            totals.update(_turn_leaks(turn, having, own))
     return totals
 
 
-def _turn_leaks(turn: Turn, support: Set[str], dialogue: Set[str]) -> dict[str, int]:
+def _turn_leaks(turn: Turn, having: Mapping[str, int], dialogue: Set[str]) -> dict[str, int]:
     """Count one reply's leaks.
 
     Args:
         turn: the reply with its candidates.
-        support: the persona's replies in its other dialogues, normalised.
+        having: in how many of the persona's dialogues each of its replies is, normalised.
         dialogue: its replies in this dialogue, normalised.
     """
     gold = normalise(turn.reply)
     distractors = [normalise(c) for i, c in enumerate(turn.candidates or ()) if i != turn.gold]
+
+    def in_support(reply: str) -> bool:
+        return having.get(reply, 0) > (reply in dialogue)
+
     return {
-        "replies_in_support": int(gold in support),
+        "replies_in_support": int(in_support(gold)),
         "distractors_equal_to_gold": distractors.count(gold),
-        "distractors_in_support": sum(d in support and d != gold for d in distractors),
+        "distractors_in_support": sum(in_support(d) and d != gold for d in distractors),
         "distractors_in_same_dialogue": sum(d in dialogue and d != gold for d in distractors),
         "duplicate_candidates": len(distractors) - len(set(distractors)),
     }

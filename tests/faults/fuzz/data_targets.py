@@ -27,6 +27,7 @@ from pipeline.persona.corpus.source import fetch_corpus
 from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import DialogueFile
 from pipeline.processes import cores
+from pipeline.progress import untold
 from tests.faults.fuzz.target import Target
 from tests.wiring.closure import ROOT
 
@@ -202,7 +203,7 @@ def _environment(content: bytes, place: Path) -> None:
                 place / "raw",
                 environ={name: value},
                 downloads=place,
-                on_progress=_ignore,
+                advance=untold,
             )
 
 

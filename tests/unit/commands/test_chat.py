@@ -84,7 +84,7 @@ def test_in_a_terminal(here):
         assert "taken back: and now ?" in talk.line("/undo")
         assert "said.jsonl: 1 exchanges" in talk.line("/save said.jsonl")
         assert "copies of the held-out dialogue" in talk.line("/adapt me.jsonl")
-        assert "nothing.jsonl: not found" in talk.line("/adapt nothing.jsonl")
+        assert "nothing.jsonl: no such file or folder" in talk.line("/adapt nothing.jsonl")
         talk.type("/quit\r")
         assert talk.end() == 0
     saved = json.loads((here / "said.jsonl").read_text())
@@ -179,9 +179,9 @@ def test_bad_input(here):
     with pytest.raises(ModelError, match="no trained variant 'gone' of seed 0; there are in_place"):
         chat("gone")
     (here / "empty.jsonl").write_text("")
-    with pytest.raises(DataError, match=r"empty.jsonl: empty; each line must be a conversation"):
+    with pytest.raises(DataError, match=r"empty.jsonl: empty; a corpus has at least one"):
         chat("in_place", support=[here / "empty.jsonl"])
-    with pytest.raises(DataError, match=r"params.yaml:1: not a valid Conversation"):
+    with pytest.raises(DataError, match=r"params.yaml: of no format that is known"):
         chat("in_place", support=[here / "params.yaml"])
     said = [{"role": "assistant", "content": "hi"}]
     line = {"person": "ann", "persona": ["i like tea ."] * 2000, "messages": said}

@@ -1,20 +1,56 @@
-"""The talk as a local page: driven through gradio's own client, where gradio is installed."""
+"""The talk as a local page: by gradio's own client and in a browser, where these are installed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from pipeline.evaluation.personal.start import load_start
 from pipeline.evaluation.personal.talk import Talk
+from pipeline.persona.task.record import Turn
 from stages.talk import web
+from stages.talk.person import people_of
 from tests.conftest import tiny_gpt2
-from tests.support.exports import save_variant, write_base
+from tests.support.browser import browser, program
+from tests.support.exports import alone, save_variant, write_base
+from tests.support.toy_project import toy_params, write_params
+from tests.wiring.closure import ROOT
+
+
+HOSTILE = "<script>alert(1)</script> *stars* <b>you</b>"
+MESSAGES = "[data-testid=user], [data-testid=bot]"
+SAID = f"[...document.querySelectorAll('{MESSAGES}')].map(one => one.innerText)"
 
 
 @pytest.fixture
 def talk(tokenizer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_base(tokenizer, tiny_gpt2(tokenizer, n_layer=1))
+    params = toy_params()
+    params["generate"]["max_new_tokens"] = 8
+    write_params(tmp_path, params)
     save_variant()
     return Talk(load_start("in_place", 0))
+
+
+@pytest.fixture
+def url(talk):
+    """The page as `stages.chat --web` serves it."""
+    if find_spec("gradio") is None:
+        pytest.skip("gradio is an extra package, out of the lock")
+    command = [sys.executable, "-W", "ignore", "-m", "stages.chat", "in_place", "--web", "0"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield next(line for line in process.stdout if line.startswith("http")).split()[0]
+        finally:
+            process.send_signal(signal.SIGINT)
 
 
 def test_without_gradio_a_line_says_what_to_install(talk, monkeypatch):
@@ -24,29 +60,91 @@ def test_without_gradio_a_line_says_what_to_install(talk, monkeypatch):
 
 
 def test_columns_grow_and_the_adapted_reply_is_kept(talk):
-    shown = list(web.answer(talk, "hello\x1b[2J", both=True))
-    _, base, own = shown[-1]
+    turns = []
+    shown = list(web.answer(talk, turns, "hello\x1b[2J", both=True))
+    text, base, own, kept = shown[-1]
+    assert text == ""
     assert base[0] == own[0] == {"role": "user", "content": "hello\\x1b[2J"}
-    assert own[1]["content"] == talk.session.turns[0].reply
+    again = web.shown(kept)
+    assert own[1]["content"].strip() == again[1]["content"].strip() != ""
     assert len(shown) > 1
-    assert web.undone(talk) == ([], [])
+    assert all(one[3] == [] for one in shown[:-1])
+    assert web.undone(kept) == ([], [], [])
+    assert list(web.answer(talk, kept, "  ", both=False)) == [("", again, again, kept)]
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_the_page_answers(talk):
-    pytest.importorskip("gradio", reason="gradio is an extra package, out of the lock")
-    from gradio_client import Client
+def test_markup_is_shown_as_text(talk):
+    *_, (_, _, own, turns) = web.answer(talk, [], HOSTILE, both=False)
+    assert own[0]["content"] == web.shown(turns)[0]["content"]
+    assert own[0]["content"] == escape(HOSTILE)
+    assert turns[0].partner == HOSTILE
 
-    page = web.build(talk, ["<script>alert(1)</script>"])
-    page.launch(server_name="127.0.0.1", quiet=True, prevent_thread_lock=True)
-    try:
-        client = Client(page.local_url, verbose=False)
-        _, _, own = client.predict("hello <b>you</b>", False, api_name="/talk")
-        texts = [message["content"] for message in own]
-        assert "hello <b>you</b>" in str(texts[0])
-        assert talk.session.turns[0].partner == "hello <b>you</b>"
-        _, own = client.predict(api_name="/undo")
-        assert own == []
-        assert talk.session.turns == []
-    finally:
-        page.close()
+
+def test_each_window_has_a_talk_of_its_own(talk):
+    """The history of one is not read by the reply to another, and the adapted model is shared."""
+    first = list(web.answer(talk, [], "hello", both=False))[-1][3]
+    other = list(web.answer(talk, [], "hello", both=False))[-1][3]
+    assert first == other
+    assert len(first) == 1
+    assert talk.session.turns == []
+    longer = list(web.answer(talk, first, "hello", both=False))[-1][3]
+    assert [turn.partner for turn in longer] == ["hello", "hello"]
+    assert len(first) == 1
+    assert talk.apart([]).own is talk.own
+
+
+def test_a_saved_talk_is_a_file_of_conversations(talk):
+    turns = [Turn(partner="hi", reply="hello"), Turn(partner="and ?", reply="fine")]
+    path = web.saved(talk, turns)
+    (dialogue,) = people_of(path)["nobody"]
+    assert dialogue.turns == turns
+    with pytest.raises(web.PipelineError, match="nothing was said"):
+        web.saved(talk, [])
+
+
+VISITORS = """
+import json, sys
+from gradio_client import Client
+url, hostile = sys.argv[1:]
+one, other = (Client(url, verbose=False) for _ in range(2))
+said = [one.predict(hostile, False, api_name="/talk")[2]]
+said.append(other.predict("hello", False, api_name="/talk")[2])
+file = one.predict(api_name="/save")
+said.append(one.predict(api_name="/undo")[1])
+said.append(other.predict("and you ?", False, api_name="/talk")[2])
+print(json.dumps([said, file]))
+"""
+
+
+@pytest.mark.slow
+def test_the_page_answers_two_visitors_apart(url):
+    (first, theirs, undone, longer), file = json.loads(alone(VISITORS, url, HOSTILE))
+    assert [len(said) for said in (first, theirs, undone, longer)] == [2, 2, 0, 4]
+    assert escape(HOSTILE) in str(first[0]["content"])
+    value = file.get("value", file)
+    said = json.loads(Path(value["path"] if isinstance(value, dict) else value).read_text())
+    assert said["messages"][0] == {"role": "user", "content": HOSTILE}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(program() is None, reason="no browser: MAMLVIAPP_BROWSER names one")
+def test_the_page_in_a_browser(url, tmp_path):
+    """Both columns, save and undo; nothing that is said does anything."""
+    button = "[...document.querySelectorAll('button')].find(one => one.innerText.trim() == '{}')"
+    with browser(program(), offline=False) as tab:
+        tab.look(1000)
+        tab.go(url)
+        tab.until("document.querySelectorAll('textarea').length > 1")
+        tab.value("window.alerted = 0; window.alert = () => { window.alerted = 1 }")
+        tab.value("document.querySelector('input[type=checkbox]').click()")
+        tab.value("[...document.querySelectorAll('textarea')].at(-1).id = 'you'")
+        tab.type("#you", HOSTILE)
+        said = tab.until(f"(found => found.length == 4 && found.every(Boolean) && found)({SAID})")
+        assert [HOSTILE in text for text in said] == [True, False, True, False]
+        tab.picture(tmp_path / "page.png")
+        tab.value(f"{button.format('save')}.click()")
+        assert "talk" in tab.until("document.querySelector('a[download]')?.download")
+        tab.value(f"{button.format('undo')}.click()")
+        tab.until(f"{SAID}.length == 0")
+        assert tab.value("window.alerted") == 0
+        assert not [one for one in tab.requests if not one.startswith((url, "data:", "blob:"))]

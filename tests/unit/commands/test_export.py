@@ -95,7 +95,7 @@ def test_transformers_alone_gives_our_logits(family, tokenizer, here):
     assert len(found) == 5 + 3  # LoRA, (IA)³ and the unfixed variant also by PEFT
     for name, logits in found.items():
         torch.testing.assert_close(
-            logits, expected[name.split()[0]], rtol=1e-5, atol=2e-5, msg=lambda m, n=name: n + m
+            logits, expected[name.split()[0]], rtol=0, atol=1e-5, msg=lambda m, n=name: n + m
         )
     effects = [(expected[kind] - expected["in_place"]).abs().max() for kind in KINDS]
     assert min(effects) > 1e-2

@@ -13,6 +13,7 @@ from pipeline import artifacts
 from pipeline.errors import DivergedError
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
+from stages.shell.progress.shown import progress
 from tests.wiring.closure import ROOT
 
 
@@ -92,7 +93,7 @@ def test_memory_that_ran_out_is_one_line_with_its_remedies(error, said, monkeypa
 
 def test_a_divergence_says_variant_seed_step_and_task(monkeypatch, capsys):
     def command() -> None:
-        with console.progress("meta_train in_place 0", 9):
+        with progress("meta_train in_place 0", 9):
             raise DivergedError("step 7: task train-3: a loss is nan; lower inner_lr")
 
     monkeypatch.setattr(sys, "argv", ["stage"])

@@ -1,4 +1,4 @@
-"""Conversations of a person from JSON Lines, and which of them is held out."""
+"""Conversations of a person, in every format, and which of them is held out."""
 
 import json
 
@@ -8,10 +8,14 @@ from pipeline.errors import DataError
 from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
 from pipeline.model.sequences.formats import Blanks, Format
+from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import SILENCE
 from stages.talk.person import person_of
 from tests.conftest import a_dialogue
+from tests.support.corpora import FORMATS, sides, world
 from tests.support.finetuning import finetune_params
+from tests.support.reading import data
+from tests.support.toy_project import toy_params, write_params
 
 
 def say(*said):
@@ -25,9 +29,13 @@ def write(path, *conversations):
     return path
 
 
+def people(path, **values):
+    return read_people(path, data(**values), Tally())
+
+
 def test_sides_alternate_and_the_end_is_answered(tmp_path):
     said = say("a:hi", "u:hello", "u: you ? ", "a:fine", "a:and you", "a: ", "u:bye")
-    (dialogue,) = read_people(write(tmp_path / "f", ("ann", said)))["ann"]
+    (dialogue,) = people(write(tmp_path / "f", ("ann", said)))["ann"]
     assert [(t.partner, t.reply) for t in dialogue.turns] == [
         (SILENCE, "hi"),
         ("hello\nyou ?", "fine\nand you"),
@@ -35,29 +43,78 @@ def test_sides_alternate_and_the_end_is_answered(tmp_path):
     assert dialogue.dialogue_id == "ann/0"
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_of_a_corpus_is_read_as_the_corpus_is(tmp_path, name):
+    """The same people say the same things, whatever the format."""
+    path = FORMATS[name](WORLD, tmp_path)
+    found = people(path)
+    said = {tuple((t.partner, t.reply) for t in d.turns) for own in found.values() for d in own}
+    assert said == exchanges()
+    assert len(found) == 4
+    assert {len(own) for own in found.values()} == {2}
+    assert sum(d.persona != [] for own in found.values() for d in own) in (0, 8)
+    assert len({d.dialogue_id for own in found.values() for d in own}) == 8
+
+
+WORLD = world(pairs=2, talks=2, turns=3)
+
+
+def exchanges():
+    pairs = set()
+    for person, talk in sides(WORLD):
+        said = [text for _, text in talk.said]
+        first = talk.said[0][0] == person
+        said = [SILENCE, *said] if first else said
+        pairs.add(tuple(zip(said[::2], said[1::2], strict=False)))
+    return pairs
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "f: empty; each line must be a conversation"),
-        ("hello\n", "f:1: not a valid Conversation"),
-        ('{"text": "a"}\n', "f:1: not a valid Conversation: person"),
-        ('{"person": "ann", "messages": [{"role": "robot", "content": "x"}]}', "messages.0.role"),
-        ('{"person": "ann", "messages": [{"role": "user", "content": "x"}]}', "'ann' says nothing"),
+        ("", "f: empty; a corpus has at least one conversation"),
+        ("hello\n", "f: of no format that is known"),
+        ('{"text": "a"}\n', "f: of no format that is known"),
+        (
+            '{"person": "ann", "messages": [{"role": "robot", "content": "x"}]}',
+            "f:1: unknown role 'robot'",
+        ),
+        (
+            '{"person": "ann", "messages": [{"role": "user", "content": "x"}]}',
+            "f: no conversation with a reply of a person",
+        ),
     ],
 )
-def test_another_format_is_refused_by_line(tmp_path, text, message):
+def test_what_is_no_conversation_is_refused(tmp_path, text, message):
     (tmp_path / "f").write_text(text)
-    with pytest.raises(DataError, match=message.replace("(", r"\(")):
-        read_people(tmp_path / "f")
+    with pytest.raises(DataError, match=message):
+        people(tmp_path / "f")
 
 
-def test_several_people_and_no_name(tmp_path):
+def test_a_broken_line_is_named_or_left_out_and_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, toy_params())
+    path = write(tmp_path / "f", ("ann", say("a:x")))
+    with path.open("a") as file:
+        file.write("{\n")
+    with pytest.raises(DataError, match=r"f:2: not JSON .*leave broken lines out \(data.skip_br"):
+        person_of([path], [], None)
+    params = toy_params()
+    params["data"]["skip_broken"] = True
+    write_params(tmp_path, params)
+    assert len(person_of([path], [], None).dialogues) == 1
+    assert "f: left out: 1 broken lines" in capsys.readouterr().err
+
+
+def test_several_people_and_no_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, toy_params())
     path = write(tmp_path / "f", ("ann", say("a:x")), ("b\x1b[2Jb", say("a:y")))
     with pytest.raises(DataError, match=r"2 people; name one with --name: ann, b\\x1b\[2Jb"):
         person_of([path], [], None)
     assert person_of([path], [], "ann").name == "ann"
     with pytest.raises(DataError, match="no person 'eve'"):
-        chosen(read_people(path), "eve", "f")
+        chosen(people(path), "eve", "f")
 
 
 def test_one_dialogue_is_held_out_and_never_support():

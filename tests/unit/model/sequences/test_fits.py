@@ -47,6 +47,7 @@ def test_a_candidate_is_named_with_its_owner(encoder):
     assert message.startswith("dialogue d3: its candidate 'dogs dogs")
     assert f"a reply in dialogue long of b, has {size} tokens" in message
     assert f"now {encoder.context} tokens leave {room} behind its persona and a turn" in message
+    assert "shorten that reply (data.longest)" in message
     assert len(message) < 400
 
 
@@ -75,6 +76,6 @@ def test_the_room_is_what_the_encoding_leaves(encoder):
 def test_a_dialogue_that_is_too_long_itself_is_blamed_itself(encoder):
     dialogue = a_dialogue(3).model_copy(update={"persona": [LONG]})
     with pytest.raises(
-        ContextError, match=r"dialogue d3, turn 0: \d+ tokens with its persona, the"
+        ContextError, match=r"dialogue d3, turn 0: \d+ tokens with its.* lower data.longest, which"
     ):
         require_context([a_task("a", dialogue)], encoder)

@@ -13,6 +13,7 @@ from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data, People, Synthetic
 from pipeline.persona.corpus import archive, source
 from pipeline.persona.corpus.source import Origin
+from pipeline.progress import untold
 from tests.support.archives import packed
 from tests.support.file_server import serve
 
@@ -38,7 +39,7 @@ def corpus(tmp_path: Path, given: Data, environ: dict[str, str] | None = None) -
         tmp_path / "raw",
         environ=environ or {},
         downloads=tmp_path / "download",
-        on_progress=lambda *_: None,
+        advance=untold,
     )
 
 

@@ -127,7 +127,15 @@ def test_ambiguous_dates_are_said_and_can_be_set(tmp_path):
     path = written(tmp_path, log("01/02/24", "02/03/24"))
     tally = Tally()
     raw(path, tally)
-    assert "chat.txt: its dates can be read in two ways, day first is taken" in tally.notes[0]
+    assert "chat.txt: its dates can be read in two ways, day first is taken; --" in tally.notes[0]
+    again = tmp_path / "more"
+    again.mkdir()
+    for name in "abc":
+        (again / f"{name}.txt").write_text(path.read_text())
+    tally = Tally()
+    raw(again, tally)
+    assert "a.txt: its dates can be read in two ways, day first is taken, as in 2" in tally.notes[0]
+    assert len(tally.notes) == 2
     tally = Tally()
     raw(path, tally, dates="mdy")
     assert tally.notes == []
