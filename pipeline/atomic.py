@@ -67,11 +67,19 @@ def only_run(target: Path) -> Iterator[None]:
     Raises:
         BusyError: another program does.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if _follows_another_rank():
         yield
         return
     with _lock(target, "run"):
         yield
+
+
+def _follows_another_rank() -> bool:
+    """Say whether `torchrun` started this process, and not as the first rank.
+
+    A variable RANK alone says nothing: schedulers and shells set it as well.
+    """
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
 
 
 def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:

@@ -103,6 +103,7 @@ def test_within_a_scratch_no_folder_is_made_again():
 
 
 def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
     with only_run(Path("x")):
         monkeypatch.setenv("RANK", "1")
         with only_run(Path("x")):
@@ -110,6 +111,13 @@ def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
         monkeypatch.setenv("RANK", "0")
         with pytest.raises(BusyError), only_run(Path("x")):
             pass
+
+
+def test_a_stray_rank_without_torchrun_takes_no_lock_away(monkeypatch):
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    with only_run(Path("x")), pytest.raises(BusyError), only_run(Path("x")):
+        pass
 
 
 def test_a_command_runs_alone_for_its_out():
