@@ -12,6 +12,18 @@ from stages.shell.launch import num_ranks
 from tests.wiring.closure import ROOT
 
 
+def on_two_ranks(folder, how):
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.dying_rank", how],
+        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
+
+
 @pytest.mark.parametrize(
     ("how", "code", "expected"),
     [
@@ -23,20 +35,19 @@ from tests.wiring.closure import ROOT
 )
 def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expected):
     begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.dying_rank", how],
-        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    done = on_two_ranks(tmp_path, how)
     assert time.monotonic() - begin < 60
     assert done.returncode == code
     assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
     (line,) = done.stderr.splitlines()
     assert line.startswith(expected)
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_signal_after_the_work_is_done_makes_it_no_failure(tmp_path, number):
+    """DVC would remove what is whole, and do it again."""
+    done = on_two_ranks(tmp_path, number)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two"])
