@@ -19,7 +19,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar, cast
 
-from pipeline.errors import BusyError, DivergedError
+from pipeline.errors import BusyError, DataError, DivergedError, one_line
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -148,7 +148,17 @@ def _left_behind(target: Path) -> list[Path]:
 
 
 def _publish(partial: Path, target: Path, *, safely: bool) -> None:
-    """Rename the scratch; if `safely`, with all its bytes on the disk before and after."""
+    """Rename the scratch; if `safely`, with all its bytes on the disk before and after.
+
+    Raises:
+        DataError: a file would replace a folder with all that is in it, or a folder a file.
+    """
+    if target.exists() and not target.is_symlink() and target.is_dir() != partial.is_dir():
+        there, new = ("folder", "file") if target.is_dir() else ("file", "folder")
+        raise DataError(
+            f"{one_line(target)}: a {there} of that name is there, and a {new} was to be written; "
+            f"give the {new} another name, or move the {there}"
+        )
     if safely:
         for path in (*partial.rglob("*"), partial) if partial.is_dir() else (partial,):
             _sync(path)

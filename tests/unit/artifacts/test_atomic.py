@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import atomic
+from pipeline import artifacts, atomic
 from pipeline.atomic import atomic_path, one_at_a_time, only_run
-from pipeline.errors import BusyError, DivergedError
+from pipeline.errors import BusyError, DataError, DivergedError
 from tests.wiring.closure import ROOT
 
 
@@ -71,6 +71,25 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_of_others(folder):
         assert not left.exists()
         partial.mkdir()
     assert sorted(p.name for p in (folder / "data").iterdir()) == sorted(["raw", *others])
+
+
+def test_a_file_does_not_replace_a_folder_of_the_users(folder):
+    """As `python -m stages.samples --out docs` would ask for."""
+    (folder / "docs").mkdir()
+    (folder / "docs" / "mine").touch()
+    with pytest.raises(DataError, match="docs: a folder of that name is there"):
+        artifacts.write_text(Path("docs"), "samples")
+    assert (folder / "docs" / "mine").is_file()
+
+
+def test_a_folder_does_not_replace_a_file_of_the_users(folder):
+    (folder / "raw").touch()
+    with (
+        pytest.raises(DataError, match="raw: a file of that name is there"),
+        atomic_path(Path("raw")) as partial,
+    ):
+        partial.mkdir()
+    assert (folder / "raw").is_file()
 
 
 def test_two_scratches_of_one_target_differ():
