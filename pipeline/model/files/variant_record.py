@@ -15,6 +15,7 @@ from pydantic import (
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.params import Adapters, Variant
+from pipeline.persona.task.record import Split
 
 
 THETA_FILE = "theta.safetensors"
@@ -58,7 +59,7 @@ class VariantFile(TrainingRun):
 
     base: str  # models/base
     tokenizer: str  # models/base/tokenizer.json
-    tasks: dict[str, str]  # of the splits that training read
+    tasks: dict[Split, str]  # of the splits that training read
     theta: str  # theta.safetensors
     # Self-play's alone, of the folders that `models_read` names:
     transmitter: str | None = Field(default=None, validate_default=True)
