@@ -75,11 +75,13 @@ def only_run(target: Path) -> Iterator[None]:
 
 
 def _follows_another_rank() -> bool:
-    """Say whether `torchrun` started this process, and not as the first rank.
+    """Say whether `torchrun` started this process as one of several ranks, and not as the first.
 
     A variable RANK alone says nothing: schedulers and shells set it as well.
     """
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+    of_several = os.environ.get("WORLD_SIZE", "1") != "1"
+    launched = "TORCHELASTIC_RUN_ID" in os.environ and of_several
+    return launched and os.environ.get("RANK", "0") != "0"
 
 
 def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:

@@ -37,6 +37,7 @@ from stages.shell.console import GO_ON, Terminated
 # If every rank fails, only a machine's first prints the error. The others wait, and are ended.
 _FIRST_RANK_SPEAKS = 3.0  # seconds
 _speaks = Event()  # this rank has an error to print
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")  # of torchrun
 _FINISHED = "MAMLVIAPP_FINISHED"  # names a file that rank 0 makes when its command has returned
 
 
@@ -54,6 +55,7 @@ def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callab
     @wraps(command)
     def wrapped(*args: object, **kwargs: object) -> None:
         if dist.is_torchelastic_launched():
+            _refuse_stray_variables()
             _speak_if_ended()
             with joined(limit) as ranks, _one_voice():
                 command(*args, **kwargs)
@@ -68,6 +70,20 @@ def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callab
 
     wrapped.__dict__["on_ranks"] = True  # for `console.run`
     return wrapped
+
+
+def _refuse_stray_variables() -> None:
+    """Refuse TORCHELASTIC_RUN_ID where the rest of what torchrun sets is missing.
+
+    Raises:
+        TrainingError: names the variable that is missing, or no number.
+    """
+    for name in _NUMBERS:
+        if not (value := os.environ.get(name, "")).isdecimal():
+            raise TrainingError(
+                f"TORCHELASTIC_RUN_ID is set, as by torchrun, but {name}={one_line(value)} is no "
+                "number; start the stage with torchrun, or unset TORCHELASTIC_RUN_ID"
+            )
 
 
 def _speak_if_ended() -> None:

@@ -123,6 +123,7 @@ def test_within_a_scratch_no_folder_is_made_again():
 
 def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     with only_run(Path("x")):
         monkeypatch.setenv("RANK", "1")
         with only_run(Path("x")):
@@ -132,9 +133,12 @@ def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
             pass
 
 
-def test_a_stray_rank_without_torchrun_takes_no_lock_away(monkeypatch):
-    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    monkeypatch.setenv("RANK", "1")
+@pytest.mark.parametrize("beside", [{}, {"WORLD_SIZE": "2"}, {"TORCHELASTIC_RUN_ID": "x"}])
+def test_a_stray_rank_without_torchrun_takes_no_lock_away(monkeypatch, beside):
+    for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"RANK": "1"} | beside).items():
+        monkeypatch.setenv(name, value)
     with only_run(Path("x")), pytest.raises(BusyError), only_run(Path("x")):
         pass
 

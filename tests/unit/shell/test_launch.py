@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pipeline.errors import TrainingError
-from stages.shell.launch import num_ranks
+from stages.shell.launch import num_ranks, on_ranks
 from tests.wiring.closure import ROOT
 
 
@@ -55,3 +55,13 @@ def test_a_number_of_ranks_that_is_none_is_refused(monkeypatch, asked):
     monkeypatch.setenv("MAMLVIAPP_RANKS", asked)
     with pytest.raises(TrainingError, match=f"MAMLVIAPP_RANKS='{asked}': a whole number"):
         num_ranks()
+
+
+@pytest.mark.parametrize("rank", [None, "", "two"])
+def test_a_stray_variable_of_torchrun_is_named(monkeypatch, rank):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    with pytest.raises(TrainingError, match=rf"RANK={rank or ''} is no number; .*unset TORCHELAS"):
+        on_ranks(lambda: None)()
