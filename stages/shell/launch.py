@@ -173,7 +173,8 @@ def _one_voice() -> Iterator[None]:
 def _torchrun(count: int) -> None:
     """Do as `torchrun --standalone --nproc-per-node COUNT -m MODULE ...`, without its messages.
 
-    A signal that comes when the work is done, and the ranks have only to end, changes nothing.
+    A signal that comes when the work is done, and the ranks have only to end, changes nothing, be
+    it for the launcher or for a rank.
 
     Raises:
         TrainingError: a rank was killed and printed no error.
@@ -197,7 +198,9 @@ def _torchrun(count: int) -> None:
         try:
             elastic_launch(config, sys.executable)("-m", _module(), *sys.argv[1:])
         except ChildFailedError as error:
-            _fail(error)
+            _, failure = error.get_first_failure()
+            if not (finished.exists() and failure.exitcode < 0):
+                _fail(error)
         except SignalException as error:
             if finished.exists():
                 return

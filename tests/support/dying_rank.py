@@ -1,7 +1,7 @@
 """A command on ranks whose rank 1 dies, or ends all, for tests: `... HOW`.
 
 HOW is kill, raise, all or terminate; or a signal, which rank 1 sends to the launcher once rank 0 is
-done.
+done, or to itself if it is SIGKILL.
 """
 
 import os
@@ -28,7 +28,7 @@ def dying(how: str) -> None:
     if how in signal.Signals.__members__:
         if ranks.rank == 1:
             time.sleep(2)
-            os.kill(os.getppid(), signal.Signals[how])
+            os.kill(os.getpid() if how == "SIGKILL" else os.getppid(), signal.Signals[how])
             time.sleep(60)
         return
     if ranks.rank == 1:

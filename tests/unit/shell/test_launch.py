@@ -43,7 +43,7 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expect
     assert line.startswith(expected)
 
 
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGKILL"])
 def test_a_signal_after_the_work_is_done_makes_it_no_failure(tmp_path, number):
     """DVC would remove what is whole, and do it again."""
     done = on_two_ranks(tmp_path, number)
