@@ -100,7 +100,8 @@ def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
                 try:
                     command(*args, **kwargs)
                 except DivergedError:
-                    _remove(target)
+                    if not _follows_another_rank():  # several would remove it at once
+                        _remove(target)
                     raise
 
         return cast(Command, alone)

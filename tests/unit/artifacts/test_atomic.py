@@ -173,6 +173,24 @@ def test_an_old_out_is_not_taken_for_that_of_a_run_that_diverged(tmp_path, kind)
     assert not out.exists()
 
 
+def test_of_several_ranks_that_diverge_the_first_alone_removes_the_out(monkeypatch):
+    """Else one would meet files that another has just removed, and end by another error."""
+    place = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "RANK": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    Path("out").touch()
+
+    @one_at_a_time(lambda: Path("out"))
+    def stage() -> None:
+        raise DivergedError("step 7: the loss is nan")
+
+    for rank, stays in (("1", True), ("0", False)):
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(DivergedError):
+            stage()
+        assert Path("out").exists() == stays
+
+
 def test_files_and_folders_are_on_the_disk_before_and_after_the_rename(monkeypatch):
     done: list[object] = []
     sync, rename = os.fsync, Path.rename
