@@ -73,25 +73,6 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_of_others(folder):
     assert sorted(p.name for p in (folder / "data").iterdir()) == sorted(["raw", *others])
 
 
-def test_a_file_does_not_replace_a_folder_of_the_users(folder):
-    """As `python -m stages.samples --out docs` would ask for."""
-    (folder / "docs").mkdir()
-    (folder / "docs" / "mine").touch()
-    with pytest.raises(DataError, match="docs: a folder of that name is there"):
-        artifacts.write_text(Path("docs"), "samples")
-    assert (folder / "docs" / "mine").is_file()
-
-
-def test_a_folder_does_not_replace_a_file_of_the_users(folder):
-    (folder / "raw").touch()
-    with (
-        pytest.raises(DataError, match="raw: a file of that name is there"),
-        atomic_path(Path("raw")) as partial,
-    ):
-        partial.mkdir()
-    assert (folder / "raw").is_file()
-
-
 def test_two_scratches_of_one_target_differ():
     assert len({atomic._scratch(Path("a/b")) for _ in range(50)}) == 50
 
@@ -119,28 +100,6 @@ def test_within_a_scratch_no_folder_is_made_again():
         with atomic_path(partial / "source.json") as inner:
             inner.touch()
     assert not Path("raw").exists()
-
-
-def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with only_run(Path("x")):
-        monkeypatch.setenv("RANK", "1")
-        with only_run(Path("x")):
-            pass
-        monkeypatch.setenv("RANK", "0")
-        with pytest.raises(BusyError), only_run(Path("x")):
-            pass
-
-
-@pytest.mark.parametrize("beside", [{}, {"WORLD_SIZE": "2"}, {"TORCHELASTIC_RUN_ID": "x"}])
-def test_a_stray_rank_without_torchrun_takes_no_lock_away(monkeypatch, beside):
-    for name in ("TORCHELASTIC_RUN_ID", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in ({"RANK": "1"} | beside).items():
-        monkeypatch.setenv(name, value)
-    with only_run(Path("x")), pytest.raises(BusyError), only_run(Path("x")):
-        pass
 
 
 def test_a_command_runs_alone_for_its_out():
@@ -171,24 +130,6 @@ def test_an_old_out_is_not_taken_for_that_of_a_run_that_diverged(tmp_path, kind)
     with pytest.raises(DivergedError, match="step 7"):
         stage()
     assert not out.exists()
-
-
-def test_of_several_ranks_that_diverge_the_first_alone_removes_the_out(monkeypatch):
-    """Else one would meet files that another has just removed, and end by another error."""
-    place = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "RANK": "1"}
-    for name, value in place.items():
-        monkeypatch.setenv(name, value)
-    Path("out").touch()
-
-    @one_at_a_time(lambda: Path("out"))
-    def stage() -> None:
-        raise DivergedError("step 7: the loss is nan")
-
-    for rank, stays in (("1", True), ("0", False)):
-        monkeypatch.setenv("RANK", rank)
-        with pytest.raises(DivergedError):
-            stage()
-        assert Path("out").exists() == stays
 
 
 def test_files_and_folders_are_on_the_disk_before_and_after_the_rename(monkeypatch):

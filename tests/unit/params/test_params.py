@@ -6,7 +6,6 @@ from ruamel.yaml import YAML
 from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.params import (
-    FinetuneParams,
     MetaTrainParams,
     ReceiverParams,
     SelfPlayParams,
@@ -99,18 +98,6 @@ def changed(values, key, value):
 def test_impossible_values_are_refused_by_name(values, key, value, message):
     with pytest.raises(ParamsError, match=message):
         changed(values, key, value).check()
-
-
-def test_a_seed_twice_is_refused_by_fine_tuning_too(values):
-    """It would fine-tune twice, and `score` would find each record doubled."""
-    with pytest.raises(ParamsError, match=r"seeds must be distinct, found \[1, 1\]"):
-        changed(values, "seeds", [1, 1]).view(FinetuneParams)
-
-
-@pytest.mark.parametrize("key", ["base.pretrain.weight_decay", "p2bot.self_play.language"])
-def test_an_infinite_weight_is_refused(values, key):
-    with pytest.raises(ParamsError, match=rf"{key}: .*finite"):
-        changed(values, key, float("inf")).check()
 
 
 @pytest.mark.parametrize(
