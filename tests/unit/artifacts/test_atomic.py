@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import artifacts, atomic
+from pipeline import atomic
 from pipeline.atomic import atomic_path, one_at_a_time, only_run
-from pipeline.errors import BusyError, DataError, DivergedError
+from pipeline.errors import BusyError, DivergedError
 from tests.wiring.closure import ROOT
 
 
