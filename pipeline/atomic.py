@@ -19,7 +19,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar, cast
 
-from pipeline.errors import BusyError, DivergedError
+from pipeline.errors import BusyError, DataError, DivergedError, one_line
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -67,11 +67,21 @@ def only_run(target: Path) -> Iterator[None]:
     Raises:
         BusyError: another program does.
     """
-    if os.environ.get("RANK", "0") != "0":
+    if _follows_another_rank():
         yield
         return
     with _lock(target, "run"):
         yield
+
+
+def _follows_another_rank() -> bool:
+    """Say whether `torchrun` started this process as one of several ranks, and not as the first.
+
+    A variable RANK alone says nothing: schedulers and shells set it as well.
+    """
+    of_several = os.environ.get("WORLD_SIZE", "1") != "1"
+    launched = "TORCHELASTIC_RUN_ID" in os.environ and of_several
+    return launched and os.environ.get("RANK", "0") != "0"
 
 
 def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
@@ -90,7 +100,8 @@ def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
                 try:
                     command(*args, **kwargs)
                 except DivergedError:
-                    _remove(target)
+                    if not _follows_another_rank():  # several would remove it at once
+                        _remove(target)
                     raise
 
         return cast(Command, alone)
@@ -140,7 +151,17 @@ def _left_behind(target: Path) -> list[Path]:
 
 
 def _publish(partial: Path, target: Path, *, safely: bool) -> None:
-    """Rename the scratch; if `safely`, with all its bytes on the disk before and after."""
+    """Rename the scratch; if `safely`, with all its bytes on the disk before and after.
+
+    Raises:
+        DataError: a file would replace a folder with all that is in it, or a folder a file.
+    """
+    if target.exists() and not target.is_symlink() and target.is_dir() != partial.is_dir():
+        there, new = ("folder", "file") if target.is_dir() else ("file", "folder")
+        raise DataError(
+            f"{one_line(target)}: a {there} of that name is there, and a {new} was to be written; "
+            f"give the {new} another name, or move the {there}"
+        )
     if safely:
         for path in (*partial.rglob("*"), partial) if partial.is_dir() else (partial,):
             _sync(path)

@@ -14,6 +14,7 @@ from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import compared, measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings, preset_names, preset_values, read_yaml
+from pipeline.params.methods import made_by
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
 from stages.shell.progress.shown import progress
@@ -83,8 +84,8 @@ def _refuse_other_runs(findings: Findings) -> None:
 def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:
     """Return what each variant's training runs cost, those that self-play starts from included."""
     runs: dict[str, list[VariantFile]] = {}
-    for _, path in _of_runs("variant.json", params):
-        run = read(path, VariantFile, made_by="train")
+    for (name, seed), path in _of_runs("variant.json", params):
+        run = read(path, VariantFile, made_by=made_by(name, seed) or f"train {name} {seed}")
         runs.setdefault(run.name, []).append(run)
     return runs
 

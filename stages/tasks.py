@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from pipeline import artifacts
+from pipeline.errors import DataError, one_line
 from pipeline.params import Settings, TasksParams
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
@@ -19,6 +21,7 @@ from stages.shell.progress.shown import progress
 
 
 Dialogues = DialogueFile | ConversationFile
+RAW_FILES = (artifacts.raw_text, artifacts.raw_conversations)
 OWN = {artifacts.TASKS_SUMMARY.name, *(artifacts.tasks_file(split).name for split in SPLITS)}
 
 
@@ -28,6 +31,7 @@ def tasks() -> None:
     artifacts.refuse_foreign(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, OWN)
     params = Settings.load().view(TasksParams).tasks
     source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
+    _refuse_changed(source)
     parsed = _parsed()
     groups = {split: _people(dialogues) for split, dialogues in parsed.items()}
     facts = {split: counts(parsed[split], len(groups[split])) for split in parsed}
@@ -53,6 +57,29 @@ def tasks() -> None:
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
+
+
+def _refuse_changed(source: Mapping[str, object]) -> None:
+    """Refuse texts that are not as `source.json` says, which goes into the tasks' summary.
+
+    Raises:
+        DataError: names the file, both digests, and the command to run.
+    """
+    corpus = source.get("corpus")
+    said = corpus.get("files") if isinstance(corpus, dict) else None
+    if not isinstance(said, dict):
+        return
+    read = {of(split).name for split in SPLITS for of in RAW_FILES if of(split).is_file()}
+    for name in sorted(said.keys() | read):
+        path = artifacts.RAW / Path(name).name
+        now = artifacts.sha256_of(path) if path.is_file() else "none"
+        if now != said.get(name):
+            raise DataError(
+                f"{one_line(path)}: not as stage download wrote it: its SHA-256 is {now[:12]}…, "
+                f"{artifacts.RAW_SOURCE} says {one_line(said.get(name, 'none'))[:12]}…; "
+                "run `python -m stages.download` (or `dvc repro`), or name a folder of your own "
+                "in data.source"
+            )
 
 
 def _parsed() -> Mapping[Split, Dialogues]:

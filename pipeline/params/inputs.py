@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +66,10 @@ def refuse_in_outs(given: str, name: str) -> None:
     Raises:
         ParamsError: it lies in an out, or an out lies in it.
     """
-    for path in _places(place_of(given, name)):
+    place = place_of(given, name)
+    for path in _places(place):
         for out in WRITTEN:
-            if _inside(path, out) or _inside(out, path):
+            if _inside(path, out) or _inside(out, path) or _reaches(place, out):
                 raise ParamsError(
                     f"{name}: {one_line(repr(given))} and {out}, which stages write and remove, "
                     "lie one in the other; move the input to a place of its own"
@@ -101,6 +104,19 @@ def _inside(inner: Path, outer: Path) -> bool:
     """Say whether a path is another or lies in it; the same file is the same, however spelled."""
     place = inner.resolve()
     return any(way == outer.resolve() or _same(way, outer) for way in (place, *place.parents))
+
+
+def _reaches(pattern: Path, out: Path) -> bool:
+    """Say whether a pattern may name an out or what lies in it: `data/*.txt` has pretrain.txt."""
+    if not has_magic(str(pattern)):
+        return False
+    there, parts = out.resolve().parts, pattern.resolve().parts
+    for number, part in enumerate(parts):
+        if part == "**" or number == len(there):
+            return True
+        if not fnmatch(there[number].casefold(), part.casefold()):
+            return False
+    return len(parts) == len(there)
 
 
 def _same(one: Path, other: Path) -> bool:

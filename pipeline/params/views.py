@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.params.sections.data import Base, Data, Tasks
 from pipeline.params.sections.evaluation import Compare, Finetune, Generate, Score, Tune
@@ -13,7 +13,13 @@ from pipeline.params.sections.training import Adapters, MetaTrain, Train
 from pipeline.params.sections.variant import Variant, VariantName
 
 
-Seeds = Annotated[list[Natural], Field(min_length=1)]
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds must be distinct, found {seeds}")
+    return seeds
+
+
+Seeds = Annotated[list[Natural], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class DownloadParams(StageParams):
@@ -149,12 +155,6 @@ class AllParams(
 
     variants: dict[VariantName, Variant]
     p2bot: P2Bot
-
-    @model_validator(mode="after")
-    def _seeds_are_distinct(self) -> "AllParams":
-        if len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds must be distinct, found {self.seeds}")
-        return self
 
     @model_validator(mode="after")
     def _lists_are_of_variants(self) -> "AllParams":

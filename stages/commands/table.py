@@ -24,6 +24,7 @@ from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
+from pipeline.params.methods import made_by
 from stages.commands.beside import beside
 from stages.shell import console, one_run
 
@@ -142,8 +143,12 @@ def _heads(rows: Sequence[HeadRow]) -> Table:
 
 
 def _runs(variant: str, seeds: Sequence[int]) -> list[VariantFile]:
-    paths = [artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds]
-    return [read(path, VariantFile, made_by=f"train {variant}") for path in paths if path.is_file()]
+    paths = {seed: artifacts.model_dir(variant, seed) / "variant.json" for seed in seeds}
+    return [
+        read(path, VariantFile, made_by=made_by(variant, seed) or f"train {variant} {seed}")
+        for seed, path in paths.items()
+        if path.is_file()
+    ]
 
 
 def _costs(rows: Sequence[CostRow]) -> Table:

@@ -10,6 +10,7 @@ from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import read_tasks, save, start
 from pipeline.model.base.load import load_base
 from pipeline.model.files.variant_record import (
+    models_read,
     read_variant,
     refuse_other_inputs,
     refuse_other_theta,
@@ -33,8 +34,8 @@ def refuse_other_transmitter(name: str, seed: int) -> None:
 def p2_selfplay(name: VariantName, seed: Seed) -> None:
     """Let a trained transmitter talk with itself and learn from the rewards."""
     run, params = run_of("p2_selfplay", name, seed, SelfPlayParams)
-    transmitter, judge = artifacts.transmitter_dir(name, seed), artifacts.receiver_dir(seed)
-    run = replace(run, inputs=(transmitter, judge))
+    run = replace(run, inputs=models_read(name, seed))
+    transmitter, judge = run.inputs["transmitter"], run.inputs["receiver"]
     learner = start(run, "sdpa", "float32")
     refuse_other_transmitter(transmitter.parent.name, seed)
     learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")

@@ -33,6 +33,9 @@ _LESS_MEMORY = (
 )
 
 
+_OF_MEMORY = ("DefaultCPUAllocator", "can't start new thread")  # in messages of RuntimeError
+
+
 class Best(Protocol):
     """Where a training run was best on valid."""
 
@@ -61,7 +64,8 @@ def run(command: Callable[..., None]) -> None:
     replace_what_cannot_be_shown()
     logging.getLogger("pipeline").addHandler(_NOTES)
     if _STARTED_BY_A_PROGRAM & os.environ.keys():
-        end_with_parent(STARTED_BY)
+        with _one_line_without_memory():
+            end_with_parent(STARTED_BY)
     if _is_one_of_many() and not getattr(command, "on_ranks", False):
         with _one_line_errors():
             raise PipelineError(
@@ -116,7 +120,8 @@ def _one_line_usage() -> Iterator[None]:
 def _one_line_errors() -> Iterator[None]:
     try:
         _hear_signals()
-        yield
+        with _one_line_without_memory():
+            yield
         _hear_no_signals(0)
     except PipelineError as error:
         _fail(str(error), error.exit_code)
@@ -126,6 +131,12 @@ def _one_line_errors() -> Iterator[None]:
         _fail(f"interrupted; {GO_ON}")
     except OSError as error:
         _fail(_of_system(error))
+
+
+@contextmanager
+def _one_line_without_memory() -> Iterator[None]:
+    try:
+        yield
     except (MemoryError, RuntimeError) as error:
         if not _is_memory(error):
             raise
@@ -141,9 +152,9 @@ def _of_system(error: OSError) -> str:
 
 
 def _is_memory(error: Exception) -> bool:
-    """Say whether memory ran out: Python's, a GPU's, a CPU tensor's. By name, without torch."""
+    """Say whether memory ran out: Python's, a GPU's, a CPU tensor's, a thread's. Without torch."""
     named = type(error).__name__ in ("MemoryError", "OutOfMemoryError")
-    return named or "DefaultCPUAllocator" in str(error)
+    return named or any(part in str(error) for part in _OF_MEMORY)
 
 
 def _what_was_asked(error: Exception) -> str:

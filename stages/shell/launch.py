@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import NoReturn
@@ -36,6 +37,8 @@ from stages.shell.console import GO_ON, Terminated
 # If every rank fails, only a machine's first prints the error. The others wait, and are ended.
 _FIRST_RANK_SPEAKS = 3.0  # seconds
 _speaks = Event()  # this rank has an error to print
+_NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")  # of torchrun
+_FINISHED = "MAMLVIAPP_FINISHED"  # names a file that rank 0 makes when its command has returned
 
 
 def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callable[..., None]:
@@ -52,9 +55,12 @@ def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callab
     @wraps(command)
     def wrapped(*args: object, **kwargs: object) -> None:
         if dist.is_torchelastic_launched():
+            _refuse_stray_variables()
             _speak_if_ended()
-            with joined(limit), _one_voice():
+            with joined(limit) as ranks, _one_voice():
                 command(*args, **kwargs)
+                if ranks.first and (mark := os.environ.get(_FINISHED)):
+                    Path(mark).touch()
         elif launcher := os.environ.get("MAMLVIAPP_LAUNCHER", ""):
             _elsewhere(launcher)
         elif (count := num_ranks()) > 1:
@@ -64,6 +70,20 @@ def on_ranks(command: Callable[..., None], limit: timedelta = TIMEOUT) -> Callab
 
     wrapped.__dict__["on_ranks"] = True  # for `console.run`
     return wrapped
+
+
+def _refuse_stray_variables() -> None:
+    """Refuse TORCHELASTIC_RUN_ID where the rest of what torchrun sets is missing.
+
+    Raises:
+        TrainingError: names the variable that is missing, or no number.
+    """
+    for name in _NUMBERS:
+        if not (value := os.environ.get(name, "")).isdecimal():
+            raise TrainingError(
+                f"TORCHELASTIC_RUN_ID is set, as by torchrun, but {name}={one_line(value)} is no "
+                "number; start the stage with torchrun, or unset TORCHELASTIC_RUN_ID"
+            )
 
 
 def _speak_if_ended() -> None:
@@ -153,6 +173,9 @@ def _one_voice() -> Iterator[None]:
 def _torchrun(count: int) -> None:
     """Do as `torchrun --standalone --nproc-per-node COUNT -m MODULE ...`, without its messages.
 
+    A signal that comes when the work is done, and the ranks have only to end, changes nothing, be
+    it for the launcher or for a rank.
+
     Raises:
         TrainingError: a rank was killed and printed no error.
         Terminated: SIGTERM; the ranks have ended.
@@ -160,6 +183,8 @@ def _torchrun(count: int) -> None:
     logging.disable()  # it fills a screen about a failed rank; ours is a line
     os.environ["MAMLVIAPP_WORKERS"] = str(max(1, num_workers() // count))  # cores of each rank
     with TemporaryDirectory() as logs:
+        finished = Path(logs) / "finished"
+        os.environ[_FINISHED] = str(finished)
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -173,8 +198,12 @@ def _torchrun(count: int) -> None:
         try:
             elastic_launch(config, sys.executable)("-m", _module(), *sys.argv[1:])
         except ChildFailedError as error:
-            _fail(error)
+            _, failure = error.get_first_failure()
+            if not (finished.exists() and failure.exitcode < 0):
+                _fail(error)
         except SignalException as error:
+            if finished.exists():
+                return
             if error.sigval == signal.SIGTERM:
                 raise Terminated from error  # its ranks were ended without a word
             sys.exit(1)  # rank 0 was told, and has said so

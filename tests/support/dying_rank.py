@@ -1,4 +1,8 @@
-"""A command on ranks whose rank 1 dies, or ends all, for tests: `... kill|raise|all|terminate`."""
+"""A command on ranks whose rank 1 dies, or ends all, for tests: `... HOW`.
+
+HOW is kill, raise, all or terminate; or a signal, which rank 1 sends to the launcher once rank 0 is
+done, or to itself if it is SIGKILL.
+"""
 
 import os
 import signal
@@ -21,6 +25,12 @@ def dying(how: str) -> None:
     ranks.barrier()
     if how == "all":
         raise TrainingError("no rank can go on")
+    if how in signal.Signals.__members__:
+        if ranks.rank == 1:
+            time.sleep(2)
+            os.kill(os.getpid() if how == "SIGKILL" else os.getppid(), signal.Signals[how])
+            time.sleep(60)
+        return
     if ranks.rank == 1:
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -28,6 +28,7 @@ def start(
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(ranks)}
+    common["TORCHELASTIC_RUN_ID"] = "x"
     places = [common | {"RANK": str(rank)} for rank in range(ranks)] or [{}]
     processes = [
         SERVER.Process(target=_enter, args=(folder, e, limit, target, args)) for e in places

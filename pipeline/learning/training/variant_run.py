@@ -5,7 +5,7 @@ state, `save` writes `models/VARIANT/seed-SEED/`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,13 @@ class VariantRun:
     variant: Variant
     adapters: Adapters
     params: StageParams
-    inputs: tuple[Path, ...] = ()  # folders that the run reads besides tasks and base
+    inputs: Mapping[str, Path] = field(default_factory=dict)  # models that it reads, by their part
 
     @cached_property
     def digests(self) -> dict[str, Any]:
-        """What the run reads, as it was before training began."""
-        return inputs_of()
+        """What the run reads, as it was before training began, under the record's keys."""
+        models = {part: artifacts.sha256_of(folder) for part, folder in self.inputs.items()}
+        return {**inputs_of(), **models}
 
     def checkpoint(self) -> Checkpoint:
         """Return the run's checkpoint, keyed by values, inputs and code."""
@@ -52,7 +53,7 @@ class VariantRun:
             "tasks": artifacts.sha256_of(artifacts.TASKS),
             "base": self.digests["base"],
         }
-        parts |= {str(path): artifacts.sha256_of(path) for path in self.inputs}
+        parts |= {str(path): self.digests[part] for part, path in self.inputs.items()}
         return Checkpoint(f"{self.method}-{self.name}-{self.seed}", parts)
 
 
@@ -134,7 +135,7 @@ def save(
         save_theta(trained.theta, partial)
         theta = artifacts.sha256_of(partial / THETA_FILE)
         record = _record(run, learner, trained.progress, tasks, inner_rates, theta)
-        artifacts.write_json(partial / "variant.json", record.model_dump())
+        artifacts.write_json(partial / "variant.json", record.content())
         artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
     return folder
 

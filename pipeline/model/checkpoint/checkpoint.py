@@ -42,6 +42,7 @@ from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.model.files.tensors import write_tensors
 from pipeline.processes.fingerprint import fingerprint
+from pipeline.processes.ranks import here
 
 
 _LOG = logging.getLogger(__name__)  # the shell shows it as a note
@@ -117,7 +118,7 @@ class Checkpoint:
                 damage.append(f"{path}: damaged checkpoint ({one_line(error)})")
                 cause, self._whole = error, False
                 continue
-            if damage and os.environ.get("RANK", "0") == "0":
+            if damage and here().first:
                 _LOG.warning("%s; the one saved before it is used", damage[0])
             return saved
         if not damage:

@@ -3,16 +3,25 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.params import Adapters, Variant
+from pipeline.persona.task.record import Split
 
 
 THETA_FILE = "theta.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
-METHODS = ("train", "meta_train", "p2_selfplay")  # the stages that write a variant
+SELF_PLAY = "p2_selfplay"
+METHODS = ("train", "meta_train", SELF_PLAY)  # the stages that write a variant
 
 
 class TrainingRun(BaseModel):
@@ -50,8 +59,30 @@ class VariantFile(TrainingRun):
 
     base: str  # models/base
     tokenizer: str  # models/base/tokenizer.json
-    tasks: dict[str, str]  # of the splits that training read
+    tasks: dict[Split, str]  # of the splits that training read
     theta: str  # theta.safetensors
+    # Self-play's alone, of the folders that `models_read` names:
+    transmitter: str | None = Field(default=None, validate_default=True)
+    receiver: str | None = Field(default=None, validate_default=True)
+
+    @field_validator("transmitter", "receiver")
+    @classmethod
+    def _of_self_play(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse self-play that does not say which models it began with."""
+        if (value is not None) != (info.data.get("method") == SELF_PLAY):
+            raise ValueError(f"{SELF_PLAY} alone reads models, and says which")
+        return value
+
+    def content(self) -> dict[str, Any]:
+        """Return what the file holds: keys of self-play in its records alone."""
+        absent = {"transmitter", "receiver"} if self.method != SELF_PLAY else set()
+        return self.model_dump(exclude=absent)
+
+    def models(self) -> dict[Path, str]:
+        """Return the digests of the models that the run began with, by folder; most have none."""
+        folders = models_read(self.name, self.seed)
+        said = {folders[key]: getattr(self, key) for key in folders}
+        return {folder: digest for folder, digest in said.items() if digest is not None}
 
 
 def read_variant(name: str, seed: int, *, made_by: str | None = None) -> VariantFile:
@@ -85,6 +116,14 @@ def read_variant(name: str, seed: int, *, made_by: str | None = None) -> Variant
     return record
 
 
+def models_read(name: str, seed: int) -> dict[str, Path]:
+    """Return the folders of the models that self-play of a variant begins with, by their keys."""
+    return {
+        "transmitter": artifacts.transmitter_dir(name, seed),
+        "receiver": artifacts.receiver_dir(seed),
+    }
+
+
 def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
     """Return the digests of what training reads, as they are now: base, tokenizer, tasks."""
     return {
@@ -98,15 +137,18 @@ def digests_of(record: VariantFile) -> dict[Path, str]:
     """Return the digests of what a training run read and of the θ that it wrote, by path."""
     digests = {artifacts.BASE: record.base, artifacts.BASE / TOKENIZER_FILE: record.tokenizer}
     digests |= {artifacts.tasks_file(split): digest for split, digest in record.tasks.items()}
+    digests |= record.models()
     return digests | {artifacts.model_dir(record.name, record.seed) / THETA_FILE: record.theta}
 
 
 def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
     """Refuse a variant that was trained from another base, or from other tasks, than are there.
 
+    Self-play is also compared with the transmitter and the receiver, as far as they are there.
+
     Args:
         record: its record.
-        tasks: whether the tasks matter to what is done with it.
+        tasks: whether tasks, transmitter and receiver matter to what is done with it.
 
     Raises:
         ModelError: names the variant, both digests, and the command to run.
@@ -116,6 +158,9 @@ def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
     pairs.append((artifacts.BASE / TOKENIZER_FILE, record.tokenizer, now["tokenizer"]))
     for split, digest in now["tasks"].items():
         pairs.append((artifacts.tasks_file(split), record.tasks[split], digest))
+    for path, digest in record.models().items() if tasks else ():
+        if path.is_dir():
+            pairs.append((path, digest, artifacts.sha256_of(path)))
     folder = artifacts.model_dir(record.name, record.seed)
     for path, then, today in pairs:
         if then != today:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.params.sections.section import Count, Natural, Positive, Section, Sha256
+from pipeline.params.sections.section import Count, Natural, Positive, Section, Sha256, Weight
 
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -113,7 +113,7 @@ class Pretrain(Section):
     steps: Count
     warmup_steps: Natural
     lr: Positive
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Weight
     holdout: Annotated[float, Field(gt=0, lt=1)]  # share of the text kept for the held-out ppl
 
     @model_validator(mode="after")

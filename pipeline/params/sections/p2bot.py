@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.params.sections.section import Count, Positive, Section
+from pipeline.params.sections.section import Count, Positive, Section, Weight
 from pipeline.params.sections.training import Loop
 
 
@@ -17,7 +17,7 @@ class ReceiverTraining(Loop):
     negatives: Count  # strangers' personas per dialogue in training
     valid_negatives: Count  # and in validation
     margin: Positive
-    sparsity: Annotated[float, Field(ge=0)]  # weight of the mean |M|
+    sparsity: Weight  # weight of the mean |M|
     tau_start: Positive  # sharpness of the softmax over sentences at first, and its increment
     tau_examples: Count  # dialogues from one increment to the next
     tau_max: Positive
@@ -36,10 +36,10 @@ class SelfPlay(Loop):
     temperature: Positive
     no_repeat_ngram: Count  # no n-gram twice in an utterance
     gamma: Annotated[float, Field(ge=0, le=1)]  # discount of the persona reward's returns
-    language: Annotated[float, Field(ge=0)]  # weights of the rewards
-    coherence: Annotated[float, Field(ge=0)]  # idle where the variant predicts no next utterance
-    persona: Annotated[float, Field(ge=0)]
-    penalty: Annotated[float, Field(ge=0)]
+    language: Weight  # weights of the rewards
+    coherence: Weight  # idle where the variant predicts no next utterance
+    persona: Weight
+    penalty: Weight
     supervised_probability: Annotated[float, Field(ge=0, le=1)]  # an episode is a supervised step
     supervised_batch_size: Count  # replies
 

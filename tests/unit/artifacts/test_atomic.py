@@ -102,16 +102,6 @@ def test_within_a_scratch_no_folder_is_made_again():
     assert not Path("raw").exists()
 
 
-def test_of_several_ranks_the_first_alone_holds_the_lock(monkeypatch):
-    with only_run(Path("x")):
-        monkeypatch.setenv("RANK", "1")
-        with only_run(Path("x")):
-            pass
-        monkeypatch.setenv("RANK", "0")
-        with pytest.raises(BusyError), only_run(Path("x")):
-            pass
-
-
 def test_a_command_runs_alone_for_its_out():
     @one_at_a_time(lambda name, seed: Path(f"{name}-{seed}"))
     def command(name: str, seed: int = 3) -> None:

@@ -58,6 +58,20 @@ def test_a_folder_around_an_out_is_refused(given, project, monkeypatch):
         Settings(with_value("data.source", given), "params.yaml")
 
 
+@pytest.mark.parametrize(
+    "given", ["data/*.txt", "x/../data/*.TXT", "d*/r?w/*", "**/*.txt", "*/raw/train*"]
+)
+def test_a_pattern_that_may_name_what_stages_write_is_refused(given):
+    """`data/*.txt` would read data/pretrain.txt from the second run on."""
+    with pytest.raises(ParamsError, match="lie one in the other"):
+        Settings(with_value("data.source", given), "params.yaml")
+
+
+@pytest.mark.parametrize("given", ["mine/*.txt", "../corpus/**/*.jsonl", "data/mine/*"])
+def test_a_pattern_of_other_files_is_taken(given):
+    Settings(with_value("data.source", given), "params.yaml")
+
+
 def test_links_are_seen_through(project):
     other = project.parent / "other"
     other.mkdir()

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import ParamsError
-from pipeline.params import CompareParams, ReportParams, Settings, read_yaml
+from pipeline.params import CompareParams, FinetuneParams, ReportParams, Settings, read_yaml
 from pipeline.params.sections.variant import RESERVED
 from tests.wiring.closure import ROOT
 
@@ -128,3 +128,15 @@ def test_a_file_without_lists_says_where_they_are(values):
 def test_an_empty_list_of_what_adapts_is_refused_by_name(values):
     values["meta_train"]["inner_parameters"] = []
     refuses(values, r"meta_train\.inner_parameters: .* at least 1 item")
+
+
+def test_a_seed_twice_is_refused_by_fine_tuning_too(values):
+    """It would fine-tune twice, and `score` would find each record doubled."""
+    refuses(values | {"seeds": [1, 1]}, r"seeds must be distinct, found \[1, 1\]", FinetuneParams)
+
+
+@pytest.mark.parametrize("key", ["base.pretrain.weight_decay", "p2bot.self_play.language"])
+def test_an_infinite_weight_is_refused(values, key):
+    outer, inner, name = key.split(".")
+    values[outer][inner][name] = float("inf")
+    refuses(values, rf"{key}: .*finite")

@@ -177,6 +177,18 @@ def test_a_command_ends_with_the_program_that_started_it(variable, tmp_path):
     until(lambda: not is_alive(int(up.read_text())))
 
 
+def test_no_memory_for_a_thread_is_one_line(monkeypatch, capsys):
+    def no_thread(_: int) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setenv("DVC_STAGE", "x")
+    monkeypatch.setattr(console, "end_with_parent", no_thread)
+    with pytest.raises(SystemExit) as ended:
+        console.run(lambda: None)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: out of memory; set MAMLVIAPP_")
+
+
 def until(true):
     deadline = time.monotonic() + 20
     while not true():

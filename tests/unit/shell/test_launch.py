@@ -8,8 +8,20 @@ import time
 import pytest
 
 from pipeline.errors import TrainingError
-from stages.shell.launch import num_ranks
+from stages.shell.launch import num_ranks, on_ranks
 from tests.wiring.closure import ROOT
+
+
+def on_two_ranks(folder, how):
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.dying_rank", how],
+        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,15 +35,7 @@ from tests.wiring.closure import ROOT
 )
 def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expected):
     begin = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.dying_rank", how],
-        env=os.environ | {"MAMLVIAPP_RANKS": "2", "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=120,
-    )
+    done = on_two_ranks(tmp_path, how)
     assert time.monotonic() - begin < 60
     assert done.returncode == code
     assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
@@ -39,8 +43,25 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expect
     assert line.startswith(expected)
 
 
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGKILL"])
+def test_a_signal_after_the_work_is_done_makes_it_no_failure(tmp_path, number):
+    """DVC would remove what is whole, and do it again."""
+    done = on_two_ranks(tmp_path, number)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("asked", ["0", "-1", "two"])
 def test_a_number_of_ranks_that_is_none_is_refused(monkeypatch, asked):
     monkeypatch.setenv("MAMLVIAPP_RANKS", asked)
     with pytest.raises(TrainingError, match=f"MAMLVIAPP_RANKS='{asked}': a whole number"):
         num_ranks()
+
+
+@pytest.mark.parametrize("rank", [None, "", "two"])
+def test_a_stray_variable_of_torchrun_is_named(monkeypatch, rank):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    with pytest.raises(TrainingError, match=rf"RANK={rank or ''} is no number; .*unset TORCHELAS"):
+        on_ranks(lambda: None)()

@@ -16,7 +16,7 @@ from pipeline.learning.training.loop import Trained
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.params import ReceiverParams
-from pipeline.persona.task.record import PersonaTask
+from pipeline.persona.task.record import PersonaTask, Split
 
 
 TENSORS = "receiver.safetensors"
@@ -38,16 +38,18 @@ class ReceiverFile(BaseModel):
     dialogues: dict[str, int]  # of each split that training read
     utterances: int  # in any loss
     base: str  # SHA-256 of models/base
+    tasks: dict[Split, str]  # of the splits that training read
     receiver: str  # of receiver.safetensors
 
 
-def load_voices() -> dict[str, list[Voice]]:
+def load_voices() -> dict[Split, list[Voice]]:
     """Read the personas' own sides of the dialogues of splits train and valid."""
+    splits: tuple[Split, ...] = ("train", "valid")
     return {
         split: voices(
             artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
         )
-        for split in ("train", "valid")
+        for split in splits
     }
 
 
@@ -57,7 +59,7 @@ def checkpoint_of(params: ReceiverParams, seed: int) -> Checkpoint:
     return Checkpoint(f"p2_receiver-{seed}", {"params": params.model_dump_json(), **parts})
 
 
-def save(trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int) -> Path:
+def save(trained: Trained, voices_of: Mapping[Split, Sequence[Voice]], seed: int) -> Path:
     """Write `models/p2_receiver/seed-SEED/` as a whole; return the folder.
 
     Args:
@@ -85,7 +87,7 @@ def save_untrained(seed: int) -> Path:
 
 
 def _record(
-    trained: Trained, voices_of: Mapping[str, Sequence[Voice]], seed: int, digest: str
+    trained: Trained, voices_of: Mapping[Split, Sequence[Voice]], seed: int, digest: str
 ) -> ReceiverFile:
     progress = trained.progress
     return ReceiverFile(
@@ -97,6 +99,7 @@ def _record(
         dialogues={split: len(voices) for split, voices in voices_of.items()},
         utterances=progress.replies,
         base=artifacts.sha256_of(artifacts.BASE),
+        tasks={split: artifacts.sha256_of(artifacts.tasks_file(split)) for split in voices_of},
         receiver=digest,
     )
 
@@ -129,7 +132,7 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
 
 
 def _refuse_other(folder: Path, made_by: str) -> None:
-    """Refuse a receiver of another base, or tensors that its record was not written with."""
+    """Refuse a receiver of another base or other tasks, or tensors that are not its record's."""
     path = folder / RECORD
     try:
         record = ReceiverFile.model_validate(artifacts.read_json(path, made_by=made_by))
@@ -137,7 +140,9 @@ def _refuse_other(folder: Path, made_by: str) -> None:
         raise ModelError(
             f"{path}: not a {RECORD} of this version; run stage {made_by} again"
         ) from error
-    for place, then in ((artifacts.BASE, record.base), (folder / TENSORS, record.receiver)):
+    said = {artifacts.BASE: record.base, folder / TENSORS: record.receiver}
+    said |= {artifacts.tasks_file(split): digest for split, digest in record.tasks.items()}
+    for place, then in said.items():
         if (now := artifacts.sha256_of(place)) != then:
             raise ModelError(
                 f"{path}: made with a {place} of SHA-256 {one_line(then)[:12]}…, now it is "

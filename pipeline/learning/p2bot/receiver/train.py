@@ -23,6 +23,7 @@ from pipeline.learning.training.cost import StepCost
 from pipeline.learning.training.learned import Learned
 from pipeline.learning.training.rate import Criterion, Schedule
 from pipeline.params import ReceiverTraining
+from pipeline.persona.task.record import Split
 
 
 COLUMNS = (
@@ -156,7 +157,7 @@ def valid_examples(voices: Sequence[Voice], params: ReceiverTraining) -> list[Ex
 def run(
     receiver: Receiver,
     params: ReceiverTraining,
-    voices: Mapping[str, Sequence[Voice]],
+    voices: Mapping[Split, Sequence[Voice]],
     *,
     seed: int,
     session: loop.Session,

@@ -165,8 +165,10 @@ def test_the_gradient_reaches_the_body_once_the_projection_reads_it(receiver):
 def recorded(receiver):
     """Save a receiver beside a base; return its folder."""
     artifacts.write_text(artifacts.BASE / "config.json", "{}")
+    for split in ("train", "valid"):
+        artifacts.write_text(artifacts.tasks_file(split), split)
     progress = TrainingProgress(step=1, best_value=10.0)
-    return save(Trained(receiver.theta, progress), {}, 0)
+    return save(Trained(receiver.theta, progress), {"train": [], "valid": []}, 0)
 
 
 def test_a_saved_receiver_embeds_as_before(receiver, tokenizer):
@@ -177,10 +179,12 @@ def test_a_saved_receiver_embeds_as_before(receiver, tokenizer):
     assert torch.equal(loaded.embed(loaded.theta, LINES), receiver.embed(receiver.theta, LINES))
 
 
-@pytest.mark.parametrize("what", ["base", "tensors"])
-def test_a_receiver_of_another_base_or_run_is_refused(receiver, tokenizer, what):
+@pytest.mark.parametrize("what", ["base", "train", "valid", "tensors"])
+def test_a_receiver_of_another_base_run_or_tasks_is_refused(receiver, tokenizer, what):
     folder = recorded(receiver)
-    if what == "base":
+    if what in ("train", "valid"):
+        artifacts.write_text(artifacts.tasks_file(what), "other")
+    elif what == "base":
         artifacts.write_text(artifacts.BASE / "config.json", "{ }")
     else:
         write_tensors({n: v + 1 for n, v in receiver.theta.items()}, folder / TENSORS)

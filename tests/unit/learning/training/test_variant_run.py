@@ -177,6 +177,15 @@ def test_a_folder_of_another_variant_or_seed_is_refused(trained):
             read_variant(name, seed)
 
 
+def test_a_record_of_a_split_that_is_none_is_refused(trained):
+    """Its name would be a path."""
+    path = trained / "variant.json"
+    record = artifacts.read_json(path, made_by="train")
+    artifacts.write_json(path, record | {"tasks": {"../\0": "0" * 64}})
+    with pytest.raises(ModelError, match=r"not a variant\.json of this version"):
+        read_variant("in_place", 0)
+
+
 @pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
 def test_theta_of_another_type_is_refused(trained, make_learner, dtype):
     learner = make_learner()

@@ -145,6 +145,15 @@ def test_one_flipped_bit_anywhere_is_noticed_and_the_save_before_is_used(checkpo
     assert line.endswith("the one saved before it is used")
 
 
+def test_a_stray_rank_without_torchrun_does_not_hide_the_note(checkpoint, caplog, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    for step in (1, 2):
+        checkpoint.save({"x": torch.zeros(4)}, {"step": step})
+    checkpoint.path.write_bytes(b"broken")
+    checkpoint.load()
+    assert len(caplog.messages) == 1
+
+
 def test_a_damaged_save_does_not_take_the_place_of_the_good_one_before(checkpoint):
     for step in (1, 2):
         checkpoint.save({"x": torch.full((4,), step)}, {"step": step})

@@ -169,7 +169,7 @@ def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
 
 def train_as_second():
     """Run the stage as one rank of a group of size 1, which waits for nobody."""
-    os.environ["RANK"] = "1"
+    os.environ |= {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "RANK": "1"}
     meta_train.ranks.here = lambda: Ranks(rank=1, size=1)
     meta_train.meta_train("in_place", 0)
 

@@ -140,6 +140,38 @@ def test_bad_input_is_one_line(capsys, damage, message):
     assert not artifacts.TASKS.exists()
 
 
+def write_listed_raw() -> None:
+    """As stage download does: with the digest of each text in source.json."""
+    write_raw()
+    files = [artifacts.raw_text(split) for split in artifacts.SPLITS]
+    digests = {path.name: artifacts.sha256_of(path) for path in files}
+    artifacts.write_json(artifacts.RAW_SOURCE, {"corpus": {"sha256": None, "files": digests}})
+
+
+def test_texts_as_download_wrote_them_are_taken():
+    write_listed_raw()
+    tasks()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda: artifacts.raw_text("test").write_text(artifacts.raw_text("test").read_text() + " "),
+        lambda: artifacts.raw_text("valid").unlink(),
+        lambda: artifacts.raw_conversations("train").write_text(""),
+    ],
+    ids=["edited", "gone", "another beside them"],
+)
+def test_texts_that_changed_after_download_are_refused(capsys, damage):
+    """The summary would say that the tasks come from what `source.json` names."""
+    write_listed_raw()
+    damage()
+    line = fails_with_one_line(capsys)
+    assert "not as stage download wrote it" in line
+    assert "run `python -m stages.download` (or `dvc repro`)" in line
+    assert not artifacts.TASKS.exists()
+
+
 @pytest.mark.real_data
 def test_the_real_part_of_personachat(real_data, capsys):
     """Counts and leaks of the real data; fixtures of ParlAI's own data tests."""
