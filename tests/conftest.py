@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.network.learner import Learner, build_learner
 from pipeline.params import Adapters, Variant
-from pipeline.persona.task.record import Dialogue, Turn
+from pipeline.persona.task.record import SILENCE, Dialogue, Turn
 
 
 REAL_DATA = os.environ.get("MAMLVIAPP_DATA", "")
@@ -115,6 +115,16 @@ def learner_of(
 def make_learner(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Learner]:
     """Make a tiny learner, as `learner_of`."""
     return partial(learner_of, tokenizer)
+
+
+NURSE = Dialogue(
+    dialogue_id="d",
+    persona=["i am a nurse .", "i like dogs ."],
+    turns=[
+        Turn(partner=SILENCE, reply="hi !"),
+        Turn(partner="how are you ?", reply="i am great"),
+    ],
+)
 
 
 def a_dialogue(number: int = 0, turns: int = 3, persona: int = 2) -> Dialogue:

@@ -22,6 +22,9 @@ from tests.support.predictions_on_disk import write_predictions
 from tests.support.toy_project import toy_params, write_params, write_tasks
 
 
+of_a_run = pytest.mark.parametrize("command", [report, table])  # what reads metrics of one run
+
+
 NAMES = ("in_place", "transfer")
 FACTS = {"source": "folder", "num_parameters": 1234, "pretraining": None}
 
@@ -133,7 +136,7 @@ def test_tasks_that_changed_after_the_predictions(project, command):
     )
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_details_older_than_the_predictions(project, command):
     predict(project, "transfer", shift=1.0)
     refused(
@@ -143,7 +146,7 @@ def test_details_older_than_the_predictions(project, command):
     )
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_details_of_another_run(project, command):
     """Where predictions are not there, as in a clone, the rows must still be of one run."""
     shutil.rmtree(artifacts.PREDICTIONS)
@@ -163,20 +166,20 @@ def test_details_of_another_run(project, command):
         )
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_another_variants_details(project, command):
     shutil.copy(artifacts.details_file("transfer"), artifacts.details_file("in_place"))
     refused(command, "details/in_place.json: of variant 'transfer', not of 'in_place'; run ")
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_points_of_fig_3_of_another_run(project, command):
     path = artifacts.kshot_file("in_place")
     path.write_text(path.read_text() + "\n")
     refused(command, "belongs to a metrics/kshot/in_place.csv of SHA-256 ", "stages.score in_place")
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_theta_of_another_base(project, command):
     artifacts.write_json(artifacts.BASE_FACTS, FACTS | {"num_parameters": 5})
     refused(
@@ -195,7 +198,7 @@ def test_a_model_trained_again_after_the_predictions(project):
     )
 
 
-@pytest.mark.parametrize("command", [report, table])
+@of_a_run
 def test_floors_of_another_base(project, command):
     said = json.loads(artifacts.FLOORS.read_text())["made_from"]
     write(artifacts.FLOORS, made_from=said | {"base": "e" * 64})

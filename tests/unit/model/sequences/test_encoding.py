@@ -4,18 +4,7 @@ import pytest
 
 from pipeline.errors import ModelError
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task.record import SILENCE, Dialogue, Turn
-from tests.conftest import a_dialogue
-
-
-DIALOGUE = Dialogue(
-    dialogue_id="d",
-    persona=["i am a nurse .", "i like dogs ."],
-    turns=[
-        Turn(partner=SILENCE, reply="hi !"),
-        Turn(partner="how are you ?", reply="i am great"),
-    ],
-)
+from tests.conftest import NURSE, a_dialogue
 
 
 def text(tokenizer, ids):
@@ -23,7 +12,7 @@ def text(tokenizer, ids):
 
 
 def test_special_format_is_the_papers(tokenizer):
-    (window,) = Encoder(tokenizer, context=256).encode(DIALOGUE)
+    (window,) = Encoder(tokenizer, context=256).encode(NURSE)
     assert text(tokenizer, window.ids) == (
         "<|persona|> i am a nurse . i like dogs .<|/persona|>"
         "<|system|> hi !<|/system|><|user|> how are you ?<|/user|><|system|> i am great<|/system|>"
@@ -36,7 +25,7 @@ def test_special_format_is_the_papers(tokenizer):
 
 
 def test_persona_text_can_be_withheld(tokenizer):
-    (window,) = Encoder(tokenizer, context=256, persona_text=False).encode(DIALOGUE)
+    (window,) = Encoder(tokenizer, context=256, persona_text=False).encode(NURSE)
     assert text(tokenizer, window.ids).startswith("<|system|> hi !<|/system|><|user|>")
 
 
@@ -83,4 +72,4 @@ def test_room_is_kept_free(tokenizer):
 
 def test_a_turn_that_cannot_fit_is_refused(tokenizer):
     with pytest.raises(ModelError, match=r"dialogue d, turn 1: 34 tokens .* the context holds 30"):
-        Encoder(tokenizer, context=30).encode(DIALOGUE)
+        Encoder(tokenizer, context=30).encode(NURSE)

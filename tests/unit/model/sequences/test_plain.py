@@ -6,19 +6,11 @@ from tokenizers import normalizers
 from pipeline.errors import ModelError
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.persona.task.record import SILENCE, Dialogue, Turn
-from tests.conftest import LINES
+from pipeline.persona.task.record import SILENCE, Turn
+from tests.conftest import LINES, NURSE
 
 
-DIALOGUE = Dialogue(
-    dialogue_id="d",
-    persona=["i am a nurse .", "i like dogs ."],
-    turns=[
-        Turn(partner=SILENCE, reply="hi !"),
-        Turn(partner="how are you ?", reply="i am great"),
-        Turn(partner="", reply="and you ?"),
-    ],
-)
+DIALOGUE = NURSE.model_copy(update={"turns": [*NURSE.turns, Turn(partner="", reply="and you ?")]})
 TURNS = "B: hi !\nA: how are you ?\nB: i am great\nB: and you ?\n"
 
 
