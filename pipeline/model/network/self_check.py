@@ -1,8 +1,8 @@
 """A base proves itself: f's logits are the model's own, or the base is refused.
 
 So an architecture that nobody has tried is right or refused, never silently wrong. Checked are all
-ways in which the learner calls the trunk: twice differentiable, fused, with a mask of its own, and
-with cached keys.
+ways in which the learner calls the trunk: twice differentiable, fused, with a mask of its own, with
+cached keys, and beside a branch, where a token's place in the pass is not its position.
 """
 
 import copy
@@ -24,7 +24,8 @@ from pipeline.model.sequences.masks import Seen
 _TOLERANCE = 1e-3  # of the largest logit: float32 leaves about 1e-6, a fault 1e-2 and more
 _SEQUENCES, _TOKENS = 2, 48
 _SPECIAL = 6  # rows at the end of the tables that f keeps apart
-_READ_FIRST = 16  # tokens of the first of two passes
+_READ_FIRST = 16  # tokens of the first of two passes, and those in front of a branch
+_BRANCH = 512  # tokens of a branch: more than most local windows
 
 
 def require_own_logits(network: Any) -> float:
@@ -59,7 +60,7 @@ def _ids(architecture: Architecture) -> Tensor:
     """Return random tokens (B, T), more of them than a small sliding window holds."""
     rows = architecture.trunk.get_input_embeddings().weight.shape[0]
     length = max(_TOKENS, 2 * (architecture.window or 0))
-    length = min(length, architecture.context, 16 * _TOKENS)
+    length = min(length, 3 * architecture.context // 4, 16 * _TOKENS)  # a branch has room, too
     return torch.randint(rows, (_SEQUENCES, length), generator=torch.Generator().manual_seed(0))
 
 
@@ -76,13 +77,18 @@ def _ways(network: Any, ids: Tensor) -> Iterator[tuple[str, Tensor]]:
         ("twice differentiable", "eager"),
         ("fused", "sdpa"),
     )
-    calls = (("as it is", _plain), ("with a mask", _masked), ("in two passes", _cached))
+    calls = (
+        ("as it is", _plain),
+        ("with a mask", _masked),
+        ("in two passes", _cached),
+        ("beside a branch", _branched),
+    )
     for kind, attention in kinds:
         architecture = architecture_of(_sharing_copy(network))
         model = LanguageModel(architecture, num_special=_SPECIAL, attention=attention)
         parameters = model.take_parameters()
         for how, call in calls:
-            with torch.set_grad_enabled(attention == "eager" and call is not _cached):
+            with torch.set_grad_enabled(attention == "eager" and call in (_plain, _masked)):
                 states = _called(f"{kind} {how}", partial(call, model, parameters, ids))
             with torch.no_grad():
                 yield f"{kind} {how}", model.logits(parameters, states)
@@ -113,6 +119,22 @@ def _cached(model: LanguageModel, parameters: Parameters, ids: Tensor) -> Tensor
     return torch.cat(
         [first, model.hidden(parameters, ids[:, _READ_FIRST:], seen=seen, cache=cache)], dim=1
     )
+
+
+def _branched(model: LanguageModel, parameters: Parameters, ids: Tensor) -> Tensor:
+    """Read a branch of strangers between the first tokens and the rest, which does not see it."""
+    length = ids.shape[1]
+    size = min(_BRANCH, model.architecture.context - length)
+    strangers = ids.flip(1).repeat(1, -(-size // length))[:, :size]
+    first, rest = ids[:, :_READ_FIRST], ids[:, _READ_FIRST:]
+    after = _READ_FIRST + size  # where the rest begins in the pass
+    mask = torch.ones(length + size, length + size, dtype=torch.bool).tril()
+    mask[after:, _READ_FIRST:after] = False
+    places = torch.arange(after)
+    places = torch.cat([places, torch.arange(_READ_FIRST, length)]).expand(_SEQUENCES, -1)
+    seen = Seen.each_other(mask.expand(_SEQUENCES, -1, -1), places)
+    states = model.hidden(parameters, torch.cat([first, strangers, rest], dim=1), seen=seen)
+    return torch.cat([states[:, :_READ_FIRST], states[:, after:]], dim=1)
 
 
 def _causal(first: int, length: int) -> Seen:

@@ -75,6 +75,36 @@ def test_a_kind_that_is_not_exact_is_refused_by_name(options, message):
         require_own_logits(model)
 
 
+SIZES = {"hidden_size": 16, "num_attention_heads": 2, "vocab_size": VOCABULARY}
+BY_PLACE = {
+    "mpt": {"d_model": 16, "n_heads": 2, "n_layers": 2, "max_seq_len": 2048},  # ALiBi
+    "trocr": {"d_model": 16, "decoder_layers": 2}
+    | {"decoder_attention_heads": 2, "decoder_ffn_dim": 24},
+    "gpt_neo": {"num_layers": 2, "attention_types": [[["global", "local"], 1]]}
+    | {"num_heads": 2, "intermediate_size": 24, "window_size": 256},
+}
+
+
+@pytest.mark.parametrize("kind", BY_PLACE)
+def test_positions_from_the_place_in_the_pass_are_refused(kind):
+    """Candidates side by side would be read at wrong positions, or beyond a local window."""
+    config = AutoConfig.for_model(kind, **(SIZES | BY_PLACE[kind]))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if value.ndim > 1 and "position" not in name:
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.3)
+    with pytest.raises(ModelError, match=f"{kind}, called .* beside a branch: .*not the model's"):
+        require_own_logits(model)
+
+
+def test_a_short_context_has_room_for_a_branch():
+    assert require_own_logits(tiny_model("llama", VOCABULARY, max_position_embeddings=32)) < 1e-5
+
+
 def test_a_block_without_one_attention_and_one_mlp_takes_no_bottlenecks():
     with pytest.raises(ModelError, match="0 modules called Attention"):
         branches_of(torch.nn.Sequential(torch.nn.Linear(2, 2)))
