@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from pipeline.model.base.architecture import branches_of
 from pipeline.model.derivatives.gelu import Gelu
-from pipeline.model.phi.placement import blocks_with_phi
+from pipeline.model.phi.placement import blocks_with_phi, by_sequence
 from pipeline.params import Adapters
 
 
@@ -48,6 +48,8 @@ def _linear(hidden: Tensor, layer: nn.Linear) -> Tensor:
     """Apply a layer; its weight is (out, in), or (B, out, in) with one matrix per sequence."""
     if layer.weight.ndim == 2:
         return F.linear(hidden, layer.weight, layer.bias)
+    if hidden.ndim == 2:  # the sequences lie end to end
+        return _linear(by_sequence(hidden, layer.weight), layer).flatten(0, 1)
     return torch.baddbmm(layer.bias[:, None], hidden, layer.weight.mT)
 
 

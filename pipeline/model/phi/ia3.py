@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pipeline.model.phi.placement import (
     attention_of,
     blocks_with_phi,
+    by_sequence,
     layers_with_phi,
     mlp_of,
     sizes_of,
@@ -70,13 +71,18 @@ def _leads_to(module: Any, width: int) -> bool:
 
 def _rescale_inputs(layer: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     first, *rest = inputs
-    return first * _vector(layer.ia3_l), *rest
+    return _rescaled(first, layer.ia3_l), *rest
 
 
 def _rescale_outputs(layer: Any, inputs: Any, output: Tensor) -> Tensor:  # noqa: ARG001
-    return output * _vector(layer.ia3_l)
+    return _rescaled(output, layer.ia3_l)
 
 
-def _vector(scales: Tensor) -> Tensor:
-    """Return the scales of the last dimension; (B, 1, ...) if each sequence has its own."""
-    return scales.flatten() if scales.ndim == 2 else scales.flatten(1)[:, None]
+def _rescaled(states: Tensor, scales: Tensor) -> Tensor:
+    """Multiply the last dimension; (B, ..., ...) scales are one vector for each sequence."""
+    if scales.ndim == 2:
+        return states * scales.flatten()
+    vectors = scales.flatten(1)[:, None]  # (B, 1, width)
+    if states.ndim == 2:  # the sequences lie end to end, as OPT has them
+        return (by_sequence(states, scales) * vectors).flatten(0, 1)
+    return states * vectors

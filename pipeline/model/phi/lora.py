@@ -14,7 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.model.phi.placement import attention_of, blocks_with_phi, layers_with_phi, sizes_of
+from pipeline.model.phi.placement import (
+    attention_of,
+    blocks_with_phi,
+    by_sequence,
+    layers_with_phi,
+    sizes_of,
+)
 from pipeline.params import Adapters
 
 
@@ -52,5 +58,12 @@ class _Add:
 
 
 def _product(hidden: Tensor, weight: Tensor) -> Tensor:
-    """Multiply by (out, in), or by (B, out, in): then one matrix for each sequence."""
-    return F.linear(hidden, weight) if weight.ndim == 2 else torch.bmm(hidden, weight.mT)
+    """Multiply by (out, in), or by (B, out, in): then one matrix for each sequence.
+
+    Some architectures (OPT) lay the sequences of a pass end to end in front of a matrix.
+    """
+    if weight.ndim == 2:
+        return F.linear(hidden, weight)
+    if hidden.ndim == 2:
+        return torch.bmm(by_sequence(hidden, weight), weight.mT).flatten(0, 1)
+    return torch.bmm(hidden, weight.mT)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.errors import ParamsError
 from pipeline.model.base.architecture import blocks_of, linear_layers
@@ -86,6 +86,11 @@ def sizes_of(layer: Any) -> tuple[int, int]:
         return layer.in_features, layer.out_features
     inputs, outputs = layer.weight.shape
     return inputs, outputs
+
+
+def by_sequence(hidden: Tensor, stacked: Tensor) -> Tensor:
+    """Return states that lie end to end, (B T, ...), as (B, T, ...), B being `stacked`'s."""
+    return hidden.unflatten(0, (len(stacked), -1))
 
 
 def _child(block: nn.Module, ending: str) -> nn.Module | None:
