@@ -1,6 +1,7 @@
 """Stage base: φ from `base.source`, with the special tokens added."""
 
 from pipeline import artifacts
+from pipeline.errors import one_line
 from pipeline.model.pretraining.build import build_base
 from pipeline.params import BaseParams, Settings
 from stages.shell.console import out, run, wrote
@@ -16,6 +17,8 @@ def base() -> None:
         facts = build_base(params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance)
     if left_out := facts.get("left_out"):
         out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")
+    if dropped := facts.get("dropped_tokens"):
+        out.print(f"dropped, for the model has no rows for them: {one_line(', '.join(dropped))}")
     if rows := facts.get("padding_rows"):
         out.print(f"{rows:,} rows of the vocabulary cut, which the tokenizer has no entries for")
     if (trained := facts["pretraining"]) is not None:

@@ -20,7 +20,8 @@ from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import config_of
 from pipeline.model.base.huggingface_folder import new_model
 from pipeline.model.base.lossless import without_stored_state
-from pipeline.model.base.tokenizer import NAMED, adopt
+from pipeline.model.base.tokenizer import adopt
+from pipeline.model.base.tokenizer_files import NAMED
 from pipeline.model.base.weights import tied_names
 
 

@@ -9,18 +9,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import ModelError, one_line
-from pipeline.model.base.configuration import CONFIG, read_json
 from pipeline.model.base.lossless import BYTES, checked, without_stored_state
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
-
-
-END_OF_TEXT = "<|endoftext|>"
-
-NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
+from pipeline.model.base.tokenizer_files import (
+    END_OF_TEXT,
+    byte_level,
+    chat_template,
+    named_tokens,
+    optional_json,
+    read_backend,
+)
+from pipeline.model.base.vocabulary import without_rowless
 
 
 def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -37,7 +40,7 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
             f"a vocabulary of {vocab_size} entries cannot hold the {len(BYTES)} bytes and "
             f"{END_OF_TEXT}; raise base.pretrain.vocab_size to {len(BYTES) + 1} or more"
         )
-    backend = _byte_level(models.BPE())
+    backend = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=2,
@@ -51,25 +54,41 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Load a folder's tokenizer with all of its entries; see `read_tokenizer`."""
+    return read_tokenizer(folder, rows=None)[0]
+
+
+def read_tokenizer(folder: Path, rows: int | None) -> tuple[PreTrainedTokenizerFast, list[str]]:
     """Load `tokenizer.json` of a Hugging Face folder, else GPT-2's `vocab.json` and `merges.txt`.
 
     What the files have stored of an earlier use is cleared: truncation, padding, dropout, a space
     that is put before every text. The base's own names of special tokens and its chat template
     stay.
 
+    Args:
+        folder: with the files.
+        rows: of the model; null: as many as there are entries.
+
+    Returns:
+        The tokenizer, and the names of added tokens that were dropped for want of rows.
+
     Raises:
         ModelError: the files are missing or cannot be read, there is no fast tokenizer, it changes
             text, or nothing says which token ends a text.
     """
     try:
-        backend = without_stored_state(_read(folder))
+        backend = without_stored_state(read_backend(folder))
     except ModelError:
         raise
     except Exception as error:  # tokenizers raises a plain Exception for any fault of a file
         raise ModelError(f"{folder}: tokenizer files cannot be read: {one_line(error)}") from error
-    config = _optional(folder / "tokenizer_config.json")
-    names = _names(backend, folder, config)
-    return adopt(backend, names, config, origin=str(folder), template=_template(folder, config))
+    config = optional_json(folder / "tokenizer_config.json")
+    names, template = named_tokens(backend, folder, config), chat_template(folder, config)
+    dropped: list[str] = []
+    if rows is not None:
+        needed = [name for key, name in names.items() if key != "pad_token"]
+        backend, dropped = without_rowless(backend, rows, [*needed, template or ""])
+    return adopt(backend, names, config, origin=str(folder), template=template), dropped
 
 
 def adopt(
@@ -138,13 +157,6 @@ def add_special_tokens(tokenizer: PreTrainedTokenizerFast) -> int:
     return size
 
 
-def _byte_level(model: models.Model) -> Tokenizer:
-    backend = Tokenizer(model)
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    return backend
-
-
 def wrapped(
     backend: Tokenizer, names: dict[str, str], template: str | None = None
 ) -> PreTrainedTokenizerFast:
@@ -160,62 +172,6 @@ def wrapped(
         clean_up_tokenization_spaces=False,
         **({} if template is None else {"chat_template": template}),
     )
-
-
-def _read(folder: Path) -> Tokenizer:
-    complete, vocab, merges = (folder / n for n in ("tokenizer.json", "vocab.json", "merges.txt"))
-    if complete.is_file():
-        return Tokenizer.from_file(str(complete))
-    if vocab.is_file() and merges.is_file():
-        backend = _byte_level(models.BPE.from_file(str(vocab), str(merges)))
-        if END_OF_TEXT in backend.get_vocab():
-            backend.add_special_tokens([END_OF_TEXT])
-        return backend
-    if (folder / "tokenizer.model").is_file():
-        raise ModelError(
-            f"{folder}: only tokenizer.model, the slow form; it needs tokenizer.json, which "
-            "`AutoTokenizer.from_pretrained(...).save_pretrained(...)` of transformers writes"
-        )
-    raise ModelError(f"{folder}: it needs tokenizer.json, or vocab.json with merges.txt")
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return read_json(path) if path.is_file() else {}
-
-
-def _names(backend: Tokenizer, folder: Path, config: dict[str, Any]) -> dict[str, str]:
-    """Return the named special tokens that the files name, else GPT-2's."""
-    names = {}
-    for values in (_optional(folder / "special_tokens_map.json"), config):
-        for key in NAMED:
-            value = values.get(key)
-            name = value.get("content") if isinstance(value, dict) else value
-            if isinstance(name, str) and name:
-                names[key] = name
-    if "eos_token" in names:
-        return names
-    vocabulary = backend.get_vocab()
-    if END_OF_TEXT in vocabulary:
-        return dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) | names
-    end = _optional(folder / CONFIG).get("eos_token_id")
-    first = end[0] if isinstance(end, list) and end else end
-    name = backend.id_to_token(first) if isinstance(first, int) and first >= 0 else None
-    return names | ({"eos_token": name} if name else {})
-
-
-def _template(folder: Path, config: dict[str, Any]) -> str | None:
-    """Return the chat template: of its own file, else of tokenizer_config.json."""
-    path = folder / "chat_template.jinja"
-    if path.is_file():
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ModelError(f"{path}: not UTF-8 text ({error.reason}); get it again") from error
-    template = config.get("chat_template")
-    if isinstance(template, list):  # several with names
-        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-        template = named.get("default")
-    return template if isinstance(template, str) else None
 
 
 def _set_bos(backend: Tokenizer, names: dict[str, str], asked: object) -> None:

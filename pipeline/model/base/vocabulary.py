@@ -1,15 +1,51 @@
-"""The rows of the vocabulary: padding cut off, the special tokens' rows added.
+"""The rows of the vocabulary and the tokenizer's entries: both made to fit.
 
 A published model may have more rows than its tokenizer has entries. They are cut, so that the six
-special tokens follow the tokenizer's own entries. Each of the six is the mean of the others, in the
-embedding, in a head of its own, and in that head's bias.
+special tokens follow the tokenizer's own entries. A published tokenizer may have added tokens at
+its end that the model has no rows for, as Gemma 3's text models do. They are dropped. Each of the
+six is the mean of the others, in the embedding, in a head of its own, and in that head's bias.
 """
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 
 from pipeline.errors import ModelError
+from pipeline.model.base.special_tokens import SPECIAL_TOKENS
+
+
+def without_rowless(
+    backend: Tokenizer, rows: int, needed: Iterable[str]
+) -> tuple[Tokenizer, list[str]]:
+    """Drop the added tokens that a model has no rows for, if they are the last entries.
+
+    Args:
+        backend: as its files have it.
+        rows: of the model.
+        needed: names of tokens, and texts that hold names, which must all stay.
+
+    Returns:
+        The tokenizer, and the names of the dropped tokens in the order of their ids; itself and
+        none if an entry of the base vocabulary lacks a row, a dropped token is needed, or the
+        special tokens are among the entries.
+    """
+    values = json.loads(backend.to_str())
+    base = backend.get_vocab(with_added_tokens=False)
+    added = {t["content"]: t["id"] for t in values["added_tokens"] if t["content"] not in base}
+    rowless = sorted((n for n, number in added.items() if number >= rows), key=added.__getitem__)
+    texts = [*needed, json.dumps(values["post_processor"], ensure_ascii=False)]
+    if (
+        not rowless
+        or max(base.values(), default=-1) >= rows
+        or SPECIAL_TOKENS[0] in added
+        or any(name in text for name in rowless for text in texts)
+    ):
+        return backend, []
+    values["added_tokens"] = [t for t in values["added_tokens"] if t["content"] not in rowless]
+    return Tokenizer.from_str(json.dumps(values)), rowless
 
 
 def cut_padding(model: Any, entries: int, origin: str) -> int:

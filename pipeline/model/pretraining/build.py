@@ -20,6 +20,7 @@ from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import (
     add_special_tokens,
     load_tokenizer,
+    read_tokenizer,
     train_tokenizer,
 )
 from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
@@ -106,13 +107,16 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
 
 
 def _loaded(folder: Path, facts: Facts) -> SourceModel:
-    read_config(folder)  # what is no language model is told before its tokenizer is asked for
-    tokenizer = load_tokenizer(folder)
+    config = read_config(folder)  # what is no language model is told before its tokenizer is read
+    rows = getattr(config, "vocab_size", None)
+    tokenizer, dropped = read_tokenizer(folder, rows if isinstance(rows, int) else None)
     model, left_out = read_model(folder)
     weights = {path.name: artifacts.sha256_of(path) for path in weight_files(folder)}
     facts = facts | {"weights_sha256": weights, "pretraining": None}
     if left_out:
         facts["left_out"] = left_out
+    if dropped:
+        facts["dropped_tokens"] = dropped
     return _without_padding(SourceModel(model, tokenizer, facts), str(folder))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import DataError, MissingFileError, ModelError, one_line
-from pipeline.model.base.tokenizer import END_OF_TEXT
+from pipeline.model.base.tokenizer_files import END_OF_TEXT
 
 
 Ids = NDArray[np.uint32]

@@ -217,3 +217,17 @@ def test_the_chat_template_is_kept(own_file, tmp_path):
     assert tokenizer.chat_template == template
     tokenizer.save_pretrained(tmp_path / "again")
     assert load_tokenizer(tmp_path / "again").chat_template == template
+
+
+@pytest.mark.parametrize("kind", [None, "GPT2Tokenizer", "GPT2TokenizerFast", "Qwen2Tokenizer", 3])
+def test_vocabulary_and_merges_alone_are_gpt2s_or_refused(kind, tmp_path, plain):
+    """Others cut a text in other ways before the merges, so that the ids would be wrong."""
+    plain.backend_tokenizer.model.save(str(tmp_path))
+    config = {"eos_token": "<|endoftext|>"} | ({} if kind is None else {"tokenizer_class": kind})
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    if kind is None or str(kind).startswith("GPT2"):
+        text = " my dog likes the park"
+        assert text_ids(load_tokenizer(tmp_path), text) == text_ids(plain, text)
+    else:
+        with pytest.raises(ModelError, match=rf"merges\.txt of '?{kind}'?, the slow form; it need"):
+            load_tokenizer(tmp_path)

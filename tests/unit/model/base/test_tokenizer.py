@@ -9,12 +9,8 @@ from transformers import AutoTokenizer
 
 from pipeline.errors import ModelError
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
-from pipeline.model.base.tokenizer import (
-    END_OF_TEXT,
-    add_special_tokens,
-    load_tokenizer,
-    train_tokenizer,
-)
+from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer, train_tokenizer
+from pipeline.model.base.tokenizer_files import END_OF_TEXT
 from tests.wiring.closure import ROOT
 
 

@@ -1,7 +1,10 @@
 """Stage `base` from a loaded model: rows, the context of the run, how it is kept."""
 
+import json
+
 import pytest
 import torch
+from transformers import AddedToken
 
 from pipeline.errors import ModelError
 from pipeline.model.base.load import fixed_dtype, load_base, run_context
@@ -30,6 +33,42 @@ def test_fewer_rows_than_the_tokenizer_has_entries_are_refused(gpt2, tmp_path):
     words = ["my dog likes the park", *a_text().split("\n"), "zebra zebra quagga quagga"]
     train_tokenizer(words, 290).save_pretrained(gpt2)
     with pytest.raises(ModelError, match="has 280 rows and the tokenizer 290 entries"):
+        build(base_params("./gpt2"), tmp_path, tmp_path / "base")
+
+
+def with_added(folder, *names, **config):
+    """The folder's model of 280 rows with a tokenizer of 280 entries and added ones behind them."""
+    words = ["my dog likes the park", *a_text().split("\n"), "zebra zebra quagga quagga"]
+    tokenizer = train_tokenizer(words, 280)
+    assert len(tokenizer) == 280
+    tokenizer.add_tokens([AddedToken(name, special=True) for name in names])
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+
+
+def test_added_tokens_at_the_end_without_rows_are_dropped_and_said(gpt2, tmp_path):
+    """Gemma 3's text models: `<image_soft_token>` is one beyond the last row."""
+    with_added(gpt2, "<image_soft_token>", pad_token="<image_soft_token>")
+    facts = build(base_params("./gpt2"), tmp_path, tmp_path / "base")
+    assert facts["dropped_tokens"] == ["<image_soft_token>"]
+    assert "padding_rows" not in facts
+    model, tokenizer = load_base(tmp_path / "base")
+    assert len(tokenizer) == model.get_input_embeddings().num_embeddings == 286
+    assert "<image_soft_token>" not in tokenizer.get_vocab()
+    text = " my <image_soft_token> dog"
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert torch.equal(
+        model.get_input_embeddings().weight[:280], model_of(gpt2).get_input_embeddings().weight
+    )
+
+
+@pytest.mark.parametrize(
+    "config", [{"eos_token": "<end>"}, {"chat_template": "{{ '<end>' }}"}], ids=["eos", "chat"]
+)
+def test_added_tokens_that_are_needed_are_not_dropped(config, gpt2, tmp_path):
+    with_added(gpt2, "<end>", **config)
+    with pytest.raises(ModelError, match="has 280 rows and the tokenizer 281 entries"):
         build(base_params("./gpt2"), tmp_path, tmp_path / "base")
 
 

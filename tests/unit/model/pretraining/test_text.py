@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError, MissingFileError, ModelError
-from pipeline.model.base.tokenizer import END_OF_TEXT, add_special_tokens, train_tokenizer
+from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
+from pipeline.model.base.tokenizer_files import END_OF_TEXT
 from pipeline.model.pretraining import text
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 

@@ -1,0 +1,98 @@
+"""The files of a tokenizer: what they hold, which tokens they name, the chat template."""
+
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from pipeline.errors import ModelError, one_line
+from pipeline.model.base.configuration import CONFIG, read_json
+
+
+END_OF_TEXT = "<|endoftext|>"
+
+NAMED = ("bos_token", "eos_token", "unk_token", "pad_token")
+
+_GPT2 = (None, "GPT2Tokenizer", "GPT2TokenizerFast")  # tokenizer_class of vocab.json, merges.txt
+
+
+def read_backend(folder: Path) -> Tokenizer:
+    """Read tokenizer.json, else GPT-2's vocab.json and merges.txt.
+
+    Raises:
+        ModelError: there are no such files, or they are another tokenizer's slow form.
+    """
+    complete, vocab, merges = (folder / n for n in ("tokenizer.json", "vocab.json", "merges.txt"))
+    if complete.is_file():
+        return Tokenizer.from_file(str(complete))
+    if vocab.is_file() and merges.is_file():
+        _require_gpt2s(folder)
+        backend = byte_level(models.BPE.from_file(str(vocab), str(merges)))
+        if END_OF_TEXT in backend.get_vocab():
+            backend.add_special_tokens([END_OF_TEXT])
+        return backend
+    if (folder / "tokenizer.model").is_file():
+        raise _slow(folder, "tokenizer.model")
+    raise ModelError(f"{folder}: it needs tokenizer.json, or vocab.json with merges.txt")
+
+
+def _require_gpt2s(folder: Path) -> None:
+    """Refuse the two files of another tokenizer: it cuts texts before the merges in its own way."""
+    kind = optional_json(folder / "tokenizer_config.json").get("tokenizer_class")
+    if kind not in _GPT2:
+        raise _slow(folder, f"vocab.json and merges.txt of {one_line(repr(kind))}")
+
+
+def _slow(folder: Path, found: str) -> ModelError:
+    return ModelError(
+        f"{folder}: only {found}, the slow form; it needs tokenizer.json, which "
+        "`AutoTokenizer.from_pretrained(...).save_pretrained(...)` of transformers writes"
+    )
+
+
+def optional_json(path: Path) -> dict[str, Any]:
+    """Return a file's values; none if there is no such file."""
+    return read_json(path) if path.is_file() else {}
+
+
+def named_tokens(backend: Tokenizer, folder: Path, config: dict[str, Any]) -> dict[str, str]:
+    """Return the named special tokens that the files name, else GPT-2's."""
+    names = {}
+    for values in (optional_json(folder / "special_tokens_map.json"), config):
+        for key in NAMED:
+            value = values.get(key)
+            name = value.get("content") if isinstance(value, dict) else value
+            if isinstance(name, str) and name:
+                names[key] = name
+    if "eos_token" in names:
+        return names
+    vocabulary = backend.get_vocab()
+    if END_OF_TEXT in vocabulary:
+        return dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) | names
+    end = optional_json(folder / CONFIG).get("eos_token_id")
+    first = end[0] if isinstance(end, list) and end else end
+    name = backend.id_to_token(first) if isinstance(first, int) and first >= 0 else None
+    return names | ({"eos_token": name} if name else {})
+
+
+def chat_template(folder: Path, config: dict[str, Any]) -> str | None:
+    """Return the chat template: of its own file, else of tokenizer_config.json."""
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path}: not UTF-8 text ({error.reason}); get it again") from error
+    template = config.get("chat_template")
+    if isinstance(template, list):  # several with names
+        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
+        template = named.get("default")
+    return template if isinstance(template, str) else None
+
+
+def byte_level(model: models.Model) -> Tokenizer:
+    """Return a tokenizer that takes bytes as GPT-2's does."""
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return backend
