@@ -15,7 +15,8 @@ from transformers.pytorch_utils import Conv1D
 from pipeline.errors import ModelError
 
 
-_MIXTURES = ("num_experts", "num_local_experts", "n_routed_experts")  # numbers of experts
+# Numbers of experts.
+_MIXTURES = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 _LAYERS = {"full_attention", "sliding_attention"}  # kinds of layers that our masks know
 _GROWING = {"dynamic", "longrope"}  # rotary tables that change with the length of a pass
 
@@ -111,8 +112,24 @@ def architecture_of(model: Any) -> Architecture:
         _head(config, head, tied=head.weight is embedding.weight),
         embedding_scale=float(scale),
         window=_window(config),
-        context=_context(config),
+        context=longest_context(config),
     )
+
+
+def longest_context(config: Any) -> int:
+    """Return the longest pass whose rotary tables are the same as every shorter pass's.
+
+    A `longrope` or `dynamic` table changes beyond the original context, so that what a token sees
+    would depend on the length of the pass.
+    """
+    longest: int = getattr(config, "max_position_embeddings", None) or 1 << 30
+    rotary = getattr(config, "rope_parameters", None) or {}
+    if rotary.get("rope_type") not in _GROWING:
+        return longest
+    original = rotary.get("original_max_position_embeddings") or getattr(
+        config, "original_max_position_embeddings", None
+    )
+    return min(longest, original or longest)
 
 
 def blocks_of(trunk: Any) -> nn.ModuleList:
@@ -190,19 +207,3 @@ def _window(config: Any) -> int | None:
     kinds = getattr(config, "layer_types", None)
     slides = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
     return getattr(config, "sliding_window", None) if slides else None
-
-
-def _context(config: Any) -> int:
-    """Return the longest pass whose rotary tables are the same as every shorter pass's.
-
-    A `longrope` or `dynamic` table changes beyond the original context, so that what a token sees
-    would depend on the length of the pass.
-    """
-    longest: int = getattr(config, "max_position_embeddings", None) or 1 << 30
-    rotary = getattr(config, "rope_parameters", None) or {}
-    if rotary.get("rope_type") not in _GROWING:
-        return longest
-    original = rotary.get("original_max_position_embeddings") or getattr(
-        config, "original_max_position_embeddings", None
-    )
-    return min(longest, original or longest)

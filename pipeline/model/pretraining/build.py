@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
-from pipeline.model.base.architecture import architecture_of
+from pipeline.model.base.architecture import architecture_of, longest_context
 from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
 from pipeline.model.base.huggingface_folder import read_model, write_model
@@ -73,8 +73,9 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
         ModelError, DownloadError, MissingFileError: the source cannot be used.
     """
     source = _source_model(params, text, advance)
-    context = _context(params, source.model)
-    facts = source.facts | _add_special_rows(source.model, source.tokenizer) | context
+    context = _context(params, architecture_of(source.model).context)
+    facts = source.facts | _add_special_rows(source.model, source.tokenizer)
+    facts["context"] = context
     require_own_logits(source.model)
     if params.dtype != "float32":
         facts["dtype"] = params.dtype
@@ -95,7 +96,7 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
         return _from_gguf(place_of(params.source, "base.source"))
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)
-        return _loaded(folder, {"source": params.source, "revision": commit})
+        return _loaded(params, folder, {"source": params.source, "revision": commit})
     folder = place_of(params.source, "base.source")
     if not folder.is_dir():
         raise ModelError(
@@ -103,11 +104,12 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
             "download it (docs/models.md says where models are), or give a folder or .gguf file "
             "that is there"
         )
-    return _loaded(folder, {"source": "folder", "revision": None})
+    return _loaded(params, folder, {"source": "folder", "revision": None})
 
 
-def _loaded(folder: Path, facts: Facts) -> SourceModel:
+def _loaded(params: Base, folder: Path, facts: Facts) -> SourceModel:
     config = read_config(folder)  # what is no language model is told before its tokenizer is read
+    _context(params, longest_context(config))
     rows = getattr(config, "vocab_size", None)
     tokenizer, dropped = read_tokenizer(folder, rows if isinstance(rows, int) else None)
     model, left_out = read_model(folder)
@@ -137,15 +139,14 @@ def _without_padding(source: SourceModel, origin: str) -> SourceModel:
     return replace(source, facts=source.facts | {"padding_rows": cut}) if cut else source
 
 
-def _context(params: Base, model: Any) -> Facts:
+def _context(params: Base, longest: int) -> int:
     """Return the context of the run: `base.context`, else the longest that φ was made for."""
-    longest = architecture_of(model).context
     if params.context is not None and params.context > longest:
         raise ModelError(
             f"base.context is {params.context}, the model's longest context {longest}; set "
             f"base.context to {longest} or less, or to null"
         )
-    return {"context": params.context or longest}
+    return params.context or longest
 
 
 def _add_special_rows(model: Any, tokenizer: PreTrainedTokenizerFast) -> Facts:

@@ -135,3 +135,13 @@ class Base(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"  # how a φ that is not trained is kept
     seed: Natural
     pretrain: Pretrain
+
+    @model_validator(mode="after")
+    def _windows_fit_what_is_pretrained(self) -> "Base":
+        longest = self.pretrain.context
+        if self.source == "pretrain" and self.context is not None and self.context > longest:
+            raise ValueError(
+                f"context is {self.context}, but base.pretrain.context {longest}; lower the first, "
+                "to null for all of the second, or raise the second"
+            )
+        return self

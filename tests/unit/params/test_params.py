@@ -50,6 +50,7 @@ def changed(values, key, value):
         ("data.source", "https://x/y.tgz", r"data: .*a URL as data.source needs data.sha256"),
         ("data.sha256", "abc", r"data.sha256: String should match pattern"),
         ("base.pretrain.num_heads", 3, r"width 64 is not a multiple of num_heads 3"),
+        ("base.context", 385, r"base: context is 385, but base.pretrain.context 384; lower the fi"),
         ("variants.in_place.init", "warm", r"variants.in_place.init: .*'pretrained' or 'random'"),
         ("variants.in_place.freeze_base", True, r"leaves nothing to train"),
         ("variants.in_place.set", {"iner_lr": 1}, r"set: iner_lr: there is no such parameter"),

@@ -80,7 +80,9 @@ def test_the_context_of_the_run_is_written_and_read(gpt2, tmp_path):
     assert run_context(load_base(tmp_path / "base")[0]) == 48
 
 
-def test_a_context_longer_than_the_models_is_refused(gpt2, tmp_path):
+def test_a_context_longer_than_the_models_is_refused_before_weights_are_read(gpt2, tmp_path):
+    (gpt2 / "model.safetensors").unlink()
+    (gpt2 / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"base\.context is 64, the model's longest context 48"):
         build(base_params("./gpt2", window=64), tmp_path, tmp_path / "base")
 
