@@ -12,9 +12,13 @@ from stages.shell.progress.shown import progress
 def base() -> None:
     """Make the base model φ, a Hugging Face folder."""
     artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name)
-    params = Settings.load().view(BaseParams).base
+    settings = Settings.load()
+    params = settings.view(BaseParams).base
+    phi = settings.phi_in_use()  # looked at, not declared: the base is the same for any
     with progress("base", params.pretrain.steps) as advance:
-        facts = build_base(params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance)
+        facts = build_base(
+            params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance, phi=phi
+        )
     if left_out := facts.get("left_out"):
         out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")
     if dropped := facts.get("dropped_tokens"):

@@ -10,8 +10,9 @@ from pipeline.errors import ParamsError, one_line
 from pipeline.params.inputs import refuse_inputs_in_outs
 from pipeline.params.moved import advice
 from pipeline.params.sections.section import StageParams
+from pipeline.params.sections.training import Adapters
 from pipeline.params.sections.variant import Variant, checked_name
-from pipeline.params.views import SETTABLE, AllParams
+from pipeline.params.views import SETTABLE, AllParams, TrainParams
 from pipeline.params.yaml_text import loaded, shown
 
 
@@ -98,6 +99,23 @@ class Settings:
         except ValueError as error:
             raise ParamsError(f"{self._origin}: variants: {shown(name)}: {error}") from error
         return _validated(Variant, variants[name], f"{self._origin}: variants.{name}")
+
+    def phi_in_use(self) -> list[Adapters]:
+        """Return Φ's kind, size and place of every variant that has Φ, each once.
+
+        A variant that cannot be read is passed over: a stage that reads it says why.
+        """
+        variants = self._values.get("variants")
+        found: list[Adapters] = []
+        for name in variants if isinstance(variants, dict) else ():
+            try:
+                variant = self.variant(name)
+                phi = self.view(TrainParams, variant.set).adapters
+            except ParamsError:
+                continue
+            if variant.adapters and phi not in found:
+                found.append(phi)
+        return found
 
     def check(self) -> AllParams:
         """Validate everything, every variant's `set` and every grid included; return the whole.

@@ -175,3 +175,14 @@ class AllParams(
                 if name not in self.variants:
                     raise ValueError(f"compare.claims: {name!r} is not among the variants")
         return self
+
+    @model_validator(mode="after")
+    def _blocks_with_phi_are_pretrained(self) -> "AllParams":
+        blocks, layers = self.adapters.blocks, self.base.pretrain.num_layers
+        used = any(variant.adapters for variant in self.variants.values())
+        if used and self.base.source == "pretrain" and blocks != "all" and blocks[1] >= layers:
+            raise ValueError(
+                f"adapters.blocks: {[*blocks]}, but base.pretrain.num_layers is {layers}: there "
+                f"are blocks 0 to {layers - 1}"
+            )
+        return self

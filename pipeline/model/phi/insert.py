@@ -3,9 +3,12 @@
 A kind that changes f at the start, as prefixes and prompts do, is none.
 """
 
+import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
 from pipeline.model.phi.bottleneck import insert_bottlenecks
 from pipeline.model.phi.ia3 import insert_ia3
@@ -36,3 +39,17 @@ def insert_phi(trunk: Any, params: Adapters, generator: torch.Generator) -> list
     else:
         insert_ia3(trunk, params)
     return [name for name, _ in trunk.named_parameters() if name not in before]
+
+
+def require_places(trunk: Any, every: Iterable[Adapters]) -> None:
+    """Refuse Φ that a trunk has no place for. The trunk is not changed.
+
+    Raises:
+        ModelError, ParamsError: as `insert_phi`.
+    """
+    for params in every:
+        empty = {
+            id(value): nn.Parameter(value.detach().to("meta"), requires_grad=False)
+            for value in trunk.parameters()
+        }
+        insert_phi(copy.deepcopy(trunk, empty), params, torch.Generator().manual_seed(0))

@@ -4,6 +4,7 @@ The special tokens are added here, once. The embedding then has V + 6 rows; each
 mean of the V rows.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
 from pipeline.model.base.weights import weight_files
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.network.self_check import require_own_logits
+from pipeline.model.phi.insert import require_places
 from pipeline.model.pretraining import hub
 from pipeline.model.pretraining.heldout import heldout_facts
 from pipeline.model.pretraining.pretrain import (
@@ -36,7 +38,7 @@ from pipeline.model.pretraining.pretrain import (
     pretraining_checkpoint,
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
-from pipeline.params import Base, Pretrain
+from pipeline.params import Adapters, Base, Pretrain
 from pipeline.params.inputs import place_of
 
 
@@ -55,7 +57,9 @@ class SourceModel:
     checkpoint: Checkpoint | None = None  # of a pre-training; deleted once φ is written
 
 
-def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> Facts:
+def build_base(
+    params: Base, text: Path, target: Path, *, advance: Advance, phi: Iterable[Adapters] = ()
+) -> Facts:
     """Make φ as `params.source` says and write it to the folder `target`, atomically.
 
     Args:
@@ -63,6 +67,7 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
         text: the file to pre-train on; read only if `params.source` is `pretrain`.
         target: the new folder; gets config.json, model.safetensors, the tokenizer and base.json.
         advance: called after each step of a pre-training.
+        phi: Φ that the base must have places for. What is made does not depend on it.
 
     Returns:
         The content of base.json: source, revision and SHA-256 of the weights, V, number of
@@ -71,9 +76,12 @@ def build_base(params: Base, text: Path, target: Path, *, advance: Advance) -> F
 
     Raises:
         ModelError, DownloadError, MissingFileError: the source cannot be used.
+        ParamsError: blocks or targets of Φ that the base does not have.
     """
     source = _source_model(params, text, advance)
-    context = _context(params, architecture_of(source.model).context)
+    architecture = architecture_of(source.model)
+    context = _context(params, architecture.context)
+    require_places(architecture.trunk, phi)
     facts = source.facts | _add_special_rows(source.model, source.tokenizer)
     facts["context"] = context
     require_own_logits(source.model)

@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DivergedError
+from pipeline.errors import DivergedError, ParamsError
 from pipeline.model.base.load import load_base
 from pipeline.model.pretraining import heldout
+from pipeline.params import Adapters
 from stages import base as stage
 from tests.support.bases import base_params
 
@@ -20,7 +21,7 @@ def project(text, tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     shutil.copy(text, tmp_path / artifacts.PRETRAIN_TEXT)
 
-    def set_params(**pretrain):
+    def set_params(*phi, **pretrain):
         class Settings:
             @classmethod
             def load(cls):
@@ -28,6 +29,9 @@ def project(text, tmp_path, monkeypatch):
 
             def view(self, schema):
                 return schema(base=base_params(**pretrain))
+
+            def phi_in_use(self):
+                return list(phi)
 
         monkeypatch.setattr(stage, "Settings", Settings)
 
@@ -41,6 +45,22 @@ def test_the_stage_writes_the_out(project, capsys):
     shown = capsys.readouterr().out
     assert "φ from pretrain" in shown
     assert "held out: perplexity" in shown
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"), [("targets", ["q_proj"]), ("blocks", [0, 1])], ids=["targets", "blocks"]
+)
+def test_phi_that_the_base_has_no_place_for_is_refused(project, key, wrong):
+    """Before the first training; the pre-training is kept, and goes on from its end."""
+    right = Adapters(kind="lora", bottleneck=2, init_std=0.1, targets=["c_attn"], blocks=[0, 0])
+    project(right, right.model_copy(update={key: wrong}), steps=2)
+    with pytest.raises(ParamsError, match=rf"adapters\.{key}: "):
+        stage.base()
+    assert not artifacts.BASE.exists()
+    project(right, steps=2)
+    stage.base()
+    names = load_base(artifacts.BASE)[0].state_dict()
+    assert not any("lora" in name for name in names)
 
 
 def test_the_base_of_an_earlier_run_is_not_taken_for_one_that_diverged(project):
