@@ -49,7 +49,11 @@ def read_config(folder: Path) -> Any:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise ModelError(f"{path}: not found; a Hugging Face folder of a language model is needed")
+        found = sorted(p for p in folder.glob("*") if p.suffix.lower() == ".gguf")
+        hint = f"; to read {one_line(found[0].name)}, name the file in base.source" if found else ""
+        raise ModelError(
+            f"{path}: not found; a Hugging Face folder of a language model is needed{hint}"
+        )
     return config_of(read_json(path), str(path))
 
 

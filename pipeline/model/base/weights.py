@@ -18,6 +18,7 @@ from pipeline.model.base.configuration import read_json
 
 WEIGHTS = "model.safetensors"
 _SUFFIX = ".safetensors"
+_PICKLED = (".bin", ".pt", ".pth")
 
 _FLOATS = ("F64", "F32", "F16", "BF16")
 # Constants in files of older versions, besides those that the model's class names itself.
@@ -52,9 +53,10 @@ def weight_files(folder: Path) -> list[Path]:
             )
         files = [folder / name for name in sorted(set(names.values()))]
     missing = [path for path in files if not path.is_file()]
-    if missing and list(folder.glob("*.bin")):
+    pickled = sorted({p.suffix for p in folder.glob("*") if p.suffix in _PICKLED})
+    if missing and pickled:
         raise ModelError(
-            f"{folder}: only pickled weights (.bin), which are never read; "
+            f"{folder}: only pickled weights ({', '.join(pickled)}), which are never read; "
             f"convert them to {WEIGHTS}, or give a folder or revision with that file"
         )
     if missing:

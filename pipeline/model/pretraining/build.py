@@ -100,7 +100,7 @@ def build_base(
 def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     if params.source == PRETRAIN:
         return _pretrained(params, text, advance)
-    if params.source.endswith(SUFFIX):
+    if params.source.lower().endswith(SUFFIX):
         return _from_gguf(place_of(params.source, "base.source"))
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)

@@ -8,9 +8,10 @@ from pipeline.model.pretraining.build import build_base
 from tests.support.bases import base_params, ignore
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    source = base_params(str(tmp_path / "none.gguf"))
-    with pytest.raises(ModelError, match=r"none\.gguf': no such file"):
+@pytest.mark.parametrize("name", ["none.gguf", "none.GGUF"])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    source = base_params(str(tmp_path / name))
+    with pytest.raises(ModelError, match=rf"{name}': no such file"):
         build_base(source, tmp_path / "text", tmp_path / "base", advance=ignore)
 
 

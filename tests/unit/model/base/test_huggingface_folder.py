@@ -230,7 +230,16 @@ def test_a_missing_file_is_named(folder, name):
         model_of(folder)
 
 
-def test_pickled_weights_are_never_read(folder):
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"only pickled weights \(\.bin\), which are never read"):
+@pytest.mark.parametrize("suffix", ["bin", "pth", "pt"])
+def test_pickled_weights_are_never_read(folder, suffix):
+    (folder / "model.safetensors").rename(folder / f"pytorch_model.{suffix}")
+    with pytest.raises(ModelError, match=rf"only pickled weights \(\.{suffix}\), which are never"):
         model_of(folder)
+
+
+def test_a_folder_with_a_gguf_file_alone_says_to_name_the_file(tmp_path):
+    (tmp_path / "tiny.Q8_0.GGUF").write_bytes(b"GGUF")
+    with pytest.raises(
+        ModelError, match=r"needed; to read tiny\.Q8_0\.GGUF, name the file in base"
+    ):
+        read_model(tmp_path)

@@ -64,6 +64,7 @@ def test_an_answer_that_is_wrong_is_found(monkeypatch, family, wrong):
     ("options", "message"),
     [
         ({"num_local_experts": 4}, "num_local_experts is 4; a mixture of experts"),
+        ({"moe_num_experts": 8}, "moe_num_experts is 8; a mixture of experts"),
         ({"layer_types": ["linear_attention"]}, "layers of kind linear_attention"),
     ],
 )
