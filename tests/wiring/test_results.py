@@ -161,7 +161,7 @@ def committed(folder: Path, variant: str | None) -> np.ndarray:
     """Every estimate of a folder, or of one variant in it, and its mirror image: (N, 3)."""
     found: list[tuple[float, ...]] = []
     for path in sorted(folder.rglob("*.json")):
-        if variant is None or path.stem in (variant, "comparison"):
+        if variant is None or path.stem in (variant, "comparison", "shot_tests"):
             found += estimates(json.loads(path.read_text()))
     for path in sorted(folder.rglob("kshot/*.csv")):
         if variant is None or path.stem == variant:

@@ -164,6 +164,9 @@ def test_every_comparison_runs(tmp_path):
         "real_shape.exact_over_plain.bottleneck",
         "real_shape.exact_over_plain.lora",
         "real_shape.obvious_loop",
+        "real_shape.products.all",
+        "real_shape.products.bottleneck",
+        "real_shape.products.lora",
         "real_shape.frozen_trunk.upper_third.bottleneck",
         "real_shape.frozen_trunk.upper_third.lora",
     }
