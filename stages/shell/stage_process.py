@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Protocol
 
 from stages import hears_sigterm, interrupted_early
@@ -95,8 +95,14 @@ class Processes:
         if self._context is None or command.module is None:
             return _own_process(command, output)
         process = self._context.Process(target=_run, args=(command, output))
-        process.start()
+        with _ASKING:  # a start asks all earlier processes for their exit codes
+            process.start()
         return _Fork(process)
+
+
+# The server sends an exit code once. Of two threads that ask at the same time one reads it, and the
+# other one is told 255.
+_ASKING = Lock()
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,10 @@ class _Fork:
     process: BaseProcess
 
     def wait(self) -> int:
-        self.process.join()
-        return self.process.exitcode or 0
+        connection.wait([self.process.sentinel])
+        with _ASKING:
+            self.process.join()
+            return self.process.exitcode or 0
 
     def terminate(self) -> None:
         self.process.terminate()

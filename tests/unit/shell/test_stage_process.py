@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import time
+from multiprocessing import connection, forkserver
+from threading import Thread
 
 import pytest
 
@@ -78,3 +80,29 @@ def test_what_is_preloaded_can_be_imported():
 def test_nothing_of_this_project_is_preloaded():
     """A fork must import the project's code as it stands when the stage starts."""
     assert not any(name.startswith(("pipeline", "stages")) for name in PRELOADED)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
+def test_an_exit_code_is_read_once_whoever_asks_at_the_same_time(tmp_path, monkeypatch):
+    """A start asks for the codes of earlier stages while a thread waits for one of them."""
+    read = forkserver.read_signed
+    asking = []
+
+    def slowly(sentinel):
+        asking.append(sentinel)
+        if len(asking) == 1:  # the other one comes meanwhile, and is faster
+            time.sleep(1.0)
+        return read(sentinel)
+
+    processes = Processes(served=True)
+    first = processes.start(command("python -m stages.table --help"), tmp_path / "first")
+    connection.wait([first.process.sentinel])
+    monkeypatch.setattr(forkserver, "read_signed", slowly)
+    codes = []
+    waiting = Thread(target=lambda: codes.append(first.wait()))
+    waiting.start()
+    while not asking:
+        time.sleep(0.01)
+    second = processes.start(command("python -m stages.table --help"), tmp_path / "second")
+    waiting.join()
+    assert (codes, second.wait()) == ([0], 0)
