@@ -146,7 +146,7 @@ def _scratch(target: Path) -> Path:
 
 def _left_behind(target: Path) -> list[Path]:
     """Return the scratches of runs that were killed; nobody else writes while the lock is held."""
-    name = re.compile(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.partial")
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.partial")
     return [path for path in target.parent.iterdir() if name.fullmatch(path.name)]
 
 

@@ -64,7 +64,7 @@ def test_a_second_writer_is_refused_until_the_first_has_died(kind, take):
 def test_what_a_killed_writer_left_is_removed_and_nothing_of_others(folder):
     end(holder("atomic_path", "partial.mkdir(); (partial / 'half').touch()"), signal.SIGKILL)
     (left,) = (folder / "data").iterdir()
-    others = [".raw.txt.0123abcd.partial", ".raw.notes", "raw.0123abcd.partial"]
+    others = [".raw.txt.0123abcd.partial", ".raw.notes", "raw.0123abcd.partial", ".raw.partial"]
     for name in others:
         (folder / "data" / name).touch()
     with atomic_path(Path("data/raw")) as partial:
