@@ -178,11 +178,12 @@ def _publish(partial: Path, target: Path, *, safely: bool) -> None:
 def _swap(partial: Path, target: Path) -> None:
     """Put the scratch in a folder's place; the old folder is removed only when that is done."""
     old = _scratch(target)
-    target.rename(old)
     try:
+        target.rename(old)
         partial.rename(target)
-    except BaseException:
-        old.rename(target)
+    except BaseException:  # a signal may come right after either
+        if not target.exists():
+            old.rename(target)
         raise
     _remove(old)
 
