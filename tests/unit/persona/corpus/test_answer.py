@@ -80,7 +80,7 @@ def test_retry_after_is_honoured(tmp_path, waits, headers, waited):
 def test_a_long_wait_is_the_users(tmp_path, waits, asked):
     (tmp_path / f"{RIGHT}.partial").write_bytes(BODY[:10])
     with serve_raw(says("429 Busy", f"Retry-After: {asked}")) as server:
-        note = {"url": server.url, "validator": ""}
+        note = {"url_sha256": sha256(server.url.encode()).hexdigest(), "validator": ""}
         http.artifacts.write_json(tmp_path / f"{RIGHT}.json", note)
         assert "HTTP 429 Busy, asking to wait" in refused(server.url, tmp_path)
         assert len(server.requests) == 1
