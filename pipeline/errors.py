@@ -5,6 +5,10 @@ from urllib.parse import urlsplit
 
 
 LONGEST_SHOWN = 200  # characters of somebody else's text in a message
+WRONG_PROXY = (
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY of the environment cannot be used; give an "
+    "http:// proxy, or unset it"
+)
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 
 
