@@ -146,7 +146,7 @@ def _scratch(target: Path) -> Path:
 
 def _left_behind(target: Path) -> list[Path]:
     """Return the scratches of runs that were killed; nobody else writes while the lock is held."""
-    name = re.compile(rf"\.{re.escape(target.name)}(\.[0-9a-f]{{8}})?\.partial")
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.partial")
     return [path for path in target.parent.iterdir() if name.fullmatch(path.name)]
 
 
@@ -178,11 +178,12 @@ def _publish(partial: Path, target: Path, *, safely: bool) -> None:
 def _swap(partial: Path, target: Path) -> None:
     """Put the scratch in a folder's place; the old folder is removed only when that is done."""
     old = _scratch(target)
-    target.rename(old)
     try:
+        target.rename(old)
         partial.rename(target)
-    except BaseException:
-        old.rename(target)
+    except BaseException:  # a signal may come right after either
+        if not target.exists():
+            old.rename(target)
         raise
     _remove(old)
 

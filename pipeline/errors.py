@@ -1,9 +1,14 @@
 """Errors that the user can act on. A message says what is wrong, what is expected, what to do."""
 
 import unicodedata
+from urllib.parse import urlsplit
 
 
 LONGEST_SHOWN = 200  # characters of somebody else's text in a message
+WRONG_PROXY = (
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY of the environment cannot be used; give an "
+    "http:// proxy, or unset it"
+)
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 
 
@@ -27,6 +32,23 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) in _HIDDEN:
         return repr(character)[1:-1] if not character.isprintable() else character
     return character
+
+
+def public(url: str) -> str:
+    """Return a URL's scheme, host and path: user, password and query are nobody else's business."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        if not parts.scheme or (not parts.netloc and "@" in parts.path):
+            return "the URL"  # what stands where is not known
+        return one_line(f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}")
+    except ValueError:
+        return "the URL"
+
+
+def public_text(given: str) -> str:
+    """Return a text that somebody gave, as it is; of what may be a URL only what is public."""
+    return public(given) if "://" in given else given
 
 
 class PipelineError(Exception):

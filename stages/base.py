@@ -8,10 +8,17 @@ from stages.shell.console import out, run, wrote
 from stages.shell.progress.shown import progress
 
 
+OWN = {
+    *(artifacts.BASE_FACTS.name, "config.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json"),
+    *("chat_template.jinja", "additional_chat_templates"),  # where the tokenizer has templates
+}
+
+
 @artifacts.one_at_a_time(lambda: artifacts.BASE)
 def base() -> None:
     """Make the base model φ, a Hugging Face folder."""
-    artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name)
+    artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name, OWN)
     settings = Settings.load()
     params = settings.view(BaseParams).base
     phi = settings.phi_in_use()  # looked at, not declared: the base is the same for any

@@ -13,7 +13,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from pipeline.errors import DownloadError, ModelError
+from pipeline.errors import WRONG_PROXY, DownloadError, ModelError
 
 
 FILES = (
@@ -54,7 +54,7 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     Raises:
         ModelError: no revision is given, or the repository or revision does not exist, or access to
             it is refused.
-        DownloadError: the hub cannot be reached and the files are not in the cache.
+        DownloadError: the hub cannot be reached, or no proxy, and the files are not in the cache.
     """
     if revision is None:
         raise ModelError(
@@ -63,7 +63,7 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         )
     where = f"hub model {repository!r}"
     try:
-        snapshot = snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+        snapshot = _snapshot(repository, revision)
     except RevisionNotFoundError as error:
         raise ModelError(f"{where} has no revision {revision!r}; correct base.revision") from error
     except GatedRepoError as error:
@@ -82,3 +82,14 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         ) from error
     folder = Path(snapshot)
     return folder, folder.name
+
+
+def _snapshot(repository: str, revision: str) -> str:
+    try:
+        return snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+    except (ImportError, ValueError) as error:
+        if isinstance(error, HFValidationError) or "proxy" not in str(error).lower():
+            raise
+        raise DownloadError(  # the error's own words may hold a password
+            f"hub model {repository!r}: not asked: {WRONG_PROXY}"
+        ) from None

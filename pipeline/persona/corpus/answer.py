@@ -12,7 +12,7 @@ from time import monotonic
 
 import httpx
 
-from pipeline.errors import DownloadError
+from pipeline.errors import WRONG_PROXY, DownloadError
 
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
@@ -32,7 +32,7 @@ class TryAgainError(Exception):
 
 
 class LaterError(DownloadError):
-    """The server asks to wait longer than a program should; the bytes received stay."""
+    """The request may succeed later, as when the server asks to wait; the bytes received stay."""
 
 
 @contextmanager
@@ -40,11 +40,11 @@ def response_to(url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response
     """Yield the answer to a GET, its content not yet read; redirects to http(s) are followed.
 
     Raises:
-        DownloadError: a redirect leads elsewhere, or there are too many.
+        DownloadError: a redirect leads elsewhere, there are too many, or the proxy is none.
         TryAgainError: the headers take too long.
         httpx.TransportError, httpx.InvalidURL: as httpx has it.
     """
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=False) as client:
+    with _client() as client:
         request = client.build_request("GET", url, headers=dict(headers))
         for _ in range(MOST_REDIRECTS + 1):
             response = _sent(client, request)
@@ -58,6 +58,13 @@ def response_to(url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response
             if request.url.scheme not in ("http", "https") or not request.url.host:
                 raise DownloadError("redirected to something that is no http(s) URL; refused")
     raise DownloadError(f"redirected more than {MOST_REDIRECTS} times; check the URL")
+
+
+def _client() -> httpx.Client:
+    try:
+        return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+    except (ImportError, ValueError, httpx.InvalidURL):  # their own words may hold a password
+        raise LaterError(f"not asked: {WRONG_PROXY}") from None
 
 
 def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256 as digest_of
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 from tenacity import (
@@ -22,7 +22,7 @@ from tenacity import (
 )
 
 from pipeline import artifacts
-from pipeline.errors import DownloadError, one_line
+from pipeline.errors import DownloadError, one_line, public
 from pipeline.persona.corpus.answer import (
     LaterError,
     Rate,
@@ -45,7 +45,7 @@ OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if
 
 @dataclass(frozen=True)
 class _Partial:
-    """A partly received file, and a note beside it: the URL and the version of its bytes."""
+    """A partly received file, and a note beside it: the URL's digest and the bytes' version."""
 
     path: Path
     url: str
@@ -54,12 +54,17 @@ class _Partial:
     def note(self) -> Path:
         return self.path.with_suffix(".json")
 
+    @property
+    def origin(self) -> str:
+        """A digest, for a URL may hold a secret."""
+        return digest_of(self.url.encode("utf-8", "surrogatepass")).hexdigest()
+
     def resume_point(self) -> tuple[int, str]:
         """Return the number of bytes received and their version; drop bytes of another URL."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
             size = self.path.stat().st_size
-            if note["url"] == self.url:
+            if note["url_sha256"] == self.origin:
                 return size, str(note["validator"])
         except (OSError, ValueError, KeyError, TypeError):
             pass  # without a readable note the bytes' origin is unknown
@@ -124,16 +129,6 @@ def fetch(
     return target
 
 
-def public(url: str) -> str:
-    """Return a URL's scheme, host and path: user, password and query are nobody else's business."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        return one_line(f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}")
-    except ValueError:
-        return "the URL"
-
-
 def _named(url: str, message: str) -> str:
     return message if message.startswith(public(url)) else f"{public(url)}: {message}"
 
@@ -189,7 +184,8 @@ def _receive(partial: _Partial, on_progress: OnProgress) -> None:
         elif _first_byte(response) != start:
             partial.drop()
             raise TryAgainError("the server sent another range than the one asked for")
-        artifacts.write_json(partial.note, {"url": partial.url, "validator": _validator(response)})
+        note = {"url_sha256": partial.origin, "validator": _validator(response)}
+        artifacts.write_json(partial.note, note)
         _write(response, partial.path, start=start, total=total, on_progress=on_progress)
 
 

@@ -10,7 +10,7 @@ from glob import has_magic
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DownloadError, one_line
+from pipeline.errors import DataError, DownloadError, one_line, public, public_text
 from pipeline.params import Data
 from pipeline.params.inputs import place_of
 from pipeline.persona.corpus import archive, http, own
@@ -90,11 +90,17 @@ def fetch_corpus(
     if data.sha256 is not None and data.source.startswith(http.SCHEMES):
         told = _of_bytes(advance)
         file = http.fetch(data.source, downloads, sha256=data.sha256, on_progress=told)
-        public = http.public(data.source)
+        shown = public(data.source)
         if not _is_packed(file):
-            return _read_own(data, (str(file), public), data.sha256, into, advance)
+            return _read_own(data, (str(file), shown), data.sha256, into, advance)
         archive.extract(file, into)
-        return Origin("url", public, data.sha256)
+        return Origin("url", shown, data.sha256)
+    if "://" in data.source:
+        raise _absent(
+            "data.source",
+            data.source,
+            "no URL that can be fetched; it must begin with http:// or https://, in small letters",
+        )
     return _local(data, into, advance)
 
 
@@ -215,7 +221,7 @@ def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
 
 
 def _absent(name: str, given: str, what: str) -> DataError:
-    return DataError(f"{name}: {one_line(given)}: {what}")
+    return DataError(f"{name}: {one_line(public_text(given))}: {what}")
 
 
 def _checked(path: Path, expected: str | None) -> str:

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import httpx
 
 from pipeline import artifacts
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, public
 from pipeline.params import Settings
 from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
@@ -217,7 +217,7 @@ def _launch(value: str) -> None:
 
 
 def _refuse_url(url: str, *_: object, **__: object) -> Path:
-    raise PipelineError(f"{http.public(url)}: refused")
+    raise PipelineError(f"{public(url)}: refused")
 
 
 def _settings() -> Sequence[bytes]:

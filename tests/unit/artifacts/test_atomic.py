@@ -64,7 +64,7 @@ def test_a_second_writer_is_refused_until_the_first_has_died(kind, take):
 def test_what_a_killed_writer_left_is_removed_and_nothing_of_others(folder):
     end(holder("atomic_path", "partial.mkdir(); (partial / 'half').touch()"), signal.SIGKILL)
     (left,) = (folder / "data").iterdir()
-    others = [".raw.txt.0123abcd.partial", ".raw.notes", "raw.0123abcd.partial"]
+    others = [".raw.txt.0123abcd.partial", ".raw.notes", "raw.0123abcd.partial", ".raw.partial"]
     for name in others:
         (folder / "data" / name).touch()
     with atomic_path(Path("data/raw")) as partial:
@@ -168,6 +168,27 @@ def test_an_old_folder_stays_if_the_new_one_cannot_take_its_place(monkeypatch):
         (partial / "new").touch()
     assert [path.name for path in Path("out").iterdir()] == ["old"]
     assert {path.name for path in Path().iterdir()} == {"out", ".locks"}
+
+
+@pytest.mark.parametrize(("after", "kept"), [(1, "old"), (2, "new")])
+def test_a_signal_right_after_a_rename_leaves_one_of_the_two(monkeypatch, after, kept):
+    Path("out").mkdir()
+    Path("out/old").touch()
+    rename = Path.rename
+    done = []
+
+    def interrupted(self: Path, to: Path) -> Path:
+        path = rename(self, to)
+        done.append(to)
+        if len(done) == after:
+            raise KeyboardInterrupt
+        return path
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(Path("out")) as partial:  # noqa: PT012
+        partial.mkdir()
+        (partial / "new").touch()
+    assert [path.name for path in Path("out").iterdir()] == [kept]
 
 
 def test_a_stage_ends_with_the_program_that_started_it(tmp_path):

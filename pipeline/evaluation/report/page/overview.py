@@ -6,6 +6,7 @@ No sentence is chosen by what it says: each is written whatever the numbers are.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from pipeline.errors import public_text
 from pipeline.evaluation.report.cells import number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.page.findings import Findings
@@ -139,8 +140,8 @@ def _floors(findings: Findings) -> list[str]:
 
 
 def _not_the_paper(findings: Findings) -> str:
-    data = findings.params.get("data", {}).get("source", "unknown")
-    base = findings.params.get("base", {}).get("source", "unknown")
+    data = public_text(findings.params.get("data", {}).get("source", "unknown"))
+    base = public_text(findings.params.get("base", {}).get("source", "unknown"))
     size = f"{findings.base.num_parameters:,}"
     ours = f"data.source is {data}, base.source is {base}, φ has {size} parameters"
     if data == "synthetic":

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import public_text
 from pipeline.evaluation.report.cells import NONE
 
 
@@ -67,4 +68,4 @@ def _text(value: object) -> str:
         return ", ".join(map(_text, value)) or "none"
     if isinstance(value, Mapping):  # of a list, such as a claim
         return "; ".join(f"{key}: {_text(item)}" for key, item in value.items()) or "none"
-    return f"{value:g}" if isinstance(value, float) else f"{value}"
+    return f"{value:g}" if isinstance(value, float) else public_text(f"{value}")

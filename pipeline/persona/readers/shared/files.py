@@ -7,7 +7,7 @@ from glob import has_magic
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from pipeline.errors import DataError, one_line
+from pipeline.errors import DataError, one_line, public
 from pipeline.params.inputs import place_of
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import Split
@@ -60,6 +60,8 @@ def files_of(given: str) -> list[CorpusFile]:
     Raises:
         DataError: there is none.
     """
+    if "://" in given:
+        raise DataError(f"{public(given)}: no path; give a file, a folder or a pattern")
     path = place_of(given, "data.source")
     if path.is_file():
         return [CorpusFile(path, path.name)]

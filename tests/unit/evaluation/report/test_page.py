@@ -7,6 +7,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.evaluation.report.page.strangers import visible
+from tests.support import report_project
 from tests.support.html_tables import Read
 from tests.support.report_project import page_of, scored
 from tests.wiring.closure import ROOT
@@ -127,6 +128,25 @@ def test_what_differs_from_the_papers_preset_is_marked(page):
     assert page.row("main-parameters", "inner_lr ≠") == ["0.1", "0.001"]
     assert page.row("main-parameters", "meta_gradient") == ["exact", "the same"]
     assert page.row("parameters", "data.source ≠") == ["synthetic", "personachat"]
+
+
+def test_no_secret_of_a_url_is_shown(tmp_path, monkeypatch):
+    secret = "https://user7:word7@host/corpus.tgz?token=tok7"
+    layout = report_project.lay_out
+
+    def with_a_url(folder):
+        layout(folder)
+        params = folder / "params.yaml"
+        text = params.read_text()
+        assert "source: synthetic" in text
+        text = text.replace("source: synthetic", f"source: {secret}", 1)
+        params.write_text(text.replace("sha256: null", f"sha256: {'0' * 64}", 1))
+
+    monkeypatch.setattr(report_project, "lay_out", with_a_url)
+    text = page_of(tmp_path, "hello").read_text(encoding="utf-8")
+    assert "data.source is https://host/corpus.tgz," in text
+    assert Read.of(text).row("parameters", "data.source ≠")[0] == "https://host/corpus.tgz"
+    assert [one for one in ("user7", "word7", "tok7") if one in text] == []
 
 
 def test_a_leak_of_people_is_said(page):

@@ -70,6 +70,14 @@ def test_a_hub_that_cannot_be_reached(fetch):
     assert "try again, or give a folder" in error
 
 
+@pytest.mark.parametrize("proxy", ["socks5://user7:word7@host:1", "foo://user7:word7@host"])
+def test_a_proxy_that_cannot_be_used_is_one_line(fetch, proxy):
+    kind, error = fetch("org/gpt2", "main", ALL_PROXY=proxy)
+    assert kind == "DownloadError"
+    assert "ALL_PROXY" in error
+    assert "word7" not in error
+
+
 def test_a_connection_that_breaks(fetch, server, tmp_path):
     server.breaks = True
     kind, error = fetch("org/gpt2", COMMIT)

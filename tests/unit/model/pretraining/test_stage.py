@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DivergedError, ParamsError
+from pipeline.errors import DataError, DivergedError, ParamsError
 from pipeline.model.base.load import load_base
+from pipeline.model.base.tokenizer import read_tokenizer
 from pipeline.model.pretraining import heldout
 from pipeline.params import Adapters
 from stages import base as stage
@@ -45,6 +46,33 @@ def test_the_stage_writes_the_out(project, capsys):
     shown = capsys.readouterr().out
     assert "φ from pretrain" in shown
     assert "held out: perplexity" in shown
+
+
+def test_a_file_of_the_users_beside_the_base_is_not_replaced(project):
+    project(steps=2)
+    stage.base()
+    notes = artifacts.BASE / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(DataError, match=r"models/base/notes\.txt: not written by this stage"):
+        stage.base()
+    assert notes.read_text() == "mine"
+
+
+def test_a_base_with_all_that_the_stage_may_write_is_replaced(project, monkeypatch):
+    build = stage.build_base
+
+    def with_chat_templates(*args, **keywords):
+        facts = build(*args, **keywords)
+        tokenizer, _ = read_tokenizer(artifacts.BASE, None)
+        tokenizer.chat_template = {"default": "a", "tool_use": "b"}
+        tokenizer.save_pretrained(artifacts.BASE)
+        return facts
+
+    monkeypatch.setattr(stage, "build_base", with_chat_templates)
+    project(steps=2)
+    stage.base()
+    assert len(list(artifacts.BASE.iterdir())) == 7
+    stage.base()
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_retry_after_is_honoured(tmp_path, waits, headers, waited):
 def test_a_long_wait_is_the_users(tmp_path, waits, asked):
     (tmp_path / f"{RIGHT}.partial").write_bytes(BODY[:10])
     with serve_raw(says("429 Busy", f"Retry-After: {asked}")) as server:
-        note = {"url": server.url, "validator": ""}
+        note = {"url_sha256": sha256(server.url.encode()).hexdigest(), "validator": ""}
         http.artifacts.write_json(tmp_path / f"{RIGHT}.json", note)
         assert "HTTP 429 Busy, asking to wait" in refused(server.url, tmp_path)
         assert len(server.requests) == 1
@@ -147,6 +147,21 @@ def test_no_secret_of_a_url_is_shown(tmp_path, answered):
 def test_no_secret_of_a_broken_url_is_shown(tmp_path, url):
     message = refused(url, tmp_path)
     assert [secret for secret in SECRETS if secret in message] == []
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user7:word7@host:1", "foo://user7:word7@host", "://["])
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "HTTP_PROXY"])
+def test_a_proxy_that_cannot_be_used_is_one_line(tmp_path, monkeypatch, variable, proxy):
+    monkeypatch.setenv(variable, proxy)
+    kept = tmp_path / f"{RIGHT}.partial"
+    kept.write_bytes(BODY[:10])
+    url = "http://host/x"
+    note = {"url_sha256": sha256(url.encode()).hexdigest(), "validator": ""}
+    http.artifacts.write_json(kept.with_suffix(".json"), note)
+    message = refused(url, tmp_path)
+    assert f"{variable}" in message
+    assert [secret for secret in SECRETS if secret in message] == []
+    assert kept.read_bytes() == BODY[:10]
 
 
 def test_no_secret_is_shown_where_nobody_listens(tmp_path):

@@ -1,5 +1,6 @@
 """A transfer that is interrupted, refused, changed or damaged, against a local server."""
 
+import json
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -109,6 +110,26 @@ def test_bytes_of_another_url_are_dropped(tmp_path):
         interrupt(other.url, tmp_path)
         assert fetch(server.url, tmp_path).read_bytes() == CONTENT
     assert "Range" not in server.requests[0]
+
+
+def test_the_note_beside_a_partial_file_has_no_secret(tmp_path):
+    with serve(CONTENT) as server:
+        secret = server.url.replace("//", "//user7:word7@") + "?token=tok7"
+        interrupt(secret, tmp_path)
+        note = (tmp_path / f"{RIGHT}.json").read_text()
+        assert [one for one in ("user7", "word7", "tok7", "127.0.0.1") if one in note] == []
+        fetch(secret, tmp_path)
+    assert "Range" in server.requests[1]
+
+
+def test_bytes_with_a_note_of_an_earlier_version_are_dropped(tmp_path):
+    with serve(CONTENT) as server:
+        interrupt(server.url, tmp_path)
+        note = tmp_path / f"{RIGHT}.json"
+        note.write_text(json.dumps({"url": server.url, "validator": '"v1"'}))
+        assert fetch(server.url, tmp_path).read_bytes() == CONTENT
+    assert "Range" not in server.requests[1]
+    assert names(tmp_path) == [RIGHT]
 
 
 def test_a_partial_file_that_is_already_whole_is_taken(tmp_path):

@@ -13,6 +13,7 @@ from pipeline.errors import DataError, DownloadError
 from pipeline.params import Data, People, Synthetic
 from pipeline.persona.corpus import archive, source
 from pipeline.persona.corpus.source import Origin
+from pipeline.persona.readers.shared.files import files_of
 from pipeline.progress import untold
 from tests.support.archives import packed
 from tests.support.file_server import serve
@@ -104,6 +105,22 @@ def test_a_url(tmp_path, tgz):
         origin = corpus(tmp_path, data(source=secret, sha256=digest(content)))
     assert origin == Origin("url", server.url, digest(content))
     assert contents(tmp_path / "raw") == TEXTS
+
+
+@pytest.mark.parametrize("scheme", ["HTTPS", "ftp", "Http", " https", "'https", "1x", ""])
+@pytest.mark.parametrize("key", ["source", "pretrain"])
+def test_what_may_be_a_url_is_refused_without_its_secrets(tmp_path, scheme, key):
+    given = f"{scheme}://user7:word7@host/x.tgz?token=tok7"
+    read = {
+        "source": lambda: corpus(tmp_path, data(source=given, sha256="0" * 64)),
+        "pretrain": lambda: source.fetch_pretrain_text(data(pretrain=given), tmp_path / "text"),
+    }
+    with pytest.raises(DataError, match=rf"data\.{key}: .*: no ") as caught:
+        read[key]()
+    with pytest.raises(DataError, match="no path") as as_path:
+        files_of(given)
+    shown = f"{caught.value} {as_path.value}"
+    assert [one for one in ("user7", "word7", "tok7") if one in shown] == []
 
 
 def test_upstream_from_its_address(tmp_path, upstream, monkeypatch):
