@@ -62,6 +62,13 @@ def load_start(variant: str, seed: int) -> Start:
     params = Settings.load().view(FinetuneParams, record.axes.set)
     details = _details(variant, seed)
     epochs = (details.headline.epoch if details else 0) or params.finetune.epochs[-1]
+    if details and not details.headline.epoch:
+        _LOG.warning(
+            "%s: its headline epoch is 0, no adaptation; taken here: %d, the most of "
+            "finetune.epochs",
+            artifacts.details_file(variant),
+            epochs,
+        )
     return Start(load_variant(variant, seed), record, params, epochs, details)
 
 

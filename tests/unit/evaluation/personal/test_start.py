@@ -78,3 +78,14 @@ def test_a_card_has_no_numbers_of_another_run(here, caplog):
     assert "metric_value" not in card
     assert json.loads((here / "out/personalize.json").read_text())["epochs"] == 3
     assert FOREIGN in caplog.text
+
+
+def test_a_headline_without_adaptation_is_said(here, caplog):
+    scored(0)
+    start = load_start("in_place", 0)
+    assert start.details is not None
+    assert start.epochs == 3
+    assert caplog.messages == [
+        "metrics/details/in_place.json: its headline epoch is 0, no adaptation; taken here: 3, "
+        "the most of finetune.epochs"
+    ]
