@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, one_line
@@ -40,7 +41,7 @@ class Start:
     @property
     def base_source(self) -> str:
         """Where φ comes from, as stage `base` wrote it."""
-        facts = read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
+        facts = base_facts()
         revision = facts.get("revision")
         source = one_line(facts.get("source", "not known"))
         if revision:
@@ -108,6 +109,11 @@ def _require_trained(variant: str, seed: int) -> None:
     raise ModelError(
         f"no trained variant {one_line(variant)!r} of seed {seed}; there are {', '.join(trained)}"
     )
+
+
+def base_facts() -> dict[str, Any]:
+    """Return what stage `base` wrote about φ; empty where it is not there."""
+    return read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
 
 
 def data_source() -> str:
