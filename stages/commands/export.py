@@ -10,18 +10,15 @@ from pipeline import artifacts
 from pipeline.errors import ModelError
 from pipeline.evaluation.personal.adapted import adapt_to, require_person_fits
 from pipeline.evaluation.personal.card import CardFacts, model_card
+from pipeline.evaluation.personal.licences import licences
 from pipeline.evaluation.personal.start import Start, data_source, load_start
 from pipeline.model.base.load import load_base
 from pipeline.model.export.folder import Exported, write_export
-from pipeline.model.export.licence import Licence, licence_beside
+from pipeline.model.export.licence import Licence
 from pipeline.params import Settings
 from stages.shell import console
 from stages.shell.progress.shown import progress
 from stages.talk.person import Name, PersonFile, person_of
-
-
-_OURS = "made by this project's own program (MIT)"
-_PRE_TRAINED = "pre-trained here, so that of the text of `data.pretrain`"
 
 
 def export(
@@ -37,22 +34,23 @@ def export(
         raise ModelError(f"{folder}: there already, and not empty; name another folder")
     start = load_start(variant, seed)
     adapted = _adapted(start, person, name) if person else start
-    licences = _licences()
+    params = Settings.load().check()
+    found = licences(params.base.source, params.data.source)
     made = Exported(
         adapted.learner,
         start.record.adapters,
         load_base(artifacts.BASE),
         start.params,
         None if person else start.epochs,
-        licences,
+        found,
     )
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_export(made, partial)
-        artifacts.write_text(partial / "README.md", model_card(_facts(start, licences, person)))
+        artifacts.write_text(partial / "README.md", model_card(_facts(start, found, person)))
     note = ", without its next-utterance head" if start.record.axes.next_utterance else ""
     console.say(f"{folder}: {variant}, seed {seed}{note}; README.md says how to use it")
-    for of_what, licence in licences.items():
+    for of_what, licence in found.items():
         if not licence.found:
             console.note(f"licence of the {of_what}: {licence.words}")
 
@@ -68,22 +66,13 @@ def _adapted(start: Start, person: Path, name: str | None) -> Start:
     return replace(start, learner=replace(start.learner, theta=theta))
 
 
-def _licences() -> dict[str, Licence]:
-    params = Settings.load().check()
-    base, data = params.base.source, params.data.source
-    return {
-        "base": Licence(_PRE_TRAINED, found=True) if base == "pretrain" else licence_beside(base),
-        "data": Licence(_OURS, found=True) if data == "synthetic" else licence_beside(data),
-    }
-
-
-def _facts(start: Start, licences: dict[str, Licence], person: Path | None) -> CardFacts:
+def _facts(start: Start, found: dict[str, Licence], person: Path | None) -> CardFacts:
     return CardFacts(
         start.record,
         start.details,
         start.base_source,
         data_source(),
-        licences,
+        found,
         start.learner.encoder.context,
         person is not None,
     )

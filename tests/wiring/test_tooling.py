@@ -164,3 +164,8 @@ def test_no_tracked_file_shows_a_machine_or_a_registry(pattern):
 )
 def test_the_patterns_find_what_they_are_for(pattern, line):
     assert re.search(pattern, line)
+
+
+def test_the_readmes_folder_of_conversations_is_kept_out_of_git():
+    (folder,) = set(re.findall(r"--person (\w+) ", text("README.md")))
+    assert f"/{folder}/" in text(".gitignore").splitlines()

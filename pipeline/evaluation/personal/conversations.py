@@ -8,6 +8,7 @@ from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
+from pipeline.persona.corpus.split import TWICE
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.task.record import Dialogue, Turn
 from pipeline.persona.tasks.conversations import exchanges_of
@@ -16,7 +17,8 @@ from pipeline.persona.tasks.conversations import exchanges_of
 def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue]]:
     """Return each person's dialogues, in the file's order; ids are PERSON/0, PERSON/1, ...
 
-    They are read, tidied and grouped as stage `download` does it.
+    They are read, tidied and grouped as stage `download` does it. What a person has twice, word for
+    word, counts once: a copy of the dialogue that is held out would be adapted to.
 
     Args:
         path: a file, or a folder of files of one format.
@@ -27,17 +29,23 @@ def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue
         DataError: there is no file, it is empty or of no format that is known, a line is broken, or
             nobody says anything. The message names the file, and the line.
     """
-    census, kept = Census(), list[Conversation]()
+    census, kept, places = Census(), list[Conversation](), list[str]()
     for found in recognised(str(path), tally).read(data, tally):
         tidied = tidy(found.conversation, data, tally, found.place)
         if tidied is not None:
             census.add(found.conversation, tidied)
             kept.append(tidied)
+            places.append(found.place)
     if not kept:
         raise DataError(f"{one_line(path)}: no conversation with a reply of a person")
     names, person = census.people()
     people: dict[str, list[Dialogue]] = {}
-    for who, conversation in zip(person, kept, strict=True):
+    seen: set[tuple[int, bytes]] = set()
+    for who, text, conversation, place in zip(person, census.texts, kept, places, strict=True):
+        if (who, text) in seen:
+            tally.leave_out(TWICE, place)
+            continue
+        seen.add((who, text))
         own = people.setdefault(names[who], [])
         own.append(_dialogue(conversation, f"{names[who]}/{len(own)}"))
     return people

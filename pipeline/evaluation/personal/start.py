@@ -1,17 +1,23 @@
 """The trained start that a person adapts: learner, parameters, and how many epochs."""
 
+import logging
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, one_line
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.made_from import ScoredFrom
 from pipeline.model.base.configuration import read_json
 from pipeline.model.files.variant_record import VariantFile, read_variant
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
+
+
+_LOG = logging.getLogger(__name__)  # the shell shows it as a note
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Start:
         record: of its training run.
         params: of fine-tuning, its own `set` in force.
         epochs: of an adaptation: the headline epoch, else the most that are tried.
-        details: of stage `score`; null: it has not run.
+        details: of stage `score`; null: it has not run on what is there.
     """
 
     learner: Learner
@@ -35,7 +41,7 @@ class Start:
     @property
     def base_source(self) -> str:
         """Where φ comes from, as stage `base` wrote it."""
-        facts = read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
+        facts = base_facts()
         revision = facts.get("revision")
         source = one_line(facts.get("source", "not known"))
         if revision:
@@ -55,10 +61,41 @@ def load_start(variant: str, seed: int) -> Start:
     _require_trained(variant, seed)
     record = read_variant(variant, seed, made_by=made_by(variant, seed))
     params = Settings.load().view(FinetuneParams, record.axes.set)
-    path = artifacts.details_file(variant)
-    details = read(path, Details, made_by=f"score {variant}") if path.is_file() else None
+    details = _details(variant, seed)
     epochs = (details.headline.epoch if details else 0) or params.finetune.epochs[-1]
+    if details and not details.headline.epoch:
+        _LOG.warning(
+            "%s: its headline epoch is 0, no adaptation; taken here: %d, the most of "
+            "finetune.epochs",
+            artifacts.details_file(variant),
+            epochs,
+        )
     return Start(load_variant(variant, seed), record, params, epochs, details)
+
+
+def _details(variant: str, seed: int) -> Details | None:
+    """Return a variant's scores, unless they are of another run than what is there."""
+    path = artifacts.details_file(variant)
+    if not path.is_file():
+        return None
+    details = read(path, Details, made_by=f"score {variant}")
+    if _is_there(details.made_from, variant, seed):
+        return details
+    again = f"run `python -m stages.score {variant}` (or `dvc repro`)"
+    _LOG.warning("%s is of another run; %s", path, again)
+    return None
+
+
+def _is_there(said: ScoredFrom, variant: str, seed: int) -> bool:
+    """Say whether scores are of the model, base and tasks that are there; tasks may be missing."""
+    digests = {
+        artifacts.TASKS: said.tasks,
+        artifacts.BASE: said.base,
+        artifacts.model_dir(variant, seed): said.models.get(seed),
+    }
+    return said.variant == variant and all(
+        artifacts.sha256_of(path) == digest for path, digest in digests.items() if path.exists()
+    )
 
 
 def _require_trained(variant: str, seed: int) -> None:
@@ -72,6 +109,11 @@ def _require_trained(variant: str, seed: int) -> None:
     raise ModelError(
         f"no trained variant {one_line(variant)!r} of seed {seed}; there are {', '.join(trained)}"
     )
+
+
+def base_facts() -> dict[str, Any]:
+    """Return what stage `base` wrote about φ; empty where it is not there."""
+    return read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
 
 
 def data_source() -> str:

@@ -10,7 +10,6 @@ from pipeline.errors import ModelError
 from pipeline.evaluation.personal.adapted import adapt_to, loss_of
 from pipeline.evaluation.personal.start import load_start
 from pipeline.model.base.tokenizer import load_tokenizer
-from pipeline.params import read_yaml
 from stages.commands.export import export
 from stages.talk.person import person_of
 from tests.conftest import AXES, tiny_gpt2
@@ -197,26 +196,6 @@ def test_the_template_gives_what_was_trained_on(tokenizer, here):
                 talk[:-1], add_generation_prompt=True, return_dict=True
             )
             assert tuple(asked["input_ids"]) == window.ids[: window.spans[-1].start]
-
-
-def test_the_card_and_the_licence(tokenizer, here, capsys):
-    write_base(tokenizer, tiny_gpt2(tokenizer))
-    save_variant()
-    source = here / "elsewhere"
-    source.mkdir()
-    params = read_yaml(here / "params.yaml")
-    params["base"]["source"] = str(source)
-    write_params(here, params)
-    export("in_place", here / "a")
-    assert "licence of the base: no name in a README.md; no licence file" in capsys.readouterr().err
-    (source / "LICENSE.txt").write_text("ours")
-    (source / "README.md").write_text("---\ntags:\n- x\nlicense: apache-2.0\n---\n# Model\n")
-    export("in_place", here / "b")
-    assert (here / "b/LICENSE-base-LICENSE.txt").read_text() == "ours"
-    card = (here / "b/README.md").read_text()
-    assert "license: apache-2.0" in card
-    assert "Not scored" in card
-    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(tokenizer, here):

@@ -106,6 +106,21 @@ def test_a_broken_line_is_named_or_left_out_and_said(tmp_path, monkeypatch, caps
     assert "f: left out: 1 broken lines" in capsys.readouterr().err
 
 
+def test_what_a_person_has_twice_counts_once_and_is_said(tmp_path, monkeypatch, capsys):
+    """Or the held-out conversation is adapted to. Another person may say the same."""
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path, toy_params())
+    said = [say("u:hi", f"a:{word}") for word in ("one", "two")]
+    path = write(tmp_path / "f", *(("ann", one) for one in (*said, *said)), ("bob", said[0]))
+    ann = person_of([path], [], "ann")
+    assert [d.turns[0].reply for d in ann.dialogues] == ["one", "two"]
+    assert [d.dialogue_id for d in ann.dialogues] == ["ann/0", "ann/1"]
+    assert "f: left out: 2 conversations that a person has twice" in capsys.readouterr().err
+    fold = ann.fold(finetune_params())
+    assert [d.turns for d in fold.query] not in [[d.turns] for d in fold.support]
+    assert len(person_of([path], [], "bob").dialogues) == 1
+
+
 def test_several_people_and_no_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, toy_params())

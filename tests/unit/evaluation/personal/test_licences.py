@@ -1,0 +1,91 @@
+"""Whose licences an export's card names: those of what the model was made from."""
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.params import read_yaml
+from stages.commands.export import export
+from tests.conftest import tiny_gpt2
+from tests.support.exports import save_variant, write_base
+from tests.support.toy_project import write_params
+
+
+@pytest.fixture
+def here(tokenizer, tmp_path, monkeypatch):
+    """A trained variant of a base from the folder `elsewhere`, which `base.source` names."""
+    monkeypatch.chdir(tmp_path)
+    write_base(tokenizer, tiny_gpt2(tokenizer, n_layer=1))
+    source = tmp_path / "elsewhere"
+    source.mkdir()
+    weights = source / "model.safetensors"
+    weights.write_bytes(b"weights")
+    made_of({"model.safetensors": artifacts.sha256_of(weights)}, source="folder")
+    of_data("synthetic")
+    naming(base=str(source))
+    return tmp_path
+
+
+def made_of(weights, source):
+    facts = {"source": source, "revision": None, "weights_sha256": weights}
+    artifacts.write_json(artifacts.BASE_FACTS, facts)
+    save_variant()
+
+
+def of_data(source):
+    artifacts.write_json(artifacts.TASKS_SUMMARY, {"source": {"corpus": {"source": source}}})
+
+
+def naming(**sources):
+    params = read_yaml(artifacts.PARAMS)
+    for group, source in sources.items():
+        params[group]["source"] = source
+    write_params(artifacts.PARAMS.parent, params)
+
+
+def licensed(folder):
+    folder.mkdir(exist_ok=True)
+    (folder / "LICENSE.txt").write_text("ours")
+    (folder / "README.md").write_text("---\ntags:\n- x\nlicense: apache-2.0\n---\n# Model\n")
+
+
+def card_of(folder):
+    export("in_place", folder)
+    return (folder / "README.md").read_text()
+
+
+def test_the_card_and_the_licence(here, capsys):
+    export("in_place", here / "a")
+    assert "licence of the base: no name in a README.md; no licence file" in capsys.readouterr().err
+    licensed(here / "elsewhere")
+    card = card_of(here / "b")
+    assert (here / "b/LICENSE-base-LICENSE.txt").read_text() == "ours"
+    assert "license: apache-2.0" in card
+    assert "Not scored" in card
+    assert capsys.readouterr().err == ""
+
+
+def test_another_base_than_params_yaml_names(here, capsys):
+    """Other weights, a base from the hub, one that was pre-trained here."""
+    licensed(here / "elsewhere")
+    made_of({"model.safetensors": "0" * 64}, source="folder")
+    card = card_of(here / "a")
+    assert "apache" not in card
+    assert not list((here / "a").glob("LICENSE-*"))
+    assert "with other weights than `base.source` has now" in capsys.readouterr().err
+    made_of({"model.safetensors": "0" * 64}, source="some/model")
+    assert "Licence: not known here; see where 'some/model' comes from" in card_of(here / "b")
+    made_of(None, source="pretrain")
+    assert "Licence: pre-trained here" in card_of(here / "c")
+
+
+def test_other_data_than_params_yaml_names(here, capsys):
+    licensed(here / "corpus")
+    naming(data=str(here / "corpus"))
+    assert "Data: synthetic. Licence: made by this project's own program" in card_of(here / "a")
+    of_data("chats")
+    assert "Data: chats. Licence: not known here; see where 'chats'" in card_of(here / "b")
+    assert "licence of the data: not known here" in capsys.readouterr().err
+    of_data("corpus")
+    assert "Data: corpus. Licence: apache-2.0, as its README.md says" in card_of(here / "c")
+    naming(data="synthetic")
+    assert "Data: corpus. Licence: not known here" in card_of(here / "d")

@@ -1,0 +1,91 @@
+"""The start that chat and export adapt: whose scores it goes by."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.evaluation.personal.start import load_start
+from stages.commands.export import export
+from tests.conftest import tiny_gpt2
+from tests.support.exports import save_variant, write_base
+from tests.support.toy_project import toy_params, write_params
+
+
+COMMITTED = Path(__file__).resolve().parents[4] / artifacts.details_file("in_place")
+FOREIGN = "metrics/details/in_place.json is of another run; run `python -m stages.score in_place`"
+
+
+@pytest.fixture
+def here(tokenizer, tmp_path, monkeypatch):
+    """A folder with a trained variant, and most epochs 3."""
+    monkeypatch.chdir(tmp_path)
+    write_base(tokenizer, tiny_gpt2(tokenizer, n_layer=1))
+    params = toy_params()
+    params["finetune"]["epochs"] = [0, 1, 2, 3]
+    write_params(tmp_path, params)
+    save_variant()
+    return tmp_path
+
+
+def of_what_is_there():
+    return {
+        "tasks": artifacts.sha256_of(artifacts.TASKS),
+        "base": artifacts.sha256_of(artifacts.BASE),
+        "models": {"0": artifacts.sha256_of(artifacts.model_dir("in_place", 0))},
+    }
+
+
+def scored(epoch, **made_from):
+    details = json.loads(COMMITTED.read_text())
+    details["headline"]["epoch"] = epoch
+    details["made_from"] |= of_what_is_there() | made_from
+    artifacts.write_json(artifacts.details_file("in_place"), details)
+
+
+def test_scores_of_what_is_there_say_the_epochs(here, caplog):
+    scored(2)
+    export("in_place", here / "out")
+    assert load_start("in_place", 0).epochs == 2
+    assert "after 2 epochs" in (here / "out/README.md").read_text()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tasks": "0" * 64},
+        {"base": "0" * 64},
+        {"models": {"0": "0" * 64}},
+        {"models": {}},
+        {"variant": "transfer"},
+    ],
+)
+def test_scores_of_another_run_are_left_out(here, caplog, other):
+    scored(2, **other)
+    start = load_start("in_place", 0)
+    assert (start.details, start.epochs) == (None, 3)
+    assert len(caplog.messages) == 1
+    assert FOREIGN in caplog.text
+
+
+def test_a_card_has_no_numbers_of_another_run(here, caplog):
+    artifacts.write_text(artifacts.details_file("in_place"), COMMITTED.read_text())
+    export("in_place", here / "out")
+    card = (here / "out/README.md").read_text()
+    assert "Not scored" in card
+    assert "metric_value" not in card
+    assert json.loads((here / "out/personalize.json").read_text())["epochs"] == 3
+    assert FOREIGN in caplog.text
+
+
+def test_a_headline_without_adaptation_is_said(here, caplog):
+    scored(0)
+    start = load_start("in_place", 0)
+    assert start.details is not None
+    assert start.epochs == 3
+    assert caplog.messages == [
+        "metrics/details/in_place.json: its headline epoch is 0, no adaptation; taken here: 3, "
+        "the most of finetune.epochs"
+    ]
