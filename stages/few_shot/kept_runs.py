@@ -41,7 +41,8 @@ def _without_paths(text: str) -> list[str]:
     """Return what replaces paths of this machine: whoever runs the study again gives their own."""
     values = settings_of(text, artifacts.PARAMS.name).check()
     paths = {"data.source": values.data.source, "base.source": values.base.source}
-    return [f"{key}=PATH" for key, value in paths.items() if "/" in value]
+    local = {key for key, value in paths.items() if Path(value).is_absolute() or "./" in value}
+    return [f"{key}=PATH" for key in paths if key in local]
 
 
 def kept(study: Path) -> tuple[AllParams, list[Path]]:

@@ -54,7 +54,10 @@ for setting in "${settings[@]}"; do
         done
     done
     for row in $rows; do python -m stages.rates "$row" --write; done
-    for row in $rows; do [ -f "shots/$row.json" ] || python -m stages.shots "$row"; done
+    for row in $rows; do
+        [ -f "shots/$row.json" ] || python -m stages.shots "$row"
+        grep -q '"cached"' "shots/$row.json" || python -m stages.shots "$row" --cache
+    done
 done
 
 # 3. The curve.

@@ -15,7 +15,6 @@ from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import OverSeeds
-from pipeline.evaluation.studies.shots import Way
 
 
 def compare_p(p: float) -> str:
@@ -205,14 +204,6 @@ class Quote:
                 p = compare_p(test.p_holm)
                 return f"{shot_tables.shown(test.difference)}, {p}: {test.answer}"
         raise ValueError(f"{a} and {b} were not tested after {k} dialogues")
-
-    def after(self, row: str, k: int, way: Way = "gradient") -> str:
-        """Return the nats per token of a row after K dialogues."""
-        found = shot_tables.tests_of(self.study)
-        for one in [] if found is None else found.levels:
-            if (one.side.row, one.side.k, one.side.way) == (row, k, way):
-                return shot_tables.shown(one.nats)
-        raise ValueError(f"{row} was not scored after {k} dialogues")
 
     def _metric(
         self, metrics: dict[str, Estimate | None], metric: str, *, seeds: bool = False

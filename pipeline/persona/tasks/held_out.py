@@ -6,7 +6,7 @@ side of a held-out person's dialogue is another task of train. It has the person
 It is left out, too.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -32,12 +32,12 @@ class Divided:
 
 
 def hold_out(
-    dialogues: Iterable[ParsedDialogue], groups: Sequence[Sequence[int]], wanted: HeldOut
+    dialogues: Sequence[ParsedDialogue], groups: Sequence[Sequence[int]], wanted: HeldOut
 ) -> Divided:
     """Draw people of train by seed; the same people whatever else the parameters say.
 
     Args:
-        dialogues: of train, in file order.
+        dialogues: of train, in file order; read twice, one at a time.
         groups: its people.
         wanted: how many, with how many dialogues at least, and the seed.
 
@@ -62,13 +62,17 @@ def hold_out(
     return Divided([members for members in rest if members], held, len(dropped))
 
 
-def _other_sides(dialogues: Iterable[ParsedDialogue], held: set[int]) -> set[int]:
+def _other_sides(dialogues: Sequence[ParsedDialogue], held: set[int]) -> set[int]:
     """Return the dialogues outside `held` whose partner is a held-out person."""
-    kept = list(enumerate(dialogues))
-    said = {normalise(exchange.reply) for i, own in kept if i in held for exchange in own.exchanges}
+    said = {
+        normalise(exchange.reply)
+        for i, own in enumerate(dialogues)
+        if i in held
+        for exchange in own.exchanges
+    }
     telling = {reply for reply in said if len(reply.split()) >= WORDS}
     others = set()
-    for i, dialogue in kept:
+    for i, dialogue in enumerate(dialogues):
         if i in held:
             continue
         lines = [normalise(exchange.partner) for exchange in dialogue.exchanges]

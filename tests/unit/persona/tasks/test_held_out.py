@@ -2,28 +2,15 @@
 
 import pytest
 
-from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.params import HeldOut
-from pipeline.persona.task.record import PersonaTask
 from pipeline.persona.tasks.held_out import hold_out
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue
-from stages.tasks import tasks
-from tests.unit.persona.tasks.test_stage import (  # noqa: F401
-    fails_with_one_line,
-    project,
-    set_tasks,
-    write_raw,
-)
 
 
 def said(person: int, number: int) -> list[str]:
     """Return a person's lines of one talk; everybody says the last one."""
     return [*(f"my line {n} of talk {number} by person {person}" for n in range(3)), "ok"]
-
-
-def replies(task: PersonaTask) -> list[str]:
-    return [turn.reply for one in task.dialogues for turn in one.turns]
 
 
 def dialogue(partner: list[str], own: list[str]) -> ParsedDialogue:
@@ -73,25 +60,3 @@ def test_too_few_people_are_said_with_the_parameter(corpus):
         hold_out(*corpus, HeldOut(people=1, dialogues=5, seed=0))
     with pytest.raises(DataError, match="8 people"):
         hold_out(*corpus, HeldOut(people=8, dialogues=4, seed=0))
-
-
-def test_the_stage_puts_them_in_the_place_of_test(capsys):
-    write_raw()
-    tasks()
-    before = artifacts.read_records(artifacts.tasks_file("train"), PersonaTask, made_by="tasks")
-    set_tasks(held_out={"people": 1, "dialogues": 3, "seed": 0})
-    tasks()
-    assert "3 train, 3 valid, 1 test" in capsys.readouterr().out
-    (fresh,) = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
-    rest = artifacts.read_records(artifacts.tasks_file("train"), PersonaTask, made_by="tasks")
-    assert sorted(map(replies, [fresh, *rest])) == sorted(map(replies, before))
-    assert fresh.split == "test"
-    assert artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks")["held_out"] == {
-        "other_sides": 0
-    }
-
-
-def test_the_stage_refuses_too_many(capsys):
-    write_raw()
-    set_tasks(held_out={"people": 4, "dialogues": 3, "seed": 0})
-    assert "tasks.held_out.people" in fails_with_one_line(capsys)

@@ -215,3 +215,29 @@ def test_a_split_in_which_nothing_can_be_held_out_is_refused(capsys, split):
     artifacts.write_text(artifacts.raw_text(split), one_each)
     assert f"{split}: none of its 3 personas has two dialogues" in fails_with_one_line(capsys)
     assert not artifacts.TASKS.exists()
+
+
+def replies(task: PersonaTask) -> list[str]:
+    return [turn.reply for one in task.dialogues for turn in one.turns]
+
+
+def test_held_out_people_stand_in_the_place_of_test(capsys):
+    write_raw()
+    tasks()
+    before = artifacts.read_records(artifacts.tasks_file("train"), PersonaTask, made_by="tasks")
+    set_tasks(held_out={"people": 1, "dialogues": 3, "seed": 0})
+    tasks()
+    assert "3 train, 3 valid, 1 test" in capsys.readouterr().out
+    (fresh,) = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
+    rest = artifacts.read_records(artifacts.tasks_file("train"), PersonaTask, made_by="tasks")
+    assert sorted(map(replies, [fresh, *rest])) == sorted(map(replies, before))
+    assert fresh.split == "test"
+    assert artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks")["held_out"] == {
+        "other_sides": 0
+    }
+
+
+def test_too_many_held_out_people_are_refused(capsys):
+    write_raw()
+    set_tasks(held_out={"people": 4, "dialogues": 3, "seed": 0})
+    assert "tasks.held_out.people" in fails_with_one_line(capsys)
