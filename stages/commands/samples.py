@@ -1,5 +1,6 @@
 """App. C: the same contexts, every variant's replies: `python -m stages.samples`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +10,17 @@ from rich.markdown import Markdown
 from pipeline import artifacts
 from pipeline.errors import MissingFileError
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.report.samples.few_shot import FewShotReplies, responses_of
 from pipeline.evaluation.report.samples.samples import (
     APPENDIX_C,
+    Context,
+    Responses,
     chosen,
     contexts,
     markdown,
     responses,
 )
+from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.params import Settings
 from pipeline.persona.task.record import PersonaTask
@@ -26,16 +31,15 @@ def samples(
     count: Annotated[int, typer.Option("--contexts", min=0, help="Contexts to draw.")] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Also write Markdown there.")] = None,
+    replies: Annotated[
+        list[Path] | None,
+        typer.Option(help="Files of `stages.replies`, in the place of predictions."),
+    ] = None,
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
-    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
-    predicted = [name for name, path in files.items() if path.is_file()]
-    if not predicted:
-        raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
-    refuse_other_runs(one_run.of_predictions(predicted), models=False)
-    said = {name: responses(name, predictions_file.read(name)) for name in predicted}
     every = list(contexts(tasks))
+    said = _few_shot(replies, every) if replies else _predicted()
     shown = chosen(every, said, count=count, seed=seed)
     text = markdown(shown, said)
     if out is not None:
@@ -47,6 +51,23 @@ def samples(
         f"Appendix C's own contexts: {len(held)} of {len(APPENDIX_C)} in this test split, "
         f"{len(scored)} of them predicted by every variant."
     )
+
+
+def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
+    """Return the responses of `stages.replies`, by variant."""
+    real = {context.place: context.reply for context in every}
+    read_files = [read(path, FewShotReplies, made_by="replies VARIANT") for path in files]
+    return {content.variant: responses_of(content, real) for content in read_files}
+
+
+def _predicted() -> Responses:
+    """Return the responses of this folder's predictions, by variant."""
+    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
+    predicted = [name for name, path in files.items() if path.is_file()]
+    if not predicted:
+        raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
+    refuse_other_runs(one_run.of_predictions(predicted), models=False)
+    return {name: responses(name, predictions_file.read(name)) for name in predicted}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
 
 
-PARTS = ("shots", "tuning")  # of each run
+PARTS = ("shots", "tuning", "replies")  # of each run
 
 
 def keep(run: Path, study: Path, name: str) -> None:

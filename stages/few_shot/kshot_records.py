@@ -1,11 +1,12 @@
-"""Records of K-shot likelihoods, spread over processes and resumable: of `rates` and `shots`."""
+"""Records after K dialogues, over processes and resumable: of `rates`, `shots` and `replies`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from pipeline.evaluation.controls.shots import cached, prompted, shots
+from pipeline.evaluation.controls.replies import replies
+from pipeline.evaluation.controls.shots import after_strangers, cached, prompted, shots
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
@@ -17,7 +18,7 @@ from stages.shell import console
 from stages.shell.progress.shown import progress
 
 
-Control = Literal["prompt", "cache"]  # without a gradient
+Control = Literal["prompt", "cache", "stranger", "stranger_prompt", "replies"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,23 @@ class ShotsWork:
 
         def one(job: PersonaJob) -> list[Prediction]:
             model, task, seed = learner(job.seed), tasks[job.index], job.seed
-            if self.shots == "prompt":
-                return list(prompted(model, task, self.params, seed=seed))
-            if self.shots == "cache":
-                return cached(model, task, self.params, seed=seed)
-            return shots(model, task, self.params, seed=seed, shots=self.shots, at_once=at_once)
+            match self.shots:
+                case "prompt":
+                    return list(prompted(model, task, self.params, seed=seed))
+                case "stranger_prompt":
+                    return list(prompted(model, task, self.params, seed=seed, strangers=tasks))
+                case "stranger":
+                    return after_strangers(
+                        model, task, tasks, self.params, seed=seed, at_once=at_once
+                    )
+                case "cache":
+                    return cached(model, task, self.params, seed=seed)
+                case "replies":
+                    return replies(
+                        model, task, self.params, seed=seed, k=self.params.finetune.k[-1]
+                    )
+                case own:
+                    return shots(model, task, self.params, seed=seed, shots=own, at_once=at_once)
 
         def work(jobs: Jobs) -> list[list[Prediction]]:
             return [one(job) for job in jobs]
@@ -55,6 +68,7 @@ def records_of(
     split: str,
     seeds: Sequence[int],
     shots: Sequence[int] | Control,
+    people: int | None = None,
 ) -> list[Prediction]:
     """Return the records of a split's people after each K, by each seed's model.
 
@@ -63,17 +77,16 @@ def records_of(
         params: how to adapt.
         split: valid or test.
         seeds: of the models.
-        shots: the K; or a control at every K: dialogues in the prompt, or a cache of them.
+        shots: the K; or a control at every K, or `replies` at the largest.
+        people: the first of them alone; null: all.
     """
-    asked: tuple[int, ...] | Control = "prompt" if shots == "prompt" else "cache"
-    if not isinstance(shots, str):
-        asked = tuple(shots)
+    asked = shots if isinstance(shots, str) else tuple(shots)
     name = asked if isinstance(asked, str) else "-".join(map(str, asked))
     journal = inputs.journal(f"shots-{split}-{name}", variant, params)
     workers = Workers(ShotsWork(variant, params, split, asked), journal)
     console.note(journal.complaint)
-    people = len(inputs.tasks_of(split))
-    jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(people)]
+    count = len(inputs.tasks_of(split)[:people])
+    jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(count)]
     with progress(f"{variant} on {split}", len(jobs), unit="jobs") as on_done:
         records: list[Prediction] = workers.map(jobs, on_done)
     journal.delete()

@@ -1,5 +1,6 @@
 """Likelihoods on test after K dialogues, at the chosen rates: `python -m stages.shots VARIANT`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,12 +10,26 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums, shots_file
+from pipeline.evaluation.studies.shots import (
+    ShotSums,
+    cache_sums,
+    shot_sums,
+    shots_file,
+    stranger_sums,
+)
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
 from stages.shell.arguments import VariantName
+
+
+class Strangers(StrEnum):
+    """How a stranger's dialogues are used."""
+
+    GRADIENT = "gradient"
+    PROMPT = "prompt"
 
 
 def shots(
@@ -26,6 +41,13 @@ def shots(
         bool,
         typer.Option("--cache", help="Add a cache of the K dialogues to the file that is there."),
     ] = False,
+    strangers: Annotated[
+        Strangers | None,
+        typer.Option(
+            help="Add a stranger's K dialogues to the file that is there: adapted to, or in the "
+            "prompt."
+        ),
+    ] = None,
 ) -> None:
     """Fine-tune on test people's first K dialogues as finetune.by_k says; no candidates.
 
@@ -36,8 +58,10 @@ def shots(
     if only and not set(only) <= set(params.finetune.k):
         raise ParamsError(f"--k: some of finetune.k {params.finetune.k} was expected, found {only}")
     path = shots_file(name)
-    if cache:
-        content = _with_cache(name, params, read(path, ShotSums, made_by=f"shots {name}"))
+    if cache or strangers:
+        content = read(path, ShotSums, made_by=f"shots {name}")
+        content = _with_cache(name, params, content) if cache else content
+        content = _with_strangers(name, params, content, strangers) if strangers else content
     else:
         content = _measured(name, params, only)
     artifacts.write_json(path, content.content())
@@ -72,6 +96,23 @@ def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums
         records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
     )
     return cache_sums(before, valid, test)
+
+
+def _with_strangers(
+    name: str, params: FinetuneParams, before: ShotSums, how: Strangers
+) -> ShotSums:
+    """Return the sums with those of a stranger's dialogues, at every K over 0 of `before`."""
+    if how is Strangers.PROMPT:
+        records = records_of(name, params, "test", before.seeds, "stranger_prompt")
+        zero = records_of(name, params, "test", before.seeds, [0])
+        longest = {k: longest_prompts(records, zero, k) for k in params.finetune.k if k}
+        return stranger_sums(before, longest, in_prompt=True)
+    by_k = {}
+    for k in (k for k in before.tuned if k):
+        own = params.finetune.at(k)
+        records = records_of(name, at(params, own), "test", before.seeds, "stranger")
+        by_k[k] = [r for r in records if r.k == k and r.epoch == own.epochs[-1]]
+    return stranger_sums(before, by_k, in_prompt=False)
 
 
 if __name__ == "__main__":

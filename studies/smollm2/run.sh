@@ -28,7 +28,7 @@ begin() { # RUN [--set ...]: parameters, tasks and base of one run; the second t
 
 begin all
 # Rates of the adapters: their own grid, so a run of their own.
-begin phi --set "finetune.lr=0.001" --set "tune.finetune={sgd: [0.03, 0.1, 0.3], adam: [0.001, 0.003]}"
+begin phi --set "finetune.lr=0.001" --set "tune.finetune={sgd: [0.1, 0.3, 1.0], adam: [0.0003, 0.001, 0.003]}"
 
 for row in "${rows[@]}"; do
     run=all stage=train

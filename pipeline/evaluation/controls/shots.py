@@ -1,8 +1,9 @@
 """Likelihoods after K dialogues alone: no candidates, no responses, no other protocol.
 
 The folds, queries and updates are those of Fig. 3. Two controls without a gradient have the same
-queries: K dialogues in the prompt, and a cache of their tokens. It serves two commands:
-`stages.rates` asks on valid at many rates, `stages.shots` on test at the chosen ones.
+queries: K dialogues in the prompt, and a cache of their tokens. A third takes a stranger's
+dialogues in the place of the person's. It serves two commands: `stages.rates` asks on valid at
+many rates, `stages.shots` on test at the chosen ones.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pipeline.evaluation.predict.cache import CacheMixture
 from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.in_context import in_context
-from pipeline.evaluation.predict.protocols import k_shot
+from pipeline.evaluation.predict.protocols import k_shot, k_shot_swapped
 from pipeline.evaluation.predict.replies import room, score_windows
 from pipeline.evaluation.predict.reply_score import prediction
 from pipeline.evaluation.records.prediction import Prediction
@@ -43,6 +44,36 @@ def shots(
         DivergedError: a loss or score is not finite.
     """
     jobs = [FoldJob(task, fold) for fold in k_shot(task, params.finetune) if fold.k in shots]
+    return _adapted(learner, jobs, params, seed=seed, at_once=at_once)
+
+
+def after_strangers(
+    learner: Learner,
+    task: PersonaTask,
+    tasks: Sequence[PersonaTask],
+    params: FinetuneParams,
+    *,
+    seed: int,
+    at_once: int = 1,
+) -> list[Prediction]:
+    """Return the records of the same queries after K > 0 dialogues of a stranger, as `shots`.
+
+    Args:
+        learner: f and θ.
+        task: the person whose replies are scored.
+        tasks: all of the split, among whom the stranger is drawn; the same one at every K.
+        params: how to adapt.
+        seed: the model's training seed.
+        at_once: folds that share passes.
+    """
+    jobs = [FoldJob(task, fold) for fold in k_shot_swapped(task, tasks, params.finetune)]
+    return _adapted(learner, jobs, params, seed=seed, at_once=at_once)
+
+
+def _adapted(
+    learner: Learner, jobs: Sequence[FoldJob], params: FinetuneParams, *, seed: int, at_once: int
+) -> list[Prediction]:
+    """Return the records after the updates; where there are none to make, those before."""
     scores = score_folds(learner, jobs, params, at_once=at_once)
     return [
         record
@@ -53,14 +84,30 @@ def shots(
 
 
 def prompted(
-    learner: Learner, task: PersonaTask, params: FinetuneParams, *, seed: int
+    learner: Learner,
+    task: PersonaTask,
+    params: FinetuneParams,
+    *,
+    seed: int,
+    strangers: Sequence[PersonaTask] = (),
 ) -> Iterator[Prediction]:
     """Yield the records of the same queries by θ itself, with K dialogues in the prompt.
 
     A prompt that does not fit the context has as many dialogues as fit; `k` counts them.
+
+    Args:
+        learner: f and θ.
+        task: the person whose replies are scored.
+        params: the K, and the room for a response.
+        seed: the model's training seed.
+        strangers: the split's people; the prompt has the dialogues of one of them, drawn for the
+            person, the same one at every K. Nobody: the person's own.
     """
     wanted = [k for k in params.finetune.k if k > 0]
-    for largest in k_shot(task, params.finetune)[-1:]:
+    folds = k_shot(task, params.finetune)
+    if strangers:
+        folds = k_shot_swapped(task, strangers, params.finetune)
+    for largest in folds[-1:]:
         for dialogue in largest.query:
             free = room(learner, dialogue, params.generate)
             alone = replace(largest, query=(dialogue,))

@@ -1,8 +1,10 @@
 """The tables of a study whose claims are answered by shots. No torch."""
 
+from collections.abc import Sequence
+
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report.cells import NONE, interval, number, p_value
-from pipeline.evaluation.report.formats import NATS_DIGITS
+from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import Estimate, read
 from pipeline.evaluation.studies.shot_answers import Family, PersonaText, ShotTests, Side
@@ -13,7 +15,7 @@ FILE = "shot_tests.json"
 HEADINGS: dict[Family, str] = {
     "claims": "## Questions",
     "gains": "## What dialogues bring",
-    "ways": "## Gradient steps or the prompt",
+    "ways": "## Gradient steps or the prompt, own or a stranger's",
 }
 
 
@@ -31,6 +33,7 @@ def sections(study: Study) -> dict[str, list[str]]:
     tables = {heading: [_tests(found, family)] for family, heading in HEADINGS.items()}
     return {
         "## Nats per token": [_levels(found), _how(found)],
+        **_words(found),
         **{heading: parts for heading, parts in tables.items() if any(parts)},
         "## The persona text": _text(found.persona_text),
     }
@@ -57,14 +60,26 @@ def _how(found: ShotTests) -> str:
 
 
 def _levels(found: ShotTests) -> str:
-    shots = sorted({one.side.k for one in found.levels})
-    kinds = dict.fromkeys((one.side.row, one.side.way) for one in found.levels)
-    values = {(one.side.row, one.side.way, one.side.k): one.nats for one in found.levels}
+    return _by_k([(one.side, shown(one.nats)) for one in found.levels])
+
+
+def _words(found: ShotTests) -> dict[str, list[str]]:
+    """Return the perplexities per word, where the words were counted."""
+    counted = [
+        (one.side, shown(one.ppl_per_word, digits_of("ppl_per_word")))
+        for one in found.levels
+        if one.ppl_per_word is not None
+    ]
+    return {"## Perplexity per word": [_by_k(counted)]} if counted else {}
+
+
+def _by_k(cells: Sequence[tuple[Side, str]]) -> str:
+    """Return a table of sides: rows and ways down, K across."""
+    shots = sorted({one.k for one, _ in cells})
+    kinds = dict.fromkeys((one.row, one.way) for one, _ in cells)
+    values = {(one.row, one.way, one.k): text for one, text in cells}
     rows = [
-        [
-            code(row) + IN_WORDS[way],
-            *(NONE if (nats := values.get((row, way, k))) is None else shown(nats) for k in shots),
-        ]
+        [code(row) + IN_WORDS[way], *(values.get((row, way, k), NONE) for k in shots)]
         for row, way in kinds
     ]
     return table(["row", *(f"K = {k}" for k in shots)], rows)

@@ -19,10 +19,11 @@ class Side(Schema):
 
 
 class SideLevel(Schema):
-    """Where a side ends, in nats per token."""
+    """Where a side ends: nats per token, and perplexity per word (`docs/metrics.md`)."""
 
     side: Side
     nats: Estimate
+    ppl_per_word: Estimate | None = None  # null: no gradient steps, or words were not counted
 
 
 class ShotTest(Schema):

@@ -1,12 +1,13 @@
 """A run's claims, answered by its likelihoods after K dialogues (`shots/VARIANT.json`). No torch.
 
 A side of a test is a row after K dialogues: by gradient steps on them, with them in the prompt, or
-with a cache of their tokens.
+with a cache of their tokens; and after a stranger's dialogues in the place of the person's.
 Three families of tests, each with its own correction by Holm:
 
 - claims: `compare.claims` of the run, at every K over 0;
 - gains: each side against the same row without dialogues;
-- ways: gradient steps against the same dialogues in the prompt, and against a cache of them.
+- ways: gradient steps against the same dialogues in the prompt, and against a cache of them; the
+  person's dialogues against a stranger's.
 
 With two training seeds or more the tests are over people and seeds. With one they are over people
 alone: they speak of these trained parameters.
@@ -22,9 +23,11 @@ from pipeline.evaluation.comparison.equivalence import (
     equivalence_p_over_seeds,
 )
 from pipeline.evaluation.comparison.paired import detectable, holm, sign_flip_p
+from pipeline.evaluation.metrics.likelihood import ppl_per_word
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.schemas.comparison import Answer, Equivalence
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.statistics.metric_sums import MetricSums
 from pipeline.evaluation.statistics.seeds import Components, components
 from pipeline.evaluation.studies.shot_answers import (
     Family,
@@ -35,12 +38,18 @@ from pipeline.evaluation.studies.shot_answers import (
     Side,
     SideLevel,
 )
-from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums
+from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums, Way
 from pipeline.params import Claim
 
 
 ALPHA = 0.05
 
+COMPARED: tuple[tuple[Way, Way], ...] = (
+    ("gradient", "prompt"),
+    ("gradient", "cache"),
+    ("gradient", "stranger"),
+    ("prompt", "stranger_prompt"),
+)
 
 Rows = Mapping[str, ShotSums]  # by variant
 
@@ -87,9 +96,7 @@ def shot_tests(
         seeds=first.seeds,
         margin=margin,
         tests=_tested(contrasts, margin, bootstrap),
-        levels=[
-            SideLevel(side=one, nats=bootstrap.over_cells(_nats(rows, one), NATS)) for one in sides
-        ],
+        levels=[_level(rows, one, bootstrap) for one in sides],
         persona_text=None if text is None else _persona_text(rows, text, sides, bootstrap),
     )
 
@@ -98,6 +105,18 @@ def _sides(name: str, row: ShotSums) -> Iterator[Side]:
     for way in WAYS:
         for k in sorted(row.by(way)):
             yield Side(row=name, k=k, way=way)
+
+
+def _level(rows: Rows, side: Side, bootstrap: Bootstrap) -> SideLevel:
+    nats = bootstrap.over_cells(_nats(rows, side), NATS)
+    by_word = rows[side.row].by_word.get(side.k)
+    if by_word is None or side.way != "gradient":
+        return SideLevel(side=side, nats=nats)
+    cells = np.array(by_word)  # (p, q, 2)
+    of_persons = cells.sum(axis=1)
+    by_seed = cells if cells.shape[1] > 1 else None
+    sums = MetricSums(ppl_per_word, of_persons.sum(axis=0), of_persons, by_seed)
+    return SideLevel(side=side, nats=nats, ppl_per_word=bootstrap.pooled(sums))
 
 
 def _nats(rows: Rows, side: Side) -> Array:
@@ -129,9 +148,9 @@ def _gains(rows: Rows) -> Iterator[_Contrast]:
 
 def _ways(rows: Rows) -> Iterator[_Contrast]:
     for name, row in rows.items():
-        for way in WAYS[1:]:
-            for k in sorted(row.tuned.keys() & row.by(way).keys()):
-                a, b = Side(row=name, k=k, way="gradient"), Side(row=name, k=k, way=way)
+        for first, second in COMPARED:
+            for k in sorted(row.by(first).keys() & row.by(second).keys()):
+                a, b = (Side(row=name, k=k, way=way) for way in (first, second))
                 yield _contrast(rows, "ways", None, a, b)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.errors import DataError
+from pipeline.evaluation.metrics.likelihood import ppl_per_word
 from pipeline.evaluation.records.cached import cache_choice, cached
-from pipeline.evaluation.records.metric import Array, nats_per_token
+from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import AtK
@@ -26,10 +28,17 @@ def shots_file(variant: str) -> Path:
     return Path("shots") / f"{variant}.json"
 
 
-Way = Literal["gradient", "prompt", "cache"]  # how the K dialogues are used
+# How the K dialogues are used; a stranger's dialogues stand in the place of the person's.
+Way = Literal["gradient", "prompt", "cache", "stranger", "stranger_prompt"]
 
-WAYS: tuple[Way, ...] = ("gradient", "prompt", "cache")
-IN_WORDS: dict[Way, str] = {"gradient": "", "prompt": ", in the prompt", "cache": ", as a cache"}
+IN_WORDS: dict[Way, str] = {
+    "gradient": "",
+    "prompt": ", in the prompt",
+    "cache": ", as a cache",
+    "stranger": ", a stranger's",
+    "stranger_prompt": ", a stranger's in the prompt",
+}
+WAYS: tuple[Way, ...] = tuple(IN_WORDS)
 
 
 class ShotSums(Schema):
@@ -39,10 +48,14 @@ class ShotSums(Schema):
     personas: list[str]
     by_k: list[AtK]  # how it was fine-tuned; a K that is not here by section `finetune` itself
     tuned: Mapping[int, Cells]  # by K
+    # The same replies without closing tokens: [nats, words]. Not in files of earlier commits.
+    by_word: Mapping[int, Cells] = Field(default_factory=dict)
     prompted: Mapping[int, Cells]  # with K dialogues in the prompt, no gradient; or empty
     prompted_k: Mapping[int, float]  # dialogues that the prompt held, on average
     cached: Mapping[int, Cells] = Field(default_factory=dict)  # with a cache of K dialogues
     cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
+    stranger: Mapping[int, Cells] = Field(default_factory=dict)  # by K dialogues of a stranger
+    stranger_prompted: Mapping[int, Cells] = Field(default_factory=dict)  # with these in the prompt
 
     def by(self, way: Way) -> Mapping[int, Cells]:
         """Return the sums of one way of using the dialogues, by K."""
@@ -50,6 +63,8 @@ class ShotSums(Schema):
             "gradient": self.tuned,
             "prompt": self.prompted,
             "cache": self.cached,
+            "stranger": self.stranger,
+            "stranger_prompt": self.stranger_prompted,
         }
         return ways[way]
 
@@ -91,12 +106,15 @@ def shot_sums(
             f"nobody has a query after {max(by_shots)} dialogues, so there is no K = {missing[0]}; "
             "lower finetune.k"
         )
-    longest = {k: _longest(prompted, by_shots.get(0, []), k) for k in shots if k and prompted}
+    longest = {
+        k: longest_prompts(prompted, by_shots.get(0, []), k) for k in shots if k and prompted
+    }
     return ShotSums(
         seeds=sorted({record.seed for record in tuned}),
         personas=sorted({record.task_id for record in tuned}),
         by_k=list(by_k),
         tuned={k: _cells(records) for k, records in by_shots.items()},
+        by_word={k: _cells(records, ppl_per_word) for k, records in by_shots.items()},
         prompted={k: _cells(records) for k, records in longest.items()},
         prompted_k={k: sum(r.k for r in own) / len(own) for k, own in longest.items()},
     )
@@ -134,17 +152,31 @@ def cache_sums(
     )
 
 
-def _cells(records: Sequence[Prediction]) -> Cells:
-    rounded: Cells = np.round(sums_by_cell(nats_per_token, records), DIGITS).tolist()
+def stranger_sums(
+    before: ShotSums, by_k: Mapping[int, Sequence[Prediction]], *, in_prompt: bool
+) -> ShotSums:
+    """Return the sums with those after a stranger's dialogues, in the place of the person's.
+
+    Args:
+        before: the variant's sums.
+        by_k: the records after K > 0 dialogues of a stranger, at one epoch.
+        in_prompt: the dialogues were in the prompt; else they were adapted to.
+
+    Raises:
+        DataError: the people or seeds are others than those of `before`.
+    """
+    for k, own in by_k.items():
+        people, seeds = sorted({r.task_id for r in own}), sorted({r.seed for r in own})
+        if (people, seeds) != (before.personas, before.seeds):
+            raise DataError(
+                f"K = {k}: after strangers' dialogues {len(people)} people were scored by seeds "
+                f"{seeds}, after their own {len(before.personas)} by {before.seeds}; lower "
+                "finetune.k, or run shots again"
+            )
+    cells = {k: _cells(own) for k, own in by_k.items()}
+    return before.model_copy(update={"stranger_prompted" if in_prompt else "stranger": cells})
+
+
+def _cells(records: Sequence[Prediction], metric: Metric = nats_per_token) -> Cells:
+    rounded: Cells = np.round(sums_by_cell(metric, records), DIGITS).tolist()
     return rounded
-
-
-def _longest(
-    prompted: Sequence[Prediction], zero: Sequence[Prediction], k: int
-) -> list[Prediction]:
-    """Return each reply with the most dialogues in its prompt, at most K; with none if none fit."""
-    longest = {(r.seed, r.dialogue_id, r.turn): r for r in zero}
-    for record in sorted(prompted, key=lambda record: record.k):
-        if record.k <= k:
-            longest[record.seed, record.dialogue_id, record.turn] = record
-    return [*longest.values()]

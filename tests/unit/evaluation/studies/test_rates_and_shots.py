@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ParamsError
+from pipeline.errors import DataError, MissingFileError, ParamsError
+from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.report.samples.few_shot import FewShotReplies, replies_file
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
 from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
+from stages.commands.samples import samples
 from stages.few_shot.conflict import conflict
 from stages.few_shot.rates import rates
-from stages.few_shot.shots import shots
+from stages.few_shot.replies import replies
+from stages.few_shot.shots import Strangers, shots
 from tests.support.toy_project import (
     run_stage,
     toy_params,
@@ -74,6 +78,18 @@ def test_the_chain_from_valid_to_the_curve(folder, capsys):
     assert (len(found.personas), sorted(found.tuned)) == (2, [0, 1])
     assert found.by_k == [own]
 
+    shots("transfer", strangers=Strangers.GRADIENT)
+    shots("transfer", strangers=Strangers.PROMPT)
+    with_strangers = read(shots_file("transfer"), ShotSums, made_by="shots")
+    assert with_strangers.tuned == found.tuned
+    for own, other in (
+        (found.tuned, with_strangers.stranger),
+        (found.prompted, with_strangers.stranger_prompted),
+    ):
+        assert [*other] == [1]
+        assert np.array(other[1])[..., 1].tolist() == np.array(own[1])[..., 1].tolist()
+        assert np.array(other[1])[..., 0].tolist() != np.array(own[1])[..., 0].tolist()
+
     conflict([folder], study=folder / "study")
     curve = read(folder / "study" / "curve.json", Curve, made_by="conflict")
     assert [(one.conflict, one.k) for one in curve.gains] == [(0.0, 0), (0.0, 1)]
@@ -81,6 +97,45 @@ def test_the_chain_from_valid_to_the_curve(folder, capsys):
     assert (folder / "study" / "gain.svg").is_file()
     conflict([], study=folder / "study")  # from what is kept
     assert read(folder / "study" / "curve.json", Curve, made_by="conflict") == curve
+
+
+@pytest.mark.slow
+def test_replies_before_and_after_the_dialogues_side_by_side(folder, capsys):
+    """At a rate that ruins the model it says something else; before, what `finetune` says."""
+    write_tasks(folder, "test", 2)
+    changed = params()
+    ruin = {"k": 1, "optimizer": "adam", "lr": 5.0, "epochs": 2}
+    changed["finetune"]["by_k"] = {"transfer": [ruin]}
+    write_params(folder, changed)
+    for name in PAIR:
+        replies(name, people=2)
+    files = [replies_file(name) for name in PAIR]
+    one, other = (read(path, FewShotReplies, made_by="replies") for path in files)
+    assert (one.k, one.epochs, len(one.replies)) == (1, 2, 2)
+    assert all(said.before.greedy != said.after.greedy for said in one.replies)
+    places = [(said.dialogue_id, said.turn) for said in one.replies]
+    assert places == [(said.dialogue_id, said.turn) for said in other.replies]
+
+    assert run_stage(folder, "finetune", "in_place") == 0
+    predicted = [
+        record
+        for record in predictions_file.read("in_place")
+        if (record.protocol, record.k, record.split) == ("k_shot", 0, "test")
+    ]
+    by_place = {(record.dialogue_id, record.turn): record for record in predicted}
+    for said in other.replies:
+        record = by_place[said.dialogue_id, said.turn]
+        assert (said.before.sampled, said.before.greedy) == (record.response, record.greedy)
+
+    capsys.readouterr()
+    samples(count=5, replies=files, out=folder / "samples.md")
+    shown = (folder / "samples.md").read_text()
+    assert shown.count("| `transfer` |") == shown.count("| `in_place` |") == 4
+    write_tasks(folder, "test", 1)
+    with pytest.raises(
+        DataError, match=r"not in data/tasks; run `python -m stages.replies transfer`"
+    ):
+        samples(count=5, replies=files)
 
 
 @pytest.mark.slow

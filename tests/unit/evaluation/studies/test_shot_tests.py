@@ -29,6 +29,7 @@ def row(nats: dict[int, float], prompted: dict[int, float] | None = None, seeds=
         personas=PEOPLE,
         by_k=[],
         tuned={k: cells(mean, k) for k, mean in nats.items()},
+        by_word={},
         prompted={k: cells(mean, k) for k, mean in (prompted or {}).items()},
         prompted_k={k: float(k) for k in prompted or {}},
     )
@@ -53,6 +54,16 @@ def test_a_claim_is_answered_at_every_k_over_0():
     assert first.difference.value == pytest.approx(-0.1)
     assert (first.answer, second.answer) == ("better", "equivalent")
     assert second.difference.value == pytest.approx(0.0)
+
+
+def test_perplexity_per_word_is_of_all_people_together():
+    """It is exp of all nats over all words, so a person with many words weighs more."""
+    one = row({0: 4.0, 1: 3.5})
+    one.by_word[1] = [[[3.0, 1.0]], *[[[10.0, 5.0]]] * 13]
+    levels = {level.side.k: level.ppl_per_word for level in found({"meta": one}).levels}
+    assert levels[0] is None
+    assert levels[1].value == pytest.approx(np.exp((3 + 130) / (1 + 65)))
+    assert levels[1].low < levels[1].value < levels[1].high
 
 
 def test_p_values_are_the_sign_flips_and_holms():
@@ -106,3 +117,19 @@ def test_the_share_of_the_persona_texts_worth():
 
 def test_a_claim_about_a_row_that_is_not_there_waits():
     assert of(found({"meta": row({0: 4.0, 1: 3.5})}), "claims") == []
+
+
+def test_the_persons_dialogues_are_compared_with_a_strangers():
+    one = row({0: 4.0, 1: 3.5}, {1: 3.6})
+    strange = row({0: 4.0, 1: 3.9}, {1: 3.7})
+    one = one.model_copy(
+        update={"stranger": {1: strange.tuned[1]}, "stranger_prompted": strange.prompted}
+    )
+    ways = {(test.a.way, test.b.way): test for test in of(found({"meta": one}), "ways")}
+    assert set(ways) == {
+        ("gradient", "prompt"),
+        ("gradient", "stranger"),
+        ("prompt", "stranger_prompt"),
+    }
+    assert ways["gradient", "stranger"].difference.value == pytest.approx(-0.4)
+    assert ways["prompt", "stranger_prompt"].difference.value == pytest.approx(-0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums
+from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums, stranger_sums
 from tests.support.prediction_builder import a_prediction
 
 
@@ -32,6 +32,12 @@ def test_the_sums_are_of_nats_and_tokens_by_person_and_seed():
     assert found.tuned[3] == [[[9.0, 8.0], [11.0, 8.0]]] * 2
     np.testing.assert_allclose(found.nats(3), [[9 / 8, 11 / 8]] * 2)
     assert found.prompted == {}
+
+
+def test_sums_by_word_leave_closing_tokens_out():
+    found = shot_sums(TUNED, [], [], [0, 1, 3])
+    words = 2 * a_prediction().num_words
+    assert found.by_word[3] == [[[7.0, words], [9.0, words]]] * 2
 
 
 def test_a_prompt_counts_at_every_k_that_allows_it():
@@ -80,3 +86,16 @@ def test_a_cache_of_other_people_is_refused():
     before = shot_sums([record(k, 2.0) for k in (0, 1)], [], [], [0, 1])
     with pytest.raises(DataError, match="other people"):
         cache_sums(before, [mixed(1, (3.0, 2.0), "valid")], [mixed(1, (3.0, 2.0), task="p1")])
+
+
+def test_a_strangers_dialogues_are_scored_for_the_same_people():
+    before = shot_sums(TUNED, [], [], [0, 1, 3])
+    by_k = {1: [record(1, 5.0, seed, task) for seed in (0, 1) for task in ("p0", "p1")]}
+    found = stranger_sums(before, by_k, in_prompt=False)
+    assert found.stranger == {1: [[[6.0, 4.0], [6.0, 4.0]]] * 2}
+    assert found.stranger_prompted == {}
+    assert found.nats(1, "stranger").tolist() == [[1.5, 1.5]] * 2
+    prompted = stranger_sums(before, by_k, in_prompt=True)
+    assert (prompted.stranger, prompted.stranger_prompted) == ({}, found.stranger)
+    with pytest.raises(DataError, match=r"K = 1: after strangers' dialogues 1 people"):
+        stranger_sums(before, {1: by_k[1][::2]}, in_prompt=False)

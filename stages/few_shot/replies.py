@@ -1,0 +1,36 @@
+"""What a variant says before and after K dialogues: `python -m stages.replies VARIANT`."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
+from stages.few_shot.kshot_records import records_of
+from stages.shell import console
+from stages.shell.arguments import VariantName
+
+
+def replies(
+    name: VariantName,
+    people: Annotated[int, typer.Option(min=1, help="Of test, the first ones.")] = 20,
+) -> None:
+    """Fine-tune on the largest K of finetune.k as finetune.by_k says; write what is said.
+
+    One context for each person, by the first training seed. `python -m stages.samples --replies
+    FILE` shows the files of several variants side by side, with the contexts.
+    """
+    params = inputs.finetune_params(name)
+    if not max(params.finetune.k, default=0):
+        raise ParamsError("finetune.k: a K over 0 was expected; what is said after it is shown")
+    records = records_of(name, params, "test", params.seeds[:1], "replies", people)
+    content = few_shot_replies(name, records)
+    path = replies_file(name)
+    artifacts.write_json(path, content.content())
+    console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
+
+
+if __name__ == "__main__":
+    console.run(replies)
