@@ -40,6 +40,13 @@ for row in "${rows[@]}"; do
     [ "$row" != start_text ] || { [ -f "shots/$row.json" ] || python -m stages.shots "$row" --k 0; }
     [ "$row" == start_text ] || { [ -f "tuning/${row}_by_k.csv" ] || python -m stages.rates "$row" --write; }
     [ -f "shots/$row.json" ] || python -m stages.shots "$row"
+    # A stranger's dialogues in the place of the person's; of φ itself they are in the prompt.
+    case $row in start_text) how= ;; start) how=prompt ;; *) how=gradient ;; esac
+    [ -z "$how" ] || grep -q '"stranger' "shots/$row.json" || python -m stages.shots "$row" --strangers $how
+    case $row in start | transfer | in_place | extra_place) # samples
+        [ -f "replies/$row.json" ] || python -m stages.replies "$row"
+        ;;
+    esac
     cd "$root"
     python -m stages.shot_tests "$out/all" "$out/phi" --study "$out/study"
 done
