@@ -2,7 +2,7 @@
 # Study `smollm2`: `bash studies/smollm2/run.sh FOLDER CORPUS BASE [ROW...]` from the project's root.
 # CORPUS is Persona-chat's archive or folder, BASE a .gguf file or a folder. Each row is a piece of its
 # own, the cheapest decisive ones first. What is done is not done again, so an interrupted run goes on.
-# SETS (KEY=VALUE ...) change the preset, for a trial run.
+# SETS (KEY=VALUE ...) change the preset, for a trial run. SEEDS="0 1 2" trains by more seeds.
 set -euo pipefail
 
 root=$PWD
@@ -11,8 +11,12 @@ shift 3
 export PYTHONPATH=$root
 changes=(--set "data.source=$corpus" --set "base.source=$base")
 for change in ${SETS:-}; do changes+=(--set "$change"); done
+[ -z "${SEEDS:-}" ] || changes+=(--set "seeds=[${SEEDS// /, }]")
 rows=("$@")
-[ $# -gt 0 ] || rows=(adapters extra_place transfer in_place start_text start)
+[ $# -gt 0 ] || rows=(
+    adapters extra_place transfer in_place start_text transfer_text start
+    in_place_first_order extra_place_unfixed transfer_phi priming
+)
 
 begin() { # RUN [--set ...]: parameters, tasks and base of one run; the second takes the first's
     mkdir -p "$out/$1/models"
@@ -30,23 +34,35 @@ begin all
 # Rates of the adapters: their own grid, so a run of their own.
 begin phi --set "finetune.lr=0.001" --set "tune.finetune={sgd: [0.1, 0.3, 1.0], adam: [0.0003, 0.001, 0.003]}"
 
+text() { # ROW with persona text: what it is worth, and on ConvAI2's validation set. No gradient.
+    [ -f "shots/$1.json" ] || python -m stages.shots "$1" --k 0
+    scores=studies/convai2/zero_shot/$1-likelihood.json
+    [ -f "$scores" ] || python -m stages.zero_shot "$1" "$corpus" --likelihood
+    mkdir -p "$out/study/zero_shot"
+    cp "$scores" "$out/study/zero_shot/$1.json"
+}
+
+dialogues() { # ROW: rates on valid, then test after K dialogues, after a stranger's, and what is said
+    [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
+    [ -f "shots/$1.json" ] || python -m stages.shots "$1"
+    how=gradient
+    [ "$1" != start ] || how=prompt
+    grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
+    case $1 in start | transfer | in_place | extra_place) # beside the paper's App. C
+        [ -f "replies/$1.json" ] || python -m stages.replies "$1"
+        ;;
+    esac
+}
+
 for row in "${rows[@]}"; do
     run=all stage=train
     case $row in adapters | extra_place | priming | transfer_phi) run=phi ;; esac
     case $row in in_place* | extra_place* | priming) stage=meta_train ;; esac
     cd "$out/$run"
-    [ -f "models/$row/seed-0/variant.json" ] || python -m stages.$stage "$row" 0
-    # Before training: what the persona text is worth, and dialogues in the prompt. No gradient.
-    [ "$row" != start_text ] || { [ -f "shots/$row.json" ] || python -m stages.shots "$row" --k 0; }
-    [ "$row" == start_text ] || { [ -f "tuning/${row}_by_k.csv" ] || python -m stages.rates "$row" --write; }
-    [ -f "shots/$row.json" ] || python -m stages.shots "$row"
-    # A stranger's dialogues in the place of the person's; of φ itself they are in the prompt.
-    case $row in start_text) how= ;; start) how=prompt ;; *) how=gradient ;; esac
-    [ -z "$how" ] || grep -q '"stranger' "shots/$row.json" || python -m stages.shots "$row" --strangers $how
-    case $row in start | transfer | in_place | extra_place) # samples
-        [ -f "replies/$row.json" ] || python -m stages.replies "$row"
-        ;;
-    esac
+    for seed in ${SEEDS:-0}; do
+        [ -f "models/$row/seed-$seed/variant.json" ] || python -m stages.$stage "$row" "$seed"
+    done
+    case $row in *_text) text "$row" ;; *) dialogues "$row" ;; esac
     cd "$root"
     python -m stages.shot_tests "$out/all" "$out/phi" --study "$out/study"
 done
