@@ -196,14 +196,13 @@ class Quote:
                 return f"{gain}, {compare_p(one.p_holm)}: {one.verdict}"
         raise ValueError(f"{meta} was not tested at {conflict} after {k} dialogues")
 
-    def shot(self, a: str, b: str, k: int) -> str:
-        """Return a claim's answer after K dialogues: difference, p-value and verdict."""
+    @property
+    def after(self) -> shot_tables.ShotQuote:
+        """What the study says after K dialogues, if its claims are answered by shots."""
         found = shot_tables.tests_of(self.study)
-        for test in [] if found is None else found.tests:
-            if (test.family, test.a.row, test.b.row, test.a.k) == ("claims", a, b, k):
-                p = compare_p(test.p_holm)
-                return f"{shot_tables.shown(test.difference)}, {p}: {test.answer}"
-        raise ValueError(f"{a} and {b} were not tested after {k} dialogues")
+        if found is None:
+            raise ValueError(f"{self.study.name}: no {shot_tables.FILE}")
+        return shot_tables.ShotQuote(found)
 
     def _metric(
         self, metrics: dict[str, Estimate | None], metric: str, *, seeds: bool = False

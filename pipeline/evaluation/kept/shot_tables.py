@@ -1,14 +1,21 @@
-"""The tables of a study whose claims are answered by shots. No torch."""
+"""Tables and quotes of a study whose claims are answered by shots. No torch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report.cells import NONE, interval, number, p_value
 from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import Estimate, read
-from pipeline.evaluation.studies.shot_answers import Family, PersonaText, ShotTests, Side
-from pipeline.evaluation.studies.shots import IN_WORDS
+from pipeline.evaluation.studies.shot_answers import (
+    Family,
+    PersonaText,
+    ShotTests,
+    Side,
+    SideLevel,
+)
+from pipeline.evaluation.studies.shots import IN_WORDS, Way
 
 
 FILE = "shot_tests.json"
@@ -47,6 +54,66 @@ def shown(estimate: Estimate, digits: int = NATS_DIGITS) -> str:
 def side(one: Side) -> str:
     """Return a side as a cell."""
     return f"{code(one.row)}, K = {one.k}" + IN_WORDS[one.way]
+
+
+@dataclass(frozen=True)
+class ShotQuote:
+    """What a document's template may ask of a study's shots, as text."""
+
+    found: ShotTests
+
+    def claim(self, a: str, b: str, k: int) -> str:
+        """Return a claim's answer after K dialogues: difference, p-value and answer."""
+        return self._test("claims", Side(row=a, k=k, way="gradient"), b)
+
+    def gain(self, row: str, k: int, way: Way = "gradient") -> str:
+        """Return what K dialogues change: difference from K = 0, p-value and answer."""
+        return self._test("gains", Side(row=row, k=k, way=way), row)
+
+    def ways(self, row: str, k: int, first: Way, second: Way) -> str:
+        """Return one way of using K dialogues against another."""
+        return self._test("ways", Side(row=row, k=k, way=first), row, second)
+
+    def nats(self, row: str, k: int, way: Way = "gradient") -> str:
+        """Return nats per token."""
+        return shown(self._level(row, k, way).nats)
+
+    def per_word(self, row: str, k: int) -> str:
+        """Return the perplexity per word."""
+        estimate = self._level(row, k, "gradient").ppl_per_word
+        if estimate is None:
+            raise ValueError(f"{row}, K = {k}: its words were not counted")
+        return shown(estimate, digits_of("ppl_per_word"))
+
+    def share(self, row: str, k: int, way: Way = "gradient") -> str:
+        """Return the share of the persona text's worth that K dialogues bring."""
+        recovered = self.found.persona_text.recovered if self.found.persona_text else []
+        asked = Side(row=row, k=k, way=way)
+        (share,) = (one.share for one in recovered if one.side == asked)
+        return shown(share, 2)
+
+    def table(self, rows: Sequence[str]) -> str:
+        """Return the rows' nats per token at every K, by gradient steps or without dialogues."""
+        levels = [one for one in self.found.levels if one.side.way == "gradient"]
+        by_row = {row: [one for one in levels if one.side.row == row] for row in rows}
+        return _by_k([(one.side, shown(one.nats)) for own in by_row.values() for one in own])
+
+    def _level(self, row: str, k: int, way: Way) -> SideLevel:
+        asked = Side(row=row, k=k, way=way)
+        for one in self.found.levels:
+            if one.side == asked:
+                return one
+        raise ValueError(f"{side(asked)}: not scored")
+
+    def _test(self, family: Family, a: Side, other: str, way: Way | None = None) -> str:
+        for test in self.found.tests:
+            if (test.family, test.a, test.b.row) != (family, a, other):
+                continue
+            if way is None or test.b.way == way:
+                p = p_value(test.p_holm)
+                words = f"p {p}" if p.startswith("<") else f"p = {p}"
+                return f"{shown(test.difference)}, {words}: {test.answer}"
+        raise ValueError(f"{side(a)} and {other} were not tested")
 
 
 def _how(found: ShotTests) -> str:

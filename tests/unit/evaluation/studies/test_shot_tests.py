@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.comparison.paired import sign_flip_p
+from pipeline.evaluation.kept.shot_tables import ShotQuote
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.shot_answers import Side
 from pipeline.evaluation.studies.shot_tests import shot_tests
@@ -133,3 +134,27 @@ def test_the_persons_dialogues_are_compared_with_a_strangers():
     }
     assert ways["gradient", "stranger"].difference.value == pytest.approx(-0.4)
     assert ways["prompt", "stranger_prompt"].difference.value == pytest.approx(-0.1)
+
+
+def test_a_document_quotes_what_was_found():
+    rows = {
+        "meta": row({0: 4.0, 1: 3.5}, {1: 3.6}),
+        "normal": row({0: 4.0, 1: 3.6}),
+        "text": row({0: 3.0}),
+    }
+    rows["meta"].by_word[1] = [[[10.0, 5.0]]] * len(PEOPLE)
+    quote = ShotQuote(found(rows, text=("text", "meta")))
+    assert quote.claim("meta", "normal", 1).startswith("-0.100 [-0.100, -0.100], p < 0.001: better")
+    assert quote.gain("meta", 1, "prompt").startswith("-0.400 ")
+    assert quote.ways("meta", 1, "gradient", "prompt").startswith("-0.100 ")
+    assert quote.nats("meta", 1, "prompt").startswith("3.600 ")
+    assert quote.per_word("meta", 1).startswith("7.4 ")  # e^2
+    assert quote.share("meta", 1).startswith("0.50 ")
+    assert quote.table(["normal", "meta"]).split("\n")[2].startswith("| `normal` | 4.000 ")
+    for missing in (
+        lambda: quote.claim("normal", "meta", 1),
+        lambda: quote.nats("meta", 9),
+        lambda: quote.per_word("normal", 1),
+    ):
+        with pytest.raises(ValueError, match=r"not tested|not scored|not counted"):
+            missing()
