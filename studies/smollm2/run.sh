@@ -42,13 +42,14 @@ text() { # ROW with persona text: what it is worth, and on ConvAI2's validation 
     cp "$scores" "$out/study/zero_shot/$1.json"
 }
 
-dialogues() { # ROW: rates on valid, then test after K dialogues, after a stranger's, and what is said
+dialogues() { # ROW: rates on valid, then test after K dialogues, after a stranger's, samples
     [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
     [ -f "shots/$1.json" ] || python -m stages.shots "$1"
     how=gradient
     [ "$1" != start ] || how=prompt
     grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
-    case $1 in start | transfer | in_place | extra_place) # beside the paper's App. C
+    case $1 in start | transfer | in_place | extra_place) # a cache; beside the paper's App. C
+        grep -q '"cached' "shots/$1.json" || python -m stages.shots "$1" --cache
         [ -f "replies/$1.json" ] || python -m stages.replies "$1"
         ;;
     esac
