@@ -42,13 +42,13 @@ text() { # ROW with persona text: what it is worth, and on ConvAI2's validation 
     cp "$scores" "$out/study/zero_shot/$1.json"
 }
 
-dialogues() { # ROW: rates on valid, then test after K dialogues, after a stranger's, samples
+dialogues() { # ROW: rates on valid, then test after K dialogues; of four rows controls and samples
     [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
     [ -f "shots/$1.json" ] || python -m stages.shots "$1"
-    how=gradient
+    how=gradient # of a stranger's dialogues; φ itself reads them in the prompt
     [ "$1" != start ] || how=prompt
-    grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
-    case $1 in start | transfer | in_place | extra_place) # a cache; beside the paper's App. C
+    case $1 in start | transfer | in_place | extra_place)
+        grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
         grep -q '"cached' "shots/$1.json" || python -m stages.shots "$1" --cache
         [ -f "replies/$1.json" ] || python -m stages.replies "$1"
         ;;
