@@ -15,7 +15,8 @@ for change in ${SETS:-}; do changes+=(--set "$change"); done
 rows=("$@")
 [ $# -gt 0 ] || rows=(
     adapters extra_place transfer in_place start_text transfer_text start
-    in_place_first_order extra_place_unfixed transfer_phi priming
+    transfer_fast in_place_fast in_place_first_order extra_place_unfixed transfer_phi priming
+    reinit reinit_maml
 )
 
 begin() { # RUN [--set ...]: parameters, tasks and base of one run; the second takes the first's
