@@ -5,7 +5,6 @@ stranger's file can name no code, no kernel and no option of the loader.
 """
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from transformers.utils import logging
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.strict_json import strict_loads
 
 
 CONFIG = "config.json"
@@ -132,7 +132,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: the file holds none.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = strict_loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON ({one_line(error)}); fetch or make it again") from error
     if not isinstance(values, dict):
