@@ -1,5 +1,6 @@
 """Talk in the terminal: replies appear token by token, Ctrl-C ends a reply and not the session."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,6 +55,7 @@ class TerminalTalk:
             if not text:
                 continue
             try:
+                _refuse_no_text(text)
                 self._do(command, rest.strip(), text)
             except PipelineError as error:
                 console.complain(str(error))
@@ -138,6 +140,13 @@ class TerminalTalk:
         adapt(self._talk, self._talk.with_support(people[name], name))
 
 
+def _refuse_no_text(line: str) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{one_line(line, 40)}: no UTF-8 text; type it again") from None
+
+
 def _columns(said: dict[str, str], name: str) -> Table:
     table = Table(box=box.SIMPLE, expand=True)
     for heading, who in (("before adaptation", "base"), (name, "adapted")):
@@ -150,6 +159,8 @@ def _columns(said: dict[str, str], name: str) -> Table:
 def lines() -> Iterator[str]:
     """Yield what the user types: with history and editing on a terminal, else from stdin."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # `run` says what is no text
         yield from sys.stdin
         return
     from prompt_toolkit import PromptSession
