@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from pipeline.errors import ModelError, one_line
-from pipeline.model.base.configuration import CONFIG, read_json
+from pipeline.model.base.configuration import CONFIG, is_token_number, read_json
 from pipeline.model.files.tokenizer_growth import refuse_growth
 
 
@@ -83,7 +83,7 @@ def named_tokens(backend: Tokenizer, folder: Path, config: dict[str, Any]) -> di
         return dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) | names
     end = optional_json(folder / CONFIG).get("eos_token_id")
     first = end[0] if isinstance(end, list) and end else end
-    name = backend.id_to_token(first) if isinstance(first, int) and first >= 0 else None
+    name = backend.id_to_token(first) if is_token_number(first) else None
     return names | ({"eos_token": name} if name else {})
 
 
