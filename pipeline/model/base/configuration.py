@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 from transformers.models.auto.modeling_auto import (
@@ -103,15 +103,16 @@ def _refuse_marks(values: Mapping[str, Any], origin: str) -> None:
     for key in _MARKS:
         given = values.get(key)
         several = key == "eos_token_id" and isinstance(given, list) and given
-        for number in given if several else () if given is None else (given,):
-            if type(number) is not int or (number != -1 and not is_token_number(number)):
+        for number in given if several else [given]:  # type: ignore[union-attr]  # a list
+            none = number is None and not several
+            if not (none or (type(number) is int and number == -1) or is_token_number(number)):
                 raise ModelError(
                     f"{origin}: {key} is {one_line(repr(given), 60)}; the number of a token, or "
                     "null, was expected"
                 )
 
 
-def is_token_number(value: object) -> bool:
+def is_token_number(value: object) -> TypeGuard[int]:
     """Say whether a value can be a token's number; tokenizers count in 32 bits."""
     return type(value) is int and 0 <= value < _MOST_TOKENS
 
