@@ -18,6 +18,7 @@ from pipeline.evaluation.report.samples.samples import (
 )
 from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.params import Settings
+from pipeline.params.inputs import refuse_target
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
 
@@ -28,6 +29,8 @@ def samples(
     out: Annotated[Path | None, typer.Option(help="Also write Markdown there.")] = None,
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
+    if out is not None:
+        refuse_target(out, "--out")
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
     files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
     predicted = [name for name, path in files.items() if path.is_file()]

@@ -13,6 +13,7 @@ from rich.text import Text
 from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.personal.person import chosen
 from pipeline.evaluation.personal.talk import Talk, together
+from pipeline.params.inputs import place_of, refuse_target
 from pipeline.persona.task.record import SILENCE
 from stages.shell import console
 from stages.talk import words
@@ -126,9 +127,9 @@ class TerminalTalk:
         if not rest:
             raise DataError("/save needs the name of a file")
         talk = self._talk
-        words.save(
-            Path(rest).expanduser(), talk.person.name, talk.session.persona, talk.session.turns
-        )
+        path = place_of(rest, "/save")
+        refuse_target(path, "/save")
+        words.save(path, talk.person.name, talk.session.persona, talk.session.turns)
         console.say(f"{rest}: {len(talk.session.turns)} exchanges")
 
     def _adapt(self, rest: str) -> None:
