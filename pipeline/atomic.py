@@ -1,30 +1,28 @@
 """Writing that is complete or did not happen, and by one program at a time.
 
 A file or folder gets its own name only when it is complete and on the disk: writers fill
-`.NAME.XXXXXXXX.partial` beside it, a scratch name of their own, and rename that. Locks are files in
-`.locks`; the system releases them when their holder dies.
+`.NAME.XXXXXXXX.partial` beside it, a scratch name of their own, and rename that. `locks.py` has the
+locks.
 """
 
 import errno
-import fcntl
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from hashlib import sha256
 from inspect import signature
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar, cast
 
-from pipeline.errors import BusyError, DataError, DivergedError, one_line
+from pipeline.errors import DataError, DivergedError, one_line
+from pipeline.locks import held
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-LOCKS = Path(".locks")
 _SCRATCH = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of a folder, on some file systems
 
@@ -47,7 +45,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         if outer is None or outer.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
         if alone:
-            stack.enter_context(_lock(target, "publish"))
+            stack.enter_context(held(target, "publish"))
             for left in _left_behind(target):
                 _remove(left)
         partial = _scratch(target)
@@ -70,7 +68,7 @@ def only_run(target: Path) -> Iterator[None]:
     if _follows_another_rank():
         yield
         return
-    with _lock(target, "run"):
+    with held(target, "run"):
         yield
 
 
@@ -107,37 +105,6 @@ def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
         return cast(Command, alone)
 
     return decorated
-
-
-@contextmanager
-def _lock(target: Path, kind: str) -> Iterator[None]:
-    LOCKS.mkdir(parents=True, exist_ok=True)
-    place = target.parent.resolve() / target.name
-    path = LOCKS / f"{kind}-{sha256(os.fsencode(place)).hexdigest()[:24]}"
-    descriptor = _acquired(path, target)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # while it is held: who opened it before finds out below
-        os.close(descriptor)
-
-
-def _acquired(path: Path, target: Path) -> int:
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), path.stat()):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BusyError(target) from None
-        except FileNotFoundError:  # the holder before has removed the file: lock its successor
-            pass
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
 
 
 def _scratch(target: Path) -> Path:

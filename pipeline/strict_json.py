@@ -1,10 +1,15 @@
 """JSON as its standard has it: UTF-8, no key twice, no NaN, no Infinity."""
 
 import json
+import re
 
 from pydantic import ValidationError
 
 from pipeline.errors import one_line
+
+
+HALF = "half a surrogate pair in it, which is no text"
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # whole pairs, too
 
 
 def strict_loads(text: bytes) -> object:
@@ -12,12 +17,28 @@ def strict_loads(text: bytes) -> object:
 
     Raises:
         ValueError: it is not UTF-8 or no JSON; or a key is there twice, of which Python's own
-            parser takes the last; or a number is not finite.
+            parser takes the last; or a number is not finite; or a text is none.
         RecursionError: it is nested too deep.
     """
-    return json.loads(
+    value = json.loads(
         text.decode(), object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
     )
+    if _HALF.search(text):
+        refuse_halves(value)
+    return value
+
+
+def refuse_halves(value: object) -> None:
+    r"""Refuse a value with half a surrogate pair in it, `"\ud800"`, which no file can hold.
+
+    Raises:
+        ValueError: there is one.
+        RecursionError: the value is nested too deep.
+    """
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(HALF) from None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -40,8 +61,10 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is no number of JSON")
 
 
-# Of a stream: `raw_decode` reads one value. The rules are the same.
-DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant)
+# Of a stream: `raw_decode` reads one value. The rules are the same, but for `refuse_halves`.
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite
+)
 
 
 def first_problem(error: ValueError | RecursionError) -> str:

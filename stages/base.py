@@ -1,8 +1,8 @@
 """Stage base: φ from `base.source`, with the special tokens added."""
 
 from pipeline import artifacts
-from pipeline.errors import one_line
-from pipeline.model.pretraining.build import build_base
+from pipeline.errors import DataError, MissingFileError, one_line
+from pipeline.model.pretraining.build import PRETRAIN, build_base
 from pipeline.params import BaseParams, Settings
 from stages.shell.console import out, run, wrote
 from stages.shell.progress.shown import progress
@@ -21,6 +21,8 @@ def base() -> None:
     artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name, OWN)
     settings = Settings.load()
     params = settings.view(BaseParams).base
+    if params.source == PRETRAIN:
+        _refuse_other_text()
     phi = settings.phi_in_use()  # looked at, not declared: the base is the same for any
     with progress("base", params.pretrain.steps) as advance:
         facts = build_base(
@@ -44,6 +46,28 @@ def base() -> None:
         f"context {facts['context']:,}"
     )
     wrote(artifacts.BASE, what, f"{artifacts.BASE_FACTS.name} in it has the facts")
+
+
+def _refuse_other_text() -> None:
+    """Refuse a text that is not as `source.json` says: who cites that would cite another text.
+
+    Raises:
+        MissingFileError: one of both is not there.
+        DataError: names the file, both digests, and the command to run.
+    """
+    made_by = "download"
+    source = artifacts.read_json(artifacts.RAW_SOURCE, made_by=made_by).get("pretrain")
+    said = source.get("text_sha256") if isinstance(source, dict) else None
+    text = artifacts.PRETRAIN_TEXT
+    if not text.is_file():
+        raise MissingFileError(text, made_by)
+    if (now := artifacts.sha256_of(text)) != said:
+        raise DataError(
+            f"{text}: not as stage download wrote it: its SHA-256 is {now[:12]}…, "
+            f"{artifacts.RAW_SOURCE} says {one_line(said or 'none')[:12]}…; "
+            "run `python -m stages.download` (or `dvc repro`), or name a text of your own in "
+            "data.pretrain"
+        )
 
 
 if __name__ == "__main__":

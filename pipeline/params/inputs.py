@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from glob import has_magic
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ WRITTEN = (
     Path("logs"),
 )
 
-_MOST_LINKS = 1000  # entries of an input folder that are looked at
+_MOST_ENTRIES = 100_000  # of an input folder that are looked at, as many as are read
+_OTHERS = (Path("data"), Path(".git"), Path(".dvc"))  # where nobody's results belong, either
 
 
 def refuse_inputs_in_outs(values: Mapping[str, Any], origin: str) -> None:
@@ -67,13 +69,27 @@ def refuse_in_outs(given: str, name: str) -> None:
         ParamsError: it lies in an out, or an out lies in it.
     """
     place = place_of(given, name)
-    for path in _places(place):
-        for out in WRITTEN:
-            if _inside(path, out) or _inside(out, path) or _reaches(place, out):
-                raise ParamsError(
-                    f"{name}: {one_line(repr(given))} and {out}, which stages write and remove, "
-                    "lie one in the other; move the input to a place of its own"
-                )
+    around = (out for out in WRITTEN if _inside(out, place) or _reaches(place, out))
+    inside = (out for path in (place, *_linked(place)) for out in WRITTEN if _inside(path, out))
+    for out in (*around, *inside):
+        raise ParamsError(
+            f"{name}: {one_line(repr(given))} and {out}, which stages write and remove, "
+            "lie one in the other; move the input to a place of its own"
+        )
+
+
+def refuse_target(path: Path, name: str) -> None:
+    """Refuse a place for a result where stages write; `name` says where it was given.
+
+    Raises:
+        ParamsError: it lies in an out, or an out lies in it.
+    """
+    for out in (*WRITTEN, *_OTHERS):
+        if _inside(path, out) or _inside(out, path):
+            raise ParamsError(
+                f"{name}: {one_line(repr(str(path)))} and {out}, which stages or their tools write "
+                "and remove, lie one in the other; name a place of its own"
+            )
 
 
 def place_of(given: str, name: str) -> Path:
@@ -90,14 +106,18 @@ def place_of(given: str, name: str) -> Path:
         ) from error
 
 
-def _places(given: Path) -> Iterator[Path]:
-    """Yield the path, and of a folder the files that its entries point to."""
-    yield given
+def _linked(given: Path) -> Iterator[Path]:
+    """Yield the links in a folder, however deep, and what a pattern reaches through links."""
     if given.is_dir():
-        with os.scandir(given) as entries:
-            for entry, _ in zip(entries, range(_MOST_LINKS), strict=False):
-                if entry.is_symlink():
-                    yield Path(entry.path)
+        folders = os.walk(given)
+        entries = (Path(at, name) for at, more, files in folders for name in (*more, *files))
+        yield from (path for path in islice(entries, _MOST_ENTRIES) if path.is_symlink())
+    elif has_magic(str(given)):
+        root = Path(given.anchor) if given.is_absolute() else Path()
+        found = root.glob(str(given.relative_to(root)))
+        for path in islice(found, _MOST_ENTRIES):
+            if path.resolve() != path.absolute():
+                yield path
 
 
 def _inside(inner: Path, outer: Path) -> bool:

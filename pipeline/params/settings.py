@@ -9,6 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import ParamsError, one_line
 from pipeline.params.inputs import refuse_inputs_in_outs
 from pipeline.params.moved import advice
+from pipeline.params.sections.lists import LISTS
 from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.training import Adapters
 from pipeline.params.sections.variant import Variant, checked_name
@@ -65,8 +66,14 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path = artifacts.PARAMS) -> "Settings":
-        """Read `path`; unknown top-level keys are refused."""
-        return cls(read_yaml(path), str(path))
+        """Read `path`; unknown top-level keys are refused.
+
+        So is what can be no variant's name, by any stage: DVC makes paths of the lists' names, and
+        the first stage that runs may be none that reads them.
+        """
+        values = read_yaml(path)
+        _refuse_names(values, str(path))
+        return cls(values, str(path))
 
     def view(self, schema: type[Params], overrides: dict[str, Any] | None = None) -> Params:
         """Return the stage's validated view, with a variant's `set` put in force.
@@ -130,6 +137,16 @@ class Settings:
             for value in values:
                 self.view(AllParams, {key: value})
         return params
+
+
+def _refuse_names(values: dict[str, Any], origin: str) -> None:
+    for key in (*LISTS.values(), "scored"):
+        names = values.get(key)
+        for name in names if isinstance(names, list) else ():
+            try:
+                checked_name(name if isinstance(name, str) else "")
+            except ValueError as error:
+                raise ParamsError(f"{origin}: {key}: {error}, found {shown(name)}") from error
 
 
 def settings_of(text: str, origin: str) -> Settings:

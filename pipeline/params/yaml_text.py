@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import one_line
+from pipeline.strict_json import refuse_halves
 
 
 MOST_VALUES = 100_000  # of a file, every alias counted as often as it is used
@@ -47,7 +48,13 @@ def loaded(text: str) -> Any:
 
 
 def _count(value: object, known: dict[int, int]) -> int:
-    """Return how many values there are, an alias's as often as it is used; a circle recurs."""
+    r"""Return how many values there are, an alias's as often as it is used; a circle recurs.
+
+    Raises:
+        ValueError: a text is none, as `"\ud800"`, which no file or name can hold.
+    """
+    if isinstance(value, str):
+        refuse_halves(value)
     if id(value) not in known:
         count = 1 + sum(_count(inner, known) for inner in _inside(value))
         known[id(value)] = count

@@ -16,6 +16,7 @@ PROJECT = Path(__file__).parents[2]
 UNTRACKED = (
     "pipeline/atomic.py",
     "pipeline/errors.py",
+    "pipeline/locks.py",
     "pipeline/params",
     "pipeline/processes",
     "pipeline/progress.py",

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from pipeline import artifacts
+from pipeline.locks import Slot
 from pipeline.processes.fingerprint import fingerprint
 
 
@@ -21,15 +22,19 @@ class Journal(Generic[Record]):
 
     Attributes:
         kind: of the records.
-        path: its file, which belongs to one stage and one set of inputs.
         damaged: how many lines the last `load` could not read.
     """
 
     def __init__(self, kind: type[Record], stage: str, parts: dict[str, str]) -> None:
         self.kind = kind
         root = Path(os.environ.get("DVC_ROOT", ""))
-        self.path = root / artifacts.CHECKPOINTS / f"{stage}-{fingerprint(parts)}.jsonl"
+        self._slot = Slot(root / artifacts.CHECKPOINTS, f"{stage}-{fingerprint(parts)}", [".jsonl"])
         self.damaged = 0
+
+    @property
+    def path(self) -> Path:
+        """Its file, which belongs to one stage, one set of inputs, and one run at a time."""
+        return self._slot.path
 
     def load(self) -> dict[str, list[Record]]:
         """Return what is there. A line that cannot be read is left out: its job is done again.
@@ -41,7 +46,7 @@ class Journal(Generic[Record]):
         """
         self.damaged = 0
         done: dict[str, list[Record]] = {}
-        if not self.path.is_file():
+        if self._slot.empty or not self.path.is_file():
             return done
         *lines, tail = self.path.read_bytes().split(b"\n")
         for line in lines:
@@ -75,7 +80,7 @@ class Journal(Generic[Record]):
 
     def delete(self) -> None:
         """Remove the journal: the out is written."""
-        self.path.unlink(missing_ok=True)
+        self._slot.delete()
 
 
 def _digest(job: str, records: object) -> str:

@@ -35,6 +35,7 @@ from pipeline.processes.device import best_device
 TIMEOUT = timedelta(minutes=10)
 # How long a survivor waits for torchrun to end it, so that only the dead rank's error is shown.
 GRACE = 30.0  # seconds
+MEETING = "MAMLVIAPP_MEETING"  # names a file by which the ranks of one machine find each other
 
 Item = TypeVar("Item")
 
@@ -191,7 +192,7 @@ def joined(limit: timedelta = TIMEOUT) -> Iterator[Ranks]:
                 "one process per GPU, or hide the GPUs with CUDA_VISIBLE_DEVICES="
             )
         torch.cuda.set_device(gpu)  # "cuda" without a number then means this one
-    dist.init_process_group("nccl" if gpu else "gloo", timeout=limit, device_id=gpu)
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=limit, device_id=gpu, **_meeting())
     _here = Ranks(dist.get_rank(), dist.get_world_size(), os.getppid())
     try:
         yield _here
@@ -201,6 +202,15 @@ def joined(limit: timedelta = TIMEOUT) -> Iterator[Ranks]:
     finally:
         _here = Ranks()
     dist.destroy_process_group()
+
+
+def _meeting() -> dict[str, Any]:
+    """Return how the ranks of one machine meet: by a file; else as torchrun says, by a port."""
+    if not (file := os.environ.get(MEETING)):
+        return {}
+    rank, size = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+    store = dist.FileStore(file, size)  # type: ignore[attr-defined]  # it is there
+    return {"store": store, "rank": rank, "world_size": size}
 
 
 def _end_at_once() -> None:

@@ -16,6 +16,7 @@ from pipeline.model.base.load import load_base
 from pipeline.model.export.folder import Exported, write_export
 from pipeline.model.export.licence import Licence
 from pipeline.params import Settings
+from pipeline.params.inputs import refuse_target
 from stages.shell import console
 from stages.shell.progress.shown import progress
 from stages.talk.person import Name, PersonFile, person_of
@@ -29,6 +30,7 @@ def export(
     seed: Annotated[int, typer.Option(help="Training seed.")] = 0,
 ) -> None:
     """Write a variant, adapted to a person if one is given, for use without this project."""
+    refuse_target(folder, "FOLDER")
     folder = folder.resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ModelError(f"{folder}: there already, and not empty; name another folder")

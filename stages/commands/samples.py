@@ -23,6 +23,7 @@ from pipeline.evaluation.report.samples.samples import (
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.params import Settings
+from pipeline.params.inputs import refuse_target
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
 
@@ -37,6 +38,8 @@ def samples(
     ] = None,
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
+    if out is not None:
+        refuse_target(out, "--out")
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
     every = list(contexts(tasks))
     said = _few_shot(replies, every) if replies else _predicted()

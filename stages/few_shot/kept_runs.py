@@ -7,6 +7,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import Settings
 from pipeline.params.edit import with_values
+from pipeline.params.inputs import refuse_target
 from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
 
@@ -26,6 +27,7 @@ def keep(run: Path, study: Path, name: str) -> None:
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
+    refuse_target(study / "runs", "--study")
     with artifacts.atomic_path(study / "runs" / name) as folder:
         folder.mkdir(parents=True)
         for path in [path for part in PARTS for path in sorted((run / part).glob("*"))]:

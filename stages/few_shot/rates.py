@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.atomic import only_run
 from pipeline.errors import DivergedError, ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.predict import inputs
@@ -40,10 +41,11 @@ def rates(
     if tune.finetune is None:
         raise ParamsError("tune.finetune: missing; give the rates of sgd and adam to be tried")
     params = inputs.finetune_params(name)
-    trials = _trials(name, params, tune.finetune, tune.seed)
-    best = chosen(trials)
     path = artifacts.tuning_file(f"{name}_by_k")
-    artifacts.write_text(path, rates_csv(trials, best))
+    with only_run(path):
+        trials = _trials(name, params, tune.finetune, tune.seed)
+        best = chosen(trials)
+        artifacts.write_text(path, rates_csv(trials, best))
     epochs = params.finetune.epochs
     for warning in at_the_edge(best, tune.finetune, epochs):
         console.note(f"{name}, {warning}")

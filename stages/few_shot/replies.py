@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.atomic import only_run
 from pipeline.errors import ParamsError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
@@ -25,10 +26,11 @@ def replies(
     params = inputs.finetune_params(name)
     if not max(params.finetune.k, default=0):
         raise ParamsError("finetune.k: a K over 0 was expected; what is said after it is shown")
-    records = records_of(name, params, "test", params.seeds[:1], "replies", people)
-    content = few_shot_replies(name, records)
     path = replies_file(name)
-    artifacts.write_json(path, content.content())
+    with only_run(path):
+        records = records_of(name, params, "test", params.seeds[:1], "replies", people)
+        content = few_shot_replies(name, records)
+        artifacts.write_json(path, content.content())
     console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
 
 

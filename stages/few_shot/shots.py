@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.atomic import only_run
 from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.predict import inputs
@@ -58,13 +59,14 @@ def shots(
     if only and not set(only) <= set(params.finetune.k):
         raise ParamsError(f"--k: some of finetune.k {params.finetune.k} was expected, found {only}")
     path = shots_file(name)
-    if cache or strangers:
-        content = read(path, ShotSums, made_by=f"shots {name}")
-        content = _with_cache(name, params, content) if cache else content
-        content = _with_strangers(name, params, content, strangers) if strangers else content
-    else:
-        content = _measured(name, params, only)
-    artifacts.write_json(path, content.content())
+    with only_run(path):
+        if cache or strangers:
+            content = read(path, ShotSums, made_by=f"shots {name}")
+            content = _with_cache(name, params, content) if cache else content
+            content = _with_strangers(name, params, content, strangers) if strangers else content
+        else:
+            content = _measured(name, params, only)
+        artifacts.write_json(path, content.content())
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
 

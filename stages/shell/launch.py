@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from pipeline.errors import DivergedError, TrainingError, one_line
 from pipeline.processes.cores import count_from_environment, num_workers
 from pipeline.processes.device import best_device
-from pipeline.processes.ranks import TIMEOUT, joined
+from pipeline.processes.ranks import MEETING, TIMEOUT, joined
 from stages import TERMINATED
 from stages.shell.console import GO_ON, Terminated
 
@@ -38,6 +39,7 @@ from stages.shell.console import GO_ON, Terminated
 _FIRST_RANK_SPEAKS = 3.0  # seconds
 _speaks = Event()  # this rank has an error to print
 _NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT")  # of torchrun
+_INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 _FINISHED = "MAMLVIAPP_FINISHED"  # names a file that rank 0 makes when its command has returned
 
 
@@ -185,6 +187,7 @@ def _torchrun(count: int) -> None:
     with TemporaryDirectory() as logs:
         finished = Path(logs) / "finished"
         os.environ[_FINISHED] = str(finished)
+        _meet_in(Path(logs))
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -192,7 +195,9 @@ def _torchrun(count: int) -> None:
             logs_specs=DefaultLogsSpecs(logs),
             run_id=uuid4().hex,
             rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
+            rdzv_endpoint=str(Path(logs) / "rendezvous"),
+            rdzv_configs={"store_type": "file"},
+            local_addr="localhost",
             max_restarts=0,
         )
         try:
@@ -207,6 +212,19 @@ def _torchrun(count: int) -> None:
             if error.sigval == signal.SIGTERM:
                 raise Terminated from error  # its ranks were ended without a word
             sys.exit(1)  # rank 0 was told, and has said so
+
+
+def _meet_in(private: Path) -> None:
+    """Let the ranks meet by files of a private folder, and talk over the machine's own interface.
+
+    torchrun and torch would open ports to everybody, and unpickle what comes in.
+    """
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
+    os.environ[MEETING] = str(private / "meeting")
+    names = {name for _, name in socket.if_nameindex()}
+    if loopback := next((name for name in ("lo", "lo0") if name in names), None):
+        for variable in _INTERFACES:
+            os.environ.setdefault(variable, loopback)
 
 
 def _fail(error: ChildFailedError) -> NoReturn:

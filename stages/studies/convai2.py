@@ -17,6 +17,7 @@ from pipeline.evaluation.schemas.base import Estimate, Estimates, read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
+from pipeline.params.inputs import refuse_target
 from stages.shell import console
 
 
@@ -40,6 +41,7 @@ def convai2(
     out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
+    refuse_target(out, "--out")
     splits = [*(valid or VALIDATION)]
     train, evaluated = (read_tasks(path, names, seed=SEED) for names in (["train"], splits))
     sha256 = artifacts.sha256_of(path)

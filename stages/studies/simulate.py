@@ -25,6 +25,7 @@ from pipeline.evaluation.studies.simulation import (
     conditions,
     tabulate,
 )
+from pipeline.params.inputs import refuse_target
 from stages.shell import console
 from stages.shell.progress.shown import progress
 
@@ -50,7 +51,9 @@ def simulate(
     runs: Annotated[int, typer.Option(min=1, help="Simulated experiments per row.")] = 4000,
 ) -> None:
     """Draw experiments from personas with a known truth; score and compare them."""
+    refuse_target(out, "--out")
     if predictions:
+        refuse_target(population, "--population")
         artifacts.write_json(population, _observe(predictions).model_dump(mode="json"))
     people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
     study = StudySize(runs=runs)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline import artifacts
+from pipeline.atomic import only_run
 from pipeline.evaluation.studies.tuning import Trial, at_the_edge, best, grid, trials_csv, tuned
 from pipeline.params import Settings, TuneParams
 from pipeline.params.methods import method_of
@@ -22,11 +23,12 @@ def tune(
     method = method_of(name)
     points = grid(getattr(params, method), params.trials)
     trials = []
-    for number, point in enumerate(points, start=1):
-        trials.append(run(Run(name, method, params.seed, point), settings))
-        console.say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
     path = artifacts.tuning_file(name)
-    artifacts.write_text(path, trials_csv(trials))
+    with only_run(path):
+        for number, point in enumerate(points, start=1):
+            trials.append(run(Run(name, method, params.seed, point), settings))
+            console.say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
+        artifacts.write_text(path, trials_csv(trials))
     chosen = best(trials)
     console.say(
         f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a"

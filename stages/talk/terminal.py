@@ -1,5 +1,6 @@
 """Talk in the terminal: replies appear token by token, Ctrl-C ends a reply and not the session."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.text import Text
 from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.personal.person import chosen
 from pipeline.evaluation.personal.talk import Talk, together
+from pipeline.params.inputs import place_of, refuse_target
 from pipeline.persona.task.record import SILENCE
 from stages.shell import console
 from stages.talk import words
@@ -54,6 +56,7 @@ class TerminalTalk:
             if not text:
                 continue
             try:
+                _refuse_no_text(text)
                 self._do(command, rest.strip(), text)
             except PipelineError as error:
                 console.complain(str(error))
@@ -124,9 +127,9 @@ class TerminalTalk:
         if not rest:
             raise DataError("/save needs the name of a file")
         talk = self._talk
-        words.save(
-            Path(rest).expanduser(), talk.person.name, talk.session.persona, talk.session.turns
-        )
+        path = place_of(rest, "/save")
+        refuse_target(path, "/save")
+        words.save(path, talk.person.name, talk.session.persona, talk.session.turns)
         console.say(f"{rest}: {len(talk.session.turns)} exchanges")
 
     def _adapt(self, rest: str) -> None:
@@ -136,6 +139,13 @@ class TerminalTalk:
         known = self._talk.person.name
         name = known if known in people else chosen(people, None, one_line(rest))
         adapt(self._talk, self._talk.with_support(people[name], name))
+
+
+def _refuse_no_text(line: str) -> None:
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{one_line(line, 40)}: no UTF-8 text; type it again") from None
 
 
 def _columns(said: dict[str, str], name: str) -> Table:
@@ -150,6 +160,8 @@ def _columns(said: dict[str, str], name: str) -> Table:
 def lines() -> Iterator[str]:
     """Yield what the user types: with history and editing on a terminal, else from stdin."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="surrogateescape")  # `run` says what is no text
         yield from sys.stdin
         return
     from prompt_toolkit import PromptSession

@@ -90,6 +90,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("seeds: 0000-01-01", "year 0 is out of range"),
         ("seeds: !!int foo", "invalid literal"),
         ("seeds: !!float foo", "could not convert"),
+        ('data: {source: "\\ud800"}', "half a surrogate pair"),
+        ('"\\udfff": 1', "half a surrogate pair"),
         ("seeds: " + "[" * 3000 + "]" * 3000, "nested too deep"),
         ("\n".join(" " * n + "a:" for n in range(1500)), "nested too deep"),
         ("seeds: &a [*a]", "an alias that holds itself"),

@@ -1,12 +1,15 @@
 """A command on ranks whose rank 1 dies, or ends all, for tests: `... HOW`.
 
-HOW is kill, raise, all or terminate; or a signal, which rank 1 sends to the launcher once rank 0 is
+HOW is kill, raise, all or terminate; or listen, which prints where the processes listen to others
+than this machine; or a signal, which rank 1 sends to the launcher once rank 0 is
 done, or to itself if it is SIGKILL.
 """
 
 import os
 import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
@@ -14,6 +17,36 @@ from pipeline.errors import TrainingError
 from pipeline.processes.ranks import here
 from stages.shell import console
 from stages.shell.launch import on_ranks
+
+
+# 127.x.x.x and ::1, also the first as the second writes it, in the order of the machine's bytes
+LOOPBACK = ("0100007F", "0" * 24 + "01000000", "0000000000000000FFFF00000100007F")
+
+
+def open_ports(pid: int) -> list[str]:
+    """Return the addresses, as /proc has them, at which a process listens to other machines."""
+    inodes = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            inodes.add(str(entry.readlink()))
+    places = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            address, state, inode = (line.split()[column] for column in (1, 3, 9))
+            own = f"socket:[{inode}]" in inodes and state == "0A"  # listening
+            if own and not address.startswith(LOOPBACK):
+                places.append(address)
+    return places
+
+
+def listening() -> None:
+    """Print what this rank, and who started it, have open to other machines."""
+    here().barrier()
+    if here().first:
+        console.out.print(f"rank 0 of {here().size} has joined")
+    places = [place for pid in (os.getpid(), os.getppid()) for place in open_ports(pid)]
+    console.out.print(f"rank {here().rank}: {sorted(places)}")
+    here().barrier()
 
 
 def dying(how: str) -> None:
@@ -41,5 +74,13 @@ def dying(how: str) -> None:
     ranks.sum_gradients([torch.zeros(3)], 1.0)
 
 
+def command(how: str) -> None:
+    """Do as the module's own words say."""
+    if how == "listen":
+        listening()
+    else:
+        dying(how)
+
+
 if __name__ == "__main__":
-    console.run(on_ranks(dying))
+    console.run(on_ranks(command))

@@ -5,13 +5,12 @@ stranger's file can name no code, no kernel and no option of the loader.
 """
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 from transformers.models.auto.modeling_auto import (
@@ -22,6 +21,7 @@ from transformers.utils import logging
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.strict_json import strict_loads
 
 
 CONFIG = "config.json"
@@ -37,6 +37,8 @@ _OLDER = (
     "sliding_window_pattern",
 )
 _MOST_LAYERS = 10_000
+_MOST_TOKENS = 1 << 32
+_MARKS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # say who wrote, not what
 
 
@@ -73,6 +75,7 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
     allowed |= {*config_class.attribute_map, *_OLDER}
     taken = {k: v for k, v in values.items() if k in allowed}
     _refuse_numbers(taken, origin)
+    _refuse_marks(values, origin)
     _refuse_endless(values, config_class, origin)
     try:
         with _without_remarks():
@@ -93,6 +96,25 @@ def _refuse_numbers(values: Mapping[str, Any], origin: str) -> None:
             raise ModelError(f"{origin}: {key} is {value}; a finite number is needed")
         if type(value) is int and value < 0 and not key.endswith("_token_id"):
             raise ModelError(f"{origin}: {key} is {value}; a number from 0 on is needed")
+
+
+def _refuse_marks(values: Mapping[str, Any], origin: str) -> None:
+    """Refuse what is no number of a token; several may end a text, and -1 stands for none."""
+    for key in _MARKS:
+        given = values.get(key)
+        several = key == "eos_token_id" and isinstance(given, list) and given
+        for number in given if several else [given]:  # type: ignore[union-attr]  # a list
+            none = number is None and not several
+            if not (none or (type(number) is int and number == -1) or is_token_number(number)):
+                raise ModelError(
+                    f"{origin}: {key} is {one_line(repr(given), 60)}; the number of a token, or "
+                    "null, was expected"
+                )
+
+
+def is_token_number(value: object) -> TypeGuard[int]:
+    """Say whether a value can be a token's number; tokenizers count in 32 bits."""
+    return type(value) is int and 0 <= value < _MOST_TOKENS
 
 
 @contextmanager
@@ -132,7 +154,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: the file holds none.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = strict_loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON ({one_line(error)}); fetch or make it again") from error
     if not isinstance(values, dict):

@@ -14,6 +14,7 @@ from typing import Any
 from tokenizers import Tokenizer, pre_tokenizers
 
 from pipeline.errors import ModelError
+from pipeline.model.files.tokenizer_growth import refuse_growth
 
 
 BYTES = tuple(pre_tokenizers.ByteLevel.alphabet())
@@ -81,6 +82,7 @@ def checked(backend: Tokenizer, origin: str) -> None:
         ModelError: names the text and what becomes of it.
     """
     values = json.loads(backend.to_str())
+    refuse_growth(values, origin)
     if any(part["type"] == "ByteLevel" for part in _parts(values["pre_tokenizer"])):
         missing = [c for c, letter in _byte_letters() if backend.token_to_id(letter) is None]
         if needed := sorted(set(missing) - _NO_TEXT):

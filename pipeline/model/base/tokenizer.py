@@ -124,7 +124,7 @@ def adopt(
             f"{origin}: the tokenizer has {len(vocabulary)} entries and ids up to "
             f"{max(vocabulary.values())}; ids without holes are needed"
         )
-    _set_bos(backend, names, config.get("add_bos_token"))
+    _set_bos(backend, names, config.get("add_bos_token"), origin)
     try:
         return wrapped(backend, names, template)
     except Exception as error:  # it copies the tokenizer: two entries of one id get lost by that
@@ -174,10 +174,19 @@ def wrapped(
     )
 
 
-def _set_bos(backend: Tokenizer, names: dict[str, str], asked: object) -> None:
-    """Let the tokenizer put its bos before a text iff `add_bos_token` says so, where it does."""
+def _set_bos(backend: Tokenizer, names: dict[str, str], asked: object, origin: str) -> None:
+    """Let the tokenizer put its bos before a text iff `add_bos_token` says so, where it does.
+
+    Raises:
+        ModelError: the bos's name is none that a template can hold.
+    """
     bos = names.get("bos_token")
     if asked is True and bos is not None:
+        if bos.split() != [bos] or "$" in bos or ":" in bos:
+            raise ModelError(
+                f"{origin}: bos_token {one_line(repr(bos), 60)} cannot be put before a text: a "
+                "name without blanks, $ and colons is needed"
+            )
         token = (bos, backend.token_to_id(bos))
         backend.post_processor = processors.TemplateProcessing(
             single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[token]

@@ -6,7 +6,8 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from pipeline.errors import ModelError, one_line
-from pipeline.model.base.configuration import CONFIG, read_json
+from pipeline.model.base.configuration import CONFIG, is_token_number, read_json
+from pipeline.model.files.tokenizer_growth import refuse_growth
 
 
 END_OF_TEXT = "<|endoftext|>"
@@ -24,7 +25,7 @@ def read_backend(folder: Path) -> Tokenizer:
     """
     complete, vocab, merges = (folder / n for n in ("tokenizer.json", "vocab.json", "merges.txt"))
     if complete.is_file():
-        return Tokenizer.from_file(str(complete))
+        return _read_complete(complete)
     if vocab.is_file() and merges.is_file():
         _require_gpt2s(folder)
         backend = byte_level(models.BPE.from_file(str(vocab), str(merges)))
@@ -34,6 +35,17 @@ def read_backend(folder: Path) -> Tokenizer:
     if (folder / "tokenizer.model").is_file():
         raise _slow(folder, "tokenizer.model")
     raise ModelError(f"{folder}: it needs tokenizer.json, or vocab.json with merges.txt")
+
+
+def _read_complete(path: Path) -> Tokenizer:
+    """Read tokenizer.json, and look at what its parts can do before it is built.
+
+    Raises:
+        ModelError: it is no JSON, or its parts can make a text longer without measure.
+        Exception: `tokenizers`' own, for anything else that is wrong.
+    """
+    refuse_growth(read_json(path), str(path))
+    return Tokenizer.from_file(str(path))
 
 
 def _require_gpt2s(folder: Path) -> None:
@@ -71,7 +83,7 @@ def named_tokens(backend: Tokenizer, folder: Path, config: dict[str, Any]) -> di
         return dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) | names
     end = optional_json(folder / CONFIG).get("eos_token_id")
     first = end[0] if isinstance(end, list) and end else end
-    name = backend.id_to_token(first) if isinstance(first, int) and first >= 0 else None
+    name = backend.id_to_token(first) if is_token_number(first) else None
     return names | ({"eos_token": name} if name else {})
 
 

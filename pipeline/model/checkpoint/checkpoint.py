@@ -40,6 +40,7 @@ from torch.optim import Optimizer
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.locks import Slot
 from pipeline.model.files.tensors import write_tensors
 from pipeline.processes.fingerprint import fingerprint
 from pipeline.processes.ranks import here
@@ -47,6 +48,7 @@ from pipeline.processes.ranks import here
 
 _LOG = logging.getLogger(__name__)  # the shell shows it as a note
 _OPTIMIZER = "optimizer."
+_ENDINGS = (".safetensors", ".before.safetensors")
 
 Tensors = dict[str, Tensor]
 State = dict[str, Any]  # values that JSON can hold
@@ -57,7 +59,8 @@ class Checkpoint:
 
     `path` is `.checkpoints/STAGE-FINGERPRINT.safetensors`. It lies in the folder that DVC names as
     its root, which is the main repository even while an experiment runs in a temporary copy.
-    Without DVC it lies in the working directory.
+    Without DVC it lies in the working directory. While another run has that file, which is the
+    same experiment twice, the name has a number before its ending (`pipeline/locks.py`).
 
     Args:
         stage: the stage with its items, if it has any, e.g. `train-transfer-0`.
@@ -68,13 +71,21 @@ class Checkpoint:
 
     def __init__(self, stage: str, parts: Mapping[str, str], *, interval: float = 30.0) -> None:
         root = Path(os.environ.get("DVC_ROOT", ""))
-        name = f"{stage}-{fingerprint(parts)}.safetensors"
         self.parts = parts
-        self.path = root / artifacts.CHECKPOINTS / name
-        self.before = self.path.with_suffix(".before.safetensors")  # the save before the last
+        self._slot = Slot(root / artifacts.CHECKPOINTS, f"{stage}-{fingerprint(parts)}", _ENDINGS)
         self._whole = True  # whether `path`, if it is there, was written or read without a fault
         self._interval = interval
         self._last = time.monotonic()
+
+    @property
+    def path(self) -> Path:
+        """The last save."""
+        return self._slot.files[0]
+
+    @property
+    def before(self) -> Path:
+        """The save before the last."""
+        return self._slot.files[1]
 
     def due(self) -> bool:
         """Tell whether `interval` has passed since the last save. Resuming is exact at any time."""
@@ -101,12 +112,15 @@ class Checkpoint:
     def load(self) -> tuple[Tensors, State] | None:
         """Return the tensors and the state of the last save, on the CPU; None without a checkpoint.
 
-        If the last save is damaged, the one before it is taken, and a warning says so.
+        If the last save is damaged, the one before it is taken, and a warning says so. Of several
+        ranks on a machine one reads it.
 
         Raises:
             ModelError: neither can be read. They are removed first, so the same command then
                 starts from the beginning. The error says so, because that costs time.
         """
+        if self._slot.shared or self._slot.empty:
+            return None
         damage: list[str] = []
         cause: Exception | None = None
         for path in (self.path, self.before):
@@ -130,8 +144,7 @@ class Checkpoint:
 
     def delete(self) -> None:
         """Remove the checkpoint, if there is one. Call it once the out is written."""
-        for path in (self.path, self.before):
-            path.unlink(missing_ok=True)
+        self._slot.delete()
 
 
 def _read(path: Path) -> tuple[Tensors, State]:

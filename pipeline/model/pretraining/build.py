@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
-from pipeline.errors import ModelError, one_line
+from pipeline.errors import ModelError, one_line, public_text
 from pipeline.model.base.architecture import architecture_of, longest_context
 from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
@@ -108,9 +108,9 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     folder = place_of(params.source, "base.source")
     if not folder.is_dir():
         raise ModelError(
-            f"base.source {one_line(repr(params.source))} is neither a folder nor a hub id; "
-            "download it (docs/models.md says where models are), or give a folder or .gguf file "
-            "that is there"
+            f"base.source {one_line(repr(public_text(params.source)))} is neither a folder nor a "
+            "hub id; download it (docs/models.md says where models are), or give a folder or .gguf "
+            "file that is there"
         )
     return _loaded(params, folder, {"source": "folder", "revision": None})
 

@@ -87,9 +87,14 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
 def _snapshot(repository: str, revision: str) -> str:
     try:
         return snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
-    except (ImportError, ValueError) as error:
-        if isinstance(error, HFValidationError) or "proxy" not in str(error).lower():
+    except HFValidationError:
+        raise
+    except Exception as error:
+        no_url = type(error).__name__ == "InvalidURL"  # of httpx, of Python, of the client's own
+        proxy = isinstance(error, ImportError | ValueError) and "proxy" in str(error).lower()
+        if not (no_url or proxy):
             raise
+        why = WRONG_PROXY if proxy else "HF_ENDPOINT of the environment, or a redirect, is no URL"
         raise DownloadError(  # the error's own words may hold a password
-            f"hub model {repository!r}: not asked: {WRONG_PROXY}"
+            f"hub model {repository!r}: not asked: {why}"
         ) from None

@@ -19,6 +19,7 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
 LONGEST_HEADERS = 60.0  # seconds until the headers are there
 LONGEST_ASKED = 120.0  # seconds that a server may ask to wait for
 MOST_REDIRECTS = 10
+_NUMBER = "[0-9]{1,18}"  # in a header; more digits are no size of a file
 RATE_OVER = 60.0  # seconds
 LOWEST_RATE = 1000  # bytes per second, on average over so many seconds
 
@@ -108,6 +109,28 @@ def seconds_asked(headers: Mapping[str, str], told: str) -> float:
             "local file"
         )
     return max(seconds, 0.0)
+
+
+def validator_of(response: httpx.Response) -> str:
+    """Return a mark of this version of the file: a strong ETag, else its date."""
+    etag: str = response.headers.get("ETag", "")
+    date: str = response.headers.get("Last-Modified", "")
+    return etag if etag.startswith('"') else date
+
+
+def first_byte(response: httpx.Response) -> int | None:
+    """Return where the range begins that an answer has; null: it does not say."""
+    match = re.match(rf"bytes ({_NUMBER})-", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def whole_size(response: httpx.Response) -> int | None:
+    """Return the bytes of the whole file; null: the answer does not say."""
+    if response.status_code == httpx.codes.OK:
+        match = re.fullmatch(f"({_NUMBER})", response.headers.get("Content-Length", ""))
+    else:
+        match = re.search(f"/({_NUMBER})$", response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 class Rate:

@@ -4,12 +4,8 @@ The bytes received so far stay in a workspace between runs, so an interrupted do
 where it stopped. The file gets its own name only after its SHA-256 has been verified.
 """
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from hashlib import sha256 as digest_of
 from pathlib import Path
 
 import httpx
@@ -27,9 +23,13 @@ from pipeline.persona.corpus.answer import (
     LaterError,
     Rate,
     TryAgainError,
+    first_byte,
     response_to,
     seconds_asked,
+    validator_of,
+    whole_size,
 )
+from pipeline.persona.corpus.partial import Partial
 
 
 SCHEMES = ("http://", "https://")
@@ -38,42 +38,8 @@ LONGEST_WAIT = 30.0  # seconds between two attempts
 LARGEST_FILE = 4 << 30  # bytes; a limit, because the checksum can be verified only at the end
 
 _PASSING = (500, 502, 503, 504)  # other errors of a server do not pass
-_NUMBER = "[0-9]{1,18}"  # in a header; more digits are no size of a file
 
 OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
-
-
-@dataclass(frozen=True)
-class _Partial:
-    """A partly received file, and a note beside it: the URL's digest and the bytes' version."""
-
-    path: Path
-    url: str
-
-    @property
-    def note(self) -> Path:
-        return self.path.with_suffix(".json")
-
-    @property
-    def origin(self) -> str:
-        """A digest, for a URL may hold a secret."""
-        return digest_of(self.url.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def resume_point(self) -> tuple[int, str]:
-        """Return the number of bytes received and their version; drop bytes of another URL."""
-        try:
-            note = json.loads(self.note.read_text(encoding="utf-8"))
-            size = self.path.stat().st_size
-            if note["url_sha256"] == self.origin:
-                return size, str(note["validator"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # without a readable note the bytes' origin is unknown
-        self.drop()
-        return 0, ""
-
-    def drop(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.note.unlink(missing_ok=True)
 
 
 def fetch(
@@ -103,18 +69,11 @@ def fetch(
     if target.is_file() and artifacts.sha256_of(target) == sha256:
         return target
     workspace.mkdir(parents=True, exist_ok=True)
-    partial = _Partial(workspace / f"{sha256}.partial", url)
+    partial = Partial(workspace / f"{sha256}.partial", url)
     try:
-        _attempts(first_wait)(_receive, partial, on_progress)
-        verify(
-            partial.path,
-            sha256,
-            source=public(url),
-            advice="it was removed; run again or use a mirror",
-        )
+        _attempts(first_wait)(_receive, partial, sha256, on_progress)
+        _verify_or_drop(partial, sha256)
     except DownloadError as error:
-        if not isinstance(error, LaterError):
-            partial.drop()
         raise DownloadError(_named(url, str(error))) from None
     except (TryAgainError, httpx.TransportError) as error:
         times = f"{ATTEMPTS} attempts" if _may_get_better(error) else "not tried again"
@@ -126,7 +85,21 @@ def fetch(
         raise DownloadError(f"{public(url)}: no valid URL; check it") from None
     partial.path.replace(target)
     partial.drop()
+    partial.aside.drop()
     return target
+
+
+def _verify_or_drop(partial: Partial, sha256: str) -> None:
+    try:
+        verify(
+            partial.path,
+            sha256,
+            source=public(partial.url),
+            advice="it was removed; run again or use a mirror",
+        )
+    except DownloadError:
+        partial.drop()
+        raise
 
 
 def _named(url: str, message: str) -> str:
@@ -169,24 +142,54 @@ def _may_get_better(error: BaseException) -> bool:
     return isinstance(error, httpx.TransportError)
 
 
-def _receive(partial: _Partial, on_progress: OnProgress) -> None:
+def _receive(partial: Partial, sha256: str, on_progress: OnProgress) -> None:
     """Append the missing bytes to the partial file, or start again if the server sends all."""
     start, validator = partial.resume_point()
     with _answer(partial.url, start, validator) as response:
-        total = _whole_size(response)
+        total = whole_size(response)
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             if total == start:
                 return
             partial.drop()
             raise TryAgainError("the file is now shorter than the bytes received before")
         if response.status_code != httpx.codes.PARTIAL_CONTENT:
-            start = 0
-        elif _first_byte(response) != start:
+            _receive_anew(response, partial, sha256, on_progress)
+            return
+        if first_byte(response) != start:
             partial.drop()
             raise TryAgainError("the server sent another range than the one asked for")
-        note = {"url_sha256": partial.origin, "validator": _validator(response)}
-        artifacts.write_json(partial.note, note)
-        _write(response, partial.path, start=start, total=total, on_progress=on_progress)
+        _write(response, partial, start=start, total=total, on_progress=on_progress)
+
+
+def _receive_anew(
+    response: httpx.Response, partial: Partial, sha256: str, on_progress: OnProgress
+) -> None:
+    """Receive a file from its beginning; what was received before stays until this is the better.
+
+    Raises:
+        LaterError: it is another file than the one expected, and bytes received before stay.
+    """
+    before = partial.path.stat().st_size if partial.path.is_file() else 0
+    if not before:
+        _write(response, partial, start=0, total=whole_size(response), on_progress=on_progress)
+        return
+    anew, total = partial.aside, whole_size(response)
+    try:
+        _write(response, anew, start=0, total=total, on_progress=on_progress)
+        if (found := artifacts.sha256_of(anew.path)) != sha256:
+            raise LaterError(
+                f"the answer is another file (sha256 is {found}, expected {sha256}); does the "
+                "network ask for a login? The bytes received before are kept: run again to go on, "
+                "or use a mirror or a local file"
+            )
+        partial.replace(anew)
+    except (TryAgainError, httpx.TransportError):
+        resumable = validator_of(response) and total is not None and total >= before
+        if resumable or anew.path.stat().st_size > before:
+            partial.replace(anew)
+        raise
+    finally:
+        anew.drop()
 
 
 @contextmanager
@@ -208,14 +211,27 @@ def _answer(url: str, start: int, validator: str) -> Iterator[httpx.Response]:
 
 
 def _write(
-    response: httpx.Response, path: Path, *, start: int, total: int | None, on_progress: OnProgress
+    response: httpx.Response,
+    partial: Partial,
+    *,
+    start: int,
+    total: int | None,
+    on_progress: OnProgress,
 ) -> None:
+    """Write the answer's bytes behind the first `start` ones.
+
+    Raises:
+        DownloadError: they are too many; they are removed.
+        TryAgainError: they are too few, or come too slowly.
+    """
     done = start
     rate = Rate()
-    with path.open("ab" if start else "wb") as file:
+    partial.describe(validator_of(response))
+    with partial.path.open("ab" if start else "wb") as file:
         for chunk in response.iter_raw():
             done += len(chunk)
             if done > LARGEST_FILE:
+                partial.drop()
                 raise DownloadError(f"larger than {LARGEST_FILE} bytes; refused")
             file.write(chunk)
             file.flush()
@@ -223,23 +239,3 @@ def _write(
             on_progress(done, total)
     if total is not None and done < total:
         raise TryAgainError(f"the answer ended after {done} of {total} bytes")
-
-
-def _validator(response: httpx.Response) -> str:
-    """Return a mark of this version of the file: a strong ETag, else its date."""
-    etag: str = response.headers.get("ETag", "")
-    date: str = response.headers.get("Last-Modified", "")
-    return etag if etag.startswith('"') else date
-
-
-def _first_byte(response: httpx.Response) -> int | None:
-    match = re.match(rf"bytes ({_NUMBER})-", response.headers.get("Content-Range", ""))
-    return int(match[1]) if match else None
-
-
-def _whole_size(response: httpx.Response) -> int | None:
-    if response.status_code == httpx.codes.OK:
-        match = re.fullmatch(f"({_NUMBER})", response.headers.get("Content-Length", ""))
-    else:
-        match = re.search(f"/({_NUMBER})$", response.headers.get("Content-Range", ""))
-    return int(match[1]) if match else None

@@ -14,6 +14,7 @@ from pipeline.errors import DataError, DownloadError, one_line, public, public_t
 from pipeline.params import Data
 from pipeline.params.inputs import place_of
 from pipeline.persona.corpus import archive, http, own
+from pipeline.persona.readers.shared.files import text_of
 from pipeline.persona.synthetic import corpus as synthetic
 from pipeline.persona.synthetic.spool import Spool
 from pipeline.persona.task.record import Split
@@ -121,7 +122,7 @@ def fetch_pretrain_text(data: Data, into: Path) -> Origin:
         raise _absent("data.pretrain", data.pretrain, f"no such file; {_PRETRAIN_KINDS}")
     sha256 = _checked(path, data.pretrain_sha256)
     archive.decompress(path, into)
-    return Origin("file", path.name, sha256)
+    return Origin("file", text_of(path.name), sha256)
 
 
 def _write_synthetic(data: Data, into: Path, advance: Advance) -> Origin:
@@ -174,7 +175,7 @@ def _local(data: Data, into: Path, advance: Advance) -> Origin:
         raise DownloadError(
             f"{path.name}: sha256 is {sha256}, expected {data.sha256}; {_RIGHT_ONE}"
         )
-    name = path.resolve().name if path.exists() else path.name
+    name = text_of(path.resolve().name if path.exists() else path.name)
     return _read_own(data, (data.source, name), sha256, into, advance)
 
 
@@ -211,13 +212,13 @@ def _is_packed(path: Path) -> bool:
 def _unpack(data: Data, path: Path, into: Path) -> Origin:
     sha256 = _checked(path, data.sha256)
     archive.extract(path, into)
-    return Origin("archive", path.name, sha256)
+    return Origin("archive", text_of(path.name), sha256)
 
 
 def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
     for name in archive.WANTED:
         shutil.copyfile(folder / name, into / name)
-    return Origin("folder", folder.resolve().name, _checked(into, data.sha256))
+    return Origin("folder", text_of(folder.resolve().name), _checked(into, data.sha256))
 
 
 def _absent(name: str, given: str, what: str) -> DataError:

@@ -82,10 +82,6 @@ def _problem(record: object) -> str | None:
         return "text must be a text"
     if not isinstance(_one_of(record, _CONVERSATION), str | int):
         return "conversation_id must be a name"
-    try:
-        f"{speaker}{record.get('text')}".encode()
-    except UnicodeEncodeError:
-        return "half a surrogate pair in it, which is no text"
     return None
 
 

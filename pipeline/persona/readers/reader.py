@@ -33,11 +33,13 @@ class Head:
         lines: that have text.
         records: the first JSON objects.
         columns: of a CSV file, in small letters.
+        no_json: why a file that begins like JSON has no record; null: it has some.
     """
 
     lines: tuple[str, ...]
     records: tuple[dict[str, Any], ...]
     columns: frozenset[str]
+    no_json: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,22 +62,28 @@ def head_of(file: CorpusFile) -> Head:
     with file.path.open("rb") as stream:
         text = stream.read(HEAD).decode("utf-8-sig", errors="replace")
     lines = tuple(line.strip() for line in text.split("\n") if line.strip())
-    return Head(lines, _records(file, lines), _columns(lines))
+    records, no_json = _records(file, lines)
+    return Head(lines, records, _columns(lines), no_json)
 
 
-def _records(file: CorpusFile, lines: Sequence[str]) -> tuple[dict[str, Any], ...]:
+def _records(
+    file: CorpusFile, lines: Sequence[str]
+) -> tuple[tuple[dict[str, Any], ...], str | None]:
     if not lines or lines[0][0] not in "[{":
-        return ()
-    found = []
+        return (), None
+    found: list[dict[str, Any]] = []
+    tally = Tally(skip_broken=True)
+    problem = None
     try:
-        for value in values_of(file, Tally(skip_broken=True)):
+        for value in values_of(file, tally):
             if isinstance(value.content, dict):
                 found.append(value.content)
             if len(found) == _MOST_RECORDS:
                 break
-    except DataError:
-        pass  # its reader says it
-    return tuple(found)
+    except DataError as error:
+        problem = str(error)  # its reader says it, if there is one
+    first = next((left.first for left in tally.left_out.values()), problem)
+    return tuple(found), None if found else first
 
 
 def _columns(lines: Sequence[str]) -> frozenset[str]:

@@ -85,8 +85,10 @@ def _reader_of(file: CorpusFile) -> Reader:
     for reader in READERS:
         if reader.recognises(head):
             return reader
+    as_json = f"; as JSON: {head.no_json}" if head.no_json else ""
     raise DataError(
         f"{one_line(file.name)}: of no format that is known ({_known()}); see docs/corpora.md"
+        f"{as_json}"
     )
 
 

@@ -86,7 +86,12 @@ def test_a_configuration_with_a_number_that_is_not_finite(key, number, tmp_path)
     content = content.replace("{", f'{{"{key}": {number},', 1).replace(
         '"rms_norm_eps": 1e-06', '"x": 1'
     )
-    refused("config", bytes([KINDS.index("llama")]) + content.encode(), tmp_path, "is needed")
+    refused(
+        "config",
+        bytes([KINDS.index("llama")]) + content.encode(),
+        tmp_path,
+        "config.json: not JSON",
+    )
 
 
 def test_two_entries_of_a_vocabulary_with_one_id(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import atomic
+from pipeline import atomic, locks
 from pipeline.atomic import atomic_path, one_at_a_time, only_run
 from pipeline.errors import BusyError, DivergedError
 from tests.wiring.closure import ROOT
@@ -80,14 +80,14 @@ def test_two_scratches_of_one_target_differ():
 def test_locks_leave_no_file_behind(folder):
     with only_run(Path("x")), atomic_path(Path("x")) as partial:
         partial.touch()
-        assert len(list((folder / atomic.LOCKS).iterdir())) == 2
-    assert list((folder / atomic.LOCKS).iterdir()) == []
+        assert len(list((folder / locks.LOCKS).iterdir())) == 2
+    assert list((folder / locks.LOCKS).iterdir()) == []
 
 
 def test_a_lock_whose_file_was_removed_under_it_is_not_taken_for_held(folder):
     """The file that is locked must be the one that others will open."""
     with only_run(Path("x")):
-        (path,) = (folder / atomic.LOCKS).iterdir()
+        (path,) = (folder / locks.LOCKS).iterdir()
         path.unlink()
         with only_run(Path("x")):
             assert path.is_file()

@@ -9,9 +9,14 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import DataError, ParamsError
 from pipeline.params import Settings, read_yaml
-from pipeline.params.inputs import PATH_KEYS, WRITTEN
+from pipeline.params.inputs import PATH_KEYS, WRITTEN, refuse_target
 from pipeline.params.presets import put_in_force
+from stages.commands.export import export
+from stages.commands.samples import samples
 from stages.download import download
+from stages.few_shot.kept_runs import keep
+from stages.studies.convai2 import convai2
+from stages.studies.simulate import simulate
 from stages.tasks import tasks
 from tests.wiring.closure import ROOT
 
@@ -84,6 +89,74 @@ def test_links_are_seen_through(project):
     for given in ("link", "link/x", str(other), str(other / "valid")):
         with pytest.raises(ParamsError, match="lie one in the other"):
             Settings(with_value("data.source", given), "params.yaml")
+
+
+@pytest.mark.parametrize("deep", ["", "a/", "a/b/c/"])
+@pytest.mark.parametrize("given", ["{}", "{}/**/*.txt"])
+def test_links_are_seen_through_however_deep(project, deep, given):
+    place = project.parent / "mine" / deep
+    place.mkdir(parents=True)
+    for number in range(1200):
+        (place / f"{number}.jsonl").touch()
+    Path("data/raw/x.txt").touch()
+    (place / "z.txt").symlink_to(project / "data/raw/x.txt")
+    source = given.format(project.parent / "mine")
+    with pytest.raises(ParamsError, match=r"data\.source.*lie one in the other"):
+        Settings(with_value("data.source", source), "params.yaml")
+
+
+def test_a_pattern_through_a_link_is_refused(project):
+    (project.parent / "mine").mkdir()
+    (project.parent / "mine/sub").symlink_to(project / "data/raw")
+    Path("data/raw/x.txt").touch()
+    with pytest.raises(ParamsError, match="lie one in the other"):
+        Settings(with_value("data.source", f"{project.parent}/mine/sub/*.txt"), "params.yaml")
+
+
+def test_links_to_other_places_are_taken(project):
+    (project.parent / "mine").mkdir()
+    (project.parent / "other.txt").touch()
+    (project.parent / "mine/a.txt").symlink_to(project.parent / "other.txt")
+    for given in ("mine", "mine/*.txt"):
+        Settings(with_value("data.source", f"{project.parent}/{given}"), "params.yaml")
+
+
+PLACES = [*WRITTEN, Path("data"), Path(".dvc"), Path(".git")]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_no_result_may_lie_where_stages_write(place, project):
+    for given in (place, place / "mine", Path("x/..") / place / "a/b", place.absolute(), Path()):
+        with pytest.raises(ParamsError, match=r"--out: '.*' and .* lie one in the other"):
+            refuse_target(given, "--out")
+    (project / "link").symlink_to(place)
+    with pytest.raises(ParamsError, match="lie one in the other"):
+        refuse_target(Path("link/x"), "--out")
+
+
+@pytest.mark.parametrize(
+    "given", ["mine", "studies/x.json", "docs/models", "../models", "models2", "metrics.md"]
+)
+def test_results_may_lie_elsewhere(given):
+    refuse_target(Path(given), "--out")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda: samples(out=Path("metrics/x.md")),
+        lambda: convai2(Path("x"), out=Path("data/x.json")),
+        lambda: simulate(out=Path("predictions/x.json")),
+        lambda: simulate([Path("a"), Path("b")], population=Path("models/x.json")),
+        lambda: export("in_place", Path("models/mine")),
+        lambda: keep(Path(), Path("report"), "0.1"),
+    ],
+    ids=["samples", "convai2", "simulate", "population", "export", "study"],
+)
+def test_a_command_refuses_it_before_it_works(command):
+    Path("params.yaml").write_bytes(Path("presets/embedded.yaml").read_bytes())
+    with pytest.raises(ParamsError, match="lie one in the other; name a place of its own"):
+        command()
 
 
 def test_a_file_spelled_otherwise_is_the_same_file(monkeypatch, project):

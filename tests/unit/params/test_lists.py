@@ -1,5 +1,7 @@
 """The lists of variants in params.yaml: whatever does not fit together is refused by name."""
 
+import json
+
 import pytest
 
 from pipeline.errors import ParamsError
@@ -103,6 +105,18 @@ def test_a_name_is_of_letters_digits_and_dashes(values, name):
     refuses(values, "variants.*made of letters, digits")
     with pytest.raises(ParamsError, match="made of letters"):
         Settings(values, "params.yaml").variant(name)
+
+
+@pytest.mark.parametrize("key", ["trained", "meta_trained", "self_played", "scored"])
+@pytest.mark.parametrize("name", ["../x", "..", "a/b", "a b", "$(x)", 3, None, "base"])
+def test_a_name_that_is_none_is_refused_by_whatever_stage_reads_the_file(tmp_path, key, name):
+    """`dvc repro` makes paths of it; the first stage to run may read no list."""
+    text = (ROOT / "presets/embedded.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(f"\n{key}:", f"\n{key}:\n  - {json.dumps(name)}", 1))
+    with pytest.raises(ParamsError, match=rf"params\.yaml: {key}: .*name.*, found ") as refusal:
+        Settings.load(path)
+    assert str(refusal.value).isprintable()
 
 
 def test_a_name_of_other_files_is_refused(values):

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import TrainingError
+from stages.shell import launch
 from stages.shell.launch import num_ranks, on_ranks
 from tests.wiring.closure import ROOT
 
@@ -41,6 +43,22 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expect
     assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
     (line,) = done.stderr.splitlines()
     assert line.startswith(expected)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux says who listens")
+def test_ranks_of_one_machine_listen_to_nobody_else(tmp_path):
+    """torch unpickles what comes in at the port at which ranks meet."""
+    done = on_two_ranks(tmp_path, "listen")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = sorted(done.stdout.splitlines())
+    assert said == ["rank 0 of 2 has joined", "rank 0: []", "rank 1: []"]
+
+
+def test_ranks_of_one_machine_talk_over_its_own_interface_unless_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "environ", {"NCCL_SOCKET_IFNAME": "eth7"})
+    launch._meet_in(tmp_path)
+    assert os.environ["GLOO_SOCKET_IFNAME"].startswith("lo")
+    assert os.environ["NCCL_SOCKET_IFNAME"] == "eth7"
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGKILL"])

@@ -1,5 +1,6 @@
 """Files of a corpus that is not trusted: which there are, their lines in bounded memory."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def files_of(given: str) -> list[CorpusFile]:
         raise DataError(f"{public(given)}: no path; give a file, a folder or a pattern")
     path = place_of(given, "data.source")
     if path.is_file():
-        return [CorpusFile(path, path.name)]
+        return [CorpusFile(path, text_of(path.name))]
     if path.is_dir():
         root, found = path, path.rglob("*")
     elif has_magic(given):
@@ -79,7 +80,12 @@ def files_of(given: str) -> list[CorpusFile]:
     if len(kept) > MOST_FILES:
         raise DataError(f"{one_line(given)}: {len(kept)} files, over {MOST_FILES}; give fewer")
     shown = path if path.is_dir() else _common(kept)
-    return [CorpusFile(file, file.relative_to(shown).as_posix()) for file in kept]
+    return [CorpusFile(file, text_of(file.relative_to(shown).as_posix())) for file in kept]
+
+
+def text_of(name: str) -> str:
+    r"""Return a file's name as text: a byte that is no UTF-8 as `\xff`. Names are recorded."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _common(files: list[Path]) -> Path:

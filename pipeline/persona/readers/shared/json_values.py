@@ -8,7 +8,7 @@ from typing import IO, NamedTuple
 from pipeline.errors import DataError, one_line
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
-from pipeline.strict_json import DECODER, first_problem, strict_loads
+from pipeline.strict_json import DECODER, first_problem, refuse_halves, strict_loads
 
 
 LARGEST_RECORD = 64 << 20  # characters
@@ -42,7 +42,13 @@ def values_of(file: CorpusFile, tally: Tally) -> Iterator[Value]:
                 tally.broken(file.at(line.number), f"not JSON ({first_problem(error)})")
         return
     with file.path.open(encoding="utf-8-sig", newline="") as stream:
-        yield from _Scanner(stream, file).records()
+        for value in _Scanner(stream, file).records():
+            try:
+                refuse_halves(value)
+            except (ValueError, RecursionError) as error:
+                tally.broken(file.at(value.line), first_problem(error))
+                continue
+            yield value
 
 
 def _is_lines(file: CorpusFile) -> bool:

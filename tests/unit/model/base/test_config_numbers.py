@@ -5,8 +5,11 @@ import json
 import pytest
 
 from pipeline.errors import ModelError
-from pipeline.model.base.configuration import config_of
+from pipeline.model.base.configuration import config_of, read_config
 from pipeline.model.base.huggingface_folder import read_model
+from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
+from pipeline.model.base.tokenizer_files import END_OF_TEXT
+from tests.conftest import LINES
 from tests.support.families import tiny_model
 from tests.unit.model.base.test_refused_models import written
 
@@ -16,8 +19,8 @@ from tests.unit.model.base.test_refused_models import written
     [
         ("n_head", -2, r"config\.json: n_head is -2; a number from 0 on is needed"),
         ("n_layer", -1, r"config\.json: n_layer is -1; a number from 0 on is needed"),
-        ("layer_norm_epsilon", float("nan"), r"layer_norm_epsilon is nan; a finite number"),
-        ("layer_norm_epsilon", float("inf"), r"layer_norm_epsilon is inf; a finite number"),
+        ("layer_norm_epsilon", float("nan"), r"config\.json: not JSON \(NaN is no number"),
+        ("layer_norm_epsilon", float("inf"), r"config\.json: not JSON \(Infinity is no number"),
         ("n_layer", "2", r"config\.json: not a configuration of gpt2: .*n_layer"),
         ("n_head", 3, r"config\.json: not a configuration of gpt2: .*num_heads"),
     ],
@@ -42,3 +45,62 @@ def test_the_librarys_remarks_on_a_file_are_not_printed(tmp_path, capfd):
     capfd.readouterr()
     config_of(values, "config.json")
     assert capfd.readouterr() == ("", "")
+
+
+NO_TOKENS = [2**40, -5, 1.5, "7", True, [], [2**40], ["x"], [1, -2], {"a": 1}]
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+@pytest.mark.parametrize("key", ["eos_token_id", "bos_token_id", "pad_token_id"])
+@pytest.mark.parametrize("value", NO_TOKENS, ids=str)
+def test_what_is_no_number_of_a_token_is_one_line(kind, key, value):
+    values = tiny_model(kind, 300).config.to_dict() | {key: value}
+    with pytest.raises(ModelError, match=rf"c\.json: {key} is .*; the number of a token, or null"):
+        config_of(values, "c.json")
+
+
+@pytest.mark.parametrize("value", [None, -1, 0, 299, [1, 2]], ids=str)
+def test_numbers_of_tokens_are_taken(value):
+    """Llama 3 has several tokens that end a text; an old one has -1 for none."""
+    config = config_of(tiny_model("gpt2", 300).config.to_dict() | {"eos_token_id": value}, "c")
+    assert config.eos_token_id == value
+
+
+@pytest.mark.parametrize("end", [2**40, [2**40], -3, 1.5, True])
+def test_no_number_of_a_token_in_a_tokenizers_folder(end, tmp_path):
+    """There the configuration says alone which token ends a text."""
+    tokenizer = train_tokenizer(LINES * 4, 300)
+    values = json.loads(tokenizer.backend_tokenizer.to_str().replace(END_OF_TEXT, "the end"))
+    (tmp_path / "tokenizer.json").write_text(json.dumps(values))
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": end}))
+    with pytest.raises(ModelError, match="names no eos_token of it"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["<s> x", "$A", "a:b", "$B:1"])
+def test_a_bos_that_no_template_can_hold_is_one_line(name, tmp_path):
+    tokenizer = train_tokenizer(LINES * 4, 300)
+    tokenizer.add_special_tokens({"bos_token": name})
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"add_bos_token": True}))
+    with pytest.raises(ModelError, match=r"bos_token .* cannot be put before a text") as refusal:
+        load_tokenizer(tmp_path)
+    assert str(refusal.value).isprintable()
+
+
+NESTED = ['{"a": [{"b": %s}]}', '{"model_type": "gpt2", "rope_scaling": {"factor": %s}}']
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
+@pytest.mark.parametrize("text", NESTED)
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer_config.json", "special_tokens_map.json"]
+)
+def test_a_number_that_is_not_finite_however_deep(name, text, number, tmp_path):
+    written(tmp_path / "b", tiny_model("gpt2", 300))
+    (tmp_path / "b" / name).write_text(text % number)
+    read = read_config if name == "config.json" else load_tokenizer
+    with pytest.raises(ModelError, match=rf"{name}: not JSON") as refusal:
+        read(tmp_path / "b")
+    assert str(refusal.value).isprintable()

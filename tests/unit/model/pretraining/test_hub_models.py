@@ -1,12 +1,14 @@
 """A whole model from a hub of our own: in shards, with all that a repository holds besides."""
 
+import http.client
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
 
-from pipeline.errors import ModelError
+from pipeline.errors import DownloadError, ModelError
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
 from pipeline.model.pretraining import hub
@@ -105,6 +107,25 @@ def test_a_commit_means_the_same_model_after_the_branch_has_moved(
     facts = build_base(source, tmp_path / "none", tmp_path / "base", advance=ignore)
     assert (facts["source"], facts["revision"]) == (REPOSITORY, OLD)
     assert set(facts["weights_sha256"]) == set(shards(files))
+
+
+@pytest.mark.parametrize("kind", [http.client.InvalidURL, httpx.InvalidURL])
+def test_an_address_that_is_none_is_one_line(kind, monkeypatch):
+    def refused(*_, **__):
+        raise kind("URL can't contain control characters. 'http://u:word7@host/\\x01'")
+
+    monkeypatch.setattr(hub, "snapshot_download", refused)
+    with pytest.raises(DownloadError, match="HF_ENDPOINT of the environment") as refusal:
+        hub.fetch("a/b", OLD)
+    assert "word7" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["https://u:word7@host/x", "https://host/x?token=word7"])
+def test_a_url_as_base_source_shows_no_secret(url, tmp_path):
+    with pytest.raises(ModelError, match="neither a folder nor a hub id") as refusal:
+        build_base(base_params(url), tmp_path / "none", tmp_path / "base", advance=ignore)
+    assert "word7" not in str(refusal.value)
+    assert "https://host/x" in str(refusal.value)
 
 
 def test_a_shard_that_the_repository_lacks_is_named(files, fetch):

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DivergedError, ParamsError
+from pipeline.errors import DataError, DivergedError, MissingFileError, ParamsError
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import read_tokenizer
 from pipeline.model.pretraining import heldout
@@ -21,6 +21,8 @@ def project(text, tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / "data").mkdir()
     shutil.copy(text, tmp_path / artifacts.PRETRAIN_TEXT)
+    digest = artifacts.sha256_of(artifacts.PRETRAIN_TEXT)
+    artifacts.write_json(artifacts.RAW_SOURCE, {"pretrain": {"text_sha256": digest}})
 
     def set_params(*phi, **pretrain):
         class Settings:
@@ -46,6 +48,37 @@ def test_the_stage_writes_the_out(project, capsys):
     shown = capsys.readouterr().out
     assert "φ from pretrain" in shown
     assert "held out: perplexity" in shown
+
+
+def test_a_text_that_changed_after_download_is_refused(project):
+    project(steps=2)
+    stage.base()
+    before = artifacts.sha256_of(artifacts.BASE)
+    was = artifacts.sha256_of(artifacts.PRETRAIN_TEXT)
+    with artifacts.PRETRAIN_TEXT.open("a") as file:
+        file.write("one more line\n")
+    now = artifacts.sha256_of(artifacts.PRETRAIN_TEXT)
+    said = rf"pretrain\.txt: not as .* is {now[:12]}…, data/raw/source.json says {was[:12]}…; run"
+    with pytest.raises(DataError, match=said) as refusal:
+        stage.base()
+    assert str(refusal.value).isprintable()
+    assert artifacts.sha256_of(artifacts.BASE) == before
+
+
+@pytest.mark.parametrize("path", [artifacts.RAW_SOURCE, artifacts.PRETRAIN_TEXT])
+def test_a_text_or_its_origin_that_is_missing_is_named(project, path):
+    project(steps=2)
+    path.unlink()
+    with pytest.raises(MissingFileError, match=rf"{path}: not found; run `python -m stages.downl"):
+        stage.base()
+
+
+@pytest.mark.parametrize("source", [{}, {"pretrain": None}, {"pretrain": {"text_sha256": [1]}}])
+def test_an_origin_without_the_digest_is_refused(project, source):
+    project(steps=2)
+    artifacts.write_json(artifacts.RAW_SOURCE, source)
+    with pytest.raises(DataError, match=r"source\.json says"):
+        stage.base()
 
 
 def test_a_file_of_the_users_beside_the_base_is_not_replaced(project):

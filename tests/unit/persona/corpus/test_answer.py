@@ -177,9 +177,9 @@ def test_what_a_server_writes_is_shown_on_one_line(tmp_path):
 @pytest.mark.parametrize("digits", ["9" * 5000, "9" * 19])
 def test_numbers_without_end_are_no_sizes(tmp_path, digits):
     response = httpx.Response(206, headers={"Content-Range": f"bytes {digits}-1/{digits}"})
-    assert (http._first_byte(response), http._whole_size(response)) == (None, None)
+    assert (http.first_byte(response), http.whole_size(response)) == (None, None)
     response = httpx.Response(200, headers={"Content-Length": digits})
-    assert http._whole_size(response) is None
+    assert http.whole_size(response) is None
 
 
 def crawl(server: RawServer, connection: socket.socket) -> None:

@@ -84,7 +84,7 @@ def test_a_split_in_the_files_name_is_taken(tmp_path):
         ('{"person": "a", "person": "b", "messages": []}', "is there twice"),
         (
             '{"person": "a", "messages": [{"role": "user", "content": "\\ud800"}]}',
-            "surrogates not allowed",
+            "half a surrogate pair",
         ),
         ('{"person": "a", "split": "dev", "messages": [{"role": "user", "content": ""}]}', "split"),
         ('["messages"]', "found list"),
