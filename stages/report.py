@@ -26,9 +26,10 @@ PAPER = "paper"  # the preset of the paper's values
 
 def report() -> None:
     """Write report/: index.html, Table 1 in three formats, figures, points for DVC's plots."""
-    params = Settings.load().view(ReportParams)
+    settings = Settings.load()
+    params = settings.view(ReportParams)
     findings = _findings(params)
-    _refuse_other_runs(findings)
+    _refuse_other_runs(findings, settings)
     with progress("report", len(FOR_PAPERS), unit="figures") as advance:
         written = files(replace(findings, shown=_shown(findings)), advance)
     with artifacts.atomic_path(artifacts.REPORT) as folder:
@@ -66,8 +67,8 @@ def _shown(findings: Findings) -> Shown:
     return sampled(artifacts.read_records(path, PersonaTask, made_by="tasks"), epochs)
 
 
-def _refuse_other_runs(findings: Findings) -> None:
-    """Refuse files of different runs, or of other data and models than are there."""
+def _refuse_other_runs(findings: Findings, settings: Settings) -> None:
+    """Refuse files of different runs, or of other data, models and parameters than are there."""
     runs = [run for of_variant in findings.runs.values() for run in of_variant]
     refuse_other_runs(
         [
@@ -79,6 +80,9 @@ def _refuse_other_runs(findings: Findings) -> None:
         ]
     )
     one_run.refuse_other_variants(findings.comparison, findings.details, artifacts.COMPARISON)
+    one_run.refuse_other_params(
+        settings, runs=runs, details=findings.details, comparison=findings.comparison
+    )
 
 
 def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:

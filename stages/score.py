@@ -36,6 +36,7 @@ def score(
         tasks=said.tasks,
         base=said.base,
         models={int(seed): digest for seed, digest in said.models.items()},
+        made_with={**said.made_with, **said.params},
     )
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)

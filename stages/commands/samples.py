@@ -29,11 +29,14 @@ def samples(
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
-    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
+    settings = Settings.load()
+    files = {name: artifacts.predictions_file(name) for name in settings.check().scored}
     predicted = [name for name, path in files.items() if path.is_file()]
     if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
     refuse_other_runs(one_run.of_predictions(predicted), models=False)
+    identities = [*map(predictions_file.read_identity, predicted)]
+    one_run.refuse_other_params(settings, predictions=identities)
     said = {name: responses(name, predictions_file.read(name)) for name in predicted}
     every = list(contexts(tasks))
     shown = chosen(every, said, count=count, seed=seed)

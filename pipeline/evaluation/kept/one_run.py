@@ -1,6 +1,7 @@
 """Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from pipeline.evaluation.schemas.made_from import (
     MeasuredFrom,
     ScoredFrom,
     compared,
+    made_of_details,
     measured,
     refuse_other_runs,
     scored,
 )
+from pipeline.params import Settings
+from pipeline.params.stated import Made, refuse_other_params
 
 
 def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
@@ -44,6 +48,27 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
             "run `dvc repro`"
         )
     refuse_other_runs(known, root)
+    _refuse_other_params(root, variants)
+
+
+def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
+    """Refuse metrics that were made with other parameters than the run's params.yaml has.
+
+    Raises:
+        DataError: names the file, the key, both values, and the command to run.
+    """
+    files = []
+    for path in sorted((root / artifacts.DETAILS).glob("*.json")):
+        said = artifacts.read_json(path, made_by="score").get("made_from")
+        if said is None or path.name == artifacts.FLOORS.name:  # floors read no parameter
+            continue
+        if path.name == artifacts.COMPARISON.name:
+            files.append(Made(path, {"compare": parse(ComparedFrom, said, path).params}))
+        elif path.stem in variants:
+            made = made_of_details(path.stem, parse(ScoredFrom, said, path))
+            files.append(replace(made, file=path))
+    if files:
+        refuse_other_params(Settings.load(root / artifacts.PARAMS), files, root / artifacts.PARAMS)
 
 
 def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:

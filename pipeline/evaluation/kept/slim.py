@@ -48,7 +48,9 @@ def slim_details(details: Mapping[str, Any]) -> Fields:
         "k_shot": _k_shot(details.get("k_shot")),
         **_adaptation(details),
     }
-    kept |= {"made_from": details["made_from"]} if "made_from" in details else {}
+    if "made_from" in details:  # params.yaml beside it says what it was made with
+        made_from = details["made_from"]
+        kept["made_from"] = {key: made_from[key] for key in made_from if key != "made_with"}
     return cast(Fields, rounded(kept))
 
 
