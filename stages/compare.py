@@ -48,7 +48,7 @@ def compare() -> None:
         base=first.base,
     )
     comparison = Comparison(**tests.set_fields(), made_from=made_from)
-    artifacts.write_json(artifacts.COMPARISON, comparison.content())
+    artifacts.write_sealed(artifacts.COMPARISON, comparison.content())
     look = "its `answer`s are in words; `python -m stages.report` draws them"
     console.wrote(artifacts.COMPARISON, f"{len(names)} variants", look)
 

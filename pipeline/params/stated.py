@@ -161,7 +161,8 @@ def refuse_other_params(
 
 def other_params(settings: Settings, file: Made, origin: Path = artifacts.PARAMS) -> str | None:
     """Return the line that says what a file was made with, and what is in force; null: the same."""
-    found = difference(file.values, in_force(settings, file.variant)) if file.values else None
+    told = {key: value for key, value in file.values.items() if value != {}}
+    found = difference(told, in_force(settings, file.variant)) if told else None
     if found is None:
         return None
     key, then, today = found

@@ -40,7 +40,7 @@ def shots(
         content = _with_cache(name, params, read(path, ShotSums, made_by=f"shots {name}"))
     else:
         content = _measured(name, params, only)
-    artifacts.write_json(path, content.content())
+    artifacts.write_sealed(path, content.content())
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
 

@@ -17,6 +17,7 @@ from pipeline.evaluation.schemas.made_from import (
     predicted,
     scored,
 )
+from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
 from pipeline.model.files.variant_record import VariantFile, digests_of
 from pipeline.params import Settings, stated
 from pipeline.params.stated import Made
@@ -45,7 +46,13 @@ def of_predictions(variants: Iterable[str]) -> list[Belonging]:
 
 
 def of_details(details: Mapping[str, Details]) -> list[Belonging]:
-    """Return what variants' scores belong to."""
+    """Return what variants' scores belong to; their numbers of Table 1 must be theirs.
+
+    Raises:
+        DataError: `metrics/VARIANT.json` has other numbers.
+    """
+    for name, one in details.items():
+        refuse_other_numbers(name, one.metrics)
     return [scored(name, one.made_from, one.kshot_csv) for name, one in details.items()]
 
 

@@ -15,12 +15,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
+from pipeline.artifacts import Content
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.files.variant_record import TrainingRun
+from pipeline.strict_json import SEAL
 
 
 ABOUT = "about.md"  # what was asked, in words: a template
@@ -93,7 +95,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     if not contents:
         raise DataError(f"{details}: no variant was scored there; nothing to keep")
     for name, content in contents.items():
-        artifacts.write_json(folder / "metrics" / f"{name}.json", slim_details(content))
+        _write(folder / "metrics" / f"{name}.json", slim_details(content), details / f"{name}.json")
         _sums(run, folder, name)
         _copy(
             existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
@@ -106,7 +108,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
         content = artifacts.read_json(comparison, made_by="compare")
-        artifacts.write_json(folder / "comparison.json", slim_comparison(content, params.asked))
+        _write(folder / "comparison.json", slim_comparison(content, params.asked), comparison)
 
 
 def _sums(run: Path, folder: Path, name: str) -> None:
@@ -131,10 +133,16 @@ def _copy(source: Path, target: Path) -> None:
     if not source.is_file():
         return
     if source.suffix == ".json":
-        artifacts.write_json(target, artifacts.read_json(source, made_by="score"))
+        _write(target, artifacts.read_json(source, made_by="score"), source)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def _write(target: Path, content: Content, source: Path) -> None:
+    """Write what was made of a file; with a seal where that file has one."""
+    write = artifacts.write_sealed if SEAL.encode() in source.read_bytes() else artifacts.write_json
+    write(target, content)
 
 
 def _copy_all(source: Path, target: Path) -> None:
@@ -153,7 +161,7 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
             values = artifacts.read_json(record, made_by="train")
             records.append({key: values[key] for key in TrainingRun.model_fields if key in values})
     if records:
-        artifacts.write_json(folder / RUNS, {"runs": records})
+        artifacts.write_sealed(folder / RUNS, {"runs": records})
     else:
         _copy(run / RUNS, folder / RUNS)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.schemas.made_from import (
     Belonging,
@@ -19,6 +20,7 @@ from pipeline.evaluation.schemas.made_from import (
     refuse_other_runs,
     scored,
 )
+from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
 from pipeline.params import Settings
 from pipeline.params.stated import Made, refuse_other_params
 
@@ -52,19 +54,21 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
 
 
 def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
-    """Refuse metrics that were made with other parameters than the run's params.yaml has.
+    """Refuse metrics made with other parameters than the run's params.yaml has, or edited ones.
 
     Raises:
-        DataError: names the file, the key, both values, and the command to run.
+        DataError: names the file, the key or the number, both values, and the command to run.
     """
     files = []
     for path in sorted((root / artifacts.DETAILS).glob("*.json")):
-        said = artifacts.read_json(path, made_by="score").get("made_from")
+        content = artifacts.read_json(path, made_by="score")
+        said = content.get("made_from")
         if said is None or path.name == artifacts.FLOORS.name:  # floors read no parameter
             continue
         if path.name == artifacts.COMPARISON.name:
             files.append(Made(path, {"compare": parse(ComparedFrom, said, path).params}))
         elif path.stem in variants:
+            refuse_other_numbers(path.stem, parse(Levels, content, path).metrics, root)
             made = made_of_details(path.stem, parse(ScoredFrom, said, path))
             files.append(replace(made, file=path))
     if files:

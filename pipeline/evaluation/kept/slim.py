@@ -51,6 +51,8 @@ def slim_details(details: Mapping[str, Any]) -> Fields:
     if "made_from" in details:  # params.yaml beside it says what it was made with
         made_from = details["made_from"]
         kept["made_from"] = {key: made_from[key] for key in made_from if key != "made_with"}
+    if "kshot_csv" in details:  # kshot/VARIANT.csv is kept as it is
+        kept["kshot_csv"] = details["kshot_csv"]
     return cast(Fields, rounded(kept))
 
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.kept.keep import RUNS, asked, existing
 from pipeline.evaluation.kept.slim import axes_of_today, slim_comparison, slim_details
 from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
@@ -39,6 +39,7 @@ class KeptDetails(Scores):
 
     k_shot: Shots | None = None
     made_from: ScoredFrom | None = None  # absent from files of an older version
+    kshot_csv: str | None = None  # SHA-256 of kshot/VARIANT.csv; absent from older files
 
 
 class KeptFamily(Excerpt):
@@ -76,6 +77,7 @@ class KeptComparison(KeptTests):
 
 
 CsvRow = Mapping[str, str]
+KEPT_AGAIN = "run `python -m stages.study keep NAME --run FOLDER` again, or `git checkout` the file"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,20 @@ class Study:
     def kshot(self) -> dict[str, list[CsvRow]]:
         """Fig. 3's points by variant."""
         folder = existing(self.folder / artifacts.KSHOT, self.folder / "kshot")
-        return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+        paths = sorted(folder.glob("*.csv"))
+        for path in paths:
+            self._refuse_other_points(path)
+        return {path.stem: read_rows(path) for path in paths}
+
+    def _refuse_other_points(self, path: Path) -> None:
+        """Refuse Fig. 3's points that are not those which the details were written with."""
+        one = self.details.get(path.stem)
+        said = None if one is None else one.kshot_csv
+        if said is not None and (now := artifacts.sha256_of(path)) != said:
+            raise DataError(
+                f"{path}: edited, or of another run: its SHA-256 is {now[:12]}…, the details of "
+                f"{path.stem} say {one_line(said, 64)[:12]}…; {KEPT_AGAIN}"
+            )
 
     @cached_property
     def trials(self) -> dict[str, list[CsvRow]]:

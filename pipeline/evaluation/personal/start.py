@@ -80,7 +80,8 @@ def load_start(variant: str, seed: int) -> Start:
 def _say_other_params(settings: Settings, record: VariantFile) -> None:
     """Say what params.yaml has changed since the model was trained, which is used as it is."""
     path = artifacts.model_dir(record.name, record.seed) / "variant.json"
-    made = Made(path, record.made_with(), record.name, record.seed)
+    values = {key: value for key, value in record.made_with().items() if key != "method"}
+    made = Made(path, values, record.name, record.seed)
     with suppress(ParamsError):  # a variant that params.yaml no longer has
         if line := other_params(settings, made):
             _LOG.warning("%s", line)
