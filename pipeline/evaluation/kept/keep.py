@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import artifacts
 from pipeline.artifacts import Content
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
-from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
+from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_by, read_text
 from pipeline.model.files.variant_record import TrainingRun
+from pipeline.params import read_yaml
 from pipeline.strict_json import SEAL
 
 
@@ -73,9 +73,15 @@ class _Params:
 
     @classmethod
     def of(cls, run: Path) -> "_Params":
-        text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
-        params = YAML(typ="safe", pure=True).load(text)
-        return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+        path = run / artifacts.PARAMS
+        params = read_yaml(path)
+        try:
+            return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ParamsError(
+                f"{path}: {one_line(error)}: variants, seeds and compare.claims were expected as "
+                "presets/embedded.yaml has them"
+            ) from error
 
 
 def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
@@ -95,12 +101,13 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     if not contents:
         raise DataError(f"{details}: no variant was scored there; nothing to keep")
     for name, content in contents.items():
-        _write(folder / "metrics" / f"{name}.json", slim_details(content), details / f"{name}.json")
+        path = details / f"{name}.json"
+        _write(folder / "metrics" / f"{name}.json", of_file(slim_details, content, path), path)
         _sums(run, folder, name)
-        _copy(
-            existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
-            folder / "kshot" / f"{name}.csv",
-        )
+        points = existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv")
+        if points.is_file():
+            read_text(points, KSHOT, remedy=made_again_by(f"score {name}"))
+        _copy(points, folder / "kshot" / f"{name}.csv")
         _copy(
             existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
             folder / "support" / f"{name}.json",
@@ -108,7 +115,11 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
         content = artifacts.read_json(comparison, made_by="compare")
-        _write(folder / "comparison.json", slim_comparison(content, params.asked), comparison)
+        _write(
+            folder / "comparison.json",
+            of_file(slim_comparison, content, comparison, params.asked),
+            comparison,
+        )
 
 
 def _sums(run: Path, folder: Path, name: str) -> None:
@@ -154,7 +165,7 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
     """Keep the validations of each training run, and one list of all `variant.json`."""
     records = []
     for name, path in _runs(run, params):
-        text = slim_history(path.read_text(encoding="utf-8"))
+        text = slim_history(read_text(path, HISTORY, remedy=made_again_by(f"train {name}")))
         artifacts.write_text(folder / "history" / f"{name}.csv", text)
         record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
         if record.is_file():

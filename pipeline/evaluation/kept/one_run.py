@@ -71,8 +71,9 @@ def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
             refuse_other_numbers(path.stem, parse(Levels, content, path).metrics, root)
             made = made_of_details(path.stem, parse(ScoredFrom, said, path))
             files.append(replace(made, file=path))
-    if files:
-        refuse_other_params(Settings.load(root / artifacts.PARAMS), files, root / artifacts.PARAMS)
+    path = root / artifacts.PARAMS
+    if files and path.is_file():
+        refuse_other_params(Settings.load(path), files, path)
 
 
 def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:
