@@ -4,7 +4,6 @@ Paths are relative to the project's root, where DVC runs every stage. `atomic.py
 written.
 """
 
-import json
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +14,8 @@ from pydantic import BaseModel
 from pipeline.atomic import atomic_path as atomic_path
 from pipeline.atomic import one_at_a_time as one_at_a_time
 from pipeline.errors import DataError, MissingFileError, one_line
-from pipeline.strict_json import first_problem, strict_loads
+from pipeline.strict_json import first_problem, opened, sealed, strict_loads
+from pipeline.strict_json import json_text as json_text
 
 
 PARAMS = Path("params.yaml")
@@ -147,42 +147,17 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json_text(value))
 
 
-def json_text(value: object) -> str:
-    """Return JSON with sorted keys, a final newline and no NaN.
-
-    What holds no object or list stands on one line; else an item or key per line, indented by two.
-    """
-    return _json(value, "\n") + "\n"
-
-
-def _json(value: object, line: str) -> str:
-    inner = line + "  "
-    if isinstance(value, dict) and any(map(_nests, value.values())):
-        items = [f"{_json_key(key)}: {_json(value[key], inner)}" for key in sorted(value)]
-        return "{" + ",".join(inner + item for item in items) + line + "}"
-    if isinstance(value, list | tuple) and any(map(_nests, value)):
-        return "[" + ",".join(inner + _json_line(item) for item in value) + line + "]"
-    return _json_line(value)
-
-
-def _json_line(value: object) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-def _nests(value: object) -> bool:
-    return isinstance(value, dict | list | tuple) and len(value) > 0
-
-
-def _json_key(key: object) -> str:
-    return json.dumps({key: 0}, ensure_ascii=False)[1:-4]  # without `{` and `: 0}`
+def write_sealed(path: Path, value: Content) -> None:
+    """Write a JSON object with the SHA-256 of its own content, which `read_json` checks."""
+    write_json(path, sealed(value))
 
 
 def read_json(path: Path, *, made_by: str) -> dict[str, object]:
-    """Read a JSON object; `made_by` names the stage that writes it.
+    """Read a JSON object; `made_by` names its stage. A seal is checked, and left out.
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: the file holds something else than a JSON object.
+        DataError: the file holds something else than a JSON object, or was edited by hand.
     """
     if not path.is_file():
         raise MissingFileError(path, made_by)
@@ -194,7 +169,7 @@ def read_json(path: Path, *, made_by: str) -> dict[str, object]:
         ) from error
     if not isinstance(value, dict):
         raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
-    return value
+    return opened(value, path, f"run `python -m stages.{made_by}` (or `dvc repro`)")
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> int:

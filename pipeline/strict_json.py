@@ -1,11 +1,20 @@
-"""JSON as its standard has it: UTF-8, no key twice, no NaN, no Infinity."""
+"""JSON as its standard has it: UTF-8, no key twice, no NaN, no Infinity; and sealed, if asked for.
+
+A sealed object holds the SHA-256 of all its other fields. So an edit by hand is noticed.
+"""
 
 import json
 import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.errors import one_line
+from pipeline.errors import DataError, one_line
+
+
+SEAL = "content_sha256"
 
 
 HALF = "half a surrogate pair in it, which is no text"
@@ -74,3 +83,65 @@ def first_problem(error: ValueError | RecursionError) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return one_line(f"{where}: {first['msg']}")
+
+
+def json_text(value: object) -> str:
+    """Return JSON with sorted keys, a final newline and no NaN.
+
+    What holds no object or list stands on one line; else an item or key per line, indented by two.
+    """
+    return _json(value, "\n") + "\n"
+
+
+def _json(value: object, line: str) -> str:
+    inner = line + "  "
+    if isinstance(value, dict) and any(map(_nests, value.values())):
+        items = [f"{_json_key(key)}: {_json(value[key], inner)}" for key in sorted(value)]
+        return "{" + ",".join(inner + item for item in items) + line + "}"
+    if isinstance(value, list | tuple) and any(map(_nests, value)):
+        return "[" + ",".join(inner + _json_line(item) for item in value) + line + "]"
+    return _json_line(value)
+
+
+def _json_line(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _nests(value: object) -> bool:
+    return isinstance(value, dict | list | tuple) and len(value) > 0
+
+
+def _json_key(key: object) -> str:
+    return json.dumps({key: 0}, ensure_ascii=False)[1:-4]  # without `{` and `: 0}`
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with the SHA-256 of its content in a further field.
+
+    >>> sorted(sealed({"a": 1}))
+    ['a', 'content_sha256']
+    """
+    return {**value, SEAL: content_sha256(value)}
+
+
+def opened(value: dict[str, Any], origin: object, remedy: str) -> dict[str, Any]:
+    """Return a JSON object without its seal; one that has none is of an older version.
+
+    Raises:
+        DataError: the content is not the sealed one; names the file, both digests, the remedy.
+    """
+    if SEAL not in value:
+        return value
+    content = {key: item for key, item in value.items() if key != SEAL}
+    if (now := content_sha256(content)) != value[SEAL]:
+        raise DataError(
+            f"{origin}: edited or damaged since it was written: the SHA-256 of its content is "
+            f"{now[:12]}…, its {SEAL} says {one_line(value[SEAL], 64)[:12]}…; {remedy}"
+        )
+    return content
+
+
+def content_sha256(value: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object, whatever its layout and the order of its keys."""
+    read_back = json.loads(json.dumps(value, allow_nan=False))  # keys are text then
+    return sha256(json.dumps(read_back, sort_keys=True).encode()).hexdigest()

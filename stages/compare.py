@@ -8,6 +8,7 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.made_from import ComparedFrom
 from pipeline.params import CompareParams, Settings
+from pipeline.params.stated import refuse_other_params
 from pipeline.progress import counted
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -16,13 +17,15 @@ from stages.shell.scored import scored_with_files
 
 def compare() -> None:
     """Test every pair of variants over the same personas, with Holm's correction."""
-    view = Settings.load().view(CompareParams)
+    settings = Settings.load()
+    view = settings.view(CompareParams)
     params = view.compare
     names = scored_with_files(
         artifacts.PREDICTIONS, ".jsonl", view.scored, made_by="finetune VARIANT"
     )
     identities = {name: predictions_file.read_identity(name) for name in names}
     predictions_file.refuse_other_inputs(identities.values())
+    refuse_other_params(settings, map(predictions_file.made, identities.values()))
     with progress("compare: reading", len(names), unit="variants") as advance:
         records = {
             name: list(predictions_file.iterate(name, identities[name]))
@@ -45,7 +48,7 @@ def compare() -> None:
         base=first.base,
     )
     comparison = Comparison(**tests.set_fields(), made_from=made_from)
-    artifacts.write_json(artifacts.COMPARISON, comparison.content())
+    artifacts.write_sealed(artifacts.COMPARISON, comparison.content())
     look = "its `answer`s are in words; `python -m stages.report` draws them"
     console.wrote(artifacts.COMPARISON, f"{len(names)} variants", look)
 

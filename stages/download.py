@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.params import DownloadParams, Settings
+from pipeline.params.stated import recorded
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -21,7 +22,8 @@ OWN = {*TEXTS, *CONVERSATIONS, artifacts.RAW_SOURCE.name, artifacts.RAW_ORACLE.n
 @artifacts.one_at_a_time(lambda: artifacts.RAW)
 def download() -> None:
     """Get what `data.source` and `data.pretrain` name into data/raw and data/pretrain.txt."""
-    data = Settings.load().view(DownloadParams).data
+    params = Settings.load().view(DownloadParams)
+    data = params.data
     _refuse_foreign()
     with (
         artifacts.atomic_path(artifacts.PRETRAIN_TEXT) as text,
@@ -36,7 +38,8 @@ def download() -> None:
                 advance=advance,
             )
         pretrain = fetch_pretrain_text(data, text)
-        artifacts.write_json(raw / artifacts.RAW_SOURCE.name, _source(corpus, raw, pretrain, text))
+        source = _source(corpus, raw, pretrain, text) | {"params": recorded(params)}
+        artifacts.write_json(raw / artifacts.RAW_SOURCE.name, source)
     what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.wrote(artifacts.RAW, what, "source.json in it says what was read")
 

@@ -64,7 +64,7 @@ def floors() -> None:
         oracle=None if oracle is None else artifacts.sha256_of(artifacts.RAW_ORACLE),
     )
     whole = Floors(**measured.set_fields(), made_from=made_from)
-    artifacts.write_json(artifacts.FLOORS, whole.content())
+    artifacts.write_sealed(artifacts.FLOORS, whole.content())
     shown = [
         f"{name} {metric} {value:.4g}"
         for name, floor in measured

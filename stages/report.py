@@ -12,6 +12,7 @@ from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import compared, measured, refuse_other_runs
+from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_by, read_text
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings, preset_names, preset_values, read_yaml
 from pipeline.params.methods import made_by
@@ -26,9 +27,10 @@ PAPER = "paper"  # the preset of the paper's values
 
 def report() -> None:
     """Write report/: index.html, Table 1 in three formats, figures, points for DVC's plots."""
-    params = Settings.load().view(ReportParams)
+    settings = Settings.load()
+    params = settings.view(ReportParams)
     findings = _findings(params)
-    _refuse_other_runs(findings)
+    _refuse_other_runs(findings, settings)
     with progress("report", len(FOR_PAPERS), unit="figures") as advance:
         written = files(replace(findings, shown=_shown(findings)), advance)
     with artifacts.atomic_path(artifacts.REPORT) as folder:
@@ -47,7 +49,7 @@ def _findings(params: ReportParams) -> Findings:
         tasks=read(artifacts.TASKS_SUMMARY, TasksSummary, made_by="tasks"),
         base=read(artifacts.BASE_FACTS, BaseFacts, made_by="base"),
         details=details,
-        kshot={n: artifacts.kshot_file(n).read_text(encoding="utf-8") for n in names},
+        kshot={n: _points(n) for n in names},
         floors=read(artifacts.FLOORS, Floors, made_by="floors"),
         comparison=read(artifacts.COMPARISON, Comparison, made_by="compare"),
         params=read_yaml(artifacts.PARAMS),
@@ -55,6 +57,11 @@ def _findings(params: ReportParams) -> Findings:
         runs=_runs(params),
         histories=_histories(params),
     )
+
+
+def _points(name: str) -> str:
+    """Return the content of a variant's points of Fig. 3."""
+    return read_text(artifacts.kshot_file(name), KSHOT, remedy=made_again_by(f"score {name}"))
 
 
 def _shown(findings: Findings) -> Shown:
@@ -66,8 +73,8 @@ def _shown(findings: Findings) -> Shown:
     return sampled(artifacts.read_records(path, PersonaTask, made_by="tasks"), epochs)
 
 
-def _refuse_other_runs(findings: Findings) -> None:
-    """Refuse files of different runs, or of other data and models than are there."""
+def _refuse_other_runs(findings: Findings, settings: Settings) -> None:
+    """Refuse files of different runs, or of other data, models and parameters than are there."""
     runs = [run for of_variant in findings.runs.values() for run in of_variant]
     refuse_other_runs(
         [
@@ -79,20 +86,33 @@ def _refuse_other_runs(findings: Findings) -> None:
         ]
     )
     one_run.refuse_other_variants(findings.comparison, findings.details, artifacts.COMPARISON)
+    one_run.refuse_other_params(
+        settings, runs=runs, details=findings.details, comparison=findings.comparison
+    )
 
 
 def _runs(params: ReportParams) -> dict[str, list[VariantFile]]:
     """Return what each variant's training runs cost, those that self-play starts from included."""
     runs: dict[str, list[VariantFile]] = {}
     for (name, seed), path in _of_runs("variant.json", params):
-        run = read(path, VariantFile, made_by=made_by(name, seed) or f"train {name} {seed}")
+        run = read(path, VariantFile, made_by=_again(name, seed))
         runs.setdefault(run.name, []).append(run)
     return runs
 
 
 def _histories(params: ReportParams) -> dict[tuple[str, int], str]:
     """Return the content of each training run's history, by variant and seed."""
-    return {run: p.read_text(encoding="utf-8") for run, p in _of_runs("history.csv", params)}
+    return {
+        (name, seed): read_text(path, HISTORY, remedy=made_again_by(_again(name, seed)))
+        for (name, seed), path in _of_runs("history.csv", params)
+    }
+
+
+def _again(name: str, seed: int) -> str:
+    receiver = artifacts.receiver_dir(seed).parent.name
+    return (
+        f"{receiver} {seed}" if name == receiver else made_by(name, seed) or f"train {name} {seed}"
+    )
 
 
 def _of_runs(file: str, params: ReportParams) -> list[tuple[tuple[str, int], Path]]:

@@ -36,12 +36,13 @@ def score(
         tasks=said.tasks,
         base=said.base,
         models={int(seed): digest for seed, digest in said.models.items()},
+        made_with={**said.made_with, **said.params},
     )
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)
     kshot_csv = artifacts.sha256_of(artifacts.kshot_file(variant))
     details = Details(**scores.details.set_fields(), made_from=made_from, kshot_csv=kshot_csv)
-    artifacts.write_json(artifacts.details_file(variant), details.content())
+    artifacts.write_sealed(artifacts.details_file(variant), details.content())
     shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.metrics)
     look = "`python -m stages.table` shows it beside the others"
     console.wrote(artifacts.metrics_file(variant), shown, look)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.params import Settings, TasksParams
+from pipeline.params.stated import recorded
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.conversations import ConversationFile, check_apart
@@ -29,7 +30,8 @@ OWN = {artifacts.TASKS_SUMMARY.name, *(artifacts.tasks_file(split).name for spli
 def tasks() -> None:
     """Group the dialogues by persona and write one task for each."""
     artifacts.refuse_foreign(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, OWN)
-    params = Settings.load().view(TasksParams).tasks
+    view = Settings.load().view(TasksParams)
+    params = view.tasks
     source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
     _refuse_changed(source)
     parsed = _parsed()
@@ -54,6 +56,7 @@ def tasks() -> None:
             if split != "train":
                 splits[split].check_folds(split)
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
+        summary |= {"params": recorded(view)}
         artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")

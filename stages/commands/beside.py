@@ -11,7 +11,7 @@ from pipeline.evaluation.report.cells import interval
 from pipeline.evaluation.report.compared import Levels, Pair, compared, summary
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.schemas.base import parse, read
-from pipeline.strict_json import strict_loads
+from pipeline.strict_json import opened, strict_loads
 from stages.commands.git_files import Revision
 from stages.shell import console
 
@@ -62,7 +62,8 @@ def _there(revision: Revision) -> dict[str, Levels]:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{origin}: not JSON ({one_line(error)})") from error
         if isinstance(content, dict) and "headline" in content:  # not the floors, not the tests
-            found[name] = parse(Levels, content, origin)
+            remedy = "check out that revision again"
+            found[name] = parse(Levels, opened(content, origin, remedy), origin)
     if not found:
         raise DataError(f"{one_line(revision.name)}: no variant was scored at that revision")
     return found

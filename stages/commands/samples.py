@@ -65,11 +65,14 @@ def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
 
 def _predicted() -> Responses:
     """Return the responses of this folder's predictions, by variant."""
-    files = {name: artifacts.predictions_file(name) for name in Settings.load().check().scored}
+    settings = Settings.load()
+    files = {name: artifacts.predictions_file(name) for name in settings.check().scored}
     predicted = [name for name, path in files.items() if path.is_file()]
     if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
     refuse_other_runs(one_run.of_predictions(predicted), models=False)
+    identities = [*map(predictions_file.read_identity, predicted)]
+    one_run.refuse_other_params(settings, predictions=identities)
     return {name: responses(name, predictions_file.read(name)) for name in predicted}
 
 

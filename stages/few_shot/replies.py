@@ -30,7 +30,7 @@ def replies(
     with only_run(path):
         records = records_of(name, params, "test", params.seeds[:1], "replies", people)
         content = few_shot_replies(name, records)
-        artifacts.write_json(path, content.content())
+        artifacts.write_sealed(path, content.content())
     console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
 
 

@@ -66,7 +66,7 @@ def shots(
             content = _with_strangers(name, params, content, strangers) if strangers else content
         else:
             content = _measured(name, params, only)
-        artifacts.write_json(path, content.content())
+        artifacts.write_sealed(path, content.content())
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
 

@@ -27,7 +27,7 @@ def p2_receiver(seed: Seed) -> None:
     with progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
-    folder = files.save(trained, voices, seed)
+    folder = files.save(trained, voices, seed, params)
     checkpoint.delete()
     console.training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
 

@@ -1,9 +1,10 @@
 """DVC stage `p2_selfplay`: self-play of one variant, from its transmitter on."""
 
 from dataclasses import replace
+from typing import Any
 
 from pipeline import artifacts
-from pipeline.learning.p2bot.receiver.files import load_receiver
+from pipeline.learning.p2bot.receiver.files import load_receiver, made_with
 from pipeline.learning.p2bot.self_play import train
 from pipeline.learning.task_loss.episodes import encode_tasks
 from pipeline.learning.training.loop import Session
@@ -23,11 +24,16 @@ from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
-def refuse_other_transmitter(name: str, seed: int) -> None:
-    """Refuse a transmitter that was trained from another base or other tasks, or is damaged."""
+def checked_transmitter(name: str, seed: int) -> dict[str, Any]:
+    """Return what a transmitter was trained with, of section `train`.
+
+    Raises:
+        ModelError: it was trained from another base or other tasks, or is damaged.
+    """
     record = read_variant(name, seed, made_by=f"train {name} {seed}")
     refuse_other_inputs(record, tasks=True)
     refuse_other_theta(record, artifacts.model_dir(name, seed))
+    return {key: value for key, value in record.made_with().items() if key == "train"}
 
 
 @artifacts.one_at_a_time(artifacts.model_dir)
@@ -37,9 +43,10 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
     run = replace(run, inputs=models_read(name, seed))
     transmitter, judge = run.inputs["transmitter"], run.inputs["receiver"]
     learner = start(run, "sdpa", "float32")
-    refuse_other_transmitter(transmitter.parent.name, seed)
+    before = checked_transmitter(transmitter.parent.name, seed)
     learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")
     receiver = load_receiver(judge, load_base(artifacts.BASE), learner.device)
+    run = replace(run, before=before | made_with(judge))
     tasks = {split: read_tasks(split) for split in ("train", "valid")}
     encoded = {split: encode_tasks(tasks[split], learner.encoder) for split in tasks}
     game = train.game_of(learner, receiver, tasks["train"], params.self_play, seed)

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records import predictions_file
+from pipeline.evaluation.schemas.base import parse, read
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
@@ -78,11 +79,14 @@ def run(trial: Run, settings: Settings) -> Trial:
     folder = trial.folder(params)
     result = folder / "trial.json"
     if result.is_file():
-        score = Trial.model_validate(artifacts.read_json(result, made_by=f"tune {trial.name}"))
+        content = artifacts.read_json(result, made_by=f"tune {trial.name}")
+        score = parse(
+            Trial, content, result, f"delete it and run `python -m stages.tune {trial.name}`"
+        )
         return score.model_copy(update={"point": trial.point})  # the grid's order, not the file's
     _prepare(folder, params)
     score = _train_and_score(trial, folder)
-    artifacts.write_json(result, score.model_dump())
+    artifacts.write_sealed(result, score.model_dump())
     for name in ("models", "predictions", "data", artifacts.CHECKPOINTS):
         shutil.rmtree(folder / name, ignore_errors=True)
     return score
@@ -102,8 +106,8 @@ def _train_and_score(trial: Run, folder: Path) -> Trial:
     model = folder / artifacts.model_dir(trial.name, trial.seed)
     if not model.is_dir() and not _stage(folder, trial.method, trial.name, str(trial.seed)):
         return Trial(point=trial.point, nats=None, epoch=None, cost=None)
-    values = artifacts.read_json(model / "variant.json", made_by=f"{trial.method} {trial.name}")
-    record = VariantFile.model_validate(values)
+    again = f"{trial.method} {trial.name} {trial.seed}"
+    record = read(model / "variant.json", VariantFile, made_by=again)
     cost = TrialCost.model_validate(record.model_dump(include=set(TrialCost.model_fields)))
     if not _stage(folder, "finetune", trial.name):
         return Trial(point=trial.point, nats=None, epoch=None, cost=cost)

@@ -46,7 +46,7 @@ def convai2(
     train, evaluated = (read_tasks(path, names, seed=SEED) for names in (["train"], splits))
     sha256 = artifacts.sha256_of(path)
     floors = measure(train, evaluated, Bootstrap(SAMPLES, SEED), sha256=sha256)
-    artifacts.write_json(out, floors.content())
+    artifacts.write_sealed(out, floors.content())
     if not console.out.is_terminal:
         console.out.width = console.WIDE
     console.out.print(_table(floors, _zero_shot(sha256, splits)))

@@ -54,13 +54,13 @@ def simulate(
     refuse_target(out, "--out")
     if predictions:
         refuse_target(population, "--population")
-        artifacts.write_json(population, _observe(predictions).model_dump(mode="json"))
+        artifacts.write_sealed(population, _observe(predictions).model_dump(mode="json"))
     people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
     study = StudySize(runs=runs)
     planned = conditions(observed(people), skewed(), study)
     tables = tabulate(planned, _rows(planned, study), study)
     made_from = {"population": artifacts.sha256_of(population)}
-    artifacts.write_json(out, {"variants": people.variants, "made_from": made_from, **tables})
+    artifacts.write_sealed(out, {"variants": people.variants, "made_from": made_from, **tables})
     if not console.out.is_terminal:
         console.out.width = console.WIDE
     for name, title in TITLES.items():

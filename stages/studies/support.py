@@ -55,7 +55,7 @@ def support(
         records = workers.map(jobs, on_done)
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
-    artifacts.write_json(target, fit.content())
+    artifacts.write_sealed(target, fit.content())
     journal.delete()
     console.out.print(f"{target}: {len(records)} records")
 

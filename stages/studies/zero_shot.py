@@ -122,7 +122,7 @@ def zero_shot(
             SettingSums.of(records)
         ),
     )
-    artifacts.write_json(target, scores.content())
+    artifacts.write_sealed(target, scores.content())
     journal.delete()
     console.out.print(f"{target}: {len(tasks)} personas, {len(records)} replies")
 

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.artifacts import Content
+from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
-from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
+from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_by, read_text
 from pipeline.model.files.variant_record import TrainingRun
+from pipeline.params import read_yaml
+from pipeline.strict_json import SEAL
 
 
 ABOUT = "about.md"  # what was asked, in words: a template
@@ -71,9 +73,15 @@ class _Params:
 
     @classmethod
     def of(cls, run: Path) -> "_Params":
-        text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
-        params = YAML(typ="safe", pure=True).load(text)
-        return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+        path = run / artifacts.PARAMS
+        params = read_yaml(path)
+        try:
+            return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ParamsError(
+                f"{path}: {one_line(error)}: variants, seeds and compare.claims were expected as "
+                "presets/embedded.yaml has them"
+            ) from error
 
 
 def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
@@ -93,12 +101,13 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     if not contents:
         raise DataError(f"{details}: no variant was scored there; nothing to keep")
     for name, content in contents.items():
-        artifacts.write_json(folder / "metrics" / f"{name}.json", slim_details(content))
+        path = details / f"{name}.json"
+        _write(folder / "metrics" / f"{name}.json", of_file(slim_details, content, path), path)
         _sums(run, folder, name)
-        _copy(
-            existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv"),
-            folder / "kshot" / f"{name}.csv",
-        )
+        points = existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv")
+        if points.is_file():
+            read_text(points, KSHOT, remedy=made_again_by(f"score {name}"))
+        _copy(points, folder / "kshot" / f"{name}.csv")
         _copy(
             existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
             folder / "support" / f"{name}.json",
@@ -106,7 +115,11 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
         content = artifacts.read_json(comparison, made_by="compare")
-        artifacts.write_json(folder / "comparison.json", slim_comparison(content, params.asked))
+        _write(
+            folder / "comparison.json",
+            of_file(slim_comparison, content, comparison, params.asked),
+            comparison,
+        )
 
 
 def _sums(run: Path, folder: Path, name: str) -> None:
@@ -131,10 +144,16 @@ def _copy(source: Path, target: Path) -> None:
     if not source.is_file():
         return
     if source.suffix == ".json":
-        artifacts.write_json(target, artifacts.read_json(source, made_by="score"))
+        _write(target, artifacts.read_json(source, made_by="score"), source)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
+
+
+def _write(target: Path, content: Content, source: Path) -> None:
+    """Write what was made of a file; with a seal where that file has one."""
+    write = artifacts.write_sealed if SEAL.encode() in source.read_bytes() else artifacts.write_json
+    write(target, content)
 
 
 def _copy_all(source: Path, target: Path) -> None:
@@ -146,14 +165,14 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
     """Keep the validations of each training run, and one list of all `variant.json`."""
     records = []
     for name, path in _runs(run, params):
-        text = slim_history(path.read_text(encoding="utf-8"))
+        text = slim_history(read_text(path, HISTORY, remedy=made_again_by(f"train {name}")))
         artifacts.write_text(folder / "history" / f"{name}.csv", text)
         record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
         if record.is_file():
             values = artifacts.read_json(record, made_by="train")
             records.append({key: values[key] for key in TrainingRun.model_fields if key in values})
     if records:
-        artifacts.write_json(folder / RUNS, {"runs": records})
+        artifacts.write_sealed(folder / RUNS, {"runs": records})
     else:
         _copy(run / RUNS, folder / RUNS)
 

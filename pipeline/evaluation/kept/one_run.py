@@ -1,11 +1,13 @@
 """Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.schemas.made_from import (
     Belonging,
@@ -13,10 +15,14 @@ from pipeline.evaluation.schemas.made_from import (
     MeasuredFrom,
     ScoredFrom,
     compared,
+    made_of_details,
     measured,
     refuse_other_runs,
     scored,
 )
+from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
+from pipeline.params import Settings
+from pipeline.params.stated import Made, refuse_other_params
 
 
 def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
@@ -44,6 +50,30 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
             "run `dvc repro`"
         )
     refuse_other_runs(known, root)
+    _refuse_other_params(root, variants)
+
+
+def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
+    """Refuse metrics made with other parameters than the run's params.yaml has, or edited ones.
+
+    Raises:
+        DataError: names the file, the key or the number, both values, and the command to run.
+    """
+    files = []
+    for path in sorted((root / artifacts.DETAILS).glob("*.json")):
+        content = artifacts.read_json(path, made_by="score")
+        said = content.get("made_from")
+        if said is None or path.name == artifacts.FLOORS.name:  # floors read no parameter
+            continue
+        if path.name == artifacts.COMPARISON.name:
+            files.append(Made(path, {"compare": parse(ComparedFrom, said, path).params}))
+        elif path.stem in variants:
+            refuse_other_numbers(path.stem, parse(Levels, content, path).metrics, root)
+            made = made_of_details(path.stem, parse(ScoredFrom, said, path))
+            files.append(replace(made, file=path))
+    path = root / artifacts.PARAMS
+    if files and path.is_file():
+        refuse_other_params(Settings.load(path), files, path)
 
 
 def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:

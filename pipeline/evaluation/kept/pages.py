@@ -25,6 +25,7 @@ from pipeline.evaluation.report.charts.figures import figure_3, order
 from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.table import markdown
+from pipeline.evaluation.schemas.number_table import KSHOT, made_again_by, read_text
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
@@ -50,7 +51,12 @@ def results(root: Path) -> str:
 def picture(root: Path) -> str:
     """Return docs/fig3.svg: Fig. 3 of the embedded run, for a few variants."""
     files = {name: root / artifacts.kshot_file(name) for name in PICTURED}
-    charts = figure_3({name: file.read_text("utf-8") for name, file in files.items()})
+    charts = figure_3(
+        {
+            name: read_text(file, KSHOT, remedy=made_again_by(f"score {name}"))
+            for name, file in files.items()
+        }
+    )
     return svg(charts, order(PICTURED))
 
 

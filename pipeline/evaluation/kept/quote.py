@@ -8,13 +8,14 @@ from math import exp
 
 from pipeline import artifacts
 from pipeline.evaluation.kept import curve, shot_tables
-from pipeline.evaluation.kept.study import KeptTest, Study, negative
+from pipeline.evaluation.kept.study import Study, negative
 from pipeline.evaluation.kept.tables import estimate
 from pipeline.evaluation.report.cells import interval, number, p_value
 from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import OverSeeds
+from pipeline.evaluation.schemas.kept import KeptTest
 
 
 def compare_p(p: float) -> str:

@@ -6,10 +6,13 @@ nothing.
 
 import csv
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.number_table import parsed
 from pipeline.evaluation.scoring.verdict import verdict
 
 
@@ -38,6 +41,23 @@ COUNTS = ("personas", "records", "seeds")
 DIGITS = 9  # significant
 
 
+def of_file(
+    slim: Callable[..., Fields], content: Mapping[str, Any], path: Path, *arguments: Any
+) -> Fields:
+    """Return what `slim` keeps of a file's content.
+
+    Raises:
+        DataError: the file lacks a field, or one is of another type.
+    """
+    try:
+        return slim(content, *arguments)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(
+            f"{path}: {one_line(error)}: not as its stage writes it; run that stage (or "
+            "`dvc repro`), or of a kept study `git checkout` the file"
+        ) from error
+
+
 def slim_details(details: Mapping[str, Any]) -> Fields:
     """Return the headline, the adaptation and the gains per K of `metrics/details/VARIANT.json`."""
     kept: Fields = {
@@ -48,7 +68,11 @@ def slim_details(details: Mapping[str, Any]) -> Fields:
         "k_shot": _k_shot(details.get("k_shot")),
         **_adaptation(details),
     }
-    kept |= {"made_from": details["made_from"]} if "made_from" in details else {}
+    if "made_from" in details:  # params.yaml beside it says what it was made with
+        made_from = details["made_from"]
+        kept["made_from"] = {key: made_from[key] for key in made_from if key != "made_with"}
+    if "kshot_csv" in details:  # kshot/VARIANT.csv is kept as it is
+        kept["kshot_csv"] = details["kshot_csv"]
     return cast(Fields, rounded(kept))
 
 
@@ -128,7 +152,7 @@ def _test(test: Mapping[str, Any]) -> Fields:
 
 def slim_history(history: str) -> str:
     """Return the rows of a `history.csv` that hold a validation."""
-    rows = list(csv.DictReader(io.StringIO(history)))
+    rows = parsed(history)
     if not rows:
         return history
     kept = io.StringIO()

@@ -1,81 +1,37 @@
 """A kept study, or the working tree's metrics, as objects that documents quote. No torch."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, Field
-from ruamel.yaml import YAML
-
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.kept.keep import RUNS, asked, existing
-from pipeline.evaluation.kept.slim import axes_of_today, slim_comparison, slim_details
-from pipeline.evaluation.schemas.base import Estimate, Excerpt, parse
-from pipeline.evaluation.schemas.comparison import OverSeeds, PairedTest
-from pipeline.evaluation.schemas.details import Scores
-from pipeline.evaluation.schemas.floors import FloorScores
-from pipeline.evaluation.schemas.made_from import ScoredFrom
+from pipeline.evaluation.kept.slim import axes_of_today, of_file, slim_comparison, slim_details
+from pipeline.evaluation.schemas.base import Estimate, parse
+from pipeline.evaluation.schemas.kept import (
+    KeptComparison,
+    KeptDetails,
+    KeptFloors,
+    KeptRuns,
+    KeptTest,
+)
+from pipeline.evaluation.schemas.number_table import (
+    HISTORY,
+    KSHOT,
+    RATES,
+    TRIALS,
+    CsvRow,
+    Kind,
+    read_rows,
+)
 from pipeline.model.files.variant_record import TrainingRun
+from pipeline.params import read_yaml
 
 
-class Shots(Excerpt):
-    """By K what the person's dialogues gave, and what they give in the prompt."""
-
-    personas: int | None = None
-    gain: Mapping[int, Estimate | None] = Field(default_factory=dict)
-    behind_fine_tuning: Mapping[int, Estimate] = Field(default_factory=dict)
-    prompted: Mapping[int, float] = Field(
-        default_factory=dict
-    )  # dialogues in the prompt, on average
-
-
-class KeptDetails(Scores):
-    """`metrics/VARIANT.json` of a study."""
-
-    k_shot: Shots | None = None
-    made_from: ScoredFrom | None = None  # absent from files of an older version
-
-
-class KeptFamily(Excerpt):
-    """KeptTests that were corrected together."""
-
-    tests: int
-
-
-class KeptTest(PairedTest):
-    """A paired test, of levels or of adaptation; what it could have detected is not read."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    over_seeds: OverSeeds | None = None
-
-
-class KeptTests(Excerpt):
-    """KeptTests of one kind: of levels, or of adaptation."""
-
-    families: Mapping[str, KeptFamily]
-    tests: list[KeptTest]
-
-
-class KeptFloors(FloorScores):
-    """`floors.json` of a study; what it was made from is not read."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class KeptComparison(KeptTests):
-    """`comparison.json` of a study."""
-
-    alpha: float
-    adaptation: KeptTests
-
-
-CsvRow = Mapping[str, str]
+KEPT_AGAIN = "run `python -m stages.study keep NAME --run FOLDER` again, or `git checkout` the file"
 
 
 @dataclass(frozen=True)
@@ -96,7 +52,7 @@ class Study:
         folder = existing(self.folder / artifacts.DETAILS, self.folder / "metrics")
         contents = {path.stem: (path, self._json(path)) for path in sorted(folder.glob("*.json"))}
         return {
-            name: parse(KeptDetails, slim_details(content), path)
+            name: parse(KeptDetails, of_file(slim_details, content, path), path)
             for name, (path, content) in contents.items()
             if "headline" in content
         }
@@ -107,7 +63,8 @@ class Study:
         path = existing(self.folder / artifacts.COMPARISON, self.folder / "comparison.json")
         if not path.is_file():
             return None
-        return parse(KeptComparison, slim_comparison(self._json(path), asked(self.params)), path)
+        content = of_file(slim_comparison, self._json(path), path, asked(self.params))
+        return parse(KeptComparison, content, path)
 
     @cached_property
     def floors(self) -> dict[str, Any]:
@@ -127,21 +84,38 @@ class Study:
     def kshot(self) -> dict[str, list[CsvRow]]:
         """Fig. 3's points by variant."""
         folder = existing(self.folder / artifacts.KSHOT, self.folder / "kshot")
-        return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+        paths = sorted(folder.glob("*.csv"))
+        for path in paths:
+            self._refuse_other_points(path)
+        return {path.stem: _rows(path, KSHOT) for path in paths}
+
+    def _refuse_other_points(self, path: Path) -> None:
+        """Refuse Fig. 3's points that are not those which the details were written with."""
+        one = self.details.get(path.stem)
+        said = None if one is None else one.kshot_csv
+        if said is not None and (now := artifacts.sha256_of(path)) != said:
+            raise DataError(
+                f"{path}: edited, or of another run: its SHA-256 is {now[:12]}…, the details of "
+                f"{path.stem} say {one_line(said, 64)[:12]}…; {KEPT_AGAIN}"
+            )
 
     @cached_property
     def trials(self) -> dict[str, list[CsvRow]]:
         """The trials of the tuning on valid, by variant."""
         folder = self.folder / "tuning"
-        return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+        return {
+            path.stem: _rows(path, RATES if path.stem.endswith("_by_k") else TRIALS)
+            for path in sorted(folder.glob("*.csv"))
+        }
 
     @cached_property
     def runs(self) -> dict[str, list[TrainingRun]]:
         """What each training run was, by variant."""
         path = self.folder / RUNS
         runs: dict[str, list[TrainingRun]] = {}
-        for record in self._json(path)["runs"] if path.is_file() else []:
-            run = parse(TrainingRun, record | {"axes": axes_of_today(record["axes"])}, path)
+        records = parse(KeptRuns, self._json(path), path).runs if path.is_file() else []
+        for record in records:
+            run = parse(TrainingRun, of_file(_of_today, record, path), path)
             runs.setdefault(run.name, []).append(run)
         return runs
 
@@ -151,12 +125,11 @@ class Study:
         path = self.folder / artifacts.PARAMS
         if not path.is_file():
             return {}
-        params: dict[str, Any] = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return params
+        return read_yaml(path)
 
     def history(self, run: str) -> list[CsvRow]:
         """Return the validations of a training run, `VARIANT-seed-SEED`."""
-        return read_rows(self.folder / "history" / f"{run}.csv")
+        return _rows(self.folder / "history" / f"{run}.csv", HISTORY)
 
     def json(self, file: str) -> dict[str, Any]:
         """Return another file of the study."""
@@ -238,12 +211,9 @@ def negative(estimate: Estimate) -> Estimate:
     )
 
 
-def read_rows(path: Path) -> list[CsvRow]:
-    """Return a CSV file's rows.
+def _of_today(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, "axes": axes_of_today(record["axes"])}
 
-    Raises:
-        DataError: there is no such file.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: not found")
-    return [*csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))]
+
+def _rows(path: Path, kind: Kind) -> list[CsvRow]:
+    return read_rows(path, kind, remedy=KEPT_AGAIN)

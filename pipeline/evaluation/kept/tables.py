@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.evaluation.kept.study import KeptTest, Study
+from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report import tables as report
 from pipeline.evaluation.report.cells import (
     NONE,
@@ -23,6 +23,7 @@ from pipeline.evaluation.report.rows import Table1Row, floor_rows, in_order
 from pipeline.evaluation.report.table import markdown
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.comparison import NOT_DISTINGUISHABLE
+from pipeline.evaluation.schemas.kept import KeptTest
 
 
 PMI = "hits_at_1_by_pmi"

@@ -1,20 +1,22 @@
 """The trained start that a person adapts: learner, parameters, and how many epochs."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ModelError, one_line
+from pipeline.errors import MissingFileError, ModelError, ParamsError, one_line
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.details import Details
-from pipeline.evaluation.schemas.made_from import ScoredFrom
+from pipeline.evaluation.schemas.made_from import ScoredFrom, made_of_details
 from pipeline.model.base.configuration import read_json
 from pipeline.model.files.variant_record import VariantFile, read_variant
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
+from pipeline.params.stated import Made, other_params
 
 
 _LOG = logging.getLogger(__name__)  # the shell shows it as a note
@@ -60,8 +62,10 @@ def load_start(variant: str, seed: int) -> Start:
     """
     _require_trained(variant, seed)
     record = read_variant(variant, seed, made_by=made_by(variant, seed))
-    params = Settings.load().view(FinetuneParams, record.axes.set)
-    details = _details(variant, seed)
+    settings = Settings.load()
+    params = settings.view(FinetuneParams, record.axes.set)
+    _say_other_params(settings, record)
+    details = _details(variant, seed, settings)
     epochs = (details.headline.epoch if details else 0) or params.finetune.epochs[-1]
     if details and not details.headline.epoch:
         _LOG.warning(
@@ -73,13 +77,27 @@ def load_start(variant: str, seed: int) -> Start:
     return Start(load_variant(variant, seed), record, params, epochs, details)
 
 
-def _details(variant: str, seed: int) -> Details | None:
+def _say_other_params(settings: Settings, record: VariantFile) -> None:
+    """Say what params.yaml has changed since the model was trained, which is used as it is."""
+    path = artifacts.model_dir(record.name, record.seed) / "variant.json"
+    values = {key: value for key, value in record.made_with().items() if key != "method"}
+    made = Made(path, values, record.name, record.seed)
+    with suppress(ParamsError):  # a variant that params.yaml no longer has
+        if line := other_params(settings, made):
+            _LOG.warning("%s", line)
+
+
+def _details(variant: str, seed: int, settings: Settings) -> Details | None:
     """Return a variant's scores, unless they are of another run than what is there."""
     path = artifacts.details_file(variant)
     if not path.is_file():
         return None
     details = read(path, Details, made_by=f"score {variant}")
     if _is_there(details.made_from, variant, seed):
+        with suppress(ParamsError):
+            if line := other_params(settings, made_of_details(variant, details.made_from)):
+                _LOG.warning("not used: %s", line)
+                return None
         return details
     again = f"run `python -m stages.score {variant}` (or `dvc repro`)"
     _LOG.warning("%s is of another run; %s", path, again)

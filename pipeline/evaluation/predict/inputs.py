@@ -1,13 +1,16 @@
 """What a command that fine-tunes starts from: parameters, tasks, and the journal to resume from."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.model.files.variant_record import read_variant, refuse_other_inputs
+from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
+from pipeline.params.stated import difference
 from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.journal import Journal
 
@@ -32,8 +35,23 @@ def finetune_params(variant: str) -> FinetuneParams:
     sets = [record.axes.set for record in records]
     if any(other != sets[0] for other in sets):
         raise ModelError(f"models/{variant}: seeds were trained with different `set`; train again")
+    _refuse_different_training(records)
     params = settings.view(FinetuneParams, sets[0])
     return params.model_copy(update={"finetune": params.finetune.of(variant)})
+
+
+def _refuse_different_training(records: Sequence[VariantFile]) -> None:
+    """Refuse to pool models of training seeds that were trained with different parameters."""
+    first = records[0]
+    for other in records[1:]:
+        if found := difference(first.made_with(), other.made_with()):
+            key, mine, its = found
+            raise ModelError(
+                f"models/{one_line(first.name)}: seed {first.seed} was trained with {key} "
+                f"{one_line(mine)}, seed {other.seed} with {one_line(its)}; run "
+                f"`python -m stages.{other.method} {one_line(first.name)} SEED` (or `dvc repro`) "
+                "for the one that is not as params.yaml says"
+            )
 
 
 def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
@@ -46,7 +64,23 @@ def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
             str(seed): artifacts.sha256_of(artifacts.model_dir(variant, seed))
             for seed in params.seeds
         },
+        "made_with": _made_with(variant, params.seeds[0]),
     }
+
+
+def _made_with(variant: str, seed: int) -> dict[str, Any]:
+    """Return what made tasks, base and the variant's models, by key of params.yaml."""
+    summary = _content(artifacts.TASKS_SUMMARY, "tasks")
+    found: dict[str, Any] = {}
+    for one in (summary.get("source"), summary, _content(artifacts.BASE_FACTS, "base")):
+        said = one.get("params") if isinstance(one, dict) else None
+        found |= said if isinstance(said, dict) else {}
+    return found | read_variant(variant, seed, made_by=made_by(variant, seed)).made_with()
+
+
+def _content(path: Path, stage: str) -> dict[str, Any]:
+    """Return a stage's facts; none where `tune` has not linked them."""
+    return artifacts.read_json(path, made_by=stage) if path.is_file() else {}
 
 
 def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:

@@ -19,6 +19,7 @@ from pipeline.errors import DataError, MissingFileError
 from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.params.stated import Made
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -37,8 +38,16 @@ class PredictionsIdentity(BaseModel):
     tasks: Digest  # of data/tasks
     base: Digest  # of models/base
     models: dict[str, Digest]  # of models/VARIANT/seed-SEED, by training seed
+    # What made tasks, base and models, by key of params.yaml; absent from older files.
+    made_with: dict[str, Any] = Field(default_factory=dict)
     records: Annotated[int, Field(ge=0)]  # lines of the JSON Lines
     sha256: Digest  # of the JSON Lines
+
+
+def made(identity: PredictionsIdentity) -> Made:
+    """Return what a variant's predictions were made with."""
+    values = {**identity.made_with, **identity.params}
+    return Made(artifacts.identity_file(identity.variant), values, identity.variant)
 
 
 def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]) -> int:
@@ -47,7 +56,7 @@ def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]
     Args:
         variant: its name.
         records: in the order of their lines.
-        made_from: `params`, `tasks`, `base` and `models` of the identity.
+        made_from: `params`, `tasks`, `base`, `models` and `made_with` of the identity.
     """
     path = artifacts.predictions_file(variant)
     artifacts.identity_file(variant).unlink(missing_ok=True)  # it is of the old records

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.rows import in_order, titles
-from pipeline.evaluation.schemas.base import Estimate, Excerpt
+from pipeline.evaluation.schemas.base import Estimate, Estimates, Excerpt
 
 
 class Levels(Excerpt):
     """Table 1's numbers of a details file of any version."""
 
-    metrics: dict[str, Estimate | None]
+    metrics: Estimates
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.page.findings import Findings
 from pipeline.evaluation.report.page.page import page
 from pipeline.evaluation.report.rows import Table1Row, floor_rows, table_1
+from pipeline.evaluation.schemas.number_table import parsed
 from pipeline.progress import Advance, counted, untold
 
 
@@ -75,7 +76,7 @@ def _validations(histories: Mapping[tuple[str, int], str]) -> str:
     """Return every training run's validations as one CSV."""
     rows = []
     for (name, seed), text in histories.items():
-        for row in csv.DictReader(io.StringIO(text)):
+        for row in parsed(text):
             values = [row.get(column) or "" for column in PLOTTED]
             if any(values):
                 rows.append([name, f"{seed}", row["step"], *values])

@@ -3,11 +3,21 @@
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from pipeline import artifacts
 from pipeline.artifacts import Content
-from pipeline.errors import DataError
+from pipeline.errors import DataError, one_line
+from pipeline.evaluation.schemas.bounds import READING, is_read, require_metrics, require_order
 
 
 class Schema(BaseModel):
@@ -47,8 +57,17 @@ class Estimate(Schema):
     crossed_low: float | None = None  # over other personas and other training seeds
     crossed_high: float | None = None
 
+    @model_validator(mode="after")
+    def _holds_its_value(self, info: ValidationInfo) -> "Estimate":
+        if is_read(info):
+            require_order(self.value, self.low, self.high, "the interval")
+            crossed = (self.crossed_low, self.crossed_high)
+            require_order(self.value, *crossed, "the interval over seeds")
+        return self
 
-Estimates = dict[str, Estimate | None]  # by metric; null where records lack what a metric needs
+
+# By metric; null where records lack what a metric needs.
+Estimates = Annotated[dict[str, Estimate | None], AfterValidator(require_metrics)]
 Count = Annotated[int, Field(ge=0)]
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -74,7 +93,19 @@ def parse(
         DataError: a field is missing, unknown or of another type; names the file and the field.
     """
     try:
-        return schema.model_validate(content)
+        return schema.model_validate(content, context=READING)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise DataError(f"{origin}: {where}: not as its stage writes it; {remedy}") from error
+        first = error.errors(include_url=False)[0]
+        where = one_line(".".join(str(part) for part in first["loc"]))
+        raise DataError(
+            f"{origin}: {where}: not as its stage writes it{_why(first)}; {remedy}"
+        ) from error
+
+
+def _why(problem: ErrorDetails) -> str:
+    """Say what was found where a number is out of its bounds; of other faults the field is told."""
+    if problem["type"] == "value_error":
+        return f" ({one_line(problem['msg'].removeprefix('Value error, '))})"
+    if "greater_than" in problem["type"] or "less_than" in problem["type"]:
+        return f" ({one_line(problem['input'])} found, {problem['msg'].lower()})"
+    return ""

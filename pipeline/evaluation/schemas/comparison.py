@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Schema
+from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.schemas.made_from import ComparedFrom
 
 
@@ -17,8 +18,8 @@ class Equivalence(Schema):
     """Two one-sided tests that a mean difference lies within ±margin, nats per token."""
 
     margin: float
-    p: float
-    p_holm: float  # Holm over the tests of the family that have a margin
+    p: Share
+    p_holm: Share  # Holm over the tests of the family that have a margin
     equivalent: bool
 
 
@@ -27,8 +28,8 @@ class OverSeeds(Schema):
 
     seeds: list[int]  # that both variants have
     difference: Estimate  # a - b
-    p: float
-    p_holm: float  # Holm over the tests of the family that have seeds
+    p: Share
+    p_holm: Share  # Holm over the tests of the family that have seeds
     verdict: LevelVerdict
     equivalence: Equivalence | None = None
 
@@ -59,8 +60,8 @@ class PairedTest(Schema):
     question: str | None  # of the claim about the pair; null: no claim
     personas: Count
     difference: Estimate  # a - b, in the metric's unit
-    p: float
-    p_holm: float  # Holm within the family
+    p: Share
+    p_holm: Share  # Holm within the family
     verdict: LevelVerdict | AdaptationVerdict  # about `a`
     equivalence: Equivalence | None = None  # null without a margin in the metric's unit
     answer: Answer | None = None  # about `a`: of all that is tested here; absent from old files
@@ -88,7 +89,7 @@ class Family(Schema):
     """Tests that are corrected together."""
 
     tests: Count
-    smallest_p_holm: float  # that these personas and permutations can give
+    smallest_p_holm: Share  # that these personas and permutations can give
 
 
 class Families(Schema):
@@ -101,7 +102,7 @@ class Families(Schema):
 class LevelTests(Schema):
     """The tests of levels, and what they share."""
 
-    alpha: float  # of a family
+    alpha: Share  # of a family
     correction: str
     families: Families
     intervals: str  # what each kind of interval covers

@@ -6,6 +6,7 @@ docs/metrics.md defines every number. Likelihoods are in nats per token, closing
 from typing import Literal
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
+from pipeline.evaluation.schemas.bounds import Score, Share
 from pipeline.evaluation.schemas.made_from import ScoredFrom
 
 
@@ -24,9 +25,9 @@ Verdict = Literal[
 class Table1Scores(Schema):
     """`metrics/VARIANT.json`: a variant's numbers of Table 1."""
 
-    f1: float  # percent
-    hits_at_1: float  # percent
-    ppl: float
+    f1: Score  # percent
+    hits_at_1: Score  # percent
+    ppl: Score
 
 
 class Headline(Schema):
@@ -75,7 +76,7 @@ class Adaptation(Schema):
 class CacheControl(Schema):
     """What a cache of the support's tokens gives the unadapted model, in nats per token."""
 
-    weight: float  # of the cache, chosen on valid; 0: there it does not help
+    weight: Share  # of the cache, chosen on valid; 0: there it does not help
     gain: Estimate
     swap_gain: Estimate | None  # with a stranger's tokens
     behind_fine_tuning: Estimate  # positive: fine-tuning is better

@@ -1,6 +1,7 @@
 """What stage `floors` writes: `metrics/details/floors.json`."""
 
 from pipeline.evaluation.schemas.base import Count, Schema
+from pipeline.evaluation.schemas.bounds import Score
 from pipeline.evaluation.schemas.made_from import MeasuredFrom
 
 
@@ -14,20 +15,20 @@ class FloorCounts(Schema):
 class RankerFloor(Schema):
     """A ranker without a language model."""
 
-    hits_at_1: float  # percent
+    hits_at_1: Score  # percent
 
 
 class ReplyFloor(Schema):
     """One reply that is said to everybody."""
 
-    f1: float  # percent
+    f1: Score  # percent
     reply: str
 
 
 class LikelihoodFloor(Schema):
     """Token probabilities without a network."""
 
-    ppl: float
+    ppl: Score
 
 
 class FloorScores(Schema):

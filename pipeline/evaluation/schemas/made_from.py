@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Excerpt, Schema
+from pipeline.params.stated import Made
 
 
 class Inputs(Schema):
@@ -29,6 +30,8 @@ class ScoredFrom(Inputs):
     params: dict[str, Any]  # what `score` read
     predictions: str  # predictions/VARIANT.jsonl
     models: dict[int, str]  # models/VARIANT/seed-SEED, by training seed
+    # What made tasks, base, models and predictions, by key of params.yaml; older files lack it.
+    made_with: dict[str, Any] | None = None
 
 
 class ObservedFrom(Inputs):
@@ -72,6 +75,12 @@ class Belonging:
     file: Path
     command: str
     digests: Mapping[Path, str]
+
+
+def made_of_details(name: str, said: ScoredFrom) -> Made:
+    """Return what a variant's scores were made with."""
+    values = {**(said.made_with or {}), "score": said.params}
+    return Made(artifacts.details_file(name), values, name)
 
 
 def scored(name: str, said: ScoredFrom, kshot_csv: str | None = None) -> Belonging:

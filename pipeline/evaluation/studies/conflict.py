@@ -15,7 +15,8 @@ from pipeline.evaluation.comparison.paired import holm
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.report.charts.chart import Chart, Line, Point, chart
 from pipeline.evaluation.report.charts.files import svg
-from pipeline.evaluation.schemas.base import Estimate, Schema
+from pipeline.evaluation.schemas.base import Count, Estimate, Schema
+from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.seeds import components
 from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums, Way
@@ -46,17 +47,17 @@ class Gain(Schema):
     meta: str
     normal: str
     gain: Estimate
-    p: float | None  # over people and seeds; null below two seeds
-    p_holm: float | None  # null at K = 0, where nothing is claimed
+    p: Share | None  # over people and seeds; null below two seeds
+    p_holm: Share | None  # null at K = 0, where nothing is claimed
     verdict: Verdict | None
 
 
 class Curve(Schema):
     """`studies/conflict/curve.json`."""
 
-    personas: int
+    personas: Count
     seeds: list[int]
-    tests: int
+    tests: Count
     levels: list[Level]
     gains: list[Gain]
 

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pipeline.evaluation.schemas.base import Estimate, Schema
+from pipeline.evaluation.schemas.base import Count, Estimate, Schema
+from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.schemas.comparison import Answer, Equivalence
 from pipeline.evaluation.studies.shots import Way
 
@@ -34,8 +35,8 @@ class ShotTest(Schema):
     a: Side
     b: Side
     difference: Estimate
-    p: float
-    p_holm: float
+    p: Share
+    p_holm: Share
     detectable: float | None  # the smallest difference that so many people show, uncorrected
     equivalence: Equivalence | None  # null: no margin
     answer: Answer
@@ -60,7 +61,7 @@ class PersonaText(Schema):
 class ShotTests(Schema):
     """`shot_tests.json` of a study."""
 
-    personas: int
+    personas: Count
     seeds: list[int]
     margin: float | None
     tests: list[ShotTest]

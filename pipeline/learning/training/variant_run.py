@@ -23,6 +23,7 @@ from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
 from pipeline.model.sequences.fits import require_context
 from pipeline.params import Adapters, StageParams, Variant
+from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.device import best_device, use_threads
 
@@ -38,6 +39,7 @@ class VariantRun:
     adapters: Adapters
     params: StageParams
     inputs: Mapping[str, Path] = field(default_factory=dict)  # models that it reads, by their part
+    before: Mapping[str, Any] = field(default_factory=dict)  # what those models were made with
 
     @cached_property
     def digests(self) -> dict[str, Any]:
@@ -171,6 +173,7 @@ def _record(
         operations=progress.operations,
         **run.digests,
         theta=theta,
+        params={**run.before, **training(run.params, adapters=run.variant.adapters)},
     )
 
 

@@ -61,6 +61,8 @@ class VariantFile(TrainingRun):
     tokenizer: str  # models/base/tokenizer.json
     tasks: dict[Split, str]  # of the splits that training read
     theta: str  # theta.safetensors
+    # What the stage read of params.yaml, by key; absent from files of an older version.
+    params: dict[str, Any] | None = None
     # Self-play's alone, of the folders that `models_read` names:
     transmitter: str | None = Field(default=None, validate_default=True)
     receiver: str | None = Field(default=None, validate_default=True)
@@ -76,7 +78,15 @@ class VariantFile(TrainingRun):
     def content(self) -> dict[str, Any]:
         """Return what the file holds: keys of self-play in its records alone."""
         absent = {"transmitter", "receiver"} if self.method != SELF_PLAY else set()
+        absent |= {"params"} if self.params is None else set()
         return self.model_dump(exclude=absent)
+
+    def made_with(self) -> dict[str, Any]:
+        """Return the parameters that made θ, as `pipeline/params/stated.py` compares them."""
+        if self.params is None:
+            return {}
+        axes = self.axes.model_dump(mode="json")
+        return {"method": self.method, f"variants.{self.name}": axes, **self.params}
 
     def models(self) -> dict[Path, str]:
         """Return the digests of the models that the run began with, by folder; most have none."""

@@ -38,8 +38,9 @@ from pipeline.model.pretraining.pretrain import (
     pretraining_checkpoint,
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
-from pipeline.params import Adapters, Base, Pretrain
+from pipeline.params import Adapters, Base, BaseParams, Pretrain
 from pipeline.params.inputs import place_of
+from pipeline.params.stated import recorded
 
 
 PRETRAIN = "pretrain"  # as base.source
@@ -87,6 +88,7 @@ def build_base(
     require_own_logits(source.model)
     if params.dtype != "float32":
         facts["dtype"] = params.dtype
+    facts["params"] = recorded(BaseParams(base=params))
     with artifacts.atomic_path(target) as folder:
         folder.mkdir()
         write_model(source.model, folder)

@@ -1,7 +1,5 @@
 """Which charts there are: Fig. 3 by every metric, gains over epochs, training curves. No torch."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.evaluation.report.charts.chart import Chart, Line, Point, chart, finite, thinned
@@ -9,6 +7,7 @@ from pipeline.evaluation.report.formats import FORMATS, TABLE_1, digits_of
 from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.schemas.base import Estimate
 from pipeline.evaluation.schemas.details import Details
+from pipeline.evaluation.schemas.number_table import parsed
 
 
 K = "support dialogues (K)"
@@ -40,7 +39,7 @@ def figure_3(kshot: Mapping[str, str]) -> list[Chart]:
     Args:
         kshot: the content of each variant's `metrics/kshot/VARIANT.csv`.
     """
-    rows = {name: list(csv.DictReader(io.StringIO(kshot[name]))) for name in in_order(kshot)}
+    rows = {name: parsed(kshot[name]) for name in in_order(kshot)}
     charts = []
     for metric in TABLE_1:
         lines = [Line(name, _points(points, metric)) for name, points in rows.items()]
@@ -134,7 +133,7 @@ def training(histories: Mapping[tuple[str, int], str]) -> list[Chart]:
     Args:
         histories: the content of each run's `history.csv`, by variant and training seed.
     """
-    runs = {key: list(csv.DictReader(io.StringIO(text))) for key, text in histories.items()}
+    runs = {key: parsed(text) for key, text in histories.items()}
     several = len({seed for _, seed in runs}) > 1
     charts = []
     for key, (title, unit, columns) in CURVES.items():

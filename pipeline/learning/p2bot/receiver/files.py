@@ -16,6 +16,7 @@ from pipeline.learning.training.loop import Trained
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import read_tensors, write_tensors
 from pipeline.params import ReceiverParams
+from pipeline.params.stated import recorded
 from pipeline.persona.task.record import PersonaTask, Split
 
 
@@ -40,6 +41,8 @@ class ReceiverFile(BaseModel):
     base: str  # SHA-256 of models/base
     tasks: dict[Split, str]  # of the splits that training read
     receiver: str  # of receiver.safetensors
+    # What the stage read of params.yaml, by key; absent from files of an older version.
+    params: dict[str, Any] | None = None
 
 
 def load_voices() -> dict[Split, list[Voice]]:
@@ -59,20 +62,26 @@ def checkpoint_of(params: ReceiverParams, seed: int) -> Checkpoint:
     return Checkpoint(f"p2_receiver-{seed}", {"params": params.model_dump_json(), **parts})
 
 
-def save(trained: Trained, voices_of: Mapping[Split, Sequence[Voice]], seed: int) -> Path:
+def save(
+    trained: Trained,
+    voices_of: Mapping[Split, Sequence[Voice]],
+    seed: int,
+    params: ReceiverParams,
+) -> Path:
     """Write `models/p2_receiver/seed-SEED/` as a whole; return the folder.
 
     Args:
         trained: the receiver's θ, and how it came about.
         voices_of: the voices of each split.
         seed: of the training.
+        params: of the training.
     """
     folder = artifacts.receiver_dir(seed)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_tensors(trained.theta, partial / TENSORS)
         record = _record(trained, voices_of, seed, artifacts.sha256_of(partial / TENSORS))
-        artifacts.write_json(partial / RECORD, record.model_dump())
+        artifacts.write_json(partial / RECORD, record.model_dump() | {"params": recorded(params)})
         artifacts.write_text(partial / HISTORY, history_csv(trained.progress.history))
     return folder
 
@@ -129,6 +138,13 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
         raise ModelError(f"{path}: other tensors than this base's; run stage {made_by} again")
     receiver.theta = {name: tensors[name] for name in receiver.theta}
     return receiver
+
+
+def made_with(folder: Path) -> dict[str, Any]:
+    """Return the parameters that made a receiver, by key; none of an older version's."""
+    made_by = f"p2_receiver {folder.name.removeprefix('seed-')}"
+    values = artifacts.read_json(folder / RECORD, made_by=made_by)
+    return ReceiverFile.model_validate(values).params or {}
 
 
 def _refuse_other(folder: Path, made_by: str) -> None:

@@ -8,6 +8,9 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.keep import keep
+from pipeline.model.files.variant_record import read_variant
+from pipeline.params import MetaTrainParams, Settings, TrainParams
+from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
 from stages.commands.samples import samples
 from stages.commands.table import table
@@ -55,13 +58,16 @@ def predict(folder, name, shift=0.0):
         tasks=artifacts.sha256_of(artifacts.TASKS),
         base=artifacts.sha256_of(artifacts.BASE),
         models={"0": artifacts.sha256_of(artifacts.model_dir(name, 0))},
+        made_with=read_variant(name, 0).made_with(),
     )
 
 
 def train(name):
+    method, view = ("train", TrainParams) if name == "transfer" else ("meta_train", MetaTrainParams)
     digests = {"base": artifacts.sha256_of(artifacts.BASE), "theta": "d" * 64}
     digests["tokenizer"] = artifacts.sha256_of(artifacts.BASE / "tokenizer.json")
-    run = training_runs.content(name=name, method="train", **digests)
+    params = training(Settings.load().view(view), adapters=False)
+    run = training_runs.content(name=name, method=method, params=params, **digests)
     artifacts.write_json(artifacts.model_dir(name, 0) / "variant.json", run)
 
 
@@ -69,7 +75,9 @@ def train(name):
 def project(tmp_path, monkeypatch):
     """A run of two variants, scored and compared."""
     monkeypatch.chdir(tmp_path)
-    write_params(tmp_path, toy_params())
+    params = toy_params()
+    params["finetune"]["k"] = []  # as the records have none
+    write_params(tmp_path, params)
     for split in artifacts.SPLITS:
         write_tasks(tmp_path, split, 3)
     sizes = {split: {"personas": 3} for split in artifacts.SPLITS}
@@ -119,6 +127,11 @@ def test_every_file_says_what_it_was_made_from(project):
         "predictions": predictions["in_place"],
         "models": {"0": artifacts.sha256_of(artifacts.model_dir("in_place", 0))},
         "params": {key: toy_params()["score"][key] for key in ("bootstrap_samples", "seed")},
+        "made_with": {
+            **read_variant("in_place", 0).made_with(),
+            "seeds": [0],
+            "finetune": {"epochs": [0, 1], "k": []},
+        },
     }
     comparison = artifacts.read_json(artifacts.COMPARISON, made_by="compare")["made_from"]
     assert comparison.pop("params")["permutations"] == toy_params()["compare"]["permutations"]
@@ -185,7 +198,7 @@ def test_theta_of_another_base(project, command):
     refused(
         command,
         "/seed-0/variant.json: belongs to a models/base of SHA-256 ",
-        "run `python -m stages.train ",
+        "run `python -m stages.",
     )
 
 
