@@ -109,11 +109,12 @@ def _with_strangers(
         zero = records_of(name, params, "test", before.seeds, [0])
         longest = {k: longest_prompts(records, zero, k) for k in params.finetune.k if k}
         return stranger_sums(before, longest, in_prompt=True)
-    by_k = {}
-    for k in (k for k in before.tuned if k):
-        own = params.finetune.at(k)
-        records = records_of(name, at(params, own), "test", before.seeds, "stranger")
-        by_k[k] = [r for r in records if r.k == k and r.epoch == own.epochs[-1]]
+    records = records_of(name, params, "test", before.seeds, "stranger")
+    last = {k: params.finetune.at(k).epochs[-1] for k in before.tuned if k}
+    by_k = {
+        k: [record for record in records if (record.k, record.epoch) == (k, epoch)]
+        for k, epoch in last.items()
+    }
     return stranger_sums(before, by_k, in_prompt=False)
 
 

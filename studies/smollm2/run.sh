@@ -43,14 +43,21 @@ text() { # ROW with persona text: what it is worth, and on ConvAI2's validation 
     cp "$scores" "$out/study/zero_shot/$1.json"
 }
 
-dialogues() { # ROW: rates on valid, then test after K dialogues; of four rows controls and samples
-    [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
-    [ -f "shots/$1.json" ] || python -m stages.shots "$1"
-    how=gradient # of a stranger's dialogues; φ itself reads them in the prompt
-    [ "$1" != start ] || how=prompt
-    case $1 in start | transfer | in_place | extra_place)
+dialogues() { # ROW: rates on valid, then test after K dialogues; of some rows controls and samples
+    how=gradient
+    if [ "$1" == start ]; then # φ itself reads dialogues in the prompt
+        how=prompt
+        [ -f "shots/$1.json" ] || python -m stages.shots "$1" --k 0
+    else
+        [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
+        [ -f "shots/$1.json" ] || python -m stages.shots "$1"
+    fi
+    case $1 in start | transfer)
         grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
         grep -q '"cached' "shots/$1.json" || python -m stages.shots "$1" --cache
+        ;;
+    esac
+    case $1 in start | transfer | in_place | extra_place) # samples
         [ -f "replies/$1.json" ] || python -m stages.replies "$1"
         ;;
     esac
