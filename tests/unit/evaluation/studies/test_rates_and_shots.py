@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError, MissingFileError, ParamsError
+from pipeline.atomic import only_run
+from pipeline.errors import BusyError, DataError, MissingFileError, ParamsError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, replies_file
 from pipeline.evaluation.schemas.base import read
@@ -19,6 +20,7 @@ from stages.few_shot.conflict import conflict
 from stages.few_shot.rates import rates
 from stages.few_shot.replies import replies
 from stages.few_shot.shots import Strangers, shots
+from stages.studies.tune import tune
 from tests.support.toy_project import (
     run_stage,
     toy_params,
@@ -49,6 +51,18 @@ def folder(tmp_path, tokenizer, monkeypatch):
     assert run_stage(tmp_path, "meta_train", "in_place", "0") == 0
     (tmp_path / artifacts.tasks_file("test")).write_text("this is no record\n")
     return tmp_path
+
+
+def test_a_second_run_of_what_runs_already_is_told_at_once(folder):
+    """Both would write the same file; nothing of the first's is touched."""
+    for command, path in (
+        (rates, artifacts.tuning_file("transfer_by_k")),
+        (shots, shots_file("transfer")),
+        (tune, artifacts.tuning_file("transfer")),
+    ):
+        with only_run(path), pytest.raises(BusyError, match=f"another run is writing {path}"):
+            command("transfer")
+    assert not list(folder.glob(f"{artifacts.CHECKPOINTS}/*"))
 
 
 @pytest.mark.slow
