@@ -180,5 +180,5 @@ def test_a_folder_of_another_name_is_said(tmp_path, name):
 @pytest.mark.parametrize("by_k", [[], "x", {"transfer": [1]}, {"transfer": None}])
 def test_parameters_of_predictions_that_are_none(by_k):
     values = {"seeds": [0], "finetune": {"epochs": [0], "k": [0], "by_k": by_k}}
-    with pytest.raises(PipelineError, match="x.jsonl: its identity's params are not as finetune"):
+    with pytest.raises(PipelineError, match=r"x.jsonl: its identity's params are not as finetune"):
         Completeness(values, "x.jsonl", "run it again")
