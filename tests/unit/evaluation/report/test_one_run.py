@@ -105,7 +105,7 @@ def test_another_variants_details(project, command):
 @of_a_run
 def test_points_of_fig_3_of_another_run(project, command):
     path = artifacts.kshot_file("in_place")
-    path.write_text(path.read_text() + "\n")
+    path.write_text(path.read_text() + "9" + ",1" * 10 + "\n")
     refused(command, "belongs to a metrics/kshot/in_place.csv of SHA-256 ", "stages.score in_place")
 
 
