@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
-from pipeline.evaluation.kept.slim import rounded
+from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Gain, Rows, curve, picture
+from pipeline.evaluation.studies.same_replies import refuse_other_replies
 from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
 from stages.few_shot.kept_runs import keep, kept
@@ -34,9 +35,9 @@ def conflict(
     for run in runs or ():
         keep(run, study, _dial(run))
     params, folders = kept(study)
-    settings = {float(folder.name): _rows(folder, params.scored) for folder in folders}
+    settings = {_setting(folder): _rows(folder, params.scored) for folder in folders}
     found = curve(settings, Bootstrap(SAMPLES, SEED))
-    artifacts.write_json(study / "curve.json", rounded(found.content()))
+    artifacts.write_sealed(study / "curve.json", rounded_content(found.content()))
     artifacts.write_text(study / "gain.svg", picture(found))
     console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")
     for one in found.gains:
@@ -59,15 +60,36 @@ def _dial(run: Path) -> str:
     return f"{Settings.load(params).check().data.synthetic.conflict}"
 
 
+def _setting(folder: Path) -> float:
+    """Return the setting of the dial that a kept run's folder is named after.
+
+    Raises:
+        DataError: the name is no number from 0 to 1.
+    """
+    try:
+        setting = float(folder.name)
+    except ValueError:
+        setting = -1.0
+    if not 0 <= setting <= 1:
+        raise DataError(
+            f"{one_line(folder)}: a folder named after its setting of data.synthetic.conflict, a "
+            "number from 0 to 1, was expected; move it elsewhere, or give the run's folder to "
+            "`python -m stages.conflict`"
+        )
+    return setting
+
+
 def _rows(folder: Path, names: Sequence[str]) -> Rows:
     """Return a run's rows in the order of Table 1."""
     made_by = "shots VARIANT"
     files = {name: folder / shots_file(name) for name in names}
-    return {
+    rows = {
         name: read(path, ShotSums, made_by=made_by)
         for name, path in files.items()
         if path.is_file()
     }
+    refuse_other_replies(rows, folder)
+    return rows
 
 
 if __name__ == "__main__":

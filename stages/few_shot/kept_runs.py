@@ -1,25 +1,36 @@
-"""What a study keeps of runs that have shots: sums and trials of each, parameters once."""
+"""What a study keeps of runs that have shots: of each its sums, trials, and its own parameters.
+
+A study has one `params.yaml`, that of the run which was kept last. `runs/NAME/changes.json` has
+what another run's differs by: keys of params.yaml with the run's own values.
+"""
 
 import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, ParamsError
-from pipeline.params import Settings
+from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.studies.same_replies import other_replies
+from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.params import Settings, read_yaml
 from pipeline.params.edit import with_values
 from pipeline.params.inputs import refuse_target
 from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
+from stages.shell import console
 
 
 PARTS = ("shots", "tuning", "replies")  # of each run
+CHANGES = "changes.json"
 
 
 def keep(run: Path, study: Path, name: str) -> None:
     """Copy what is kept of a run into the study, in the place of what was kept before.
 
-    The runs of a study have the same parameters but for what names them, and for `finetune.by_k`,
-    which the shots say, too. So the study keeps those of the run that was named last.
+    A row's sums that were kept before, and that the run has no longer, stay if they are of the same
+    replies as the run's; else a line says that they go.
 
     Raises:
         ParamsError: there is no run.
@@ -28,23 +39,97 @@ def keep(run: Path, study: Path, name: str) -> None:
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
     refuse_target(study / "runs", "--study")
-    with artifacts.atomic_path(study / "runs" / name) as folder:
+    text = _without_paths(params)
+    others = {other.name: run_params(study, other.name) for other in _folders(study)}
+    others.pop(name, None)
+    target = study / "runs" / name
+    staying = _staying(run, target)
+    with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
-        for path in [path for part in PARTS for path in sorted((run / part).glob("*"))]:
-            if path.is_file():
-                target = folder / path.relative_to(run)
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(path, target)
+        for path in [*_files(run), *staying]:
+            own = folder / path.parent.name / path.name
+            own.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, own)
+        artifacts.write_sealed(folder / CHANGES, {})
+    artifacts.write_text(study / params.name, text)
+    mine = read_yaml(study / params.name)
+    for other, values in others.items():
+        if values is not None:
+            path = study / "runs" / other / CHANGES
+            artifacts.write_sealed(path, dict(_changes(mine, values)))
+
+
+def _files(run: Path) -> list[Path]:
+    paths = [path for part in PARTS for path in sorted((run / part).glob("*"))]
+    return [path for path in paths if path.is_file()]
+
+
+def _staying(run: Path, kept_before: Path) -> list[Path]:
+    """Return what was kept before of rows that the run lacks; say which of it goes."""
+    there = {(path.parent.name, path.name) for path in _files(run)}
+    before = [p for p in _files(kept_before) if (p.parent.name, p.name) not in there]
+    mine = [_sums(path) for path in sorted((run / "shots").glob("*.json"))[:1]]
+    gone: dict[str, str] = {}
+    for path in before if mine else ():
+        is_row = path.parent.name == "shots" and path.suffix == ".json"
+        if is_row and (difference := other_replies(mine[0], _sums(path))):
+            gone[path.stem] = difference
+    for row, difference in gone.items():
+        console.note(f"{kept_before}: row {row} is not kept on, of other replies ({difference})")
+    return [p for p in before if p.stem.removesuffix("_by_k") not in gone]
+
+
+def _sums(path: Path) -> ShotSums:
+    return read(path, ShotSums, made_by=f"shots {path.stem}")
+
+
+def _without_paths(params: Path) -> str:
+    """Return a run's params.yaml without paths of this machine: whoever runs it again gives own."""
+    read_yaml(params)  # what is no text or no YAML is refused there
     text = params.read_text(encoding="utf-8")
-    artifacts.write_text(study / params.name, with_values(text, _without_paths(text)))
-
-
-def _without_paths(text: str) -> list[str]:
-    """Return what replaces paths of this machine: whoever runs the study again gives their own."""
-    values = settings_of(text, artifacts.PARAMS.name).check()
+    values = settings_of(text, f"{params}").check()
     paths = {"data.source": values.data.source, "base.source": values.base.source}
     local = {key for key, value in paths.items() if Path(value).is_absolute() or "./" in value}
-    return [f"{key}=PATH" for key in paths if key in local]
+    return with_values(text, [f"{key}=PATH" for key in paths if key in local])
+
+
+def _changes(study: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield each key of the run's that has another value in the study's, with the run's value."""
+    for key, value in run.items():
+        theirs: Any = study.get(key)
+        sections = isinstance(value, Mapping) and isinstance(theirs, Mapping)
+        if sections and _same_keys(value, theirs):
+            yield from ((f"{key}.{inner}", one) for inner, one in _changes(theirs, value))
+        elif value != theirs:
+            yield key, value
+
+
+def _same_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether sections differ in values alone; a key with a dot, of a `set`, is no path."""
+    return one.keys() == other.keys() and not any("." in key for key in one)
+
+
+def run_params(study: Path, name: str) -> dict[str, Any] | None:
+    """Return the parameters of a kept run; null where an older version did not keep them.
+
+    Raises:
+        DataError, ParamsError: the study's files were damaged.
+    """
+    path = study / "runs" / name / CHANGES
+    alone = len(_folders(study)) == 1  # then the study's are its own
+    if not (path.is_file() or alone) or not (study / artifacts.PARAMS).is_file():
+        return None
+    values = read_yaml(study / artifacts.PARAMS)
+    changes = artifacts.read_json(path, made_by="shot_tests") if path.is_file() else {}
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        node: Any = values
+        for section in sections:
+            node = node.get(section) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            raise DataError(f"{path}: {one_line(key)}: no such key in {study / artifacts.PARAMS}")
+        node[last] = value
+    return values
 
 
 def kept(study: Path) -> tuple[AllParams, list[Path]]:
@@ -53,7 +138,11 @@ def kept(study: Path) -> tuple[AllParams, list[Path]]:
     Raises:
         DataError: there is none.
     """
-    folders = sorted(path for path in (study / "runs").glob("*") if path.is_dir())
+    folders = _folders(study)
     if not folders:
         raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")
     return Settings.load(study / artifacts.PARAMS).check(), folders
+
+
+def _folders(study: Path) -> list[Path]:
+    return sorted(path for path in (study / "runs").glob("*") if path.is_dir())

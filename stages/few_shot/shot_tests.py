@@ -7,9 +7,10 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept.slim import rounded
+from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.studies.same_replies import refuse_other_replies
 from pipeline.evaluation.studies.shot_answers import ShotTest, Side
 from pipeline.evaluation.studies.shot_tests import shot_tests
 from pipeline.evaluation.studies.shots import IN_WORDS, ShotSums, shots_file
@@ -40,9 +41,7 @@ def shot_tests_command(
     }
     if not rows:
         raise DataError(f"{study}: no run there has shots; run `python -m stages.shots VARIANT`")
-    people = {tuple(row.personas) for row in rows.values()}
-    if len(people) > 1:
-        raise DataError(f"{study}: the rows were scored on different people; run shots again")
+    refuse_other_replies(rows, study)
     compare = params.compare
     found = shot_tests(
         rows,
@@ -51,7 +50,7 @@ def shot_tests_command(
         bootstrap=Bootstrap(compare.permutations, compare.seed),
         text=TEXT,
     )
-    artifacts.write_json(study / FILE, rounded(found.content()))
+    artifacts.write_sealed(study / FILE, rounded_content(found.content()))
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
     for test in found.tests:
         console.say(f"  {_shown(test)}")

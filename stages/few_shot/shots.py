@@ -7,12 +7,13 @@ import typer
 
 from pipeline import artifacts
 from pipeline.atomic import only_run
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.studies.same_replies import replies_sha256
 from pipeline.evaluation.studies.shots import (
     ShotSums,
     cache_sums,
@@ -79,7 +80,9 @@ def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> Shot
         records_of(name, params, "test", params.seeds, "prompt") if finetune.in_context else []
     )
     own = finetune.by_k.get(name, [])
-    return shot_sums(tuned, prompted, own, finetune.k, adapted)
+    sums = shot_sums(tuned, prompted, own, finetune.k, adapted)
+    said = {"replies": replies_sha256(tuned), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    return sums.model_copy(update=said)
 
 
 def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
@@ -97,6 +100,11 @@ def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums
     valid, test = (
         records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
     )
+    if before.replies not in (None, replies_sha256(test)):
+        raise DataError(
+            f"{shots_file(name)}: of other replies than {artifacts.TASKS} has now; run "
+            f"`python -m stages.shots {name}` again, then --cache"
+        )
     return cache_sums(before, valid, test)
 
 

@@ -41,6 +41,13 @@ def write_params(folder: Path, params: dict[str, Any]) -> None:
     YAML().dump(params, folder / artifacts.PARAMS)
 
 
+def write_params_as_predicted(folder: Path) -> None:
+    """Put in force the embedded preset as predictions of epochs 0 and 1 without K-shot have it."""
+    params = read_yaml(ROOT / "presets/embedded.yaml")
+    params["finetune"] |= {"epochs": [0, 1], "k": []}
+    write_params(folder, params)
+
+
 def write_tasks(folder: Path, split: str, count: int) -> None:
     """Write so many personas of three dialogues, of two replies each; the gold is candidate 7."""
     tasks = [

@@ -121,6 +121,7 @@ def _sections(study: Study) -> list[str]:
         "## Perplexity by K (Fig. 3)": [tables.kshot(study)],
         "## What training cost": [tables.costs(study)],
         "## Trials on valid": [tables.trials(study)],
+        "## Parameters of the runs": [tables.runs(study)],
         **curve.sections(study),
         **shot_tables.sections(study),
     }

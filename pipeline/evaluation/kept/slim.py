@@ -171,6 +171,11 @@ def rounded(value: object) -> object:
     return [rounded(item) for item in value] if isinstance(value, list) else value
 
 
+def rounded_content(content: Mapping[str, Any]) -> Fields:
+    """Return a JSON object with its fractions rounded, as a study keeps it."""
+    return {key: rounded(item) for key, item in content.items()}
+
+
 def axes_of_today(axes: dict[str, Any]) -> dict[str, Any]:
     """Return a kept run's axes by the names of this version: `special_tokens` is `format` now.
 

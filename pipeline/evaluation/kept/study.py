@@ -127,6 +127,12 @@ class Study:
             return {}
         return read_yaml(path)
 
+    @cached_property
+    def run_changes(self) -> dict[str, dict[str, Any]]:
+        """By kept run, the keys of params.yaml that it had with other values than the study."""
+        paths = sorted(self.folder.glob("runs/*/changes.json"))
+        return {path.parent.name: self._json(path) for path in paths}
+
     def history(self, run: str) -> list[CsvRow]:
         """Return the validations of a training run, `VARIANT-seed-SEED`."""
         return _rows(self.folder / "history" / f"{run}.csv", HISTORY)

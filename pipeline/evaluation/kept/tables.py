@@ -1,5 +1,6 @@
 """A study's tables as Markdown, in the headings and digits of the report's. No torch."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -152,6 +153,20 @@ def costs(study: Study) -> str:
         sizes = f"{compact(row.trained_parameters)} of {compact(row.all_parameters)}"
         rows.append([code(name), steps, *counts, sizes])
     return table([*headings, "trained parameters"], rows)
+
+
+def runs(study: Study) -> str:
+    """Return what each kept run's parameters differ by from the study's `params.yaml`."""
+    rows = [
+        [code(run), ", ".join(f"{code(key)} {_value(value)}" for key, value in changes.items())]
+        for run, changes in study.run_changes.items()
+        if changes
+    ]
+    return table(["run", "its own parameters"], rows) if rows else ""
+
+
+def _value(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def rankings(study: Study, names: Sequence[str] | None = None) -> str:

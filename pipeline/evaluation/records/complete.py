@@ -35,8 +35,13 @@ class Completeness:
             self._shots = set(params["finetune"]["k"])
             by_k = params["finetune"].get("by_k", {})  # of this variant alone
             self._own = {one["k"]: one["epochs"] for own in by_k.values() for one in own}
-        except (KeyError, TypeError) as error:
+        except KeyError as error:
             raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
+        except (TypeError, AttributeError) as error:
+            raise DataError(
+                f"{origin}: its identity's params are not as finetune writes them "
+                f"({one_line(error)}); {remedy}"
+            ) from error
         self._block: Block | None = None
         self._replies: dict[Setting, set[Reply]] = {}
         self._digests: dict[tuple[str, str], dict[int, bytes]] = {}  # of a persona, by seed

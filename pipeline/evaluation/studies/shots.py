@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationInfo, model_validator
 
 from pipeline.errors import DataError
 from pipeline.evaluation.metrics.likelihood import ppl_per_word
@@ -14,6 +14,7 @@ from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import Schema
+from pipeline.evaluation.schemas.bounds import is_read
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import AtK
 
@@ -56,6 +57,22 @@ class ShotSums(Schema):
     cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
     stranger: Mapping[int, Cells] = Field(default_factory=dict)  # by K dialogues of a stranger
     stranger_prompted: Mapping[int, Cells] = Field(default_factory=dict)  # with these in the prompt
+    replies: str | None = None  # SHA-256 of the replies; absent from older files, as the next
+    tasks: str | None = None  # of data/tasks
+
+    @model_validator(mode="after")
+    def _every_cell_is_there(self, info: ValidationInfo) -> "ShotSums":
+        shape = (len(self.personas), len(self.seeds), 2)
+        for way in WAYS if is_read(info) else ():
+            for k, cells in self.by(way).items():
+                if _shape(cells) != shape:
+                    raise ValueError(
+                        f"{way}, K = {k}: nats and tokens of {shape[0]} people and {shape[1]} "
+                        "seeds were expected"
+                    )
+                if not all(sums[1] >= 1 for person in cells for sums in person):
+                    raise ValueError(f"{way}, K = {k}: fewer than 1 token")
+        return self
 
     def by(self, way: Way) -> Mapping[int, Cells]:
         """Return the sums of one way of using the dialogues, by K."""
@@ -79,6 +96,13 @@ class ShotSums(Schema):
             raise DataError(f"no sums at K = {k}; run shots again with K in finetune.k")
         cells: Array = nats_per_token.combine(np.array(of[k]))
         return cells
+
+
+def _shape(cells: Cells) -> tuple[int, ...] | None:
+    """Return the lengths; null where they vary."""
+    widths = {len(person) for person in cells}
+    sums = {len(one) for person in cells for one in person}
+    return (len(cells), *widths, *sums) if len(widths) == len(sums) == 1 else None
 
 
 def shot_sums(

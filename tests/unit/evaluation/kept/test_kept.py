@@ -24,11 +24,11 @@ HISTORY = "step,loss,valid_loss\n0,,2.5\n1,3.5,\n2,3.25,2.25\n"
 
 
 def details(name="in_place"):
-    return json.loads((ROOT / artifacts.details_file(name)).read_text())
+    return artifacts.read_json(ROOT / artifacts.details_file(name), made_by="score")
 
 
 def comparison():
-    return json.loads((ROOT / artifacts.COMPARISON).read_text())
+    return artifacts.read_json(ROOT / artifacts.COMPARISON, made_by="compare")
 
 
 @pytest.fixture

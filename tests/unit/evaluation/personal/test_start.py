@@ -38,7 +38,8 @@ def of_what_is_there():
 
 
 def scored(epoch, **made_from):
-    details = json.loads(COMMITTED.read_text())
+    details = artifacts.read_json(COMMITTED, made_by="score in_place")
+    details["made_from"].pop("made_with", None)
     details["headline"]["epoch"] = epoch
     details["made_from"] |= of_what_is_there() | made_from
     artifacts.write_json(artifacts.details_file("in_place"), details)

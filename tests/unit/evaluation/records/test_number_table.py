@@ -18,7 +18,7 @@ from pipeline.evaluation.schemas.number_table import (
     rows_of,
 )
 from stages.report import report
-from tests.unit.evaluation.report.test_one_run import project
+from tests.support.whole_run import project
 from tests.wiring.closure import ROOT
 
 

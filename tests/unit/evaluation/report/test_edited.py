@@ -20,7 +20,7 @@ from stages.floors import floors
 from stages.report import report
 from tests.support.details_builder import content
 from tests.support.details_builder import floors as floors_of
-from tests.unit.evaluation.report.test_one_run import project, refused
+from tests.support.whole_run import project, refused
 
 
 __all__ = ["project"]

@@ -6,103 +6,20 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError
 from pipeline.evaluation.kept.keep import keep
 from pipeline.model.files.variant_record import read_variant
-from pipeline.params import MetaTrainParams, Settings, TrainParams
-from pipeline.params.stated import training
-from pipeline.persona.task.record import PersonaTask
+from pipeline.strict_json import SEAL
 from stages.commands.samples import samples
 from stages.commands.table import table
-from stages.compare import compare
 from stages.report import report
-from stages.score import score
-from tests.support import training_runs
-from tests.support.details_builder import FLOORS
-from tests.support.one_run import MEASURED_FROM, write
-from tests.support.prediction_builder import full
-from tests.support.predictions_on_disk import write_predictions
-from tests.support.toy_project import toy_params, write_params, write_tasks
+from tests.support.one_run import write
+from tests.support.toy_project import toy_params, write_tasks
+from tests.support.whole_run import FACTS, NAMES, predict, project, refused
 
+
+__all__ = ["project"]
 
 of_a_run = pytest.mark.parametrize("command", [report, table])  # what reads metrics of one run
-
-
-NAMES = ("in_place", "transfer")
-FACTS = {"source": "folder", "num_parameters": 1234, "pretraining": None}
-
-
-def records(shift):
-    """The first reply of each person's first dialogue."""
-    for split in ("valid", "test"):
-        tasks = artifacts.read_records(artifacts.tasks_file(split), PersonaTask, made_by="tasks")
-        for number, task in enumerate(tasks):
-            dialogue = task.dialogues[0]
-            for epoch in (0, 1):
-                yield full(
-                    task_id=task.task_id,
-                    dialogue_id=dialogue.dialogue_id,
-                    reference=dialogue.turns[0].reply,
-                    split=split,
-                    epoch=epoch,
-                    nll=9.0 + number + shift,
-                )
-
-
-def predict(folder, name, shift=0.0):
-    """Predictions as `finetune` writes them from what is in the folder."""
-    write_predictions(
-        folder,
-        name,
-        records(shift),
-        tasks=artifacts.sha256_of(artifacts.TASKS),
-        base=artifacts.sha256_of(artifacts.BASE),
-        models={"0": artifacts.sha256_of(artifacts.model_dir(name, 0))},
-        made_with=read_variant(name, 0).made_with(),
-    )
-
-
-def train(name):
-    method, view = ("train", TrainParams) if name == "transfer" else ("meta_train", MetaTrainParams)
-    digests = {"base": artifacts.sha256_of(artifacts.BASE), "theta": "d" * 64}
-    digests["tokenizer"] = artifacts.sha256_of(artifacts.BASE / "tokenizer.json")
-    params = training(Settings.load().view(view), adapters=False)
-    run = training_runs.content(name=name, method=method, params=params, **digests)
-    artifacts.write_json(artifacts.model_dir(name, 0) / "variant.json", run)
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A run of two variants, scored and compared."""
-    monkeypatch.chdir(tmp_path)
-    params = toy_params()
-    params["finetune"]["k"] = []  # as the records have none
-    write_params(tmp_path, params)
-    for split in artifacts.SPLITS:
-        write_tasks(tmp_path, split, 3)
-    sizes = {split: {"personas": 3} for split in artifacts.SPLITS}
-    artifacts.write_json(artifacts.TASKS_SUMMARY, {"splits": sizes})
-    artifacts.write_json(artifacts.BASE_FACTS, FACTS)
-    artifacts.write_json(artifacts.BASE / "tokenizer.json", {})
-    inputs = {"tasks": artifacts.sha256_of(artifacts.TASKS)}
-    inputs["base"] = artifacts.sha256_of(artifacts.BASE)
-    for name in NAMES:
-        train(name)
-        predict(tmp_path, name)
-        score(name)
-    artifacts.write_json(artifacts.FLOORS, FLOORS | {"made_from": MEASURED_FROM | inputs})
-    compare()
-    report()
-    return tmp_path
-
-
-def refused(command, *expected):
-    """A command's error, which has all of these words; one line."""
-    with pytest.raises(DataError) as caught:
-        command()
-    line = str(caught.value)
-    assert all(word in line for word in expected), line
-    assert "\n" not in line
 
 
 def test_a_whole_run_is_shown_and_kept(project):
@@ -188,7 +105,7 @@ def test_another_variants_details(project, command):
 @of_a_run
 def test_points_of_fig_3_of_another_run(project, command):
     path = artifacts.kshot_file("in_place")
-    path.write_text(path.read_text() + "\n")
+    path.write_text(path.read_text() + "9" + ",1" * 10 + "\n")
     refused(command, "belongs to a metrics/kshot/in_place.csv of SHA-256 ", "stages.score in_place")
 
 
@@ -241,6 +158,7 @@ def test_a_comparison_of_other_variants(project, variants, what):
 def test_a_file_that_does_not_say_what_it_was_made_from(project, file):
     content = json.loads(file.read_text())
     del content["made_from"]
+    content.pop(SEAL, None)
     artifacts.write_json(file, content)
     refused(report, f"{file}: made_from: not as its stage writes it; run `python -m stages.")
     refused(lambda: keep(project, project / "studies/mine"), f"{file}: does not say what it was")
@@ -250,6 +168,7 @@ def test_a_run_of_an_older_version_is_kept(project):
     for path in artifacts.DETAILS.glob("*.json"):
         content = json.loads(path.read_text())
         del content["made_from"]
+        content.pop(SEAL, None)
         artifacts.write_json(path, content)
     keep(project, project / "studies/mine")
 

@@ -15,7 +15,7 @@ from stages.compare import compare
 from stages.report import report
 from stages.score import score
 from tests.support.toy_project import write_params
-from tests.unit.evaluation.report.test_one_run import project, refused
+from tests.support.whole_run import project, refused
 
 
 __all__ = ["project"]

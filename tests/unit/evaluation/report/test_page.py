@@ -1,7 +1,6 @@
 """The page: its numbers are the metrics files', strangers' words are words, it asks for nothing."""
 
 import csv
-import json
 
 import pytest
 
@@ -28,7 +27,7 @@ def page(tmp_path_factory):
 
 
 def details(name):
-    return json.loads((ROOT / artifacts.details_file(name)).read_text())
+    return artifacts.read_json(ROOT / artifacts.details_file(name), made_by="score")
 
 
 def shown(estimate, digits):
@@ -75,7 +74,7 @@ def test_figure_3_has_its_numbers_beside_it(page, metric):
 
 
 def test_every_question_is_answered_by_every_measure(page):
-    compared = json.loads((ROOT / artifacts.COMPARISON).read_text())
+    compared = artifacts.read_json(ROOT / artifacts.COMPARISON, made_by="compare")
     tests = [t for t in compared["tests"] + compared["adaptation"]["tests"] if t["question"]]
     words = " ".join(page.words.split())
     assert len(tests) == len([tag for tag, _ in page.tags if tag == "dt"]) > 0

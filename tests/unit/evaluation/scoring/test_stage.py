@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.prediction_builder import full
 from tests.support.predictions_on_disk import write_predictions
+from tests.support.toy_project import write_params_as_predicted
 from tests.wiring.closure import ROOT
 
 
@@ -42,7 +43,7 @@ def records_of(shift):
 @pytest.fixture
 def project(tmp_path):
     """A folder with params and the predictions of two variants."""
-    shutil.copy(ROOT / "presets/embedded.yaml", tmp_path / "params.yaml")
+    write_params_as_predicted(tmp_path)
     for name, shift in (("transfer", 0.0), ("in_place", 1.0)):
         write_predictions(tmp_path, name, records_of(shift))
     return tmp_path

@@ -101,7 +101,7 @@ def test_the_command_reads_a_folder_and_an_archive_alike(tmp_path):
         assert done.returncode == 0, done.stderr
         assert "TF-IDF ranker: persona and partner" in done.stdout
         assert "quoted: TransferTransfo" in done.stdout
-        found.append(json.loads(out.read_text()) | {"sha256": ""})
+        found.append(artifacts.read_json(out, made_by="convai2") | {"sha256": ""})
     assert found[0] == found[1]
     assert found[0]["counts"]["personas"] == 4
     assert found[0]["tfidf"]["hits_at_1"]["value"] == 100.0

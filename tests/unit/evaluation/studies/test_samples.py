@@ -12,6 +12,7 @@ from pipeline.evaluation.report.samples.samples import chosen, contexts, digest,
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from tests.support.prediction_builder import a_prediction, full
 from tests.support.predictions_on_disk import write_predictions
+from tests.support.toy_project import write_params_as_predicted
 from tests.wiring.closure import ROOT
 
 
@@ -113,7 +114,7 @@ def test_markdown_holds_everything_and_no_mark_of_a_model():
 
 
 def test_the_command_needs_no_torch_and_names_the_stage_that_is_missing(tmp_path):
-    (tmp_path / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
+    write_params_as_predicted(tmp_path)
     program = (
         "import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv.pop(1));"
         "from stages import samples; from stages.shell import console; console.run(samples.samples)"

@@ -1,0 +1,184 @@
+"""Rows of one study are of the same replies, and each run keeps its own parameters."""
+
+import json
+import shutil
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline import artifacts
+from pipeline.errors import DataError, PipelineError
+from pipeline.evaluation.kept import tables
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.records.complete import Completeness
+from pipeline.evaluation.schemas.base import parse, read
+from pipeline.evaluation.studies.same_replies import refuse_other_replies, replies_sha256
+from pipeline.evaluation.studies.shots import ShotSums
+from pipeline.params import read_yaml
+from stages.few_shot.conflict import conflict
+from stages.few_shot.kept_runs import keep, kept, run_params
+from stages.few_shot.shot_tests import shot_tests_command
+from tests.support.prediction_builder import full
+from tests.unit.evaluation.studies.test_conflict import setting
+from tests.wiring.closure import ROOT
+
+
+ROWS = {"transfer": setting(0.1)["transfer"], "in_place": setting(0.1)["in_place"]}
+
+
+def params(**changes):
+    values = read_yaml(ROOT / "params.yaml")
+    for key, value in changes.items():
+        section, name = key.split("__")
+        values[section][name] = value
+    return values
+
+
+def write_run(folder, rows, values=None):
+    (folder / "shots").mkdir(parents=True, exist_ok=True)
+    YAML().dump(values or params(), folder / "params.yaml")
+    for name, row in rows.items():
+        artifacts.write_sealed(folder / f"shots/{name}.json", row.content())
+    return folder
+
+
+def with_tokens(row, person, tokens):
+    values = json.loads(json.dumps(row.content()))
+    for cells in values["tuned"].values():
+        for sums in cells[person]:
+            sums[1] = tokens
+    return parse(ShotSums, values, "shots")
+
+
+def test_rows_with_other_tokens_of_a_person_are_not_compared(tmp_path):
+    other = with_tokens(ROWS["in_place"], 3, 99.0)
+    run = write_run(tmp_path / "run", ROWS | {"in_place": other})
+    with pytest.raises(DataError) as caught:
+        shot_tests_command([run], study=tmp_path / "study")
+    assert str(caught.value) == (
+        f"{tmp_path}/study: transfer and in_place: scored on different replies (K = 0 by gradient "
+        "and K = 0 by gradient: p03, seed 0, has 100 and 99 tokens); run "
+        "`python -m stages.shots in_place` again on the tasks of the others"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"replies": "b" * 64}, "their digests are aaaaaaaaaaaa… and bbbbbbbbbbbb…"),
+        ({"seeds": [0, 1, 5]}, r"training seeds \[0, 1, 2\] and \[0, 1, 5\]"),
+        ({"personas": [f"q{n}" for n in range(12)]}, "12 and 12 people, or other ones"),
+    ],
+)
+def test_rows_of_other_replies_people_or_seeds(change, said):
+    one = ROWS["transfer"].model_copy(update={"replies": "a" * 64})
+    rows = {"transfer": one, "in_place": ROWS["in_place"].model_copy(update=change)}
+    with pytest.raises(DataError, match=said):
+        refuse_other_replies(rows, "study")
+    refuse_other_replies({"transfer": one, "in_place": ROWS["in_place"]}, "study")  # none is known
+
+
+def test_a_row_that_was_scored_on_fewer_replies_at_one_k():
+    values = json.loads(json.dumps(ROWS["transfer"].content()))
+    values["tuned"]["5"][0][0][1] = 90.0
+    rows = {"transfer": parse(ShotSums, values, "x")}
+    with pytest.raises(DataError, match=r"study: transfer: scored on .* K = 5 .* 100 and 90 tok"):
+        refuse_other_replies(rows, "study")
+
+
+def test_the_digest_is_of_the_replies_alone():
+    records = [full(turn=turn, nll=1.0) for turn in (0, 1)]
+    again = [full(turn=turn, nll=2.0, k=1) for turn in (1, 0, 1)]
+    assert replies_sha256(records) == replies_sha256(again)
+    assert replies_sha256(records) != replies_sha256(records[:1])
+    assert replies_sha256(records) != replies_sha256([*records[:1], full(turn=1, reference="x")])
+
+
+@pytest.mark.parametrize("study", ["smollm2", "conflict"])
+def test_committed_rows_are_of_the_same_replies(study):
+    params, folders = kept(ROOT / "studies" / study)
+    for folder in folders:
+        files = {name: folder / f"shots/{name}.json" for name in params.scored}
+        rows = {n: read(p, ShotSums, made_by="shots") for n, p in files.items() if p.is_file()}
+        assert rows
+        refuse_other_replies(rows, folder)
+
+
+def test_sums_of_another_shape(tmp_path):
+    run = write_run(tmp_path / "run", ROWS)
+    path = run / "shots/transfer.json"
+    values = artifacts.read_json(path, made_by="shots")
+    values["tuned"]["1"].pop()
+    artifacts.write_json(path, values)
+    with pytest.raises(DataError, match=r"transfer.json: .*gradient, K = 1: nats and tokens of 12"):
+        shot_tests_command([run], study=tmp_path / "study")
+
+
+def test_an_edited_row_of_a_study_is_noticed(tmp_path):
+    study = tmp_path / "study"
+    shot_tests_command([write_run(tmp_path / "run", ROWS)], study=study)
+    path = study / "runs/run/shots/in_place.json"
+    path.write_text(path.read_text().replace("[[", "[[1", 1))
+    with pytest.raises(DataError, match=r"in_place.json: edited or damaged"):
+        shot_tests_command([], study=study)
+
+
+def test_each_run_keeps_its_own_parameters(tmp_path):
+    study = tmp_path / "study"
+    grid = {"sgd": [0.5], "adam": [0.25]}
+    first = params(finetune__lr=0.25)
+    second = params(tune__finetune=grid, data__source="/here/is/my/data.txt")
+    second["variants"]["in_place"] = {"init": "pretrained", "set": {"train.lr": 0.5}}
+    second["finetune"]["by_k"] = {
+        "transfer": [{"k": 1, "optimizer": "sgd", "lr": 0.5, "epochs": 1}]
+    }
+    keep(write_run(tmp_path / "a", ROWS, first), study, "a")
+    keep(write_run(tmp_path / "b", {}, second), study, "b")
+    expected = json.loads(json.dumps(second))
+    expected["data"]["source"] = "PATH"
+    assert run_params(study, "a") == first
+    assert run_params(study, "b") == read_yaml(study / "params.yaml") == expected
+    changes = artifacts.read_json(study / "runs/a/changes.json", made_by="shots")
+    assert changes["finetune.lr"] == 0.25
+    assert changes["finetune.by_k"] == {}
+    assert "/here" not in "".join(p.read_text() for p in study.rglob("*") if p.is_file())
+    keep(tmp_path / "a", study, "a")
+    assert run_params(study, "b") == expected
+    assert read_yaml(study / "params.yaml") == first
+    shown = tables.runs(Study("study", study))
+    assert "`b`" in shown
+    assert "`tune.finetune.sgd` [0.5]" in shown
+
+
+def test_a_row_that_the_new_run_lacks_stays(tmp_path, capsys):
+    study = tmp_path / "study"
+    run = write_run(tmp_path / "a", ROWS)
+    (run / "tuning").mkdir()
+    (run / "tuning/in_place_by_k.csv").write_text("k\n")
+    keep(run, study, "a")
+    shutil.rmtree(run)
+    keep(write_run(tmp_path / "a", {"transfer": ROWS["transfer"]}), study, "a")
+    names = sorted(path.name for path in (study / "runs/a").rglob("*.*"))
+    assert names == ["changes.json", "in_place.json", "in_place_by_k.csv", "transfer.json"]
+    assert capsys.readouterr().err == ""
+    other = with_tokens(ROWS["transfer"], 0, 77.0)
+    keep(write_run(tmp_path / "a", {"transfer": other}), study, "a")
+    names = sorted(path.name for path in (study / "runs/a").rglob("*.*"))
+    assert names == ["changes.json", "transfer.json"]
+    said = capsys.readouterr().err
+    assert "row in_place is not kept on, of other replies (" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("name", ["notes", "nan", "7"])
+def test_a_folder_of_another_name_is_said(tmp_path, name):
+    study = tmp_path / "study"
+    keep(write_run(tmp_path / "a", ROWS), study, name)
+    with pytest.raises(DataError, match=f"runs/{name}: a folder named after its setting"):
+        conflict([], study=study)
+
+
+@pytest.mark.parametrize("by_k", [[], "x", {"transfer": [1]}, {"transfer": None}])
+def test_parameters_of_predictions_that_are_none(by_k):
+    values = {"seeds": [0], "finetune": {"epochs": [0], "k": [0], "by_k": by_k}}
+    with pytest.raises(PipelineError, match=r"x.jsonl: its identity's params are not as finetune"):
+        Completeness(values, "x.jsonl", "run it again")
