@@ -116,13 +116,14 @@ def test_ctrl_c_ends_the_reply_and_not_the_session(here):
 
 def test_what_others_wrote_is_shown_as_text(here, capsys):
     talk = Talk(load_start("in_place", 0))
-    talk.person = Person("\x1b]0;name\x07", ())
+    talk.person = Person("\x1b]0;<b>na\nme</b>&[i]\x07", ())
     talk.session.turns.append(Turn(partner="\x1b[2J", reply="[bold]\x9b31m"))
     shell = TerminalTalk(talk)
     shell._history("")
     shell._alone(iter(["a\x1b[", "31mred [/b]"]), {"adapted": ""})
     out = capsys.readouterr().out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out)
+    assert out.count("\\x1b]0;<b>na\\nme</b>&[i]\\x07> ") == 2
     assert "\\x1b[2J" in out
     assert "[bold]\\x9b31m" in out
     assert "a\\x1b[31mred [/b]" in out
