@@ -13,6 +13,7 @@ from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
 from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import FinetuneParams
 from pipeline.persona.task.record import Dialogue, PersonaTask
 from pipeline.progress import Advance, untold
@@ -104,7 +105,7 @@ def require_person_fits(learner: Learner, fold: Fold, params: FinetuneParams) ->
     """
     encoder, response = learner.encoder, params.generate.max_new_tokens
     for dialogue in (*fold.support, *fold.query):
-        fits = encoder.room_for_a_persona(dialogue, response)
+        fits = room_for_a_persona(encoder, dialogue, response)
         if (has := len(encoder.persona(dialogue.persona))) <= fits:
             continue
         place = f"dialogue {one_line(dialogue.dialogue_id)}"
@@ -120,3 +121,18 @@ def require_person_fits(learner: Learner, fold: Fold, params: FinetuneParams) ->
             f"{place}: a turn leaves less than {response} of {encoder.context} tokens, which a "
             "response may have (generate.max_new_tokens); shorten the turn, or lower data.longest"
         )
+
+
+def room_for_a_persona(encoder: Encoder, dialogue: Dialogue, response: int) -> int:
+    """Return how many tokens any one turn leaves for the persona.
+
+    Args:
+        encoder: of the variant.
+        dialogue: whose turns.
+        response: tokens that must fit in the place of any reply.
+    """
+    return encoder.context - max(
+        len(encoder.before_reply(turn.partner, dialogue.persona, first=True))
+        + max(len(encoder.segment(turn.reply)) + 1, response)  # with its closing token
+        for turn in dialogue.turns
+    )

@@ -173,16 +173,6 @@ class Encoder:
         given = max(len(self._exchange(turn, dialogue.persona).first) for turn in dialogue.turns)
         return self.context - len(self.persona(dialogue.persona)) - given
 
-    def room_for_a_persona(self, dialogue: Dialogue, response: int) -> int:
-        """Return how many tokens any one turn leaves for the persona.
-
-        Args:
-            dialogue: whose turns.
-            response: tokens that must fit in the place of any reply.
-        """
-        turns = [self._exchange(turn, dialogue.persona) for turn in dialogue.turns]
-        return self.context - max(len(t.first) + max(len(t.reply), response) for t in turns)
-
     def _distracted(self, span: ReplySpan, dialogue: Dialogue) -> ReplySpan:
         if not self.distractors:
             return span

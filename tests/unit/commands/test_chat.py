@@ -8,7 +8,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import ContextError, DataError, ModelError
-from pipeline.evaluation.personal.adapted import require_person_fits
+from pipeline.evaluation.personal.adapted import require_person_fits, room_for_a_persona
 from pipeline.evaluation.personal.person import Person
 from pipeline.evaluation.personal.start import load_start
 from pipeline.evaluation.personal.talk import Talk
@@ -203,7 +203,7 @@ def test_what_is_too_long_is_named(here):
     fold = person_of([here / "me.jsonl"], [], None).fold(start.params.finetune)
     dialogue = fold.support[0].model_copy(update={"persona": ["tea"] * 30})
     encoder = start.learner.encoder
-    fits = encoder.room_for_a_persona(dialogue, 2)
+    fits = room_for_a_persona(encoder, dialogue, 2)
     has = len(encoder.persona(dialogue.persona))
     short = replace(fold, support=(dialogue,), query=())
     encoder.context = encoder.context - fits + has
