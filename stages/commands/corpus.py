@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from random import Random
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich import box
 from rich.table import Table
 
+from pipeline import artifacts
 from pipeline.errors import one_line
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.params import Data, DownloadParams, Settings
+from pipeline.params.presets import load_preset, preset_names
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.own import Survey, survey
 from stages.shell import console
@@ -19,6 +21,7 @@ from stages.shell.progress.shown import progress
 
 MOST_TURNS = 6  # of a dialogue that is shown
 LONGEST_SHOWN = 300  # characters of a turn
+OWN = "own"  # the preset that one's own conversations are for
 ROWS = {
     "people": "people",
     "people_with_one_conversation": "of them with one conversation",
@@ -48,6 +51,7 @@ def corpus(
     with progress("corpus", None, unit="dialogues") as advance:
         found = survey(path, data, sample.offer, advance)
     _print_survey(path, found)
+    console.say(_longest(data))
     for number, conversation in enumerate(sample.kept, start=1):
         console.say(f"\nDialogue {number} of {len(sample.kept)}, as the model reads it:")
         for line in as_read(conversation):
@@ -58,10 +62,25 @@ def _choices(**given: Any) -> Data:
     """Return `data` of params.yaml with what the options say."""
     data = Settings.load().view(DownloadParams).data
     chosen = {key: value for key, value in given.items() if value is not None}
-    try:
-        return Data.model_validate(data.model_dump() | chosen)
-    except ValueError as error:
-        raise typer.BadParameter(one_line(str(error).replace("\n", " "))) from error
+    for key, value in chosen.items():
+        accepted = get_args(Data.model_fields[key].annotation)
+        if accepted and value not in accepted:
+            names = ", ".join(accepted)
+            raise typer.BadParameter(f"--{key} is one of {names}, not {one_line(repr(value), 60)}")
+    return data.model_copy(update=chosen)
+
+
+def _longest(data: Data) -> str:
+    """Say at how many characters turns are cut, and whether preset `own` would cut elsewhere."""
+
+    def cut(longest: int | None) -> str:
+        return "no turn is cut" if longest is None else f"turns are cut at {longest} characters"
+
+    said = f"{cut(data.longest)} (data.longest of {artifacts.PARAMS})"
+    if OWN not in preset_names():
+        return said
+    own = load_preset(OWN).view(DownloadParams).data.longest
+    return said if own == data.longest else f"{said}; with preset {OWN} {cut(own)}"
 
 
 class _Sample:

@@ -44,6 +44,7 @@ def export(
         load_base(artifacts.BASE),
         start.params,
         None if person else start.epochs,
+        params.data,
         found,
     )
     with artifacts.atomic_path(folder) as partial:

@@ -100,11 +100,7 @@ def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums
     valid, test = (
         records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
     )
-    if before.replies not in (None, replies_sha256(test)):
-        raise DataError(
-            f"{shots_file(name)}: of other replies than {artifacts.TASKS} has now; run "
-            f"`python -m stages.shots {name}` again, then --cache"
-        )
+    _refuse_other_replies(name, before, test)
     return cache_sums(before, valid, test)
 
 
@@ -115,15 +111,26 @@ def _with_strangers(
     if how is Strangers.PROMPT:
         records = records_of(name, params, "test", before.seeds, "stranger_prompt")
         zero = records_of(name, params, "test", before.seeds, [0])
+        _refuse_other_replies(name, before, zero)
         longest = {k: longest_prompts(records, zero, k) for k in params.finetune.k if k}
         return stranger_sums(before, longest, in_prompt=True)
     records = records_of(name, params, "test", before.seeds, "stranger")
+    _refuse_other_replies(name, before, records)
     last = {k: params.finetune.at(k).epochs[-1] for k in before.tuned if k}
     by_k = {
         k: [record for record in records if (record.k, record.epoch) == (k, epoch)]
         for k, epoch in last.items()
     }
     return stranger_sums(before, by_k, in_prompt=False)
+
+
+def _refuse_other_replies(name: str, before: ShotSums, records: list[Prediction]) -> None:
+    """Refuse to add a control's records to sums of other replies."""
+    if before.replies not in (None, replies_sha256(records)):
+        raise DataError(
+            f"{shots_file(name)}: of other replies than {artifacts.TASKS} has now; run "
+            f"`python -m stages.shots {name}` again, then add the control"
+        )
 
 
 if __name__ == "__main__":

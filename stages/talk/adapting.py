@@ -12,11 +12,11 @@ from stages.talk import words
 def adapt(talk: Talk, person: Person) -> list[str]:
     """Adapt a talk to a person, print what it changed, and return the lines."""
     began = time.perf_counter()
-    with progress(f"adapting to {person.name}", talk.start.epochs, unit="epochs") as advance:
+    with progress(f"adapting to {person.shown}", talk.start.epochs, unit="epochs") as advance:
         fold, measured = talk.adapt(person, advance)
     seconds = time.perf_counter() - began
     said = [
-        f"{person.name}: adapted to {fold.k} dialogues, {talk.start.epochs} epochs, measured, "
+        f"{person.shown}: adapted to {fold.k} dialogues, {talk.start.epochs} epochs, measured, "
         f"{seconds:.1f} s"
     ]
     tokens = 0 if measured.before is None else measured.before.tokens

@@ -89,7 +89,7 @@ class TerminalTalk:
         self._talk.session.keep(self._talk.heard(text), said["adapted"])
 
     def _alone(self, stream: Iterator[str], said: dict[str, str]) -> None:
-        console.out.print(f"{self._talk.person.name}> ", end="", style="bold", highlight=False)
+        console.out.print(f"{self._talk.person.shown}> ", end="", style="bold", highlight=False)
         for part in stream:
             said["adapted"] += part
             console.out.print(part, end="", highlight=False, markup=False)
@@ -101,7 +101,7 @@ class TerminalTalk:
         """Let both replies grow in turn, in two columns."""
         with Live(console=console.out, auto_refresh=False) as live:
             for grown in together(streams, said):
-                live.update(_columns(grown, self._talk.person.name), refresh=True)
+                live.update(_columns(grown, self._talk.person.shown), refresh=True)
         if not console.out.is_terminal:
             console.say("")
 
@@ -115,7 +115,7 @@ class TerminalTalk:
         for turn in turns:
             if turn.partner != SILENCE:
                 console.say(f"you> {turn.partner}")
-            console.say(f"{self._talk.person.name}> {turn.reply}")
+            console.say(f"{self._talk.person.shown}> {turn.reply}")
         if not turns:
             console.say("nothing was said yet")
 

@@ -57,13 +57,13 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
         ) from error
     # No buttons: gradio's own would send the talk to a public page, or copy it as HTML.
     options = {"render_markdown": False, "height": 420, "buttons": []}
-    with gr.Blocks(title=visible(talk.person.name), analytics_enabled=False) as page:
+    with gr.Blocks(title=talk.person.shown, analytics_enabled=False) as page:
         turns = gr.State([])
         gr.Textbox("\n".join(map(visible, said)) or "not adapted", label="adaptation", lines=3)
         both = gr.Checkbox(label="before adaptation, too")
         with gr.Row():
             base = gr.Chatbot(label="before adaptation", visible=False, **options)
-            own = gr.Chatbot(label=visible(talk.person.name), **options)
+            own = gr.Chatbot(label=talk.person.shown, **options)
         text = gr.Textbox(label="you", autofocus=True)
         with gr.Row():
             undo, save = gr.Button("undo"), gr.Button("save")

@@ -16,6 +16,7 @@ from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.base.load import load_base
 from pipeline.model.network.learner import build_learner
 from pipeline.params import Adapters, Variant
+from pipeline.persona.task.record import SILENCE
 from tests.conftest import AXES, a_dialogue
 from tests.support.toy_project import toy_params, write_params
 from tests.support.variant_runs import a_run
@@ -72,6 +73,48 @@ def conversations(count=4, turns=3, name="somebody"):
         line = {"person": name, "persona": dialogue.persona, "messages": said}
         lines.append(json.dumps(line))
     return "\n".join(lines) + "\n"
+
+
+def rough_files(folder):
+    """Write files of conversations that have to be tidied, all of them ann's; return their names.
+
+    Each holds what one rule of the reader is for, and enough of plain talk to adapt to.
+    """
+    plain = [json.loads(line) for line in conversations(name="ann").splitlines()]
+    files = {name: [json.loads(json.dumps(line)) for line in plain] for name in ROUGH}
+    for line in files["system"]:
+        line["messages"].insert(0, {"role": "system", "content": "be kind , ann ."})
+    files["system"][0]["messages"].insert(3, {"role": "system", "content": "ann is tired ."})
+    for line in files["long"]:
+        for message in line["messages"]:
+            message["content"] += " and so it goes on and on for a while" * 2
+    files["repeats"].append(
+        {
+            "person": " ann",
+            "messages": [m | {"content": f" {m['content']}\n"} for m in spoken(plain)],
+        }
+    )
+    for line in files["joined"]:
+        line["messages"] = [m for m in line["messages"] for m in (m, m | {"content": "yes ."})]
+        line["messages"].insert(1, {"role": "user", "content": "  "})
+    files["alone"][0]["messages"] = [m for m in spoken(plain) if m["role"] == "assistant"]
+    files["alone"][1]["messages"][-2]["content"] = SILENCE
+    files["alone"][2]["messages"] += [{"role": "user", "content": "are you there ?"}]
+    for name, lines in files.items():
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / f"{name}.jsonl").write_text(text)
+    others = '{"person": "ann"\r\n\r\n{"person": "bob", "messages": []}\r\n' + conversations(1)
+    content = "\ufeff" + others + (folder / "alone.jsonl").read_text().replace("\n", "\r\n")
+    (folder / "broken.jsonl").write_text(content, newline="")
+    return [*files, "broken"]
+
+
+ROUGH = ("system", "long", "repeats", "joined", "alone")
+
+
+def spoken(lines):
+    """Return the messages of the first conversation."""
+    return lines[0]["messages"]
 
 
 def alone(program, *arguments):

@@ -6,13 +6,14 @@ from math import exp
 
 from torch import Tensor
 
-from pipeline.errors import ContextError
+from pipeline.errors import ContextError, one_line
 from pipeline.evaluation.personal.person import key_of
 from pipeline.evaluation.predict.protocols import Fold, swapped
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
 from pipeline.model.network.learner import Learner
+from pipeline.model.sequences.encoding import Encoder
 from pipeline.params import FinetuneParams
 from pipeline.persona.task.record import Dialogue, PersonaTask
 from pipeline.progress import Advance, untold
@@ -99,15 +100,39 @@ def require_person_fits(learner: Learner, fold: Fold, params: FinetuneParams) ->
     """Refuse a person whose persona leaves no place for a turn and a response.
 
     Raises:
-        ContextError: names the person, what is there and what is needed.
+        ContextError: names the persona, how many tokens it has and how many fit; or the turn that
+            is too long by itself.
     """
+    encoder, response = learner.encoder, params.generate.max_new_tokens
     for dialogue in (*fold.support, *fold.query):
-        learner.encoder.encode(dialogue)
-        room = learner.encoder.room_for_a_reply(dialogue)
-        needed = params.generate.max_new_tokens
-        if room < needed:
+        fits = room_for_a_persona(encoder, dialogue, response)
+        if (has := len(encoder.persona(dialogue.persona))) <= fits:
+            continue
+        place = f"dialogue {one_line(dialogue.dialogue_id)}"
+        if fits >= len(encoder.persona([])):
+            persona = one_line(" ".join(dialogue.persona), 60)
             raise ContextError(
-                f"dialogue {dialogue.dialogue_id}: its persona and a turn leave {max(room, 0)} of "
-                f"{learner.encoder.context} tokens, and a response may have {needed} "
+                f"{place}: its persona {persona!r} has {has} tokens, at most {fits} fit: the "
+                f"context holds {encoder.context}, with a turn and a response of up to {response} "
                 "(generate.max_new_tokens); shorten the persona"
             )
+        encoder.encode(dialogue.model_copy(update={"persona": []}))  # names a turn that is too long
+        raise ContextError(
+            f"{place}: a turn leaves less than {response} of {encoder.context} tokens, which a "
+            "response may have (generate.max_new_tokens); shorten the turn, or lower data.longest"
+        )
+
+
+def room_for_a_persona(encoder: Encoder, dialogue: Dialogue, response: int) -> int:
+    """Return how many tokens any one turn leaves for the persona.
+
+    Args:
+        encoder: of the variant.
+        dialogue: whose turns.
+        response: tokens that must fit in the place of any reply.
+    """
+    return encoder.context - max(
+        len(encoder.before_reply(turn.partner, dialogue.persona, first=True))
+        + max(len(encoder.segment(turn.reply)) + 1, response)  # with its closing token
+        for turn in dialogue.turns
+    )

@@ -1,6 +1,6 @@
 """An export's model card: what it is, its numbers with intervals, its limits. No torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,12 +192,20 @@ def _numbers(facts: CardFacts) -> str:
         f"{title}" + "\n".join(rows) + f"\n\n{details.counts.personas} unseen test people, each "
         f"held-out dialogue after {details.headline.epoch} epochs on the person's others. "
         f"Gain by adaptation, nats per token: {gain.value:.3f} ({_interval(gain)}){stranger}. "
-        f"In words: {details.adaptation}." + _note(facts)
+        f"In words: {details.adaptation}." + _whose(details.counts.seeds, facts)
     )
 
 
-def _note(facts: CardFacts) -> str:
-    return " They are the start's numbers, not this person's." if facts.person else ""
+def _whose(seeds: Sequence[int], facts: CardFacts) -> str:
+    """Say where the numbers are not this very model's: several seeds together, or the start's."""
+    own, said = facts.record.seed, ""
+    if [*seeds] != [own]:
+        part = "this model is of one of them" if own in seeds else "this model is of none of them"
+        said = (
+            f" All numbers are of training seeds {', '.join(map(str, seeds))} together; {part}, "
+            f"seed {own}."
+        )
+    return said + (" They are the start's numbers, not this person's." if facts.person else "")
 
 
 def _interval(estimate: Estimate) -> str:

@@ -4,14 +4,13 @@ from pathlib import Path
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
-from pipeline.evaluation.personal.start import base_facts, data_source
+from pipeline.evaluation.personal.start import PRETRAINED, base_facts, data_source, pretrain_text
 from pipeline.model.base.weights import weight_files
 from pipeline.model.export.licence import Licence, licence_beside
 from pipeline.params.inputs import place_of
 
 
 _OURS = "made by this project's own program (MIT)"
-_PRE_TRAINED = "pre-trained here, so that of the text of `data.pretrain`"
 _BY_PATH = {"folder": "a folder", "gguf": "a .gguf file"}  # as stage `base` writes them
 
 
@@ -28,8 +27,8 @@ def licences(base: str, data: str) -> dict[str, Licence]:
 def _of_base(given: str) -> Licence:
     facts = base_facts()
     source = facts.get("source")
-    if source == "pretrain":
-        return Licence(_PRE_TRAINED, found=True)
+    if source == PRETRAINED:
+        return Licence(f"that of what it was pre-trained on: {pretrain_text(facts)}", found=True)
     if source not in _BY_PATH:
         return _unknown(one_line(source or "the base"))
     if facts.get("weights_sha256") == _weights(place_of(given, "base.source")):

@@ -27,6 +27,11 @@ class Person:
     support: tuple[Dialogue, ...] = ()
 
     @property
+    def shown(self) -> str:
+        """The name as it may stand in a line: cut, and nothing in it that a terminal obeys."""
+        return one_line(self.name, 60)
+
+    @property
     def persona(self) -> list[str]:
         """The persona sentences of the last dialogue that has some."""
         given = [d.persona for d in (*self.support, *self.dialogues) if d.persona]

@@ -3,6 +3,7 @@
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
@@ -18,6 +19,9 @@ from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.params.stated import Made, other_params
 
+
+PRETRAINED = "pretrain"  # the source of a base that stage `base` pre-trains
+SYNTHETIC = "synthetic"
 
 _LOG = logging.getLogger(__name__)  # the shell shows it as a note
 
@@ -46,6 +50,8 @@ class Start:
         facts = base_facts()
         revision = facts.get("revision")
         source = one_line(facts.get("source", "not known"))
+        if source == PRETRAINED:
+            return f"pre-trained here, from random parameters, on {pretrain_text(facts)}"
         if revision:
             return f"{source}, revision {one_line(revision)}"
         weights = facts.get("weights_sha256") or {}
@@ -135,8 +141,28 @@ def base_facts() -> dict[str, Any]:
 
 
 def data_source() -> str:
-    """Return where the dialogues come from, as stage `tasks` wrote it."""
+    """Return where the dialogues come from, as stage `tasks` wrote it: a name, never a path."""
+    source = one_line(_source_of("corpus").get("source", "not known"))
+    return Path(source).name if Path(source).is_absolute() else source
+
+
+def pretrain_text(facts: dict[str, Any]) -> str:
+    """Say what a base was pre-trained on, if `data/tasks` are of the same download.
+
+    Args:
+        facts: of the base.
+    """
+    text = _source_of("pretrain")
+    digest = (facts.get("pretraining") or {}).get("text_sha256")
+    if digest is None or text.get("text_sha256") != digest:
+        return "the text of `data.pretrain`"
+    if text.get("kind") == SYNTHETIC:
+        return "synthetic text, which this project's own program wrote"
+    return f"the text of {Path(one_line(text.get('source') or 'data.pretrain')).name}"
+
+
+def _source_of(what: str) -> dict[str, Any]:
+    """Return what `tasks` wrote on the source of `corpus` or `pretrain`."""
     path = artifacts.TASKS_SUMMARY
     values = read_json(path) if path.is_file() else {}
-    corpus = values.get("source", {}).get("corpus", {})
-    return one_line(corpus.get("source", "not known"))
+    return dict(values.get("source", {}).get(what) or {})

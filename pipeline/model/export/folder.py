@@ -21,10 +21,11 @@ from pipeline.model.export.licence import Licence
 from pipeline.model.export.personal_settings import personal_settings
 from pipeline.model.export.plain_model import as_plain, merge, phi_of
 from pipeline.model.network.learner import Learner
-from pipeline.params import Adapters, FinetuneParams
+from pipeline.params import Adapters, Data, FinetuneParams
 
 
 SHIPPED = Path(__file__).with_name("shipped")
+PERSONALIZE = ("personalize.py", "exported_model.py", "conversations.py", "json_lines.py")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Exported:
         base: φ as `load_base` returns it: a model, which is written over, and its tokenizer.
         params: of fine-tuning.
         epochs: of an adaptation to a person; null: it is adapted, `personalize.py` is left out.
+        data: how a person's conversations are read.
         licences: by what they are of: `base`, `data`.
     """
 
@@ -45,6 +47,7 @@ class Exported:
     base: tuple[Any, Any]
     params: FinetuneParams
     epochs: int | None
+    data: Data
     licences: dict[str, Licence]
 
 
@@ -108,7 +111,9 @@ def _write_generation(export: Exported, folder: Path) -> None:
 
 def _write_personalize(export: Exported, folder: Path, epochs: int) -> None:
     model, _ = export.base
-    settings = personal_settings(export.learner, model, export.adapters, export.params, epochs)
+    settings = personal_settings(
+        export.learner, model, export.adapters, export.params, epochs, export.data
+    )
     artifacts.write_json(folder / "personalize.json", settings)
-    for name in ("personalize.py", "exported_model.py"):
+    for name in PERSONALIZE:
         shutil.copyfile(SHIPPED / name, folder / name)

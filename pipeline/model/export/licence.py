@@ -37,7 +37,7 @@ def licence_beside(source: str) -> Licence:
     """
     path = Path(source).expanduser()
     if not path.exists():
-        return Licence(f"not known here; see where {one_line(source)!r} comes from", found=False)
+        return Licence(f"not known here; see where {one_line(path.name)!r} comes from", found=False)
     folder = path if path.is_dir() else path.parent
     files = tuple(sorted(p for p in folder.iterdir() if _is_licence(p)))
     name = _named_in(folder / "README.md")

@@ -7,7 +7,8 @@ from pipeline.model.export.plain_model import name_of
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import BIAS, SPECIAL, SPECIAL_WEIGHT, WEIGHT
 from pipeline.model.sequences.formats import LINE_END
-from pipeline.params import Adapters, Finetune, FinetuneParams
+from pipeline.params import Adapters, Data, Finetune, FinetuneParams
+from pipeline.persona.task.record import SILENCE
 
 
 _MARKS = (
@@ -28,6 +29,7 @@ def personal_settings(
     adapters: Adapters | None,
     params: FinetuneParams,
     epochs: int,
+    data: Data,
 ) -> dict[str, Any]:
     """Return the content of `personalize.json`.
 
@@ -37,6 +39,7 @@ def personal_settings(
         adapters: Φ; null: the variant has none.
         params: of fine-tuning, the variant's own `set` in force.
         epochs: of an adaptation.
+        data: how conversations are read.
     """
     form, tune = learner.encoder.format, params.finetune
     return {
@@ -54,6 +57,8 @@ def personal_settings(
         "persona_text": learner.encoder.persona_text,
         "plain_rows": learner.model.vocab_size,
         "rates": _rates(learner, model, tune),
+        "reading": data.model_dump(include={"longest", "skip_broken", "system"})
+        | {"silence": SILENCE},
         "room": params.generate.max_new_tokens,
         "seed": tune.seed,
     }

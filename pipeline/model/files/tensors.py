@@ -24,11 +24,15 @@ def write_tensors(
 ) -> None:
     """Write tensors of any device. Equal tensors and metadata give equal bytes.
 
+    The file's mode is that of any new file: safetensors' own would let nobody else read it.
+
     Raises:
         OSError: the file cannot be written, e.g. because the disk is full. It has the system's
             error number, which safetensors' own error hides in its text.
     """
     on_cpu = {name: value.detach().cpu().contiguous() for name, value in sorted(tensors.items())}
+    path.touch()
+    mode = path.stat().st_mode
     try:
         save_file(on_cpu, path, metadata=dict(metadata) if metadata else None)
     except SafetensorError as error:
@@ -37,6 +41,7 @@ def write_tensors(
             raise
         code = int(number[1])
         raise OSError(code, os.strerror(code), str(path)) from error
+    path.chmod(mode)
 
 
 def read_tensors(

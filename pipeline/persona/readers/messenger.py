@@ -31,7 +31,9 @@ _STAMP = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _NAMED = re.compile(
-    r"(?:(?P<name>[^:<>]{1,100}?):(?:\s|$)|<(?P<nick>[^<>]{1,100})>\s)(?P<text>.*)", re.DOTALL
+    r"(?:<(?P<nick>[^<>]{1,100})>\s|(?!\W*<[^<>]*>\s*\Z)(?P<name>[^:]{1,100}?):(?:\s|\Z))"
+    r"(?P<text>.*)",
+    re.DOTALL,
 )
 _MEDIA = re.compile(r"\u200e.*|<[^<>]{1,60}>", re.DOTALL)
 _FIRST_LINES = 20

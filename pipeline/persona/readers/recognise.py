@@ -16,7 +16,7 @@ from pipeline.persona.readers import (
     synthetic_persona_chat,
 )
 from pipeline.persona.readers.reader import Found, Reader, head_of
-from pipeline.persona.readers.shared.files import CorpusFile, files_of
+from pipeline.persona.readers.shared.files import BOM, CorpusFile, files_of
 
 
 # The first that recognises a file reads it.
@@ -94,7 +94,7 @@ def _reader_of(file: CorpusFile) -> Reader:
 
 def _no_text(start: bytes) -> str | None:
     """Say why a file that begins so cannot be read; null: it is text."""
-    if not start.strip():
+    if not start.removeprefix(BOM).strip():
         return "empty; a corpus has at least one conversation"
     for mark, kind in _PACKED.items():
         if start.startswith(mark):

@@ -4,11 +4,13 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
 from pipeline import artifacts
 from pipeline.errors import ContextError, DataError, ModelError
+from pipeline.evaluation.personal.adapted import require_person_fits, room_for_a_persona
 from pipeline.evaluation.personal.person import Person
 from pipeline.evaluation.personal.start import load_start
 from pipeline.evaluation.personal.talk import Talk
@@ -17,7 +19,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.inference.reading import read
 from pipeline.model.inference.responses import Ending, respond
 from pipeline.model.sequences.encoding import ReplySpan, Window
-from pipeline.persona.task.record import Turn
+from pipeline.persona.task.record import SILENCE, Turn
 from stages.commands import chat as command
 from stages.commands.chat import chat
 from stages.talk.person import person_of
@@ -116,13 +118,14 @@ def test_ctrl_c_ends_the_reply_and_not_the_session(here):
 
 def test_what_others_wrote_is_shown_as_text(here, capsys):
     talk = Talk(load_start("in_place", 0))
-    talk.person = Person("\x1b]0;name\x07", ())
+    talk.person = Person("\x1b]0;<b>na\nme</b>&[i]\x07", ())
     talk.session.turns.append(Turn(partner="\x1b[2J", reply="[bold]\x9b31m"))
     shell = TerminalTalk(talk)
     shell._history("")
     shell._alone(iter(["a\x1b[", "31mred [/b]"]), {"adapted": ""})
     out = capsys.readouterr().out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", out)
+    assert out.count("\\x1b]0;<b>na\\nme</b>&[i]\\x07> ") == 2
     assert "\\x1b[2J" in out
     assert "[bold]\\x9b31m" in out
     assert "a\\x1b[31mred [/b]" in out
@@ -188,8 +191,40 @@ def test_bad_input(here):
     said = [{"role": "assistant", "content": "hi"}]
     line = {"person": "ann", "persona": ["i like tea ."] * 2000, "messages": said}
     (here / "long.jsonl").write_text(json.dumps(line))
-    with pytest.raises(ContextError, match="the context holds 4096"):
+    expected = (
+        r"dialogue ann/0: its persona 'i like tea \. i like tea .*has \d+ tokens, at most \d+ fit: "
+        r"the context holds 4096, with a turn and a response of up to 2 .*; shorten the persona$"
+    )
+    with pytest.raises(ContextError, match=expected):
         chat("in_place", person=here / "long.jsonl")
+
+
+def test_what_is_too_long_is_named(here):
+    """A persona with its tokens and how many fit; a turn, where no persona would fit."""
+    start = load_start("in_place", 0)
+    fold = person_of([here / "me.jsonl"], [], None).fold(start.params.finetune)
+    dialogue = fold.support[0].model_copy(update={"persona": ["tea"] * 30})
+    encoder = start.learner.encoder
+    fits = room_for_a_persona(encoder, dialogue, 2)
+    has = len(encoder.persona(dialogue.persona))
+    short = replace(fold, support=(dialogue,), query=())
+    encoder.context = encoder.context - fits + has
+    require_person_fits(start.learner, short, start.params)
+    encoder.context -= 1
+    with pytest.raises(ContextError, match=f"has {has} tokens, at most {has - 1} fit"):
+        require_person_fits(start.learner, short, start.params)
+    encoder.context -= has
+    with pytest.raises(ContextError, match=r"turn \d: .*data.longest, which cuts turns"):
+        require_person_fits(start.learner, short, start.params)
+    alone = dialogue.turns[0].model_copy(update={"partner": SILENCE, "reply": "a"})
+    short = replace(fold, support=(dialogue.model_copy(update={"turns": [alone]}),), query=())
+    needed = start.params.generate.model_copy(update={"max_new_tokens": 5})
+    params = start.params.model_copy(update={"generate": needed})
+    encoder.context = 5
+    with pytest.raises(
+        ContextError, match="a turn leaves less than 5 of 5 tokens, which a response"
+    ):
+        require_person_fits(start.learner, short, params)
 
 
 def test_a_failed_adaptation_changes_nothing(here):

@@ -1,5 +1,6 @@
 """`python -m stages.corpus PATH`: what it says, before anything is trained."""
 
+import shutil
 import sys
 
 import pytest
@@ -8,9 +9,11 @@ from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.task.record import Dialogue, Turn
 from stages.commands.corpus import as_read, corpus
+from stages.commands.preset import preset
 from stages.shell import console
 from tests.support.corpora import FORMATS, as_messages, world
 from tests.support.toy_project import toy_params, write_params
+from tests.wiring.closure import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +84,36 @@ def test_a_broken_line_is_an_error_or_counted(tmp_path, monkeypatch, capsys):
     assert "  1 broken lines; first: own.jsonl:49: " in out
 
 
-@pytest.mark.parametrize("option", [("--dates", "dym"), ("--system", "maybe")])
-def test_a_wrong_choice_is_one_line(tmp_path, monkeypatch, capsys, option):
+@pytest.mark.parametrize(
+    ("option", "accepted"),
+    [(("--dates", "foo"), "auto, dmy, mdy, ymd"), (("--system", "m\x1b"), "keep, drop")],
+)
+def test_a_wrong_choice_is_one_line_with_what_is_accepted(
+    tmp_path, monkeypatch, capsys, option, accepted
+):
     code, _, err = run(monkeypatch, capsys, as_messages(world(), tmp_path), *option)
     assert code == 2
-    assert err.count("\n") == 1
+    said = f"{option[0]} is one of {accepted}, not {option[1]!r}; `--help` lists the arguments\n"
+    assert err == f"error: Invalid value: {said}"
+
+
+def test_an_empty_path_and_an_empty_file(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mark.txt").write_bytes(b"\xef\xbb\xbf\r\n")
+    assert "mark.txt: empty; a corpus has at" in run(monkeypatch, capsys, tmp_path / "mark.txt")[2]
+    code, _, err = run(monkeypatch, capsys, "")
+    assert (code, err) == (1, "error: the path is empty; give a file, a folder or a pattern\n")
+
+
+def test_it_says_at_how_many_characters_turns_are_cut(project, monkeypatch, capsys):
+    path = as_messages(world(), project)
+    said = "turns are cut at 1000 characters (data.longest of params.yaml)"
+    assert f"{said}\n" in run(monkeypatch, capsys, path)[1]
+    shutil.copytree(ROOT / "presets", project / "presets")
+    _, out, _ = run(monkeypatch, capsys, path)
+    assert f"{said}; with preset own turns are cut at 300 characters\n" in out
+    preset("own", [])
+    out = run(monkeypatch, capsys, path)[1]
+    assert "turns are cut at 300 characters (data.longest of params.yaml)\n" in out
 
 
 def test_what_is_shown_is_what_the_model_reads(tokenizer):

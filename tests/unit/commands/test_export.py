@@ -7,15 +7,20 @@ import torch
 from safetensors.torch import load_file
 
 from pipeline.errors import ModelError
-from pipeline.evaluation.personal.adapted import adapt_to, loss_of
 from pipeline.evaluation.personal.start import load_start
 from pipeline.model.base.tokenizer import load_tokenizer
 from stages.commands.export import export
 from stages.talk.person import person_of
 from tests.conftest import AXES, tiny_gpt2
-from tests.support.exports import KINDS, alone, conversations, save_variant, with_phi, write_base
+from tests.support.exports import (
+    KINDS,
+    alone,
+    conversations,
+    save_variant,
+    with_phi,
+    write_base,
+)
 from tests.support.families import tiny_model
-from tests.support.toy_project import toy_params, write_params
 
 
 LOGITS = """
@@ -45,19 +50,6 @@ for out in sorted(folder.iterdir()):
             found[f"{out.name} {how}"] = model(ids, use_cache=False).logits.clone()
 assert not any(name.split(".")[0] in ("pipeline", "stages") for name in sys.modules)
 save_file(found, target)
-"""
-PERSONALIZE = """
-import runpy, sys
-from pathlib import Path
-folder, file = map(Path, sys.argv[1:])
-for out in sorted(folder.iterdir()):
-    print(out.name)
-    sys.argv = ["personalize.py", str(file)]
-    sys.path.insert(0, str(out))
-    runpy.run_path(str(out / "personalize.py"), run_name="__main__")
-    sys.path.pop(0)
-    for name in ("exported_model", "bottlenecks"):
-        sys.modules.pop(name, None)
 """
 UNFIXED = {"unfixed": with_phi(freeze_base=False)}
 
@@ -98,55 +90,6 @@ def test_transformers_alone_gives_our_logits(family, tokenizer, here):
         )
     effects = [(expected[kind] - expected["in_place"]).abs().max() for kind in KINDS]
     assert min(effects) > 1e-2
-
-
-def adaptation_here(variant, path):
-    """Our own losses on the held-out dialogue at every epoch."""
-    start = load_start(variant, 0)
-    person = person_of([path], [], None).in_format(start.learner.encoder.format)
-    fold = person.fold(start.params.finetune)
-    assert max(len(start.learner.encoder.encode(d)) for d in fold.support) > 1  # windows
-    thetas = [adapt_to(start.learner, fold, start.params, n, lambda *_: None) for n in range(3)]
-    return [loss_of(start.learner, theta, fold.query, start.params).nats for theta in thetas]
-
-
-def learned(learner):
-    """Learned rates: the special rows' own, all else another one, one tensor fixed."""
-    names = sorted(learner.theta)
-    return {n: 0.3 if n == "special.weight" else 0.05 for n in names if n != names[0]}
-
-
-def test_personalize_gives_our_losses(tokenizer, here):
-    """Marks, windows, order of updates, what moves at which rate, batches of replies, Adam."""
-    write_base(tokenizer, tiny_gpt2(tokenizer, n_positions=200))
-    changed = {
-        "in_place": {},
-        "plain": {"format": "plain"},
-        "no_text": {"persona_text": False, "set": {"finetune.batch_size": 2}},
-        "adam": {"set": {"finetune.optimizer": "adam", "finetune.lr": 0.02}},
-        "rates": {},
-    }
-    params = toy_params()
-    params["finetune"] |= {"epochs": [0, 1, 2], "lr": 0.1}
-    write_params(here, params)
-    (here / "me.jsonl").write_text(conversations(turns=5))
-    expected = {}
-    for name, more in changed.items():
-        axes = AXES["in_place"].model_copy(update=more)
-        save_variant(name, axes, rates=learned if name == "rates" else None)
-    for kind in KINDS:
-        save_variant(kind, with_phi(), kind)
-    for name in (*changed, *KINDS):
-        export(name, here / "out" / name)
-        expected[name] = adaptation_here(name, here / "me.jsonl")
-    lines = iter(alone(PERSONALIZE, here / "out", here / "me.jsonl").splitlines())
-    found = {}
-    for line in lines:
-        found[line] = [float(next(lines).split(": ")[1].split()[0]) for _ in range(3)]
-    assert found.keys() == expected.keys()
-    for name, losses in expected.items():
-        assert found[name] == pytest.approx(losses, abs=1e-4), name
-        assert abs(losses[2] - losses[0]) > 1e-2, name
 
 
 def test_an_export_for_a_person_is_adapted_to_all_they_said(tokenizer, here):

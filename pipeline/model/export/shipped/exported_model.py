@@ -1,16 +1,20 @@
-"""What `personalize.py` uses: load the exported start, read conversations, encode them, the loss.
+"""What `personalize.py` uses: load the exported start, encode conversations, the loss, save.
 
 `personalize.json` says how the model was trained: the marks around messages, what adapts, at which
 rates. Messages are encoded apart from the marks, so a mark's name in a message is text.
 """
 
 import json
+import random
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+from conversations import Dialogue  # type: ignore[import-not-found]
+from json_lines import UnusableError, shown  # type: ignore[import-not-found]
+from safetensors.torch import save_model
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -20,7 +24,6 @@ HERE = Path(__file__).parent
 S = json.loads((HERE / "personalize.json").read_text(encoding="utf-8"))
 TOKENIZER = AutoTokenizer.from_pretrained(HERE)
 
-Dialogue = tuple[list[str], list[tuple[str, str]]]  # persona, [(partner, reply), ...]
 Reply = tuple[list[int], int]  # ids up to its end; how many of the last are its own
 
 
@@ -57,39 +60,30 @@ def moving(model: Any) -> Iterator[Tensor]:
             yield value
 
 
-def read_person(path: Path) -> tuple[str, list[Dialogue]]:
-    """Return the first person's name and dialogues of a JSON Lines file."""
-    lines = [json.loads(x) for x in path.read_text(encoding="utf-8").split("\n") if x.strip()]
-    person = lines[0]["person"]
-    return person, [_dialogue(line) for line in lines if line["person"] == person]
-
-
-def _dialogue(line: Any) -> Dialogue:
-    turns, partner = [], ""
-    said = [(m["role"], m["content"].strip()) for m in line["messages"] if m["content"].strip()]
-    for role, of_one in groupby(said, key=lambda message: message[0]):
-        text = "\n".join(content for _, content in of_one)
-        if role == "assistant":
-            turns.append((partner, text))
-        partner = text if role == "user" else ""
-    persona = [sentence.strip() for sentence in line.get("persona", []) if sentence.strip()]
-    return (persona if S["persona_text"] else []), turns
-
-
 def replies(dialogue: Dialogue, room: int = 0) -> list[Reply]:
     """Return each reply behind the persona and as many whole latest turns as the context holds.
 
     Args:
         dialogue: persona and turns.
         room: tokens that must fit in the place of any reply, e.g. a generated one.
+
+    Raises:
+        UnusableError: not even a single turn fits, or a response would not fit behind it.
     """
     persona, turns = dialogue
+    persona = persona if S["persona_text"] else []
     found = []
     for end in range(1, len(turns) + 1):
         for first in range(end):
             ids, own = encode(persona, turns[first:end])
             if len(ids) - own + max(own, room) <= S["context"]:
                 break
+        if (length := len(ids) - own + max(own, S["room"])) > S["context"]:
+            raise UnusableError(
+                f"persona {shown(' '.join(persona), 60)!r} ({len(encode(persona, [])[0])} tokens), "
+                f"a turn and a response need {length} tokens, the model's context holds "
+                f"{S['context']}; shorten the persona or the turn"
+            )
         found.append((ids, own))
     return found
 
@@ -119,10 +113,50 @@ def _text(text: str) -> list[int]:
     return ids
 
 
+def updates(support: Sequence[list[Reply]], seed: str) -> list[list[Reply]]:
+    """Return an epoch's updates: a dialogue's replies each, or `batch_size` replies."""
+    shuffled = [*support]
+    random.Random(seed).shuffle(shuffled)
+    if not (size := S["batch_size"]):
+        return shuffled
+    flat = [reply for dialogue in shuffled for reply in dialogue]
+    return [flat[first : first + size] for first in range(0, len(flat), size)]
+
+
 def loss(model: Any, batch: Sequence[Reply]) -> Tensor:
-    """Return the mean loss of some replies: nats per token, closing tokens counted."""
+    """Return the mean loss of some replies: nats per token, closing tokens counted.
+
+    Raises:
+        UnusableError: it is not finite.
+    """
     total = torch.zeros(())
     for ids, own in batch:
         logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -own - 1 : -1]
         total = total + cross_entropy(logits.float(), torch.tensor(ids[-own:]), reduction="sum")
+    if not isfinite(total):
+        raise UnusableError(f"the loss is {float(total)}; lower lr in personalize.json")
     return total / sum(own for _, own in batch)
+
+
+def require_new(path: Path) -> None:
+    """Refuse a file that is there, or that cannot be written.
+
+    Raises:
+        UnusableError: the message names it.
+    """
+    if path.exists() or not path.parent.is_dir():
+        there = "there already" if path.exists() else "its folder is not there"
+        raise UnusableError(f"{path}: {there}; name another file")
+
+
+def save(model: Any, path: Path) -> None:
+    """Write the model's parameters to a file, whole or not at all, of the usual mode."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.touch()
+        mode = partial.stat().st_mode  # safetensors alone would let nobody else read it
+        save_model(model, str(partial))
+        partial.chmod(mode)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

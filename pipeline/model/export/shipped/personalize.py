@@ -1,26 +1,32 @@
 """Adapt this model to one person: `python personalize.py CONVERSATIONS.jsonl [NEW_FILE]`.
 
 A line: {"person": "...", "messages": [{"role": "user" | "assistant", "content": "..."}, ...],
-"persona": ["..."]}. The assistant is the person; of several people the first is taken. One
+"persona": ["..."]}. The assistant is the person; of several people `--name NAME` says who. One
 conversation is held out, if there are two or more: its loss is printed before and after.
 """
 
 import random
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 
 import torch
-from exported_model import S, load, loss, moving, read_person, replies  # type: ignore
-from safetensors.torch import save_model
+from conversations import read_person  # type: ignore
+from exported_model import S, load, loss, moving, replies, require_new, save, updates  # type: ignore
+from json_lines import UnusableError, shown  # type: ignore
 
 
-def main(path: str, target: str | None = None) -> None:
+def main(path: Path, target: Path | None, name: str | None) -> None:
     """Adapt, say what it changed, and write the adapted parameters to a file."""
-    person, dialogues = read_person(Path(path))
+    if target:
+        require_new(target)
+    person, dialogues, left_out = read_person(path, S["reading"], name)
+    alone = "; nothing held out, so nothing measured: it takes two conversations"
+    print(left_out + alone * (len(dialogues) == 1), file=sys.stderr)
     order = list(enumerate(dialogues))
     random.Random(f"{S['seed']}/permutation/{person}").shuffle(order)
     held_out = order[: len(order) > 1]
-    support = [dialogue for _, dialogue in order[len(held_out) :]]
+    support = [replies(dialogue) for _, dialogue in order[len(held_out) :]]
     query = [reply for _, dialogue in held_out for reply in replies(dialogue, S["room"])]
     key = f"{person}/{held_out[0][0]}" if held_out else "all"  # seeds the order of updates
     model = load()
@@ -30,20 +36,22 @@ def main(path: str, target: str | None = None) -> None:
             with torch.no_grad():
                 print(f"held out, epoch {epoch}: {loss(model, query):.6f} nats per token")
         if epoch < S["epochs"]:
-            shuffled = [*support]
             seed = f"{S['seed']}/leave_one_out/{person}/{key}/{len(support)}/order/{epoch}"
-            random.Random(seed).shuffle(shuffled)
-            updates = [replies(dialogue) for dialogue in shuffled]
-            if size := S["batch_size"]:  # replies of an update; else a dialogue is one
-                flat = [reply for update in updates for reply in update]
-                updates = [flat[first : first + size] for first in range(0, len(flat), size)]
-            for update in updates:
+            for update in updates(support, seed):
                 optimizer.zero_grad()
                 loss(model, update).backward()
                 optimizer.step()
     if target:
-        save_model(model, target)
+        save(model, target)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = ArgumentParser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("conversations", type=Path, help="JSON Lines, a conversation a line")
+    parser.add_argument("target", type=Path, nargs="?", help="a new file, of safetensors")
+    parser.add_argument("--name", help="which person of several is meant")
+    given = parser.parse_args()
+    try:
+        main(given.conversations, given.target, given.name)
+    except (UnusableError, OSError) as error:
+        sys.exit(f"personalize.py: {shown(error, 500)}")

@@ -16,7 +16,7 @@ from pipeline.persona.task.record import Split
 
 LONGEST_LINE = 16 << 20  # bytes
 MOST_FILES = 100_000
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _SPLITS = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid"}
 _SPLITS |= {"dev": "valid", "test": "test"}
 
@@ -63,6 +63,8 @@ def files_of(given: str) -> list[CorpusFile]:
     """
     if "://" in given:
         raise DataError(f"{public(given)}: no path; give a file, a folder or a pattern")
+    if not given.strip():
+        raise DataError("the path is empty; give a file, a folder or a pattern")
     path = place_of(given, "data.source")
     if path.is_file():
         return [CorpusFile(path, text_of(path.name))]
@@ -123,7 +125,7 @@ def _rest_of_line(stream: IO[bytes]) -> int:
 
 def _decoded(line: bytes, place: str, tally: Tally, *, first: bool) -> str:
     """Return a line's text; an empty one if it is broken and left out."""
-    content = line.removeprefix(_BOM) if first else line
+    content = line.removeprefix(BOM) if first else line
     try:
         return content.rstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError as error:

@@ -75,7 +75,40 @@ def test_another_base_than_params_yaml_names(here, capsys):
     made_of({"model.safetensors": "0" * 64}, source="some/model")
     assert "Licence: not known here; see where 'some/model' comes from" in card_of(here / "b")
     made_of(None, source="pretrain")
-    assert "Licence: pre-trained here" in card_of(here / "c")
+    assert "that of what it was pre-trained on: the text of `data.pretrain`" in card_of(here / "c")
+
+
+def test_a_base_of_synthetic_text_says_so(here):
+    """If the text is that of the download whose tasks are there."""
+    facts = {"source": "pretrain", "revision": None, "weights_sha256": None}
+    artifacts.write_json(artifacts.BASE_FACTS, facts | {"pretraining": {"text_sha256": "1" * 64}})
+    save_variant()
+
+    def of_text(**values):
+        source = {"corpus": {"source": "chats"}, "pretrain": {"text_sha256": "1" * 64} | values}
+        artifacts.write_json(artifacts.TASKS_SUMMARY, {"source": source})
+
+    of_text(kind="synthetic", source="synthetic")
+    synthetic = "synthetic text, which this project's own program wrote"
+    card = card_of(here / "a")
+    assert f"Base: pre-trained here, from random parameters, on {synthetic}. " in card
+    assert f"Licence: that of what it was pre-trained on: {synthetic}." in card
+    of_text(kind="file", source="mine.txt")
+    assert "from random parameters, on the text of mine.txt." in card_of(here / "b")
+    of_text(kind="synthetic", source="synthetic", text_sha256="2" * 64)
+    assert "on the text of `data.pretrain`." in card_of(here / "c")
+
+
+def test_no_path_of_this_machine_leaves(here):
+    """Data and base are named by absolute paths, which exist or do not."""
+    for number, source in enumerate([here / "corpus", here / "gone"]):
+        licensed(here / "corpus")
+        naming(data=str(source))
+        of_data(str(source))
+        card_of(here / f"out{number}")
+        for file in (here / f"out{number}").rglob("*"):
+            if file.suffix != ".safetensors" and file.is_file():
+                assert str(here) not in file.read_text(), file
 
 
 def test_other_data_than_params_yaml_names(here, capsys):

@@ -45,6 +45,21 @@ def scored(epoch, **made_from):
     artifacts.write_json(artifacts.details_file("in_place"), details)
 
 
+def test_a_card_says_which_seeds_its_numbers_are_of(here):
+    scored(2)
+    export("in_place", here / "alone")
+    assert "together" not in (here / "alone/README.md").read_text()
+    path = artifacts.details_file("in_place")
+    details = json.loads(path.read_text())
+    details["counts"]["seeds"] = [0, 1, 4]
+    artifacts.write_json(path, details)
+    export("in_place", here / "out")
+    said = (
+        "All numbers are of training seeds 0, 1, 4 together; this model is of one of them, seed 0."
+    )
+    assert said in (here / "out/README.md").read_text()
+
+
 def test_scores_of_what_is_there_say_the_epochs(here, caplog):
     scored(2)
     export("in_place", here / "out")

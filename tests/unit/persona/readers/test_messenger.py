@@ -179,3 +179,17 @@ def test_a_log_without_a_pause_is_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(messenger, "MOST_MESSAGES", 3)
     views = raw(written(tmp_path, log(*["13/02/24"] * 7)))
     assert [len(view.messages) for view in views] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "name", ["Ann <3", "Tom & \"Jo\" 'x'", "<3 Eve", "\x1b[31mRed", "Al\u202efred", "[b]<i>B</i>"]
+)
+def test_whatever_a_name_holds_it_is_a_name(tmp_path, name):
+    """Markup, quotes, controls; what is in angle brackets as a whole is a nickname or a notice."""
+    log = (
+        f"[2024-03-04 21:15] {name}: hi <b>you</b>\n[2024-03-04 21:16] bo: ok\n"
+        "[2024-03-04 21:17] \u200e<attached: picture.jpg>\n"
+    )
+    views = raw(written(tmp_path, log))
+    assert {view.person for view in views} == {"bo", name}
+    assert [message.content for message in views[0].messages] == ["hi <b>you</b>", "ok"]
