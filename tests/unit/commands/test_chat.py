@@ -1,9 +1,7 @@
 """Adapt and talk: finetune's numbers, a pseudo-terminal, bad input."""
 
-import io
 import json
 import re
-import sys
 from dataclasses import replace
 
 import pytest
@@ -23,7 +21,6 @@ from pipeline.persona.task.record import SILENCE, Turn
 from stages.commands import chat as command
 from stages.commands.chat import chat
 from stages.talk.person import person_of
-from stages.talk.terminal import TerminalTalk
 from stages.talk.words import losses
 from tests.conftest import tiny_gpt2
 from tests.support.exports import conversations, save_variant, write_base
@@ -243,12 +240,3 @@ def test_nothing_measured_is_said(here):
     _, measured = talk.adapt(person_of([], [here / "me.jsonl"], None), lambda *_: None)
     assert measured.before is None
     assert "two conversations" in losses(measured, "")[0]
-
-
-def test_a_line_that_is_no_text_is_told_and_the_talk_goes_on(monkeypatch, capsys):
-    typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n/nothing\n/quit\n"), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdin", typed)
-    TerminalTalk(None).run()
-    first, second = capsys.readouterr().err.splitlines()
-    assert "no UTF-8 text; type it again" in first
-    assert "no command /nothing" in second
