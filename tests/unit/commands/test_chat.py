@@ -21,6 +21,7 @@ from pipeline.persona.task.record import SILENCE, Turn
 from stages.commands import chat as command
 from stages.commands.chat import chat
 from stages.talk.person import person_of
+from stages.talk.terminal import TerminalTalk
 from stages.talk.words import losses
 from tests.conftest import tiny_gpt2
 from tests.support.exports import conversations, save_variant, write_base
