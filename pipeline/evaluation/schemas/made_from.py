@@ -80,7 +80,7 @@ class Belonging:
 def made_of_details(name: str, said: ScoredFrom) -> Made:
     """Return what a variant's scores were made with."""
     values = {**(said.made_with or {}), "score": said.params}
-    return Made(artifacts.details_file(name), values, name)
+    return Made(artifacts.details_file(name), values, name, next(iter(said.models), None))
 
 
 def scored(name: str, said: ScoredFrom, kshot_csv: str | None = None) -> Belonging:
