@@ -5,7 +5,7 @@ A sealed object holds the SHA-256 of all its other fields. So an edit by hand is
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -53,10 +53,18 @@ def refuse_halves(value: object) -> None:
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = _first_again(key for key, _ in pairs)
         raise ValueError(f"the key {one_line(repr(twice))} is there twice")
     return content
+
+
+def _first_again(keys: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            return key
+        seen.add(key)
+    raise AssertionError("no key is there twice")
 
 
 def _finite(text: str) -> float:

@@ -138,6 +138,22 @@ def _refuse_endless(values: dict[str, Any], config_class: Any, origin: str) -> N
             raise ModelError(
                 f"{origin}: {key} is {one_line(layers)}; at most {_MOST_LAYERS} are read"
             )
+    for key, value in values.items():  # e.g. gpt_neo's attention_types, [[["global"], 12]]
+        for times in _counts(value):
+            if times > _MOST_LAYERS:
+                raise ModelError(
+                    f"{origin}: {key} repeats something {one_line(times)} times; at most "
+                    f"{_MOST_LAYERS} are read"
+                )
+
+
+def _counts(value: object, depth: int = 0) -> Iterator[int]:
+    """Yield the whole numbers in a list within a list: classes repeat what stands beside them."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _counts(item, depth + 1)
+    elif type(value) is int and depth > 1:
+        yield value
 
 
 def write_config(model: Any, folder: Path) -> None:

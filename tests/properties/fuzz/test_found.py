@@ -79,6 +79,16 @@ def test_a_configuration_of_endless_layers_takes_no_memory(kind, tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
 
 
+@pytest.mark.parametrize("count", [10_001, 10**9])
+def test_a_configuration_that_repeats_a_layer_endlessly_takes_no_memory(count, tmp_path):
+    types = [[["global", "local"], count]]
+    values = {"model_type": "gpt_neo", "num_layers": 2, "attention_types": types}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    content = b"\0" + json.dumps(values).encode()
+    refused("config", content, tmp_path, f"attention_types repeats something {count} times")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
 @pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
 @pytest.mark.parametrize("key", ["rms_norm_eps"])
 def test_a_configuration_with_a_number_that_is_not_finite(key, number, tmp_path):
