@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.same_replies import other_replies
 from pipeline.evaluation.studies.shots import ShotSums
@@ -49,7 +50,7 @@ def keep(run: Path, study: Path, name: str) -> None:
         for path in [*_files(run), *staying]:
             own = folder / path.parent.name / path.name
             own.parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, own)
+            _copy(path, own)
         artifacts.write_sealed(folder / CHANGES, {})
     artifacts.write_text(study / params.name, text)
     mine = read_yaml(study / params.name)
@@ -57,6 +58,15 @@ def keep(run: Path, study: Path, name: str) -> None:
         if values is not None:
             path = study / "runs" / other / CHANGES
             artifacts.write_sealed(path, dict(_changes(mine, values)))
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file; of replies only the greedy ones, since a sample of a model may be anything."""
+    if path.parent.name == "replies":
+        replies = read(path, FewShotReplies, made_by=f"replies {path.stem}")
+        artifacts.write_sealed(target, greedy_alone(replies).content())
+    else:
+        shutil.copyfile(path, target)
 
 
 def _files(run: Path) -> list[Path]:

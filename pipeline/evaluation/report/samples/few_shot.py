@@ -17,8 +17,8 @@ def replies_file(variant: str) -> Path:
 class Said(Schema):
     """One response."""
 
-    sampled: str  # the nucleus sample, with the same random numbers for every variant
     greedy: str
+    sampled: str | None = None  # by the same random numbers for every variant; not in studies
 
 
 class ContextReplies(Schema):
@@ -70,6 +70,20 @@ def few_shot_replies(variant: str, records: Sequence[Prediction]) -> FewShotRepl
     )
 
 
+def greedy_alone(content: FewShotReplies) -> FewShotReplies:
+    """Return the content without nucleus samples."""
+    replies = [
+        one.model_copy(
+            update={
+                "before": Said(greedy=one.before.greedy),
+                "after": Said(greedy=one.after.greedy),
+            }
+        )
+        for one in content.replies
+    ]
+    return content.model_copy(update={"replies": replies})
+
+
 def responses_of(content: FewShotReplies, real: dict[Place, str]) -> dict[Place, list[Response]]:
     """Return the responses by place.
 
@@ -89,7 +103,7 @@ def responses_of(content: FewShotReplies, real: dict[Place, str]) -> dict[Place,
                 f"data/tasks; run `python -m stages.replies {content.variant}` again"
             )
         by_place[place] = [
-            Response(content.variant, epoch, said.sampled, said.greedy, real[place])
+            Response(content.variant, epoch, said.sampled or "–", said.greedy, real[place])
             for epoch, said in ((0, one.before), (content.epochs, one.after))
         ]
     return by_place

@@ -8,6 +8,11 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.report.samples import samples
+from pipeline.evaluation.report.samples.few_shot import (
+    few_shot_replies,
+    greedy_alone,
+    responses_of,
+)
 from pipeline.evaluation.report.samples.samples import chosen, contexts, digest, markdown, responses
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from tests.support.prediction_builder import a_prediction, full
@@ -136,3 +141,23 @@ def test_the_command_needs_no_torch_and_names_the_stage_that_is_missing(tmp_path
     assert (done.returncode, done.stderr) == (0, "")
     assert "transfer 1 0 d0 0" in (tmp_path / "samples.md").read_text()
     assert "0 of 4 in this test split" in done.stdout
+
+
+def test_a_study_keeps_greedy_replies_alone():
+    """What is shown side by side is there; a nucleus sample, which may be anything, is not."""
+    records = [
+        a_prediction(protocol="k_shot", k=k, epoch=k, response="sampled", greedy=f"greedy {k}")
+        for k in (0, 3)
+    ]
+    content = few_shot_replies("v", records)
+    assert content.replies[0].after.sampled == "sampled"
+    kept = greedy_alone(content)
+    assert "sampled" not in str(kept.content())
+    (one,) = kept.replies
+    assert (one.before.greedy, one.after.greedy, kept.k) == ("greedy 0", "greedy 3", 3)
+    place = (one.dialogue_id, one.turn)
+    shown = responses_of(kept, {place: "the real one"})[place]
+    assert [(r.epoch, r.sampled, r.greedy) for r in shown] == [
+        (0, "–", "greedy 0"),
+        (3, "–", "greedy 3"),
+    ]
