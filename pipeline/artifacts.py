@@ -152,12 +152,13 @@ def write_sealed(path: Path, value: Content) -> None:
     write_json(path, sealed(value))
 
 
-def read_json(path: Path, *, made_by: str) -> dict[str, object]:
+def read_json(path: Path, *, made_by: str, must_be_sealed: bool = False) -> dict[str, object]:
     """Read a JSON object; `made_by` names its stage. A seal is checked, and left out.
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: the file holds something else than a JSON object, or was edited by hand.
+        DataError: the file holds something else than a JSON object, or was edited by hand, or has
+            no seal though it must (`opened`).
     """
     if not path.is_file():
         raise MissingFileError(path, made_by)
@@ -169,7 +170,8 @@ def read_json(path: Path, *, made_by: str) -> dict[str, object]:
         ) from error
     if not isinstance(value, dict):
         raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
-    return opened(value, path, f"run `python -m stages.{made_by}` (or `dvc repro`)")
+    remedy = f"run `python -m stages.{made_by}` (or `dvc repro`)"
+    return opened(value, path, remedy, required=must_be_sealed)
 
 
 def write_records(path: Path, records: Iterable[BaseModel]) -> int:

@@ -70,7 +70,7 @@ def table(
 def _floors() -> Floors | None:
     if not artifacts.FLOORS.is_file():
         return None
-    return read(artifacts.FLOORS, Floors, made_by="floors")
+    return read(artifacts.FLOORS, Floors, made_by="floors", must_be_sealed=True)
 
 
 def _refuse_other_runs(
