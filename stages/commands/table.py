@@ -80,7 +80,7 @@ def _refuse_other_runs(
     files = one_run.of_runs(run for of_variant in runs.values() for run in of_variant)
     files += [*one_run.of_predictions(details), *one_run.of_details(details)]
     files += [measured(floors.made_from)] if floors else []
-    refuse_other_runs(files, models=False)
+    refuse_other_runs(files)
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:
