@@ -4,6 +4,7 @@ Paths are relative to the project's root, where DVC runs every stage. `atomic.py
 written.
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -174,13 +175,24 @@ def read_json(path: Path, *, made_by: str, must_be_sealed: bool = False) -> dict
     return opened(value, path, remedy, required=must_be_sealed)
 
 
-def write_records(path: Path, records: Iterable[BaseModel]) -> int:
-    """Write records as JSON Lines, atomically; return how many."""
+def write_records(path: Path, records: Iterable[BaseModel], outdated: Path | None = None) -> int:
+    """Write records as JSON Lines, atomically; return how many.
+
+    Args:
+        path: of the file.
+        records: its lines.
+        outdated: a file that belongs to the records before: removed when the new ones are on the
+            disk, directly before they get their name.
+    """
     count = 0
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for record in records:
             file.write(record.model_dump_json() + "\n")
             count += 1
+        if outdated is not None:
+            file.flush()
+            os.fsync(file.fileno())
+            outdated.unlink(missing_ok=True)
     return count
 
 

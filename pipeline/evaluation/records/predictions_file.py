@@ -58,13 +58,12 @@ def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]
         records: in the order of their lines.
         made_from: `params`, `tasks`, `base`, `models` and `made_with` of the identity.
     """
-    path = artifacts.predictions_file(variant)
-    artifacts.identity_file(variant).unlink(missing_ok=True)  # it is of the old records
-    count = artifacts.write_records(path, records)
+    path, own = artifacts.predictions_file(variant), artifacts.identity_file(variant)
+    count = artifacts.write_records(path, records, outdated=own)
     identity = PredictionsIdentity(
         variant=variant, **made_from, records=count, sha256=artifacts.sha256_of(path)
     )
-    artifacts.write_json(artifacts.identity_file(variant), identity.model_dump())
+    artifacts.write_json(own, identity.model_dump())
     return count
 
 
