@@ -30,7 +30,7 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
     """Refuse a run's folder whose metrics belong to different runs, or to others than are there.
 
     Files of a version that did not say what it made them from are taken where no file says it.
-    Floors and comparison must be sealed where details say what parameters made them.
+    All must be sealed where one says what parameters made it.
 
     Args:
         root: the run's folder.
