@@ -4,6 +4,7 @@ Paths are relative to the project's root, where DVC runs every stage. `atomic.py
 written.
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -152,12 +153,13 @@ def write_sealed(path: Path, value: Content) -> None:
     write_json(path, sealed(value))
 
 
-def read_json(path: Path, *, made_by: str) -> dict[str, object]:
+def read_json(path: Path, *, made_by: str, must_be_sealed: bool = False) -> dict[str, object]:
     """Read a JSON object; `made_by` names its stage. A seal is checked, and left out.
 
     Raises:
         MissingFileError: there is no such file.
-        DataError: the file holds something else than a JSON object, or was edited by hand.
+        DataError: the file holds something else than a JSON object, or was edited by hand, or has
+            no seal though it must (`opened`).
     """
     if not path.is_file():
         raise MissingFileError(path, made_by)
@@ -169,16 +171,28 @@ def read_json(path: Path, *, made_by: str) -> dict[str, object]:
         ) from error
     if not isinstance(value, dict):
         raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
-    return opened(value, path, f"run `python -m stages.{made_by}` (or `dvc repro`)")
+    remedy = f"run `python -m stages.{made_by}` (or `dvc repro`)"
+    return opened(value, path, remedy, required=must_be_sealed)
 
 
-def write_records(path: Path, records: Iterable[BaseModel]) -> int:
-    """Write records as JSON Lines, atomically; return how many."""
+def write_records(path: Path, records: Iterable[BaseModel], outdated: Path | None = None) -> int:
+    """Write records as JSON Lines, atomically; return how many.
+
+    Args:
+        path: of the file.
+        records: its lines.
+        outdated: a file that belongs to the records before: removed when the new ones are on the
+            disk, directly before they get their name.
+    """
     count = 0
     with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
         for record in records:
             file.write(record.model_dump_json() + "\n")
             count += 1
+        if outdated is not None:
+            file.flush()
+            os.fsync(file.fileno())
+            outdated.unlink(missing_ok=True)
     return count
 
 

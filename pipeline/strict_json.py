@@ -132,13 +132,25 @@ def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, SEAL: content_sha256(value)}
 
 
-def opened(value: dict[str, Any], origin: object, remedy: str) -> dict[str, Any]:
-    """Return a JSON object without its seal; one that has none is of an older version.
+def opened(
+    value: dict[str, Any], origin: object, remedy: str, *, required: bool = False
+) -> dict[str, Any]:
+    """Return a JSON object without its seal.
+
+    Args:
+        value: the object.
+        origin: names the file in errors.
+        remedy: what to do, for errors.
+        required: whether it must have a seal. One that says what it was `made_with` always must;
+            any other without a seal may be of an older version.
 
     Raises:
-        DataError: the content is not the sealed one; names the file, both digests, the remedy.
+        DataError: the content is not the sealed one; names the file, both digests, the remedy. Or
+            the seal is missing.
     """
     if SEAL not in value:
+        if required or says_made_with(value):
+            raise DataError(f"{origin}: {SEAL} is missing, its stage writes it; {remedy}")
         return value
     content = {key: item for key, item in value.items() if key != SEAL}
     if (now := content_sha256(content)) != value[SEAL]:
@@ -147,6 +159,12 @@ def opened(value: dict[str, Any], origin: object, remedy: str) -> dict[str, Any]
             f"{now[:12]}…, its {SEAL} says {one_line(value[SEAL], 64)[:12]}…; {remedy}"
         )
     return content
+
+
+def says_made_with(value: Mapping[str, Any]) -> bool:
+    """Say whether an object says which parameters made it: older versions sealed nothing."""
+    made_from = value.get("made_from")
+    return isinstance(made_from, dict) and "made_with" in made_from
 
 
 def content_sha256(value: Mapping[str, Any]) -> str:

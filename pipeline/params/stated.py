@@ -180,7 +180,7 @@ def _shown(value: object) -> str:
 def _command(key: str, file: Made, settings: Settings) -> str:
     """Return the first stage that reads a key, with its arguments."""
     head = key.split(".")[0]
-    seed = "SEED" if file.seed is None else f"{file.seed}"
+    seed = f"{settings.view(FinetuneParams).seeds[0] if file.seed is None else file.seed}"
     for stages in (_STAGES, _SCORING):
         for read, stage in stages.items():
             if key == read or key.startswith(f"{read}."):

@@ -70,7 +70,7 @@ def _predicted() -> Responses:
     predicted = [name for name, path in files.items() if path.is_file()]
     if not predicted:
         raise MissingFileError(artifacts.predictions_file("VARIANT"), "finetune VARIANT")
-    refuse_other_runs(one_run.of_predictions(predicted), models=False)
+    refuse_other_runs(one_run.of_predictions(predicted))
     identities = [*map(predictions_file.read_identity, predicted)]
     one_run.refuse_other_params(settings, predictions=identities)
     return {name: responses(name, predictions_file.read(name)) for name in predicted}

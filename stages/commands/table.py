@@ -70,7 +70,7 @@ def table(
 def _floors() -> Floors | None:
     if not artifacts.FLOORS.is_file():
         return None
-    return read(artifacts.FLOORS, Floors, made_by="floors")
+    return read(artifacts.FLOORS, Floors, made_by="floors", must_be_sealed=True)
 
 
 def _refuse_other_runs(
@@ -80,7 +80,7 @@ def _refuse_other_runs(
     files = one_run.of_runs(run for of_variant in runs.values() for run in of_variant)
     files += [*one_run.of_predictions(details), *one_run.of_details(details)]
     files += [measured(floors.made_from)] if floors else []
-    refuse_other_runs(files, models=False)
+    refuse_other_runs(files)
 
 
 def _details(variants: Sequence[str]) -> dict[str, Details]:

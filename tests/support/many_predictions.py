@@ -40,6 +40,7 @@ def write(folder: Path, people: int, seeds: tuple[int, ...] = (0,)) -> int:
         "tasks": "0" * 64,
         "base": "1" * 64,
         "models": {str(seed): "2" * 64 for seed in seeds},
+        "made_with": {},
     }
     with chdir(folder):
         return predictions_file.write(VARIANT, records(people, seeds), made_from)

@@ -26,6 +26,7 @@ def write_predictions(
         "tasks": "0" * 64,
         "base": "1" * 64,
         "models": {"0": "2" * 64},
+        "made_with": {},
     }
     with chdir(folder):
         predictions_file.write(variant, records, made_from | changes)

@@ -81,7 +81,7 @@ def project(tmp_path, monkeypatch):
         train(name)
         predict(tmp_path, name)
         score(name)
-    artifacts.write_json(artifacts.FLOORS, FLOORS | {"made_from": MEASURED_FROM | inputs})
+    artifacts.write_sealed(artifacts.FLOORS, FLOORS | {"made_from": MEASURED_FROM | inputs})
     compare()
     report()
     return tmp_path

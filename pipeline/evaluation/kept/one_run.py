@@ -23,12 +23,14 @@ from pipeline.evaluation.schemas.made_from import (
 from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
 from pipeline.params import Settings
 from pipeline.params.stated import Made, refuse_other_params
+from pipeline.strict_json import says_made_with
 
 
 def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
     """Refuse a run's folder whose metrics belong to different runs, or to others than are there.
 
     Files of a version that did not say what it made them from are taken where no file says it.
+    All must be sealed where one says what parameters made it.
 
     Args:
         root: the run's folder.
@@ -39,11 +41,10 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
     """
     known: list[Belonging] = []
     older: list[Path] = []
-    for path in sorted((root / artifacts.DETAILS).glob("*.json")):
-        if path.stem in variants or path.name in (artifacts.FLOORS.name, artifacts.COMPARISON.name):
-            one = _belonging(path, artifacts.read_json(path, made_by="score"))
-            known += [one] if one else []
-            older += [] if one else [path]
+    for path, content in _contents(root, variants).items():
+        one = _belonging(path, content)
+        known += [one] if one else []
+        older += [] if one else [path]
     if known and older:
         raise DataError(
             f"{older[0]}: does not say what it was made from, {root / known[0].file} does; "
@@ -51,6 +52,18 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
         )
     refuse_other_runs(known, root)
     _refuse_other_params(root, variants)
+
+
+def _contents(root: Path, variants: Collection[str]) -> dict[Path, dict[str, Any]]:
+    """Return the content of the details that are the run's, floors and comparison."""
+    commands = {name: f"score {name}" for name in variants}
+    commands |= {artifacts.FLOORS.stem: "floors", artifacts.COMPARISON.stem: "compare"}
+    paths = [p for p in sorted((root / artifacts.DETAILS).glob("*.json")) if p.stem in commands]
+    contents = {path: artifacts.read_json(path, made_by=commands[path.stem]) for path in paths}
+    if any(map(says_made_with, contents.values())):
+        for path in paths:
+            artifacts.read_json(path, made_by=commands[path.stem], must_be_sealed=True)
+    return contents
 
 
 def _refuse_other_params(root: Path, variants: Collection[str]) -> None:

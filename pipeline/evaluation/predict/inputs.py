@@ -46,10 +46,11 @@ def _refuse_different_training(records: Sequence[VariantFile]) -> None:
     for other in records[1:]:
         if found := difference(first.made_with(), other.made_with()):
             key, mine, its = found
+            again = [f"{one.method} {one_line(one.name)} {one.seed}" for one in (first, other)]
             raise ModelError(
                 f"models/{one_line(first.name)}: seed {first.seed} was trained with {key} "
                 f"{one_line(mine)}, seed {other.seed} with {one_line(its)}; run "
-                f"`python -m stages.{other.method} {one_line(first.name)} SEED` (or `dvc repro`) "
+                f"`python -m stages.{again[0]}` or `python -m stages.{again[1]}` (or `dvc repro`), "
                 "for the one that is not as params.yaml says"
             )
 

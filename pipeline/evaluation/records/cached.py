@@ -4,10 +4,16 @@ No torch. `predict/cache.py` computes `cache_nll`, at each weight of `finetune.c
 """
 
 from collections.abc import Iterable
+from math import isclose
 
+from pipeline.errors import DataError
 from pipeline.evaluation.records.exact import ExactSum
 from pipeline.evaluation.records.metric import Metric, ratio
 from pipeline.evaluation.records.prediction import Prediction
+
+
+MODEL_ALONE = "0.0"  # the weight
+TOLERANCE = 1e-6
 
 
 def cached(weight: str) -> Metric:
@@ -24,6 +30,30 @@ def cached(weight: str) -> Metric:
 def with_cache(records: Iterable[Prediction]) -> list[Prediction]:
     """Return the records that have a cache: those of epoch 0, or of a K's own epoch."""
     return [record for record in records if record.cache_nll is not None]
+
+
+def refuse_other_nats(record: Prediction, place: str, remedy: str) -> None:
+    """Refuse a record whose NLL with a cache of weight 0, the model alone, is not the reply's.
+
+    A K with an epoch of its own mixes the cache with the model before it: nothing is compared.
+
+    Args:
+        record: the record.
+        place: file and line, for errors.
+        remedy: what to do, for errors.
+
+    Raises:
+        DataError: the numbers differ by more than 1e-6 of them.
+    """
+    alone = (record.cache_nll or {}).get(MODEL_ALONE)
+    if alone is None or record.epoch:
+        return
+    nats = record.nll + record.nll_end
+    if not isclose(alone, nats, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        raise DataError(
+            f"{place}: cache_nll of weight {MODEL_ALONE} is {alone!r}, but nll and nll_end sum to "
+            f"{nats!r}; {remedy}"
+        )
 
 
 class CacheChoice:

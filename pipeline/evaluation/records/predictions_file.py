@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError
+from pipeline.evaluation.records.cached import refuse_other_nats
 from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
@@ -38,8 +39,7 @@ class PredictionsIdentity(BaseModel):
     tasks: Digest  # of data/tasks
     base: Digest  # of models/base
     models: dict[str, Digest]  # of models/VARIANT/seed-SEED, by training seed
-    # What made tasks, base and models, by key of params.yaml; absent from older files.
-    made_with: dict[str, Any] = Field(default_factory=dict)
+    made_with: dict[str, Any]  # what made tasks, base and models, by key of params.yaml
     records: Annotated[int, Field(ge=0)]  # lines of the JSON Lines
     sha256: Digest  # of the JSON Lines
 
@@ -58,13 +58,12 @@ def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]
         records: in the order of their lines.
         made_from: `params`, `tasks`, `base`, `models` and `made_with` of the identity.
     """
-    path = artifacts.predictions_file(variant)
-    artifacts.identity_file(variant).unlink(missing_ok=True)  # it is of the old records
-    count = artifacts.write_records(path, records)
+    path, own = artifacts.predictions_file(variant), artifacts.identity_file(variant)
+    count = artifacts.write_records(path, records, outdated=own)
     identity = PredictionsIdentity(
         variant=variant, **made_from, records=count, sha256=artifacts.sha256_of(path)
     )
-    artifacts.write_json(artifacts.identity_file(variant), identity.model_dump())
+    artifacts.write_json(own, identity.model_dump())
     return count
 
 
@@ -135,6 +134,7 @@ def _checked(
         except DataError as error:
             raise DataError(f"{error}; {again}") from error
         complete.add(record)
+        refuse_other_nats(record, f"{path}:{number}", again)
         digest.update(line)
         yield (byte, byte + len(line)), record
         byte += len(line)

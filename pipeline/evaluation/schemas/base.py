@@ -73,14 +73,15 @@ Count = Annotated[int, Field(ge=0)]
 Read = TypeVar("Read", bound=BaseModel)
 
 
-def read(path: Path, schema: type[Read], *, made_by: str) -> Read:
+def read(path: Path, schema: type[Read], *, made_by: str, must_be_sealed: bool = False) -> Read:
     """Read a JSON file as its schema; `made_by` names the stage that writes it.
 
     Raises:
         MissingFileError: the file does not exist.
-        DataError: the file is not JSON, or not as `schema` describes it.
+        DataError: the file is not JSON, or not as `schema` describes it, or it was edited, or has
+            no seal though it must.
     """
-    content = artifacts.read_json(path, made_by=made_by)
+    content = artifacts.read_json(path, made_by=made_by, must_be_sealed=must_be_sealed)
     return parse(schema, content, path, remedy=f"run `python -m stages.{made_by}` (or `dvc repro`)")
 
 

@@ -129,15 +129,12 @@ def _models(name: str, models: Mapping[int, str]) -> dict[Path, str]:
     return {artifacts.model_dir(name, seed): digest for seed, digest in models.items()}
 
 
-def refuse_other_runs(
-    files: Iterable[Belonging], root: Path = Path(), *, models: bool = True
-) -> None:
+def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
     """Refuse files that belong to different things, or to others than are there.
 
     Args:
         files: those of earlier stages first, so that the first stage to run again is named.
         root: the project's folder. What is missing there is not compared.
-        models: whether trained models are compared with those that are there: they may be large.
 
     Raises:
         DataError: names the file, what it belongs to, both digests, and the command to run.
@@ -146,7 +143,7 @@ def refuse_other_runs(
     there: dict[Path, str] = {}
     for one in files:
         for path, digest in one.digests.items():
-            if (models or not _is_trained(path)) and (root / path).exists():
+            if (root / path).exists():
                 if path not in there:
                     there[path] = artifacts.sha256_of(root / path)
                 if there[path] != digest:
@@ -154,10 +151,6 @@ def refuse_other_runs(
             known, other = first.setdefault(path, (digest, one))
             if known != digest:
                 raise _other(one, path, f"{other.file} to one of {one_line(known)[:12]}…")
-
-
-def _is_trained(path: Path) -> bool:
-    return path.is_relative_to(artifacts.MODELS) and not path.is_relative_to(artifacts.BASE)
 
 
 def _other(one: Belonging, path: Path, instead: str) -> DataError:

@@ -170,3 +170,36 @@ def test_variants_of_other_tasks_or_of_another_base_are_not_compared(folder, wha
     identities = [predictions_file.read_identity(name) for name in (VARIANT, "in_place")]
     with pytest.raises(DataError, match=rf"transfer and in_place .* different {what}"):
         predictions_file.refuse_other_inputs(identities)
+
+
+def test_an_identity_without_what_made_it_is_refused(folder):
+    path = artifacts.identity_file(VARIANT)
+    content = json.loads(path.read_text())
+    del content["made_with"]
+    artifacts.write_json(path, content)
+    again = r"run `python -m stages.finetune transfer` \(or `dvc repro`\) again"
+    with pytest.raises(DataError, match=rf"transfer.json: made_with: not as finetune .*{again}$"):
+        predictions_file.read_identity(VARIANT)
+
+
+def with_cache(number, epoch, nats):
+    def change(lines):
+        cached = {"cache_nll": {"0.0": nats, "0.1": 3.0}, "nll": 3.0, "nll_end": 1.0}
+        assert lines[number]["epoch"] == epoch
+        return [*lines[:number], lines[number] | cached, *lines[number + 1 :]]
+
+    return change
+
+
+@pytest.mark.parametrize("nats", [4.00001, 3.0, 40.0])
+def test_a_cache_of_weight_0_that_is_not_the_model_is_refused(folder, nats):
+    edit(with_cache(2, 0, nats))
+    said = rf"transfer.jsonl:3: cache_nll of weight 0.0 is {nats}, but nll and nll_end sum to 4.0; "
+    with pytest.raises(DataError, match=rf"{said}run `python -m stages.finetune transfer`"):
+        predictions_file.read(VARIANT)
+
+
+def test_a_cache_of_weight_0_may_be_rounded_and_is_of_the_model_before_adaptation(folder):
+    edit(with_cache(2, 0, 4.000001))
+    edit(with_cache(1, 1, 7.0))
+    assert len(predictions_file.read(VARIANT)) == len(list(records()))

@@ -157,9 +157,8 @@ def test_a_comparison_of_other_variants(project, variants, what):
 @pytest.mark.parametrize("file", [artifacts.details_file("transfer"), artifacts.FLOORS])
 def test_a_file_that_does_not_say_what_it_was_made_from(project, file):
     content = json.loads(file.read_text())
-    del content["made_from"]
-    content.pop(SEAL, None)
-    artifacts.write_json(file, content)
+    del content["made_from"], content[SEAL]
+    artifacts.write_sealed(file, content)
     refused(report, f"{file}: made_from: not as its stage writes it; run `python -m stages.")
     refused(lambda: keep(project, project / "studies/mine"), f"{file}: does not say what it was")
 
