@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import atomic, locks
 from pipeline.atomic import atomic_path, one_at_a_time, only_run
-from pipeline.errors import BusyError, DataError, DivergedError
+from pipeline.errors import BusyError, DivergedError
 from tests.wiring.closure import ROOT
 
 
@@ -129,41 +129,6 @@ def test_an_old_out_is_not_taken_for_that_of_a_run_that_diverged(tmp_path, kind)
 
     with pytest.raises(DivergedError, match="step 7"):
         stage()
-    assert not out.exists()
-
-
-def test_a_folder_with_a_file_of_the_users_is_refused_before_work_begins(tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "theta").write_text("of an earlier run")
-    (out / "notes.txt").write_text("of the user")
-
-    @one_at_a_time(lambda: out, ("theta",))
-    def stage() -> None:
-        raise AssertionError("work has begun")
-
-    with pytest.raises(DataError, match=r"notes\.txt: not written by this stage.* move it"):
-        stage()
-    assert {path.name for path in out.iterdir()} == {"theta", "notes.txt"}
-
-
-def test_a_run_that_diverged_removes_what_a_stage_writes_and_no_more(tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "theta").write_text("of an earlier run")
-
-    @one_at_a_time(lambda: out, ("theta", "record"))
-    def stage(*, noted: bool) -> None:
-        if noted:
-            (out / "notes.txt").write_text("of the user, written meanwhile")
-        raise DivergedError("step 7: the loss is nan")
-
-    with pytest.raises(DivergedError):
-        stage(noted=True)
-    assert [path.name for path in out.iterdir()] == ["notes.txt"]
-    (out / "notes.txt").unlink()
-    with pytest.raises(DivergedError):
-        stage(noted=False)
     assert not out.exists()
 
 
