@@ -5,7 +5,7 @@ written.
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pipeline.atomic import atomic_path as atomic_path
 from pipeline.atomic import one_at_a_time as one_at_a_time
+from pipeline.atomic import refuse_foreign as refuse_foreign
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.strict_json import first_problem, opened, sealed, strict_loads
 from pipeline.strict_json import json_text as json_text
@@ -113,28 +114,6 @@ def support_file(variant: str) -> Path:
 def tuning_file(variant: str) -> Path:
     """The trials of one variant's tuning; no stage's out, kept in git."""
     return Path("tuning") / f"{variant}.csv"
-
-
-def refuse_foreign(folder: Path, mark: str, own: Collection[str] | None = None) -> None:
-    """Refuse to replace an out that holds files which its stage did not write.
-
-    Args:
-        folder: the out; it may be missing or empty.
-        mark: a file that the stage always writes into it.
-        own: all names that the stage may write; null: any, as long as the mark is there.
-
-    Raises:
-        DataError: names the first such file.
-    """
-    if folder.is_symlink() or not folder.is_dir():
-        return
-    names = sorted(path.name for path in folder.iterdir())
-    foreign = [n for n in names if mark not in names or (own is not None and n not in own)]
-    if foreign:
-        raise DataError(
-            f"{folder / one_line(foreign[0])}: not written by this stage, which replaces {folder}; "
-            "move it to another folder, or delete it"
-        )
 
 
 def write_text(path: Path, text: str) -> None:

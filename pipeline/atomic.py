@@ -9,7 +9,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from inspect import signature
@@ -82,10 +82,14 @@ def _follows_another_rank() -> bool:
     return launched and os.environ.get("RANK", "0") != "0"
 
 
-def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
+def one_at_a_time(
+    place: Callable[..., Path], own: Collection[str] | None = None
+) -> Callable[[Command], Command]:
     """Let a stage's command run under `only_run`; `place` returns its out for its arguments.
 
-    If training or fine-tuning diverges, an earlier out is removed: it is not this run's.
+    If training or fine-tuning diverges, an earlier out is removed: it is not this run's. Where
+    `own` has all names that the stage may write, a folder with others is refused before work
+    begins, and others that came meanwhile stay.
     """
 
     def decorated(command: Command) -> Command:
@@ -95,16 +99,54 @@ def one_at_a_time(place: Callable[..., Path]) -> Callable[[Command], Command]:
         def alone(*args: object, **kwargs: object) -> None:
             target = place(*order.bind(*args, **kwargs).args)
             with only_run(target):
+                if own is not None:
+                    refuse_foreign(target, own=own)
                 try:
                     command(*args, **kwargs)
                 except DivergedError:
                     if not _follows_another_rank():  # several would remove it at once
-                        _remove(target)
+                        _remove_own(target, own)
                     raise
 
         return cast(Command, alone)
 
     return decorated
+
+
+def refuse_foreign(
+    folder: Path, mark: str | None = None, own: Collection[str] | None = None
+) -> None:
+    """Refuse to replace an out that holds files which its stage did not write.
+
+    Args:
+        folder: the out; it may be missing or empty.
+        mark: a file that the stage always writes into it; null: the names alone tell.
+        own: all names that the stage may write; null: any, as long as the mark is there.
+
+    Raises:
+        DataError: names the first such file.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    names = sorted(path.name for path in folder.iterdir())
+    unmarked = mark is not None and mark not in names
+    foreign = [n for n in names if unmarked or (own is not None and n not in own)]
+    if foreign:
+        raise DataError(
+            f"{folder / one_line(foreign[0])}: not written by this stage, which replaces {folder}; "
+            "move it to another folder, or delete it"
+        )
+
+
+def _remove_own(target: Path, own: Collection[str] | None) -> None:
+    """Remove an out; of a folder only the names in `own`, where others are there."""
+    if own is None or target.is_symlink() or not target.is_dir():
+        _remove(target)
+        return
+    for name in own:
+        _remove(target / name)
+    if not any(target.iterdir()):
+        target.rmdir()
 
 
 def _scratch(target: Path) -> Path:

@@ -5,6 +5,7 @@ from pipeline.learning.meta import train
 from pipeline.learning.meta.over_ranks import SharedCheckpoint
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import load_tasks, require_context_to_score, save, start
+from pipeline.model.files.variant_record import OWN
 from pipeline.model.network.language_model import Attention
 from pipeline.params import MetaTrainParams
 from pipeline.processes import ranks
@@ -15,7 +16,7 @@ from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
-@artifacts.one_at_a_time(artifacts.model_dir)
+@artifacts.one_at_a_time(artifacts.model_dir, OWN)
 def meta_train(name: VariantName, seed: Seed) -> None:
     """Meta-train one variant: each training persona is a task."""
     run, params = run_of("meta_train", name, seed, MetaTrainParams)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.evaluation.report.files import FOR_PAPERS, INDEX, files
+from pipeline.evaluation.report.files import FIGURES, FOR_PAPERS, INDEX, OWN, OWN_FIGURES, files
 from pipeline.evaluation.report.page.findings import BaseFacts, Findings, TasksSummary
 from pipeline.evaluation.report.samples.sampled import Shown, sampled
 from pipeline.evaluation.schemas.base import read
@@ -27,18 +27,25 @@ PAPER = "paper"  # the preset of the paper's values
 
 def report() -> None:
     """Write report/: index.html, Table 1 in three formats, figures, points for DVC's plots."""
+    _refuse_foreign()
     settings = Settings.load()
     params = settings.view(ReportParams)
     findings = _findings(params)
     _refuse_other_runs(findings, settings)
     with progress("report", len(FOR_PAPERS), unit="figures") as advance:
         written = files(replace(findings, shown=_shown(findings)), advance)
+    _refuse_foreign()  # what came while figures were drawn
     with artifacts.atomic_path(artifacts.REPORT) as folder:
         for name, content in written.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
     size = f"{len(written[INDEX]) / 1e6:.1f} MB"
     console.wrote(artifacts.REPORT / INDEX, size, "open it in a browser")
+
+
+def _refuse_foreign() -> None:
+    artifacts.refuse_foreign(artifacts.REPORT, own=OWN)
+    artifacts.refuse_foreign(artifacts.REPORT / FIGURES, own=OWN_FIGURES)
 
 
 def _findings(params: ReportParams) -> Findings:

@@ -4,6 +4,7 @@ from pipeline import artifacts
 from pipeline.learning.training import normal
 from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import load_tasks, require_context_to_score, save, start
+from pipeline.model.files.variant_record import OWN
 from pipeline.params import TrainParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
@@ -11,7 +12,7 @@ from stages.shell.progress.shown import progress
 from stages.shell.variant_stage import run_of
 
 
-@artifacts.one_at_a_time(artifacts.model_dir)
+@artifacts.one_at_a_time(artifacts.model_dir, OWN)
 def train(name: VariantName, seed: Seed) -> None:
     """Train one variant on the replies of all training personas together."""
     run, params = run_of("train", name, seed, TrainParams)

@@ -28,8 +28,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML mapping by YAML 1.2's rules, by which `1e-05` is a number.
 
     Raises:
-        ParamsError: there is no such file, it is not YAML, or it is no mapping.
+        ParamsError: there is no such file, it is not YAML, or it is no mapping; or what has that
+            name is no regular file: a named pipe would be waited on without end.
     """
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "pipe, socket or device"
+        raise ParamsError(
+            f"{path}: a regular file was expected, found a {kind}; put the file there"
+        )
     try:
         return _mapping(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ from stages.shell.arguments import Seed
 from stages.shell.progress.shown import progress
 
 
-@artifacts.one_at_a_time(artifacts.receiver_dir)
+@artifacts.one_at_a_time(artifacts.receiver_dir, files.OWN)
 def p2_receiver(seed: Seed) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)

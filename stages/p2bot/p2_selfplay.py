@@ -11,6 +11,7 @@ from pipeline.learning.training.loop import Session
 from pipeline.learning.training.variant_run import read_tasks, save, start
 from pipeline.model.base.load import load_base
 from pipeline.model.files.variant_record import (
+    OWN,
     models_read,
     read_variant,
     refuse_other_inputs,
@@ -36,7 +37,7 @@ def checked_transmitter(name: str, seed: int) -> dict[str, Any]:
     return {key: value for key, value in record.made_with().items() if key == "train"}
 
 
-@artifacts.one_at_a_time(artifacts.model_dir)
+@artifacts.one_at_a_time(artifacts.model_dir, OWN)
 def p2_selfplay(name: VariantName, seed: Seed) -> None:
     """Let a trained transmitter talk with itself and learn from the rewards."""
     run, params = run_of("p2_selfplay", name, seed, SelfPlayParams)

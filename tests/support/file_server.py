@@ -17,6 +17,7 @@ class FileServer:
     hang: bool = False  # after a cut, keep the connection open until `released`
     released: Event = field(default_factory=Event)
     statuses: list[int] = field(default_factory=list)  # answer these first
+    odd_ranges: list[tuple[int, str]] = field(default_factory=list)  # to a range; Content-Range
     requests: list[dict[str, str]] = field(default_factory=list)  # headers, as they came
     url: str = ""
 
@@ -26,6 +27,9 @@ class FileServer:
             handler.send_error(self.statuses.pop(0))
             return
         start = self._start(handler.headers)
+        if self.odd_ranges and "Range" in handler.headers:
+            self._send_odd(handler, *self.odd_ranges.pop(0))
+            return
         if start is not None and start >= len(self.content):
             handler.send_response(416)
             handler.send_header("Content-Range", f"bytes */{len(self.content)}")
@@ -33,6 +37,15 @@ class FileServer:
             handler.end_headers()
             return
         self._send(handler, start)
+
+    def _send_odd(self, handler: BaseHTTPRequestHandler, status: int, told: str) -> None:
+        body = self.content if status == 206 else b""
+        handler.send_response(status)
+        if told:
+            handler.send_header("Content-Range", told)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
 
     def _start(self, headers) -> int | None:
         found = re.fullmatch(r"bytes=(\d+)-", headers.get("Range", ""))

@@ -23,6 +23,9 @@ KSHOT = artifacts.REPORT_KSHOT.name
 TRAINING = "training.csv"
 FIGURES = "figures"
 FOR_PAPERS = ("fig3", "gains", "training")  # sections of the page
+TABLES = ("table1.md", "table1.tex", "table1.csv")
+OWN = (INDEX, *TABLES, KSHOT, TRAINING, FIGURES)  # all that may be in the folder
+OWN_FIGURES = tuple(f"{section}.{kind}" for section in FOR_PAPERS for kind in ("svg", "pdf"))
 PLOTTED = ("valid_loss", "valid_adapted_loss", "adaptation_gain")  # of training, where validated
 
 
@@ -42,9 +45,9 @@ def files(findings: Findings, advance: Advance = untold) -> dict[str, bytes]:
     levels = tables.levels(findings.details, findings.floors)
     text = {
         INDEX: page(findings, charts, order),
-        "table1.md": f"{table.markdown(levels)}\n",
-        "table1.tex": table.latex(levels),
-        "table1.csv": _levels(findings),
+        TABLES[0]: f"{table.markdown(levels)}\n",
+        TABLES[1]: table.latex(levels),
+        TABLES[2]: _levels(findings),
         KSHOT: by_variant(findings.kshot),
         TRAINING: _validations(findings.histories),
     }

@@ -17,7 +17,7 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
-from pipeline.model.files.variant_record import THETA_FILE, VariantFile, inputs_of
+from pipeline.model.files.variant_record import OWN, THETA_FILE, VariantFile, inputs_of
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
@@ -130,8 +130,12 @@ def save(
         trained: θ and how it came about.
         tasks: of each split that the run has read.
         inner_rates: what fine-tuning must know (`InnerLoop.rates_for_finetuning`).
+
+    Raises:
+        DataError: a file that is none of a run's came there during training; its checkpoint stays.
     """
     folder = artifacts.model_dir(run.name, run.seed)
+    artifacts.refuse_foreign(folder, own=OWN)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         save_theta(trained.theta, partial)

@@ -3,7 +3,7 @@
 Each part that rewrites a text or repeats tokens has a bound: so many characters at most become of
 one. Parts follow each other, so their bounds are multiplied: forty parts that double a text would
 make 10¹² characters of one. It is asked before the tokenizer is built, since building it rewrites
-the names of added tokens.
+the names of added tokens and keeps them, so that these are bounded together.
 """
 
 import json
@@ -18,6 +18,7 @@ from pipeline.errors import ModelError
 
 
 MOST_GROWTH = 10_000  # published ones reach about 1,300 (ALBERT's)
+MOST_IN_NAMES = 16_000_000  # characters of all rewritten names; published ones have some 100,000
 _COMPATIBLE = 18  # characters that Unicode's compatible form makes of one (U+FDFA)
 _COMPOSED = 4  # characters that its canonical forms make of one
 _BYTES = 4  # bytes of a character, each of which becomes a letter
@@ -31,7 +32,6 @@ _NORMALIZERS = {
     "ByteLevel": _BYTES,
     "Lowercase": 2,
     "Nmt": 1,
-    "Prepend": 1,  # adds, and does not multiply
     "Strip": 1,
     "StripAccents": 1,
 }
@@ -75,7 +75,8 @@ def refuse_growth(values: Mapping[str, Any], origin: str) -> None:
         origin: the file, for errors.
 
     Raises:
-        ModelError: names the parts and how much longer they can make a text.
+        ModelError: names the parts and how much longer they can make a text, or all names of
+            added tokens.
         Exception: `tokenizers`' own, if it cannot read a part.
     """
     parts = _as_read(values)
@@ -89,6 +90,24 @@ def refuse_growth(values: Mapping[str, Any], origin: str) -> None:
                 f"{origin}: {count} parts of {' and '.join(keys)} can make a text {shown} times "
                 f"as long, at most {MOST_GROWTH:,} is read; give a tokenizer without them"
             )
+    _refuse_long_names(values.get("added_tokens"), parts["normalizer"], origin)
+
+
+def _refuse_long_names(added: object, normalizer: dict[str, Any] | None, origin: str) -> None:
+    """Refuse added tokens whose names, as a normaliser may rewrite them, are too long together.
+
+    What is not normalised is counted too: names are tried as text.
+    """
+    tokens = added if isinstance(added, list) else []
+    names = [token.get("content") for token in tokens if isinstance(token, dict)]
+    given = sum(len(name) for name in names if isinstance(name, str))
+    bound = prod(_bound("normalizer", part) for part in _single(normalizer))
+    if given * bound > MOST_IN_NAMES:
+        raise ModelError(
+            f"{origin}: the names of {len(names):,} added tokens have {given:,} characters, and "
+            f"the normalizer can make {given * bound:,} of them; at most {MOST_IN_NAMES:,} are "
+            "read; give a tokenizer with fewer or shorter names"
+        )
 
 
 def _as_read(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +138,8 @@ def _bound(key: str, part: Mapping[str, Any]) -> int:
         return _replaced(part["pattern"], part["content"])
     if kind == "Precompiled":
         return _longest_in_map(part["precompiled_charsmap"])
+    if kind == "Prepend":
+        return 1 + len(part["prepend"])  # before every name and every piece between names
     if kind == "BPEDecoder":
         return 1 if part["suffix"] else 2  # nothing is found before every character
     if kind == "CTC":

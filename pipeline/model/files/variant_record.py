@@ -19,6 +19,7 @@ from pipeline.persona.task.record import Split
 
 
 THETA_FILE = "theta.safetensors"
+OWN = (THETA_FILE, "variant.json", "history.csv")  # all that a run writes into its folder
 TOKENIZER_FILE = "tokenizer.json"
 SELF_PLAY = "p2_selfplay"
 METHODS = ("train", "meta_train", SELF_PLAY)  # the stages that write a variant

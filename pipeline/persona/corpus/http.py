@@ -37,6 +37,7 @@ ATTEMPTS = 6
 LONGEST_WAIT = 30.0  # seconds between two attempts
 LARGEST_FILE = 4 << 30  # bytes; a limit, because the checksum can be verified only at the end
 
+_OF_RANGES = (httpx.codes.PARTIAL_CONTENT, httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE)
 _PASSING = (500, 502, 503, 504)  # other errors of a server do not pass
 
 OnProgress = Callable[[int, int | None], None]  # (bytes so far, bytes in all if known)
@@ -143,22 +144,28 @@ def _may_get_better(error: BaseException) -> bool:
 
 
 def _receive(partial: Partial, sha256: str, on_progress: OnProgress) -> None:
-    """Append the missing bytes to the partial file, or start again if the server sends all."""
+    """Append the missing bytes to the partial file, or start again if the server sends all.
+
+    Where the server has not the range that was asked for, it is asked once for the whole file.
+
+    Raises:
+        TryAgainError: it sends a part of the file even then.
+    """
     start, validator = partial.resume_point()
     with _answer(partial.url, start, validator) as response:
-        total = whole_size(response)
-        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            if total == start:
-                return
-            partial.drop()
-            raise TryAgainError("the file is now shorter than the bytes received before")
-        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+        status, total = response.status_code, whole_size(response)
+        if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and total == start:
+            return
+        if status == httpx.codes.PARTIAL_CONTENT and first_byte(response) == start:
+            _write(response, partial, start=start, total=total, on_progress=on_progress)
+            return
+        if status not in _OF_RANGES:
             _receive_anew(response, partial, sha256, on_progress)
             return
-        if first_byte(response) != start:
-            partial.drop()
+    with _answer(partial.url, 0, "") as response:
+        if response.status_code in _OF_RANGES and first_byte(response) != 0:
             raise TryAgainError("the server sent another range than the one asked for")
-        _write(response, partial, start=start, total=total, on_progress=on_progress)
+        _receive_anew(response, partial, sha256, on_progress)
 
 
 def _receive_anew(

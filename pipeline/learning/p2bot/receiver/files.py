@@ -24,6 +24,7 @@ TENSORS = "receiver.safetensors"
 RECORD = "receiver.json"
 HISTORY = "history.csv"
 UNTRAINED = "untrained.json"  # instead of all others, where there is nothing to learn from
+OWN = (TENSORS, RECORD, HISTORY, UNTRAINED)  # all that may be in its folder
 
 
 class ReceiverFile(BaseModel):
@@ -77,6 +78,7 @@ def save(
         params: of the training.
     """
     folder = artifacts.receiver_dir(seed)
+    artifacts.refuse_foreign(folder, own=OWN)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_tensors(trained.theta, partial / TENSORS)
@@ -89,6 +91,7 @@ def save(
 def save_untrained(seed: int) -> Path:
     """Write a folder that says why there is no receiver: persons without persona sentences."""
     folder = artifacts.receiver_dir(seed)
+    artifacts.refuse_foreign(folder, own=OWN)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         artifacts.write_json(partial / UNTRAINED, {"reason": "no persona sentences", "seed": seed})

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ModelError, TrainingError
+from pipeline.errors import DataError, MissingFileError, ModelError, TrainingError
 from pipeline.learning.task_loss.episodes import encode_tasks
 from pipeline.learning.training import variant_run
 from pipeline.learning.training.loop import Trained, TrainingProgress
@@ -204,3 +204,12 @@ def test_a_theta_that_is_not_finite_is_refused(trained, make_learner, value):
     write_tensors({**learner.theta, name: spoilt}, trained / "theta.safetensors")
     with pytest.raises(ModelError, match=rf"{name} holds NaN or infinity; run stage train again"):
         load_theta(learner, trained, made_by="train")
+
+
+def test_a_file_of_the_users_that_came_during_training_is_not_replaced(make_learner):
+    saved(make_learner(), {})
+    notes = artifacts.model_dir("in_place", 0) / "notes.txt"
+    notes.write_text("mine")
+    with pytest.raises(DataError, match=r"notes\.txt: not written by this stage"):
+        saved(make_learner(), {})
+    assert notes.read_text() == "mine"

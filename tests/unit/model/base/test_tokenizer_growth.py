@@ -65,6 +65,7 @@ GROWS = {
     "a map of long texts": {
         "normalizer": {"type": "Precompiled", "precompiled_charsmap": charsmap("a" * 20_000)}
     },
+    "put before every piece": {"normalizer": {"type": "Prepend", "prepend": "a" * 20_000}},
     "an old form": {
         "normalizer": {
             "type": "Sequence",
@@ -96,6 +97,50 @@ def test_it_is_refused_before_it_is_built(tmp_path, monkeypatch):
         load_tokenizer(folder)
 
 
+def added(*names, normalized=True):
+    own = {"single_word": False, "lstrip": False, "rstrip": False, "special": False}
+    return [
+        {"id": 300 + number, "content": name, "normalized": normalized, **own}
+        for number, name in enumerate(names)
+    ]
+
+
+REWRITTEN = {
+    "multiplied": (replace("~", "x" * 1200), ["~" * 400 + str(n) for n in range(50)]),
+    "with a prefix": ({"type": "Prepend", "prepend": "y" * 900}, ["q" * 90] * 200),
+    "in turn": (
+        sequence("normalizer", [{"type": "Prepend", "prepend": "y" * 30}, replace("y", "y" * 30)])[
+            "normalizer"
+        ],
+        ["q" * 90] * 200,
+    ),
+}
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_names_that_become_too_long_together_are_refused_before(
+    name, normalized, tmp_path, monkeypatch
+):
+    """Building a tokenizer rewrites the names of added tokens, and keeps them."""
+    normalizer, names = REWRITTEN[name]
+    tokens = added(*names, normalized=normalized)
+    folder = edited(
+        tmp_path,
+        lambda values: (
+            values | {"normalizer": normalizer, "added_tokens": values["added_tokens"] + tokens}
+        ),
+    )
+    monkeypatch.setattr(tokenizer_files, "Tokenizer", None)
+    with pytest.raises(ModelError, match=r"names of \d+ added tokens .*at most 16,000,000"):
+        load_tokenizer(folder)
+
+
+@pytest.mark.parametrize("tokens", [None, {}, [None, {}, {"content": 3}]])
+def test_added_tokens_that_are_none_are_left_to_the_reader(tokens):
+    refuse_growth({"added_tokens": tokens}, "x")
+
+
 REAL = {
     "Llama 2": sequence("normalizer", [{"type": "Prepend", "prepend": "▁"}, replace(" ", "▁")])
     | sequence(
@@ -107,7 +152,10 @@ REAL = {
             {"type": "Strip", "content": " ", "start": 1, "stop": 0},
         ],
     ),
-    "Gemma": {"normalizer": replace(" ", "▁")},
+    "Gemma": {
+        "normalizer": replace(" ", "▁"),
+        "added_tokens": added(*(f"<unused{n}>" for n in range(6242)), normalized=False),
+    },
     "SmolLM2": sequence("pre_tokenizer", [{"type": "Digits", "individual_digits": True}, BYTES]),
     "T5": sequence(
         "normalizer",
