@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pipeline.strict_json import sealed
 from tests.support.details_builder import FLOORS, content, interval
 from tests.support.training_runs import content as a_run
 from tests.wiring.closure import ROOT
@@ -23,7 +24,8 @@ def run(tmp_path):
         terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": str(columns)}
         env = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"}
         for name, value in files.items():
-            (folder / f"{name}.json").write_text(json.dumps(value))
+            whole = sealed(value) if name == "floors" else value
+            (folder / f"{name}.json").write_text(json.dumps(whole))
         return subprocess.run(
             [sys.executable, "-m", "stages.table"],
             cwd=tmp_path,

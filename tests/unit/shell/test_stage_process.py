@@ -1,6 +1,5 @@
 """A stage's command, as a fork of the server and as a process of its own."""
 
-import os
 import signal
 import sys
 import time
@@ -57,7 +56,8 @@ def test_any_other_command_is_run_by_the_shell(tmp_path, served):
 @pytest.mark.parametrize("end", ["terminate", "kill"])
 def test_a_stage_can_be_ended(tmp_path, served, end):
     output = tmp_path / "out"
-    os.mkfifo(tmp_path / "params.yaml")  # a reader waits for ever
+    many = "1, " * 900_000
+    (tmp_path / "params.yaml").write_text(f"x: [{many}1]\n")  # read for many seconds
     process = Processes(served=served).start(
         command("python -m stages.score adapters", tmp_path), output
     )

@@ -127,6 +127,7 @@ def test_the_command_writes_it(learner, tmp_path, monkeypatch):
         artifacts.write_text(folder / "x", "x")
     monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
     monkeypatch.setattr(inputs, "finetune_params", lambda name: PARAMS)
+    monkeypatch.setattr(inputs, "_made_with", lambda *_: {})
     stage.support("in_place")
     found = artifacts.read_json(artifacts.support_file("in_place"), made_by="support")
     assert found["seeds"] == [0]

@@ -25,9 +25,11 @@ from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import write_tensors
 from pipeline.model.network.language_model import LanguageModel
 from pipeline.model.network.projection import SPECIAL
-from pipeline.params import ReceiverTraining
+from pipeline.params import ReceiverTraining, Settings
+from pipeline.params.views import ReceiverParams
 from pipeline.persona.task.text import normalise
 from tests.conftest import LINES, tiny_gpt2
+from tests.wiring.closure import ROOT
 
 
 MATRIX = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]])  # two utterances, three sentences
@@ -168,7 +170,8 @@ def recorded(receiver):
     for split in ("train", "valid"):
         artifacts.write_text(artifacts.tasks_file(split), split)
     progress = TrainingProgress(step=1, best_value=10.0)
-    return save(Trained(receiver.theta, progress), {"train": [], "valid": []}, 0)
+    params = Settings.load(ROOT / "presets/embedded.yaml").view(ReceiverParams)
+    return save(Trained(receiver.theta, progress), {"train": [], "valid": []}, 0, params)
 
 
 def test_a_saved_receiver_embeds_as_before(receiver, tokenizer):
