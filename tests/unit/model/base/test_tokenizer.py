@@ -141,7 +141,7 @@ def test_no_tokenizer_files(tmp_path):
 @pytest.mark.parametrize("content", ["", "{}", '{"model": 1}', "\x00"])
 def test_corrupt_tokenizer_file(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(ModelError, match="not JSON|cannot be read"):
+    with pytest.raises(ModelError, match=r"not JSON|cannot be read"):
         load_tokenizer(tmp_path)
 
 
