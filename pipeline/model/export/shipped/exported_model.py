@@ -133,8 +133,8 @@ def loss(model: Any, batch: Sequence[Reply]) -> Tensor:
     for ids, own in batch:
         logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -own - 1 : -1]
         total = total + cross_entropy(logits.float(), torch.tensor(ids[-own:]), reduction="sum")
-    if not isfinite(total):
-        raise UnusableError(f"the loss is {float(total)}; lower lr in personalize.json")
+    if not isfinite(total.item()):
+        raise UnusableError(f"the loss is {total.item()}; lower lr in personalize.json")
     return total / sum(own for _, own in batch)
 
 
