@@ -7,12 +7,11 @@ whoever shows numbers can tell whether params.yaml still says what they were mad
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, one_line
+from pipeline.errors import DataError, one_line, public
 from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.sections.lists import MethodsParams
 from pipeline.params.sections.section import StageParams
@@ -83,10 +82,16 @@ def _at(node: Any, path: list[str]) -> Any:
 
 
 def _portable(value: str | None) -> str | None:
-    """Return a source as an out may hold it: of a URL or a path of this machine its SHA-256."""
-    if value is None or not (value.startswith(("/", "~", "..", "\\")) or ":" in value):
-        return value
-    return f"path or URL of SHA-256 {sha256(value.encode()).hexdigest()[:16]}"
+    """Return a source as an out may hold it: of a path its last name, of a URL what is public.
+
+    So a corpus that lies elsewhere changes no out; its digest is recorded beside it.
+    """
+    if value is None:
+        return None
+    if "://" in value:
+        return public(value)
+    is_path = value.startswith(("/", "~", ".", "\\")) or ":" in value
+    return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if is_path else value
 
 
 def training(params: StageParams, *, adapters: bool) -> dict[str, Any]:

@@ -8,6 +8,10 @@ from pipeline import artifacts
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.params import read_yaml
+from pipeline.params.edit import with_values
+from pipeline.params.settings import settings_of
+from pipeline.params.stated import recorded
+from pipeline.params.views import BaseParams
 from pipeline.strict_json import SEAL
 from stages.commands.samples import samples
 from stages.commands.table import table
@@ -16,6 +20,7 @@ from stages.report import report
 from stages.score import score
 from tests.support.toy_project import write_params
 from tests.support.whole_run import project, refused
+from tests.wiring.closure import ROOT
 
 
 __all__ = ["project"]
@@ -123,3 +128,23 @@ def test_the_stage_run_again_mends_it(project):
         score(name)
     table()
     report()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("/home/ann/chats", "chats"),
+        ("/mnt/other/chats/", "chats"),
+        ("~/chats", "chats"),
+        ("./chats", "chats"),
+        ("C:\\chats", "chats"),
+        ("https://ann:secret@example.org/a/chats.tgz?token=1", "https://example.org/a/chats.tgz"),
+        ("synthetic", "synthetic"),
+        ("org/model", "org/model"),
+    ],
+)
+def test_a_source_that_lies_elsewhere_changes_no_out(given, kept):
+    """An out depends on no path of a machine, and tells no secret of a URL."""
+    text = with_values((ROOT / "presets/embedded.yaml").read_text(), [f"base.source={given}"])
+    values = recorded(settings_of(text, "params.yaml").view(BaseParams))
+    assert values["base"]["source"] == kept

@@ -150,7 +150,7 @@ def test_a_folder_gets_six_rows_and_keeps_the_others(gpt2, tmp_path):
     others = {n: p for n, p in after.named_parameters() if "wte" not in n}
     assert all(torch.equal(p, before.get_parameter(n)) for n, p in others.items())
     weights = gpt2 / "model.safetensors"
-    assert facts["params"]["base"]["source"] == "./gpt2"
+    assert facts["params"]["base"]["source"] == "gpt2"
     assert {key: value for key, value in facts.items() if key != "params"} == {
         "source": "folder",
         "revision": None,
