@@ -4,10 +4,13 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.keep import keep
 from pipeline.model.files.variant_record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams
 from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
+from stages.commands.beside import beside
 from stages.compare import compare
 from stages.report import report
 from stages.score import score
@@ -94,3 +97,17 @@ def refused(command, *expected):
     line = str(caught.value)
     assert all(word in line for word in expected), line
     assert "\n" not in line
+
+
+def ask(folder, command):
+    """Run a stage; or what reads its files by a word: keep, results, compare."""
+    if command == "keep":
+        keep(folder, folder / "studies/mine")
+    elif command == "results":
+        (folder / pages.TEMPLATE).parent.mkdir(exist_ok=True)
+        (folder / pages.TEMPLATE).write_text("")
+        pages.results(folder)
+    elif command == "compare":
+        beside(NAMES, "HEAD")
+    else:
+        command()

@@ -7,7 +7,6 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.schemas.base import Estimate, parse
@@ -20,7 +19,7 @@ from stages.floors import floors
 from stages.report import report
 from tests.support.details_builder import content
 from tests.support.details_builder import floors as floors_of
-from tests.support.whole_run import project, refused
+from tests.support.whole_run import ask, project, refused
 
 
 __all__ = ["project"]
@@ -48,17 +47,6 @@ def test_a_number_of_the_details(project, command):
 def test_a_p_value(project, command):
     edited(artifacts.COMPARISON, '"p": ', '"p": 0')
     refused(lambda: ask(project, command), "comparison.json", "")
-
-
-def ask(folder, command):
-    if command == "keep":
-        keep(folder, folder / "studies/mine")
-    elif command == "results":
-        (folder / pages.TEMPLATE).parent.mkdir(exist_ok=True)
-        (folder / pages.TEMPLATE).write_text("")
-        pages.results(folder)
-    else:
-        command()
 
 
 def test_the_line_names_the_field_the_digests_and_the_command(project):

@@ -6,13 +6,11 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.strict_json import SEAL, opened
-from stages.commands.beside import beside
 from stages.commands.table import table
 from stages.report import report
-from tests.support.whole_run import NAMES, project, refused
+from tests.support.whole_run import ask, project, refused
 
 
 __all__ = ["project"]
@@ -23,19 +21,6 @@ def unseal(path):
     content = json.loads(path.read_text())
     del content[SEAL]
     artifacts.write_json(path, content)
-
-
-def ask(folder, command):
-    if command == "keep":
-        keep(folder, folder / "studies/mine")
-    elif command == "results":
-        (folder / pages.TEMPLATE).parent.mkdir(exist_ok=True)
-        (folder / pages.TEMPLATE).write_text("")
-        pages.results(folder)
-    elif command == "compare":
-        beside(NAMES, "HEAD")
-    else:
-        command()
 
 
 @pytest.mark.parametrize("command", [report, table, "compare", "keep", "results"])
