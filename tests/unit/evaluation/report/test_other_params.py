@@ -133,8 +133,8 @@ def test_the_stage_run_again_mends_it(project):
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("/home/ann/chats", "chats"),
-        ("/mnt/other/chats/", "chats"),
+        ("/data/ann/chats", "chats"),
+        ("/disk/other/chats/", "chats"),
         ("~/chats", "chats"),
         ("./chats", "chats"),
         ("C:\\chats", "chats"),
