@@ -44,19 +44,20 @@ text() { # ROW with persona text: what it is worth, and on ConvAI2's validation 
 }
 
 dialogues() { # ROW: rates on valid, then test after K dialogues; of some rows controls and samples
-    how=gradient
     if [ "$1" == start ]; then # φ itself reads dialogues in the prompt
-        how=prompt
         [ -f "shots/$1.json" ] || python -m stages.shots "$1" --k 0
     else
         [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
         [ -f "shots/$1.json" ] || python -m stages.shots "$1"
     fi
     case $1 in start | transfer)
-        grep -q '"stranger' "shots/$1.json" || python -m stages.shots "$1" --strangers $how
+        grep -q '"stranger_prompted"' "shots/$1.json" ||
+            python -m stages.shots "$1" --strangers prompt
         grep -q '"cached' "shots/$1.json" || python -m stages.shots "$1" --cache
         ;;
     esac
+    [ "$1" != transfer ] || grep -q '"stranger"' "shots/$1.json" ||
+        python -m stages.shots "$1" --strangers gradient
     case $1 in start | transfer | in_place | extra_place) # samples
         [ -f "replies/$1.json" ] || python -m stages.replies "$1"
         ;;
