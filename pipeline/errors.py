@@ -1,5 +1,6 @@
 """Errors that the user can act on. A message says what is wrong, what is expected, what to do."""
 
+import re
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -49,6 +50,15 @@ def public(url: str) -> str:
 def public_text(given: str) -> str:
     """Return a text that somebody gave, as it is; of what may be a URL only what is public."""
     return public(given) if "://" in given else given
+
+
+def public_urls(text: str) -> str:
+    """Return a message, of every URL in it only what is public.
+
+    >>> public_urls("404 for url 'http://ann:secret@example.org/x?token=1'")
+    "404 for url 'http://example.org/x'"
+    """
+    return re.sub(r"[A-Za-z][\w+.-]*://[^\s'\"]+", lambda found: public(found[0]), text)
 
 
 class PipelineError(Exception):

@@ -141,7 +141,7 @@ def opened(
         value: the object.
         origin: names the file in errors.
         remedy: what to do, for errors.
-        required: whether it must have a seal. One that says what it was `made_with` always must;
+        required: whether it must have a seal. One that says which parameters made it always must;
             any other without a seal may be of an older version.
 
     Raises:
@@ -164,7 +164,8 @@ def opened(
 def says_made_with(value: Mapping[str, Any]) -> bool:
     """Say whether an object says which parameters made it: older versions sealed nothing."""
     made_from = value.get("made_from")
-    return isinstance(made_from, dict) and "made_with" in made_from
+    of_metrics = isinstance(made_from, dict) and "made_with" in made_from
+    return of_metrics or "made_with" in value or "params" in value
 
 
 def content_sha256(value: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 FOLDERS = ("p2bot", "commands", "few_shot", "studies")
@@ -38,8 +39,19 @@ def hears_sigterm() -> bool:
     return ours and "TORCHELASTIC_RUN_ID" not in os.environ
 
 
+def _refuse_endpoint() -> None:
+    """Say in a line that HF_ENDPOINT is no URL: the hub's client fails while it is imported."""
+    try:
+        _ = urlsplit(os.environ.get("HF_ENDPOINT", "")).port
+    except ValueError:  # its words may hold a password
+        sys.stderr.write("error: HF_ENDPOINT of the environment is no URL; correct it\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+
 # Only for `python -m stages.NAME`, whose imports take seconds; `console.run` takes over then.
 if sys.argv[:1] == ["-m"]:
+    _refuse_endpoint()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupted_early)
     if hears_sigterm():

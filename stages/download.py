@@ -39,7 +39,7 @@ def download() -> None:
             )
         pretrain = fetch_pretrain_text(data, text)
         source = _source(corpus, raw, pretrain, text) | {"params": recorded(params)}
-        artifacts.write_json(raw / artifacts.RAW_SOURCE.name, source)
+        artifacts.write_sealed(raw / artifacts.RAW_SOURCE.name, source)
     what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.wrote(artifacts.RAW, what, "source.json in it says what was read")
 

@@ -51,7 +51,7 @@ def _refuse_foreign() -> None:
 def _findings(params: ReportParams) -> Findings:
     there = scored_with_files(artifacts.KSHOT, ".csv", params.scored, made_by="score VARIANT")
     names = [name for name in params.scored if name in there]
-    details = {n: read(artifacts.details_file(n), Details, made_by=f"score {n}") for n in names}
+    details = {n: _details(n) for n in names}
     return Findings(
         tasks=read(artifacts.TASKS_SUMMARY, TasksSummary, made_by="tasks"),
         base=read(artifacts.BASE_FACTS, BaseFacts, made_by="base"),
@@ -64,6 +64,11 @@ def _findings(params: ReportParams) -> Findings:
         runs=_runs(params),
         histories=_histories(params),
     )
+
+
+def _details(name: str) -> Details:
+    path = artifacts.details_file(name)
+    return read(path, Details, made_by=f"score {name}", must_be_sealed=True)
 
 
 def _points(name: str) -> str:

@@ -57,7 +57,7 @@ def tasks() -> None:
                 splits[split].check_folds(split)
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         summary |= {"params": recorded(view)}
-        artifacts.write_json(partial / artifacts.TASKS_SUMMARY.name, summary)
+        artifacts.write_sealed(partial / artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
 

@@ -88,7 +88,10 @@ def _details(variants: Sequence[str]) -> dict[str, Details]:
     scored = {name: path for name, path in files.items() if path.is_file()}
     if not scored:
         raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
-    return {name: read(path, Details, made_by=f"score {name}") for name, path in scored.items()}
+    return {
+        name: read(path, Details, made_by=f"score {name}", must_be_sealed=True)
+        for name, path in scored.items()
+    }
 
 
 def _table_1(rows: Sequence[Table1Row]) -> Table:

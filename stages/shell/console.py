@@ -131,6 +131,10 @@ def _one_line_errors() -> Iterator[None]:
         _fail(f"interrupted; {GO_ON}")
     except OSError as error:
         _fail(_of_system(error))
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of compiled code; it is no Exception
+            raise
+        _fail(f"a compiled library gave up ({one_line(error)}); look at the files it was given")
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Hub(ThreadingHTTPServer):
     """Repositories by name, each with files by commit; `main` is the commit of branch `main`.
 
     `org/gated` may not be read. `asked` holds the paths that were asked for. With `breaks`, every
-    answer ends in the middle.
+    answer ends in the middle; with `refuses_all`, every one is 401 without a reason.
     """
 
     def __init__(self, repositories: Mapping[str, Mapping[str, Files]], main: str) -> None:
@@ -42,6 +42,8 @@ class Hub(ThreadingHTTPServer):
         self.repositories, self.main = repositories, main
         self.asked: list[str] = []
         self.breaks = False
+        self.refuses_all = False
+        self.said = ""  # by the last fetch, to stderr
 
     def fetch(self, repository: str, revision: str, home: Path, **environment: str) -> list[str]:
         """What `hub.fetch` returns (folder, commit) or raises (class, message)."""
@@ -54,6 +56,7 @@ class Hub(ThreadingHTTPServer):
         command = [sys.executable, "-c", FETCH, repository, revision]
         done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        self.said = done.stderr
         return json.loads(done.stdout)
 
 
@@ -91,6 +94,8 @@ class _Answers(BaseHTTPRequestHandler):
             repository, what, revision = "/".join(parts[:2]), "resolve", parts[3]
         else:
             return 404, "EntryNotFound", ""
+        if self.server.refuses_all:
+            return 401, "", ""
         if repository == "org/gated":
             return 403, "GatedRepo", ""
         commits = self.server.repositories.get(repository)

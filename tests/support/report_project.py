@@ -38,7 +38,7 @@ def train(folder: Path, name: str, seed: int) -> None:
     run = folder / artifacts.model_dir(name, seed)
     artifacts.write_text(run / "history.csv", HISTORY)
     base = artifacts.sha256_of(folder / artifacts.BASE)
-    artifacts.write_json(run / "variant.json", a_run(name=name, seed=seed, base=base))
+    artifacts.write_sealed(run / "variant.json", a_run(name=name, seed=seed, base=base))
 
 
 def scored() -> dict[str, int]:

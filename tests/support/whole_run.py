@@ -62,7 +62,7 @@ def train(name):
     digests["tokenizer"] = artifacts.sha256_of(artifacts.BASE / "tokenizer.json")
     params = training(Settings.load().view(view), adapters=False)
     run = training_runs.content(name=name, method=method, params=params, **digests)
-    artifacts.write_json(artifacts.model_dir(name, 0) / "variant.json", run)
+    artifacts.write_sealed(artifacts.model_dir(name, 0) / "variant.json", run)
 
 
 @pytest.fixture

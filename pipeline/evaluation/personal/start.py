@@ -11,7 +11,6 @@ from pipeline.errors import MissingFileError, ModelError, ParamsError, one_line
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.made_from import ScoredFrom, made_of_details
-from pipeline.model.base.configuration import read_json
 from pipeline.model.files.variant_record import VariantFile, read_variant
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
@@ -98,7 +97,7 @@ def _details(variant: str, seed: int, settings: Settings) -> Details | None:
     path = artifacts.details_file(variant)
     if not path.is_file():
         return None
-    details = read(path, Details, made_by=f"score {variant}")
+    details = read(path, Details, made_by=f"score {variant}", must_be_sealed=True)
     if _is_there(details.made_from, variant, seed):
         with suppress(ParamsError):
             if line := other_params(settings, made_of_details(variant, details.made_from)):
@@ -137,7 +136,8 @@ def _require_trained(variant: str, seed: int) -> None:
 
 def base_facts() -> dict[str, Any]:
     """Return what stage `base` wrote about φ; empty where it is not there."""
-    return read_json(artifacts.BASE_FACTS) if artifacts.BASE_FACTS.is_file() else {}
+    path = artifacts.BASE_FACTS
+    return artifacts.read_json(path, made_by="base") if path.is_file() else {}
 
 
 def data_source() -> str:
@@ -164,5 +164,5 @@ def pretrain_text(facts: dict[str, Any]) -> str:
 def _source_of(what: str) -> dict[str, Any]:
     """Return what `tasks` wrote on the source of `corpus` or `pretrain`."""
     path = artifacts.TASKS_SUMMARY
-    values = read_json(path) if path.is_file() else {}
+    values: dict[str, Any] = artifacts.read_json(path, made_by="tasks") if path.is_file() else {}
     return dict(values.get("source", {}).get(what) or {})

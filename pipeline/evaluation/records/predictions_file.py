@@ -63,7 +63,7 @@ def write(variant: str, records: Iterable[Prediction], made_from: dict[str, Any]
     identity = PredictionsIdentity(
         variant=variant, **made_from, records=count, sha256=artifacts.sha256_of(path)
     )
-    artifacts.write_json(own, identity.model_dump())
+    artifacts.write_sealed(own, identity.model_dump(mode="json"))
     return count
 
 

@@ -5,13 +5,14 @@ state, `save` writes `models/VARIANT/seed-SEED/`.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import TrainingError
+from pipeline.errors import DataError, TrainingError
 from pipeline.learning.task_loss.episodes import EncodedTask, encode_tasks
 from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
@@ -107,7 +108,9 @@ def _refuse_other_method(run: VariantRun) -> None:
     if not path.is_file():
         return
     made_by = f"{run.method} {run.name} {run.seed}"
-    method = artifacts.read_json(path, made_by=made_by).get("method")
+    method = None
+    with suppress(DataError):  # an edited or damaged one is written anew
+        method = artifacts.read_json(path, made_by=made_by).get("method")
     if method not in (None, run.method):
         raise TrainingError(
             f"{folder} was made by stage {method}, and params.yaml may list it under another "
@@ -141,7 +144,7 @@ def save(
         save_theta(trained.theta, partial)
         theta = artifacts.sha256_of(partial / THETA_FILE)
         record = _record(run, learner, trained.progress, tasks, inner_rates, theta)
-        artifacts.write_json(partial / "variant.json", record.content())
+        artifacts.write_sealed(partial / "variant.json", record.content())
         artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
     return folder
 

@@ -9,7 +9,6 @@ from transformers import PreTrainedTokenizerFast
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError
 from pipeline.model.base.architecture import architecture_of
-from pipeline.model.base.configuration import read_json
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import load_tokenizer
@@ -67,7 +66,9 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 def _facts(folder: Path) -> _Facts:
     path = folder / artifacts.BASE_FACTS.name
     try:
-        return _Facts.model_validate(read_json(path) if path.is_file() else {})
+        return _Facts.model_validate(
+            artifacts.read_json(path, made_by="base") if path.is_file() else {}
+        )
     except ValidationError as error:
         raise ModelError(f"{path}: {first_problem(error)}; run stage base again") from error
 

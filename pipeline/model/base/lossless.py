@@ -7,13 +7,16 @@ refused with a text that it changes.
 """
 
 import json
+import os
+import time
 import unicodedata
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tokenizers import Tokenizer, pre_tokenizers
 
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.model.files.tokenizer_growth import refuse_growth
 
 
@@ -46,6 +49,10 @@ _SAMPLES = (
     " \u00a0\u2003\u3000\u200b\ufeff\u00ad",
     " 1234567890 3.14 1,000",
 )
+
+# A pattern may try every way to divide a run, and fail at the last letter.
+_RUNS = tuple(run * 200 + last for run in ("a", " ", "1", ".", "\n", "ab", "a ") for last in "a☃")
+_SLOW = 2.0  # seconds of processor for all runs; SmolLM2's take 0.002
 
 
 def without_stored_state(backend: Tokenizer) -> Tokenizer:
@@ -98,6 +105,40 @@ def checked(backend: Tokenizer, origin: str) -> None:
                 f"{origin}: the tokenizer changes text ({text!r} is decoded as {decoded!r}); "
                 "a lossless one is needed"
             )
+    _refuse_slow(backend, origin)
+
+
+def _refuse_slow(backend: Tokenizer, origin: str) -> None:
+    """Refuse patterns that hardly end on a run of letters, as a stranger's may."""
+    began = time.process_time()
+    why = ""
+    for text in _RUNS:
+        try:
+            with _quiet():
+                backend.encode(text, add_special_tokens=False)
+        except BaseException as error:  # the compiled part's own is no Exception
+            if type(error).__name__ != "PanicException":
+                raise
+            why = f" ({one_line(error)})"
+        if why or time.process_time() - began > _SLOW:
+            raise ModelError(
+                f"{origin}: a pattern of the tokenizer hardly ends on {len(text)} characters such "
+                f"as {text[:4]!r}{why}; give a tokenizer with simpler patterns"
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what compiled code writes to stderr, a backtrace of its own."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def round_trip(backend: Tokenizer, text: str) -> str:

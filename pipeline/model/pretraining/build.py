@@ -93,7 +93,7 @@ def build_base(
         folder.mkdir()
         write_model(source.model, folder)
         source.tokenizer.save_pretrained(folder)
-        artifacts.write_json(folder / artifacts.BASE_FACTS.name, facts)
+        artifacts.write_sealed(folder / artifacts.BASE_FACTS.name, facts)
     if source.checkpoint is not None:
         source.checkpoint.delete()
     return facts

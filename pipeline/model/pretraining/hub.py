@@ -1,6 +1,7 @@
 """Fetch a causal language model from the Hugging Face hub, by revision: only the files needed."""
 
 import errno
+import logging
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from pipeline.errors import WRONG_PROXY, DownloadError, ModelError
+from pipeline.errors import WRONG_PROXY, DownloadError, ModelError, public_urls
 
 
 FILES = (
@@ -33,6 +34,8 @@ FILES = (
 # The hub's client brings its own HTTP library. This is the base class of that library's errors.
 _HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+# Its own warnings show URLs with user and password; what is wrong is in its errors.
+logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -75,7 +78,7 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     except (_HTTPError, OSError, RuntimeError) as error:  # RuntimeError: from the transfer protocol
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
-        why = (str(error).splitlines() or [""])[0]
+        why = public_urls((str(error).splitlines() or [""])[0])
         raise DownloadError(
             f"{where}, revision {revision!r}: not in the cache, and the hub did not send it "
             f"({type(error).__name__}: {why}); try again, or give a folder as base.source"

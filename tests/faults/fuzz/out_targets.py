@@ -1,6 +1,5 @@
 """What a folder of outs may hold that somebody has changed, or has sent."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from pipeline.model.pretraining.build import build_base
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.task.record import PersonaTask
 from pipeline.processes.journal import Journal
+from pipeline.strict_json import SEAL, strict_loads
 from tests.conftest import LINES, a_dialogue
 from tests.faults.fuzz.model_targets import WORDS, home
 from tests.faults.fuzz.target import Target
@@ -66,19 +66,30 @@ def _outs() -> Sequence[bytes]:
     return [bytes([n]) + (_trained() / path).read_bytes() for n, path in enumerate(small)]
 
 
+def _seal(path: Path) -> None:
+    """Seal a JSON object anew; anything else stays as it is."""
+    try:
+        values = strict_loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return
+    if isinstance(values, dict) and SEAL in values:
+        artifacts.write_sealed(path, {key: values[key] for key in values if key != SEAL})
+
+
 def _record(content: bytes, place: Path) -> None:
     """Change one file of the outs; digests that hold it are made to fit, as an attacker would."""
     name = OUTS[content[0] % len(OUTS)] if content else OUTS[0]
     shutil.copytree(_trained(), place / "outs")
     with chdir(place / "outs"):
         Path(name).write_bytes(content[1:])
+        _seal(Path(name))
         record = Path(OUTS[0])
         if name != OUTS[0]:
-            values = json.loads(record.read_text(encoding="utf-8"))
+            values = artifacts.read_json(record, made_by="train in_place 0")
             values["base"] = artifacts.sha256_of(artifacts.BASE)
             values["tokenizer"] = artifacts.sha256_of(artifacts.BASE / "tokenizer.json")
             values["theta"] = artifacts.sha256_of(record.with_name("theta.safetensors"))
-            artifacts.write_json(record, values)
+            artifacts.write_sealed(record, values)
         learner = load_variant("in_place", 0)
         task = artifacts.read_records(artifacts.tasks_file("valid"), PersonaTask, made_by="tasks")
         for dialogue in task[0].dialogues:
@@ -157,13 +168,14 @@ def _score(content: bytes, place: Path) -> None:
         artifacts.predictions_file("x").write_bytes(records)
         artifacts.identity_file("x").write_bytes(identity)
         if content[:1] == b"\1":
+            _seal(artifacts.identity_file("x"))
             try:
                 values = artifacts.read_json(artifacts.identity_file("x"), made_by="x")
             except PipelineError:
                 values = {}
             values["sha256"] = artifacts.sha256_of(artifacts.predictions_file("x"))
             values["records"] = records.count(b"\n")
-            artifacts.write_json(artifacts.identity_file("x"), values)
+            artifacts.write_sealed(artifacts.identity_file("x"), values)
         with predictions_file.people("x") as people:
             scores = score_people(people.overview, people, Bootstrap(20, 0))
         artifacts.json_text(scores.metrics.content())

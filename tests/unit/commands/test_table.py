@@ -24,8 +24,7 @@ def run(tmp_path):
         terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": str(columns)}
         env = {"PYTHONPATH": str(ROOT), "PATH": "", "PYTHONIOENCODING": "utf-8"}
         for name, value in files.items():
-            whole = sealed(value) if name == "floors" else value
-            (folder / f"{name}.json").write_text(json.dumps(whole))
+            (folder / f"{name}.json").write_text(json.dumps(sealed(value)))
         return subprocess.run(
             [sys.executable, "-m", "stages.table"],
             cwd=tmp_path,
@@ -77,7 +76,7 @@ def test_costs_are_read_from_the_training_runs(run, tmp_path):
     for name, steps in (("in_place", 77), ("reinit", 88)):
         folder = tmp_path / "models" / name / "seed-0"
         folder.mkdir(parents=True)
-        (folder / "variant.json").write_text(json.dumps(a_run(steps=steps)))
+        (folder / "variant.json").write_text(json.dumps(sealed(a_run(steps=steps))))
     shown = run(in_place=content()).stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert lines[-2] == "In-place MAMLviaPP 77 (90) 3341 / 6684 212 k 462 G 8.90 k / 199 k"

@@ -17,7 +17,7 @@ from stages.shell.progress.shown import progress
 from tests.wiring.closure import ROOT
 
 
-def fails(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def fails(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
     def command() -> None:
         raise error
 
@@ -104,6 +104,16 @@ def test_a_divergence_says_variant_seed_step_and_task(monkeypatch, capsys):
     assert capsys.readouterr().err == expected
 
 
+def test_compiled_code_that_gives_up_is_one_line(monkeypatch, capsys):
+    class PanicException(BaseException):
+        """As `tokenizers` raises it."""
+
+    fails(PanicException("Onig: retry-limit-in-match over"), monkeypatch)
+    err = capsys.readouterr().err
+    assert err.startswith("error: a compiled library gave up (Onig: retry-limit-in-match over)")
+    assert err.count("\n") == 1
+
+
 def test_another_error_keeps_its_traceback(monkeypatch):
     def command() -> None:
         raise RuntimeError("a mistake of ours")
@@ -126,6 +136,15 @@ def test_being_ended_while_a_stage_still_imports_is_one_line(number, code, said)
     assert process.returncode == code
     assert err.startswith(said)
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("endpoint", ["http://[", "http://host:word7", "http://host:99999"])
+def test_a_hub_address_that_is_none_is_one_line_before_anything_is_imported(endpoint):
+    command = [sys.executable, "-m", "stages.base"]
+    env = os.environ | {"HF_ENDPOINT": endpoint}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: HF_ENDPOINT of the environment is no URL; correct it\n"
 
 
 def test_sigterm_tidies_up_as_ctrl_c_does(tmp_path, monkeypatch, capsys):

@@ -83,7 +83,8 @@ def save(
         partial.mkdir()
         write_tensors(trained.theta, partial / TENSORS)
         record = _record(trained, voices_of, seed, artifacts.sha256_of(partial / TENSORS))
-        artifacts.write_json(partial / RECORD, record.model_dump() | {"params": recorded(params)})
+        content = record.model_dump() | {"params": recorded(params)}
+        artifacts.write_sealed(partial / RECORD, content)
         artifacts.write_text(partial / HISTORY, history_csv(trained.progress.history))
     return folder
 

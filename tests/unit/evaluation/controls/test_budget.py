@@ -33,6 +33,7 @@ from pipeline.persona.tasks.build import build_tasks
 from pipeline.persona.tasks.parser import parse_file
 from stages.studies.budget import budget
 from tests.conftest import a_dialogue
+from tests.support.sealed import edit_sealed
 from tests.support.toy_project import run_stage, toy_params, write_params, write_project
 from tests.wiring.closure import ROOT
 
@@ -207,8 +208,7 @@ def test_the_printed_controls_are_of_equal_budget_in_real_runs(toy, tmp_path):
     assert "models/in_place_total_budget: equal budget, 32 replies and 1 more" in done
 
     path = artifacts.model_dir("in_place_total_budget", 0) / "variant.json"
-    record = artifacts.read_json(path, made_by="train")
-    artifacts.write_json(path, record | {"outer_replies": 31})
+    edit_sealed(path, lambda record: record | {"outer_replies": 31})
     assert isinstance((wrong := toy()).exception, TrainingError)
     assert "in_place_total_budget, seed 0: train, 31 replies" in str(wrong.exception)
 

@@ -10,6 +10,7 @@ from pipeline.evaluation.personal.start import load_start
 from stages.commands.export import export
 from tests.conftest import tiny_gpt2
 from tests.support.exports import save_variant, write_base
+from tests.support.sealed import edit_sealed
 from tests.support.toy_project import toy_params, write_params
 
 
@@ -42,7 +43,7 @@ def scored(epoch, **made_from):
     details["made_from"].pop("made_with", None)
     details["headline"]["epoch"] = epoch
     details["made_from"] |= of_what_is_there() | made_from
-    artifacts.write_json(artifacts.details_file("in_place"), details)
+    artifacts.write_sealed(artifacts.details_file("in_place"), details)
 
 
 def test_a_card_says_which_seeds_its_numbers_are_of(here):
@@ -50,9 +51,7 @@ def test_a_card_says_which_seeds_its_numbers_are_of(here):
     export("in_place", here / "alone")
     assert "together" not in (here / "alone/README.md").read_text()
     path = artifacts.details_file("in_place")
-    details = json.loads(path.read_text())
-    details["counts"]["seeds"] = [0, 1, 4]
-    artifacts.write_json(path, details)
+    edit_sealed(path, lambda details: details["counts"].update(seeds=[0, 1, 4]))
     export("in_place", here / "out")
     said = (
         "All numbers are of training seeds 0, 1, 4 together; this model is of one of them, seed 0."

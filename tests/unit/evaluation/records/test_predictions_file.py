@@ -9,6 +9,7 @@ from pipeline.errors import DataError, MissingFileError
 from pipeline.evaluation.records import predictions_file
 from tests.support.prediction_builder import a_prediction, full
 from tests.support.predictions_on_disk import write_predictions
+from tests.support.sealed import edit_sealed
 
 
 VARIANT = "transfer"
@@ -43,9 +44,8 @@ def edit(change):
     path = artifacts.predictions_file(VARIANT)
     lines = change([json.loads(line) for line in path.read_text().splitlines()])
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    identity = json.loads(artifacts.identity_file(VARIANT).read_text())
-    identity |= {"sha256": artifacts.sha256_of(path), "records": len(lines)}
-    artifacts.write_json(artifacts.identity_file(VARIANT), identity)
+    own = {"sha256": artifacts.sha256_of(path), "records": len(lines)}
+    edit_sealed(artifacts.identity_file(VARIANT), lambda identity: identity | own)
 
 
 def test_what_finetune_wrote_is_read(folder):
@@ -174,12 +174,23 @@ def test_variants_of_other_tasks_or_of_another_base_are_not_compared(folder, wha
 
 def test_an_identity_without_what_made_it_is_refused(folder):
     path = artifacts.identity_file(VARIANT)
-    content = json.loads(path.read_text())
-    del content["made_with"]
-    artifacts.write_json(path, content)
+    edit_sealed(path, lambda content: {k: content[k] for k in content if k != "made_with"})
     again = r"run `python -m stages.finetune transfer` \(or `dvc repro`\) again"
     with pytest.raises(DataError, match=rf"transfer.json: made_with: not as finetune .*{again}$"):
         predictions_file.read_identity(VARIANT)
+
+
+def test_an_identity_edited_by_hand_is_refused(folder):
+    """Else what made the records would be as params.yaml says, whatever made them."""
+    path = artifacts.identity_file(VARIANT)
+    content = json.loads(path.read_text())
+    for edited in (
+        content | {"made_with": {}},
+        {k: v for k, v in content.items() if k != "content_sha256"},
+    ):
+        artifacts.write_json(path, edited)
+        with pytest.raises(DataError, match=r"transfer\.json: .*`python -m stages.finetune tr"):
+            predictions_file.read_identity(VARIANT)
 
 
 def with_cache(number, epoch, nats):

@@ -7,6 +7,7 @@ import pytest
 from pipeline import artifacts
 from stages.commands.samples import samples
 from stages.commands.table import table
+from tests.support.sealed import edit_sealed
 from tests.support.whole_run import project, refused
 
 
@@ -19,8 +20,7 @@ def record(project):
 
 
 def multiply(record, field):
-    content = json.loads(record.read_text())
-    artifacts.write_json(record, content | {field: 10 * content[field]})
+    edit_sealed(record, lambda content: content | {field: 10 * content[field]})
 
 
 @pytest.mark.parametrize("field", ["tokens", "operations", "trained_parameters"])
@@ -37,6 +37,15 @@ def test_the_table_refuses_it(record, field, predictions):
         "…, now it is ",
         f"; run `python -m stages.{stage} transfer` (or `dvc repro`)",
     )
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_edited_by_hand_it_is_refused_by_its_seal(record, sealed):
+    content = json.loads(record.read_text()) | {"tokens": 7}
+    if not sealed:
+        del content["content_sha256"]
+    artifacts.write_json(record, content)
+    refused(table, f"{record}: ", "(or `dvc repro`)")
 
 
 def test_samples_refuse_it(record):

@@ -13,6 +13,7 @@ from pipeline.learning.training.variant_run import save
 from pipeline.model.files.variant_record import models_read, read_variant, refuse_other_inputs
 from stages.commands.table import _runs
 from stages.shell.one_run import of_runs
+from tests.support.sealed import edit_sealed
 from tests.support.toy_project import toy_params, write_params
 from tests.support.variant_runs import a_run
 
@@ -79,9 +80,7 @@ def test_a_model_that_is_not_there_is_not_compared(played):
 
 @pytest.mark.parametrize("part", READ)
 def test_a_record_of_self_play_without_them_is_refused(played, part, tmp_path):
-    record = json.loads(RECORD.read_text())
-    del record[part]
-    artifacts.write_json(RECORD, record)
+    edit_sealed(RECORD, lambda record: {k: record[k] for k in record if k != part})
     with pytest.raises(ModelError, match=r"not a variant\.json of this version"):
         read_variant("in_place", 0)
     params = toy_params()
@@ -93,6 +92,6 @@ def test_a_record_of_self_play_without_them_is_refused(played, part, tmp_path):
 @pytest.mark.parametrize("part", READ)
 def test_a_record_of_another_stage_with_them_is_refused(make_learner, part):
     saved(make_learner(), a_run())
-    artifacts.write_json(RECORD, json.loads(RECORD.read_text()) | {part: "0" * 64})
+    edit_sealed(RECORD, lambda record: record | {part: "0" * 64})
     with pytest.raises(ModelError, match=r"not a variant\.json of this version"):
         read_variant("in_place", 0)

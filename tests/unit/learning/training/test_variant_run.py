@@ -20,6 +20,7 @@ from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.persona.task.record import PersonaTask
 from tests.conftest import AXES, a_dialogue
+from tests.support.sealed import edit_sealed
 from tests.support.variant_runs import a_run
 
 
@@ -80,6 +81,15 @@ def test_the_other_methods_is_not_replaced_in_an_earlier_schema_either():
     )
     with pytest.raises(TrainingError, match=r"seed-0 was made by stage meta_train"):
         start(a_run(), "eager", "float32")
+
+
+def test_a_run_replaces_a_record_that_was_edited(make_learner, monkeypatch):
+    """Its own line says to run the stage again, so the stage must run."""
+    record = saved(make_learner(), {}) / "variant.json"
+    record.write_text(record.read_text().replace('"seed": 0', '"seed": 1'))
+    monkeypatch.setattr(variant_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(variant_run, "load_base", lambda _: None)
+    assert start(a_run(), "eager", "float32").theta
 
 
 def test_the_same_method_may_train_again(make_learner, monkeypatch):
@@ -180,8 +190,7 @@ def test_a_folder_of_another_variant_or_seed_is_refused(trained):
 def test_a_record_of_a_split_that_is_none_is_refused(trained):
     """Its name would be a path."""
     path = trained / "variant.json"
-    record = artifacts.read_json(path, made_by="train")
-    artifacts.write_json(path, record | {"tasks": {"../\0": "0" * 64}})
+    edit_sealed(path, lambda record: record | {"tasks": {"../\0": "0" * 64}})
     with pytest.raises(ModelError, match=r"not a variant\.json of this version"):
         read_variant("in_place", 0)
 

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import math
 import shutil
 
@@ -54,7 +53,7 @@ def test_the_special_rows_are_the_last_six_and_the_mean_of_the_others(built):
 
 def test_base_json_says_what_it_is(built, text):
     folder, facts = built
-    assert json.loads((folder / "base.json").read_text()) == facts
+    assert artifacts.read_json(folder / "base.json", made_by="base") == facts
     assert facts["source"] == "pretrain"
     assert facts["revision"] is None
     assert facts["vocab_size"] == 280

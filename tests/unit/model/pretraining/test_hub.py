@@ -70,6 +70,16 @@ def test_a_hub_that_cannot_be_reached(fetch):
     assert "try again, or give a folder" in error
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_password_in_the_hubs_address_is_shown_nowhere(fetch, server, there):
+    port = server.server_port if there else 9
+    server.refuses_all = there
+    kind, error = fetch("org/gpt2", "main", HF_ENDPOINT=f"http://ann:word7@127.0.0.1:{port}")
+    assert kind == "DownloadError"
+    assert "word7" not in error + server.said
+    assert f"http://127.0.0.1:{port}/api" in error or not there
+
+
 @pytest.mark.parametrize("proxy", ["socks5://user7:word7@host:1", "foo://user7:word7@host"])
 def test_a_proxy_that_cannot_be_used_is_one_line(fetch, proxy):
     kind, error = fetch("org/gpt2", "main", ALL_PROXY=proxy)
