@@ -185,7 +185,7 @@ def test_an_identity_edited_by_hand_is_refused(folder):
     path = artifacts.identity_file(VARIANT)
     content = json.loads(path.read_text())
     for edited in (
-        content | {"made_with": {}},
+        content | {"made_with": {"inner_lr": 0.5}},
         {k: v for k, v in content.items() if k != "content_sha256"},
     ):
         artifacts.write_json(path, edited)
