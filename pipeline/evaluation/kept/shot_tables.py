@@ -21,9 +21,11 @@ from pipeline.evaluation.studies.shots import IN_WORDS, Way
 FILE = "shot_tests.json"
 HEADINGS: dict[Family, str] = {
     "claims": "## Questions",
+    "claims_of_gains": "## Does the first gain more by its dialogues?",
     "gains": "## What dialogues bring",
     "ways": "## Gradient steps or the prompt, own or a stranger's",
 }
+ASKED: tuple[Family, ...] = ("claims", "claims_of_gains")  # by the run's `compare.claims`
 
 
 def tests_of(study: Study) -> ShotTests | None:
@@ -65,6 +67,10 @@ class ShotQuote:
     def claim(self, a: str, b: str, k: int) -> str:
         """Return a claim's answer after K dialogues: difference, p-value and answer."""
         return self._test("claims", Side(row=a, k=k, way="gradient"), b)
+
+    def more_gained(self, a: str, b: str, k: int) -> str:
+        """Return whether K dialogues bring the first row more than the second."""
+        return self._test("claims_of_gains", Side(row=a, k=k, way="gradient"), b)
 
     def gain(self, row: str, k: int, way: Way = "gradient") -> str:
         """Return what K dialogues change: difference from K = 0, p-value and answer."""
@@ -155,7 +161,7 @@ def _by_k(cells: Sequence[tuple[Side, str]]) -> str:
 def _tests(found: ShotTests, family: Family) -> str:
     rows = [
         [
-            *([test.question or NONE] if family == "claims" else []),
+            *([test.question or NONE] if family in ASKED else []),
             side(test.a),
             side(test.b),
             shown(test.difference),
@@ -167,7 +173,7 @@ def _tests(found: ShotTests, family: Family) -> str:
         if test.family == family
     ]
     headings = ["first", "second", "difference", "p Holm", "smallest visible", "the first is"]
-    asked = ["question"] if family == "claims" else []
+    asked = ["question"] if family in ASKED else []
     return table([*asked, *headings], rows) if rows else ""
 
 

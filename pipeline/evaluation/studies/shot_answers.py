@@ -8,7 +8,7 @@ from pipeline.evaluation.schemas.comparison import Answer, Equivalence
 from pipeline.evaluation.studies.shots import Way
 
 
-Family = Literal["claims", "gains", "ways"]
+Family = Literal["claims", "claims_of_gains", "gains", "ways"]
 
 
 class Side(Schema):
@@ -28,7 +28,10 @@ class SideLevel(Schema):
 
 
 class ShotTest(Schema):
-    """A paired test of two sides, in nats per token; below 0 the first is better."""
+    """A paired test of two sides, in nats per token; below 0 the first is better.
+
+    In family `claims_of_gains` the difference is of what the K dialogues change.
+    """
 
     family: Family
     question: str | None

@@ -2,9 +2,10 @@
 
 A side of a test is a row after K dialogues: by gradient steps on them, with them in the prompt, or
 with a cache of their tokens; and after a stranger's dialogues in the place of the person's.
-Three families of tests, each with its own correction by Holm:
+Four families of tests, each with its own correction by Holm:
 
-- claims: `compare.claims` of the run, at every K over 0;
+- claims: `compare.claims` of the run, at every K over 0; at K = 0 where a row has no other;
+- claims_of_gains: of the same pairs, whether the first gains more by its K dialogues;
 - gains: each side against the same row without dialogues;
 - ways: gradient steps against the same dialogues in the prompt, and against a cache of them; the
   person's dialogues against a stranger's.
@@ -89,7 +90,13 @@ def shot_tests(
         DataError: a row was not scored at a K that its pair needs.
     """
     first = next(iter(rows.values()))
-    contrasts = [*_claims(rows, claims), *_gains(rows), *_ways(rows)]
+    asked = [claim for claim in claims if {claim.a, claim.b} <= rows.keys()]
+    contrasts = [
+        *_claims(rows, asked),
+        *_claims_of_gains(rows, asked),
+        *_gains(rows),
+        *_ways(rows),
+    ]
     sides = [side for name, row in rows.items() for side in _sides(name, row)]
     return ShotTests(
         personas=len(first.personas),
@@ -130,12 +137,31 @@ def _contrast(rows: Rows, family: Family, question: str | None, a: Side, b: Side
 
 def _claims(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
     for claim in claims:
-        if not {claim.a, claim.b} <= rows.keys():
-            continue
-        for k in sorted(rows[claim.a].tuned.keys() & rows[claim.b].tuned.keys()):
+        shared = _shared(rows, claim)
+        for k in [k for k in shared if k] or shared:
+            a, b = _sides_of(claim, k)
+            yield _contrast(rows, "claims", claim.question, a, b)
+
+
+def _claims_of_gains(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
+    for claim in claims:
+        shared = _shared(rows, claim)
+        for k in shared if 0 in shared else []:
             if k:
-                a, b = (Side(row=name, k=k, way="gradient") for name in (claim.a, claim.b))
-                yield _contrast(rows, "claims", claim.question, a, b)
+                (a, b), zeros = _sides_of(claim, k), _sides_of(claim, 0)
+                after, before = (_nats(rows, s) - _nats(rows, t) for s, t in ((a, b), zeros))
+                cells = after - before
+                yield _Contrast("claims_of_gains", claim.question, a, b, cells, components(cells))
+
+
+def _shared(rows: Rows, claim: Claim) -> list[int]:
+    """Return the K at which both rows were adapted by gradient steps, or scored without."""
+    return sorted(rows[claim.a].tuned.keys() & rows[claim.b].tuned.keys())
+
+
+def _sides_of(claim: Claim, k: int) -> tuple[Side, Side]:
+    a, b = (Side(row=name, k=k, way="gradient") for name in (claim.a, claim.b))
+    return a, b
 
 
 def _gains(rows: Rows) -> Iterator[_Contrast]:

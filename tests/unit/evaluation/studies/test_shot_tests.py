@@ -57,6 +57,25 @@ def test_a_claim_is_answered_at_every_k_over_0():
     assert second.difference.value == pytest.approx(0.0)
 
 
+def test_a_row_that_is_scored_without_dialogues_alone_is_compared_there():
+    rows = {"meta": row({0: 4.0, 1: 3.5}), "normal": row({0: 4.2})}
+    (test,) = of(found(rows), "claims")
+    assert (test.a.k, test.b.k, test.answer) == (0, 0, "better")
+    assert test.difference.value == pytest.approx(-0.2)
+    assert of(found(rows), "claims_of_gains") == []
+
+
+def test_whether_the_first_gains_more_is_a_question_of_its_own():
+    """It starts behind and ends ahead by 0.1, so its dialogues bring it 0.3 more."""
+    rows = {"meta": row({0: 4.2, 1: 3.5}), "normal": row({0: 4.0, 1: 3.6})}
+    (test,) = of(found(rows), "claims_of_gains")
+    assert test.difference.value == pytest.approx(-0.3)
+    assert (test.question, test.answer) == ("Is it ahead?", "better")
+    assert ShotQuote(found(rows)).more_gained("meta", "normal", 1).startswith("-0.300 [")
+    seeds = {name: row({0: 4.0, 1: 3.5}, seeds=3) for name in rows}
+    assert of(found(seeds), "claims_of_gains")[0].difference.crossed_low is not None
+
+
 def test_perplexity_per_word_is_of_all_people_together():
     """It is exp of all nats over all words, so a person with many words weighs more."""
     one = row({0: 4.0, 1: 3.5})
