@@ -110,7 +110,7 @@ def test_source_json_says_where_the_data_came_from(tmp_path, tgz):
     set_data(source=str(tgz), pretrain=str(text))
     download()
     record = artifacts.RAW_SOURCE.read_text(encoding="utf-8")
-    content = json.loads(record)
+    content = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
     assert content.pop("params")["data"]["longest"] > 0
     assert content == {
         "corpus": {
