@@ -74,7 +74,8 @@ def test_a_hub_that_cannot_be_reached(fetch):
 def test_a_password_in_the_hubs_address_is_shown_nowhere(fetch, server, there):
     port = server.server_port if there else 9
     server.refuses_all = there
-    kind, error = fetch("org/gpt2", "main", HF_ENDPOINT=f"http://ann:word7@127.0.0.1:{port}")
+    revision = "main" if there else COMMIT  # of a commit the files are asked for, more than once
+    kind, error = fetch("org/gpt2", revision, HF_ENDPOINT=f"http://ann:word7@127.0.0.1:{port}")
     assert kind == "DownloadError"
     assert "word7" not in error + server.said
     assert f"http://127.0.0.1:{port}/api" in error or not there
