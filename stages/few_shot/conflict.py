@@ -8,12 +8,12 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
+from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Gain, Rows, curve, picture
-from pipeline.evaluation.studies.same_replies import refuse_other_replies
-from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
 from stages.few_shot.kept_runs import keep, kept
 from stages.shell import console

@@ -11,10 +11,10 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.few_shot.same_replies import other_replies
+from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.studies.same_replies import other_replies
-from pipeline.evaluation.studies.shots import ShotSums
 from pipeline.params import Settings, read_yaml
 from pipeline.params.edit import with_values
 from pipeline.params.inputs import refuse_target

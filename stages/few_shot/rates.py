@@ -8,9 +8,7 @@ from pipeline import artifacts
 from pipeline.atomic import only_run
 from pipeline.errors import DivergedError, ParamsError
 from pipeline.evaluation.controls.shots import at
-from pipeline.evaluation.predict import inputs
-from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.studies.rates import (
+from pipeline.evaluation.few_shot.rates import (
     RateTrial,
     at_the_edge,
     chosen,
@@ -19,6 +17,8 @@ from pipeline.evaluation.studies.rates import (
     rates_csv,
     trials_of,
 )
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import with_values
 from stages.few_shot.kshot_records import records_of

@@ -7,13 +7,13 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
+from pipeline.evaluation.few_shot.shot_answers import ShotTest, Side
+from pipeline.evaluation.few_shot.shot_tests import shot_tests
+from pipeline.evaluation.few_shot.shots import IN_WORDS, ShotSums, shots_file
 from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.same_replies import refuse_other_replies
-from pipeline.evaluation.studies.shot_answers import ShotTest, Side
-from pipeline.evaluation.studies.shot_tests import shot_tests
-from pipeline.evaluation.studies.shots import IN_WORDS, ShotSums, shots_file
 from stages.few_shot.kept_runs import keep, kept
 from stages.shell import console
 

@@ -9,18 +9,18 @@ from pipeline import artifacts
 from pipeline.atomic import only_run
 from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.controls.shots import at
-from pipeline.evaluation.predict import inputs
-from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.records.prompted import longest_prompts
-from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.studies.same_replies import replies_sha256
-from pipeline.evaluation.studies.shots import (
+from pipeline.evaluation.few_shot.same_replies import replies_sha256
+from pipeline.evaluation.few_shot.shots import (
     ShotSums,
     cache_sums,
     shot_sums,
     shots_file,
     stranger_sums,
 )
+from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.records.prompted import longest_prompts
+from pipeline.evaluation.schemas.base import read
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from pipeline.evaluation.few_shot.shots import IN_WORDS
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report.cells import NONE, interval, number, p_value
 from pipeline.evaluation.report.formats import NATS_DIGITS
 from pipeline.evaluation.report.markdown import code, table
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
-from pipeline.evaluation.studies.shots import IN_WORDS
 
 
 FILE = "curve.json"

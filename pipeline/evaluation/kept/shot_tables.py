@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.kept.study import Study
-from pipeline.evaluation.report.cells import NONE, interval, number, p_value
-from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
-from pipeline.evaluation.report.markdown import code, table
-from pipeline.evaluation.schemas.base import Estimate, read
-from pipeline.evaluation.studies.shot_answers import (
+from pipeline.evaluation.few_shot.shot_answers import (
     Family,
     PersonaText,
     ShotTests,
     Side,
     SideLevel,
 )
-from pipeline.evaluation.studies.shots import IN_WORDS, Way
+from pipeline.evaluation.few_shot.shots import IN_WORDS, Way
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.report.cells import NONE, interval, number, p_value
+from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of
+from pipeline.evaluation.report.markdown import code, table
+from pipeline.evaluation.schemas.base import Estimate, read
 
 
 FILE = "shot_tests.json"

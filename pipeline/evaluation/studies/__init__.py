@@ -2,9 +2,7 @@
 
 - `simulation.py`, `population.py`: how often intervals and tests are right (`stages.simulate`).
 - `tuning.py`: a grid search on valid (`stages.tune`).
-- `rates.py`: fine-tuning's rate for each K, on valid (`stages.rates`).
-- `shots.py`: sums after K dialogues, on test (`stages.shots`); `conflict.py`: the curve that
-  they give against the dial for conflict (`stages.conflict`).
+- `conflict.py`: the gain of meta-learning against the dial for conflict (`stages.conflict`).
 - `convai2.py`: floors on ConvAI2's validation set (`stages.convai2`).
 - `schemas.py`: the JSON files that these commands write.
 """

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pipeline.errors import DataError
 from pipeline.evaluation.comparison.paired import holm
+from pipeline.evaluation.few_shot.shots import NATS, WAYS, ShotSums, Way
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.report.charts.chart import Chart, Line, Point, chart
 from pipeline.evaluation.report.charts.files import svg
@@ -19,7 +20,6 @@ from pipeline.evaluation.schemas.base import Count, Estimate, Schema
 from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.statistics.seeds import components
-from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums, Way
 
 
 ALPHA = 0.05

@@ -14,10 +14,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import TrainingError
+from pipeline.evaluation.few_shot.rates import edge
 from pipeline.evaluation.records.headline import headline_epoch, select
 from pipeline.evaluation.records.metric import nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.studies.rates import edge
 from pipeline.params import Variant
 from pipeline.params.line import variant_line
 

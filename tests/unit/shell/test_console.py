@@ -138,15 +138,6 @@ def test_being_ended_while_a_stage_still_imports_is_one_line(number, code, said)
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("endpoint", ["http://[", "http://host:word7", "http://host:99999"])
-def test_a_hub_address_that_is_none_is_one_line_before_anything_is_imported(endpoint):
-    command = [sys.executable, "-m", "stages.base"]
-    env = os.environ | {"HF_ENDPOINT": endpoint}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "error: HF_ENDPOINT of the environment is no URL; correct it\n"
-
-
 def test_sigterm_tidies_up_as_ctrl_c_does(tmp_path, monkeypatch, capsys):
     """As a command does it, `console.run` included."""
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Curve, curve, picture
-from pipeline.evaluation.studies.shots import ShotSums
 
 
 PEOPLE, SEEDS, TOKENS = 12, 3, 100.0

@@ -1,5 +1,8 @@
 """The hub's client against a small hub of our own, each time in a fresh process and cache."""
 
+import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from pipeline.errors import DownloadError, ModelError
 from pipeline.model.pretraining import hub
 from tests.support.hub_server import COMMIT, serving
+from tests.wiring.closure import ROOT
 
 
 FILES = {
@@ -79,6 +83,15 @@ def test_a_password_in_the_hubs_address_is_shown_nowhere(fetch, server, there):
     assert kind == "DownloadError"
     assert "word7" not in error + server.said
     assert f"http://127.0.0.1:{port}/api" in error or not there
+
+
+@pytest.mark.parametrize("endpoint", ["http://[", "http://host:word7", "http://host:99999"])
+def test_a_hub_address_that_is_none_is_one_line_before_anything_is_imported(endpoint):
+    command = [sys.executable, "-m", "stages.base"]
+    env = os.environ | {"HF_ENDPOINT": endpoint}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: HF_ENDPOINT of the environment is no URL; correct it\n"
 
 
 @pytest.mark.parametrize("proxy", ["socks5://user7:word7@host:1", "foo://user7:word7@host"])

@@ -8,12 +8,12 @@ from ruamel.yaml import YAML
 
 from pipeline import artifacts
 from pipeline.errors import DataError, PipelineError
+from pipeline.evaluation.few_shot.same_replies import refuse_other_replies, replies_sha256
+from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept import tables
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.schemas.base import parse, read
-from pipeline.evaluation.studies.same_replies import refuse_other_replies, replies_sha256
-from pipeline.evaluation.studies.shots import ShotSums
 from pipeline.params import read_yaml
 from stages.few_shot.conflict import conflict
 from stages.few_shot.kept_runs import keep, kept, run_params

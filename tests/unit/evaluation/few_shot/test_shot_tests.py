@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.comparison.paired import sign_flip_p
+from pipeline.evaluation.few_shot.shot_answers import Side
+from pipeline.evaluation.few_shot.shot_tests import shot_tests
+from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept.shot_tables import ShotQuote
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.shot_answers import Side
-from pipeline.evaluation.studies.shot_tests import shot_tests
-from pipeline.evaluation.studies.shots import ShotSums
 from pipeline.params import Claim
 
 

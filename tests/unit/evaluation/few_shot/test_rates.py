@@ -6,7 +6,7 @@ import io
 import pytest
 
 from pipeline.errors import TrainingError
-from pipeline.evaluation.studies.rates import (
+from pipeline.evaluation.few_shot.rates import (
     RateTrial,
     at_the_edge,
     chosen,

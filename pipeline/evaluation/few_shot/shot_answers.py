@@ -2,10 +2,10 @@
 
 from typing import Literal
 
+from pipeline.evaluation.few_shot.shots import Way
 from pipeline.evaluation.schemas.base import Count, Estimate, Schema
 from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.schemas.comparison import Answer, Equivalence
-from pipeline.evaluation.studies.shots import Way
 
 
 Family = Literal["claims", "claims_of_gains", "gains", "ways"]

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from pipeline.errors import DataError, one_line
+from pipeline.evaluation.few_shot.shots import WAYS, Cells, ShotSums
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.studies.shots import WAYS, Cells, ShotSums
 
 
 def replies_sha256(records: Iterable[Prediction]) -> str:

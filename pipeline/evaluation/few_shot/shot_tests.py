@@ -14,8 +14,7 @@ With two training seeds or more the tests are over people and seeds. With one th
 alone: they speak of these trained parameters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -24,13 +23,7 @@ from pipeline.evaluation.comparison.equivalence import (
     equivalence_p_over_seeds,
 )
 from pipeline.evaluation.comparison.paired import detectable, holm, sign_flip_p
-from pipeline.evaluation.metrics.likelihood import ppl_per_word
-from pipeline.evaluation.records.metric import Array
-from pipeline.evaluation.schemas.comparison import Answer, Equivalence
-from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.statistics.metric_sums import MetricSums
-from pipeline.evaluation.statistics.seeds import Components, components
-from pipeline.evaluation.studies.shot_answers import (
+from pipeline.evaluation.few_shot.shot_answers import (
     Family,
     PersonaText,
     Recovered,
@@ -39,34 +32,22 @@ from pipeline.evaluation.studies.shot_answers import (
     Side,
     SideLevel,
 )
-from pipeline.evaluation.studies.shots import NATS, WAYS, ShotSums, Way
+from pipeline.evaluation.few_shot.shot_contrasts import (
+    Contrast,
+    Rows,
+    contrasts_of,
+    nats_of,
+    sides_of_row,
+)
+from pipeline.evaluation.few_shot.shots import NATS
+from pipeline.evaluation.metrics.likelihood import ppl_per_word
+from pipeline.evaluation.schemas.comparison import Answer, Equivalence
+from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.evaluation.statistics.metric_sums import MetricSums
 from pipeline.params import Claim
 
 
 ALPHA = 0.05
-
-COMPARED: tuple[tuple[Way, Way], ...] = (
-    ("gradient", "prompt"),
-    ("gradient", "cache"),
-    ("gradient", "stranger"),
-    ("prompt", "stranger_prompt"),
-)
-
-Rows = Mapping[str, ShotSums]  # by variant
-
-
-@dataclass(frozen=True)
-class _Contrast:
-    family: Family
-    question: str | None
-    a: Side
-    b: Side
-    cells: Array  # a - b of each person and seed, (p, q)
-    variance: Components | None  # null with one seed
-
-    @property
-    def by_person(self) -> Array:
-        return np.asarray(self.cells.mean(axis=1))
 
 
 def shot_tests(
@@ -90,14 +71,8 @@ def shot_tests(
         DataError: a row was not scored at a K that its pair needs.
     """
     first = next(iter(rows.values()))
-    asked = [claim for claim in claims if {claim.a, claim.b} <= rows.keys()]
-    contrasts = [
-        *_claims(rows, asked),
-        *_claims_of_gains(rows, asked),
-        *_gains(rows),
-        *_ways(rows),
-    ]
-    sides = [side for name, row in rows.items() for side in _sides(name, row)]
+    contrasts = contrasts_of(rows, claims)
+    sides = [side for name, row in rows.items() for side in sides_of_row(name, row)]
     return ShotTests(
         personas=len(first.personas),
         seeds=first.seeds,
@@ -108,14 +83,8 @@ def shot_tests(
     )
 
 
-def _sides(name: str, row: ShotSums) -> Iterator[Side]:
-    for way in WAYS:
-        for k in sorted(row.by(way)):
-            yield Side(row=name, k=k, way=way)
-
-
 def _level(rows: Rows, side: Side, bootstrap: Bootstrap) -> SideLevel:
-    nats = bootstrap.over_cells(_nats(rows, side), NATS)
+    nats = bootstrap.over_cells(nats_of(rows, side), NATS)
     by_word = rows[side.row].by_word.get(side.k)
     if by_word is None or side.way != "gradient":
         return SideLevel(side=side, nats=nats)
@@ -126,62 +95,8 @@ def _level(rows: Rows, side: Side, bootstrap: Bootstrap) -> SideLevel:
     return SideLevel(side=side, nats=nats, ppl_per_word=bootstrap.pooled(sums))
 
 
-def _nats(rows: Rows, side: Side) -> Array:
-    return rows[side.row].nats(side.k, side.way)
-
-
-def _contrast(rows: Rows, family: Family, question: str | None, a: Side, b: Side) -> _Contrast:
-    cells = _nats(rows, a) - _nats(rows, b)
-    return _Contrast(family, question, a, b, cells, components(cells))
-
-
-def _claims(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
-    for claim in claims:
-        shared = _shared(rows, claim)
-        for k in [k for k in shared if k] or shared:
-            a, b = _sides_of(claim, k)
-            yield _contrast(rows, "claims", claim.question, a, b)
-
-
-def _claims_of_gains(rows: Rows, claims: Sequence[Claim]) -> Iterator[_Contrast]:
-    for claim in claims:
-        shared = _shared(rows, claim)
-        for k in shared if 0 in shared else []:
-            if k:
-                (a, b), zeros = _sides_of(claim, k), _sides_of(claim, 0)
-                after, before = (_nats(rows, s) - _nats(rows, t) for s, t in ((a, b), zeros))
-                cells = after - before
-                yield _Contrast("claims_of_gains", claim.question, a, b, cells, components(cells))
-
-
-def _shared(rows: Rows, claim: Claim) -> list[int]:
-    """Return the K at which both rows were adapted by gradient steps, or scored without."""
-    return sorted(rows[claim.a].tuned.keys() & rows[claim.b].tuned.keys())
-
-
-def _sides_of(claim: Claim, k: int) -> tuple[Side, Side]:
-    a, b = (Side(row=name, k=k, way="gradient") for name in (claim.a, claim.b))
-    return a, b
-
-
-def _gains(rows: Rows) -> Iterator[_Contrast]:
-    for name, row in rows.items():
-        start = Side(row=name, k=0, way="gradient")
-        for side in _sides(name, row):
-            if side.k and 0 in row.tuned:
-                yield _contrast(rows, "gains", None, side, start)
-
-
-def _ways(rows: Rows) -> Iterator[_Contrast]:
-    for name, row in rows.items():
-        for first, second in COMPARED:
-            for k in sorted(row.by(first).keys() & row.by(second).keys()):
-                a, b = (Side(row=name, k=k, way=way) for way in (first, second))
-                yield _contrast(rows, "ways", None, a, b)
-
-
 def _tested(
-    contrasts: Sequence[_Contrast], margin: float | None, bootstrap: Bootstrap
+    contrasts: Sequence[Contrast], margin: float | None, bootstrap: Bootstrap
 ) -> list[ShotTest]:
     """Return the tests, corrected within each family."""
     p_values = [_p(one, bootstrap) for one in contrasts]
@@ -206,13 +121,13 @@ def _by_family(p_values: Sequence[float], families: Sequence[Family]) -> list[fl
     return adjusted
 
 
-def _p(one: _Contrast, bootstrap: Bootstrap) -> float:
+def _p(one: Contrast, bootstrap: Bootstrap) -> float:
     if one.variance is not None:
         return one.variance.p_value(float(one.cells.mean()))
     return sign_flip_p(one.by_person, permutations=bootstrap.samples, seed=bootstrap.seed)
 
 
-def _p_equal(one: _Contrast, margin: float, bootstrap: Bootstrap) -> float:
+def _p_equal(one: Contrast, margin: float, bootstrap: Bootstrap) -> float:
     if one.variance is not None:
         return equivalence_p_over_seeds(float(one.cells.mean()), margin, one.variance)
     draws, seed = bootstrap.samples, bootstrap.seed
@@ -226,7 +141,7 @@ def _equivalence(margin: float | None, p: float | None, p_holm: float) -> Equiva
 
 
 def _test(
-    one: _Contrast,
+    one: Contrast,
     p: float,
     p_holm: float,
     equivalence: Equivalence | None,
@@ -268,6 +183,6 @@ def _persona_text(
             for side in sides
             if side.k and side.row != with_text
             for start in [Side(row=side.row, k=0, way="gradient")]
-            for gain in [(_nats(rows, start) - _nats(rows, side)).mean(axis=1)]
+            for gain in [(nats_of(rows, start) - nats_of(rows, side)).mean(axis=1)]
         ],
     )

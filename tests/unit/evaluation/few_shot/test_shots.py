@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.evaluation.studies.shots import ShotSums, cache_sums, shot_sums, stranger_sums
+from pipeline.evaluation.few_shot.shots import ShotSums, cache_sums, shot_sums, stranger_sums
 from tests.support.prediction_builder import a_prediction
 
 

@@ -9,11 +9,11 @@ import pytest
 from pipeline import artifacts
 from pipeline.atomic import only_run
 from pipeline.errors import BusyError, DataError, MissingFileError, ParamsError
+from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, replies_file
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
-from pipeline.evaluation.studies.shots import ShotSums, shots_file
 from pipeline.params import Settings
 from stages.commands.samples import samples
 from stages.few_shot.conflict import conflict
