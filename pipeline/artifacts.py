@@ -142,15 +142,16 @@ def read_json(path: Path, *, made_by: str, must_be_sealed: bool = False) -> dict
     """
     if not path.is_file():
         raise MissingFileError(path, made_by)
+    remedy = f"run `python -m stages.{made_by}` (or `dvc repro`)"
+    if path.parent == RAW:  # what lies beside a damaged record might be the user's
+        remedy = f"delete {RAW}, then {remedy}"
     try:
         value = strict_loads(path.read_bytes())
     except (ValueError, RecursionError) as error:  # an integer of 5,000 digits is a ValueError
-        raise DataError(
-            f"{path}: not JSON ({one_line(error)}); delete it and run stage {made_by}"
-        ) from error
+        raise DataError(f"{path}: not JSON ({one_line(error)}); {remedy}") from error
     if not isinstance(value, dict):
-        raise DataError(f"{path}: a JSON object was expected, found {type(value).__name__}")
-    remedy = f"run `python -m stages.{made_by}` (or `dvc repro`)"
+        found = type(value).__name__
+        raise DataError(f"{path}: a JSON object was expected, found {found}; {remedy}")
     return opened(value, path, remedy, required=must_be_sealed)
 
 
@@ -191,18 +192,19 @@ def iterate_records(path: Path, kind: type[Record], *, made_by: str) -> Iterator
         raise MissingFileError(path, made_by)
     with path.open("rb") as file:  # the record's own parser refuses what is not UTF-8
         for number, line in enumerate(file, start=1):
-            yield parse_record(line, kind, f"{path}:{number}")
+            remedy = f"; run `python -m stages.{made_by}` (or `dvc repro`)"
+            yield parse_record(line, kind, f"{path}:{number}", remedy)
 
 
-def parse_record(line: bytes, kind: type[Record], place: str) -> Record:
-    """Return the record of a line; a DataError names `place` and the field that is wrong."""
+def parse_record(line: bytes, kind: type[Record], place: str, remedy: str = "") -> Record:
+    """Return the record of a line; a DataError names `place`, the field, and the remedy."""
     try:
         record = kind.model_validate_json(line)
         strict_loads(line)  # of a key that is there twice pydantic takes the last
         return record
     except (ValueError, RecursionError) as error:
         what = first_problem(error)
-        raise DataError(f"{place}: not a valid {kind.__name__}: {what}") from error
+        raise DataError(f"{place}: not a valid {kind.__name__}: {what}{remedy}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -131,6 +131,11 @@ def refuse_foreign(
     names = sorted(path.name for path in folder.iterdir())
     unmarked = mark is not None and mark not in names
     foreign = [n for n in names if unmarked or (own is not None and n not in own)]
+    if foreign and unmarked and own is not None and set(names) <= set(own):
+        raise DataError(
+            f"{folder}: {mark} is missing, so nobody can tell whether {one_line(foreign[0])} is "
+            f"this stage's, which replaces the folder; move what is yours, or delete {folder}"
+        )
     if foreign:
         raise DataError(
             f"{folder / one_line(foreign[0])}: not written by this stage, which replaces {folder}; "

@@ -1,14 +1,14 @@
 """Stage `download`: the corpus, a file for each split, and the text for pre-training."""
 
 import os
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.outs import write_record
 from pipeline.params import DownloadParams, Settings
-from pipeline.params.stated import recorded
+from pipeline.params.stated import with_digests
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -38,8 +38,9 @@ def download() -> None:
                 advance=advance,
             )
         pretrain = fetch_pretrain_text(data, text)
-        source = _source(corpus, raw, pretrain, text) | {"params": recorded(params)}
-        artifacts.write_sealed(raw / artifacts.RAW_SOURCE.name, source)
+        read = {"sha256": corpus.sha256, "pretrain_sha256": pretrain.sha256}
+        source = _source(corpus, raw, pretrain, text) | {"params": with_digests(params, read)}
+        write_record(raw, artifacts.RAW_SOURCE.name, source)
     what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.wrote(artifacts.RAW, what, "source.json in it says what was read")
 
@@ -59,10 +60,9 @@ def _refuse_foreign() -> None:
     artifacts.refuse_foreign(artifacts.RAW, artifacts.RAW_SOURCE.name, OWN)
     if artifacts.RAW.is_symlink() or not artifacts.RAW_SOURCE.is_file():
         return
-    digests: object = None
-    with suppress(DataError):
-        corpus = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download").get("corpus")
-        digests = corpus.get("files") if isinstance(corpus, dict) else None
+    # A damaged one is refused: nobody can tell then whether the texts are as download wrote them.
+    corpus = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download").get("corpus")
+    digests = corpus.get("files") if isinstance(corpus, dict) else None
     for name in (*TEXTS, *CONVERSATIONS):
         path = artifacts.RAW / name
         known = digests.get(name) if isinstance(digests, dict) else None

@@ -18,6 +18,7 @@ from pipeline.learning.finetuning.room import require_room
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
+from pipeline.outs import Inputs
 from pipeline.params import FinetuneParams
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
@@ -77,6 +78,8 @@ def finetune(
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
     here = ranks.here()
     params = inputs.finetune_params(variant)
+    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
+    read = Inputs([artifacts.TASKS, artifacts.BASE, *models])
     made_from = inputs.made_from(variant, params)
     if here.size > 1:
         parts = {key: artifacts.json_text(value) for key, value in made_from.items()}
@@ -105,6 +108,7 @@ def finetune(
     headline = headline_epoch(valid)
     test = run("test", headline)
     if here.first:
+        read.refuse_changed()
         path = artifacts.predictions_file(variant)
         count = predictions_file.write(variant, [*valid, *test], made_from)
         what = f"{count} records, headline epoch {headline}"

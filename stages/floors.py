@@ -10,6 +10,7 @@ from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.unigram import Oracle, read_tokens
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import MeasuredFrom
+from pipeline.outs import Inputs
 from pipeline.persona.task.record import PersonaTask
 from pipeline.progress import Advance
 from stages.shell import console
@@ -53,15 +54,17 @@ def _oracle() -> Oracle | None:
 
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
+    read = Inputs([artifacts.RAW, artifacts.TASKS, artifacts.BASE, artifacts.RAW_ORACLE])
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
     oracle = _oracle()
     with progress("floors", None, unit="people read") as advance:
         train, test = (_Tasks(split, advance) for split in ("train", "test"))
         measured = measure_floors(train, test, tokens, oracle)
+    read.refuse_changed()
     made_from = MeasuredFrom(
-        tasks=artifacts.sha256_of(artifacts.TASKS),
-        base=artifacts.sha256_of(artifacts.BASE),
-        oracle=None if oracle is None else artifacts.sha256_of(artifacts.RAW_ORACLE),
+        tasks=read.digests[artifacts.TASKS],
+        base=read.digests[artifacts.BASE],
+        oracle=None if oracle is None else read.digests[artifacts.RAW_ORACLE],
     )
     whole = Floors(**measured.set_fields(), made_from=made_from)
     artifacts.write_sealed(artifacts.FLOORS, whole.content())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
+from pipeline.outs import write_record
 from pipeline.params import Settings, TasksParams
 from pipeline.params.stated import recorded
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
@@ -57,7 +58,7 @@ def tasks() -> None:
                 splits[split].check_folds(split)
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         summary |= {"params": recorded(view)}
-        artifacts.write_sealed(partial / artifacts.TASKS_SUMMARY.name, summary)
+        write_record(partial, artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
 
@@ -80,8 +81,8 @@ def _refuse_changed(source: Mapping[str, object]) -> None:
             raise DataError(
                 f"{one_line(path)}: not as stage download wrote it: its SHA-256 is {now[:12]}…, "
                 f"{artifacts.RAW_SOURCE} says {one_line(said.get(name, 'none'))[:12]}…; "
-                "run `python -m stages.download` (or `dvc repro`), or name a folder of your own "
-                "in data.source"
+                "move it to another folder and name that in data.source, or delete "
+                f"{artifacts.RAW}; then run `python -m stages.download` (or `dvc repro`)"
             )
 
 

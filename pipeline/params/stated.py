@@ -42,7 +42,7 @@ _STAGES = {  # that read a key for all variants together
     "p2bot.receiver": "p2_receiver SEED",
 }
 _SCORING = {"seeds": "finetune", "finetune": "finetune", "generate": "finetune", "score": "score"}
-_UNREAD = ("sha256", "pretrain_sha256")  # of `data`: they check a file, and make no number
+_DIGESTS = ("sha256", "pretrain_sha256")  # of `data`: they say which files its paths mean
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,17 @@ def recorded(params: StageParams) -> dict[str, Any]:
         if head in values:
             values[head] = _at(values[head], rest)
     if "data" in values:
-        values["data"] = {k: v for k, v in values["data"].items() if k not in _UNREAD}
+        values["data"] = {k: v for k, v in values["data"].items() if k not in _DIGESTS}
     return values
+
+
+def with_digests(params: DownloadParams, read: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return what `download` writes of its view, with the SHA-256 of the files that it has read.
+
+    Paths are not recorded, so these tell another corpus of the same name apart.
+    """
+    values = recorded(params)
+    return values | {"data": values["data"] | dict(read)}
 
 
 def _at(node: Any, path: list[str]) -> Any:
@@ -108,6 +117,9 @@ def in_force(settings: Settings, variant: str | None) -> dict[str, Any]:
     """
     shared = (DownloadParams, TasksParams, BaseParams, ScoreParams)
     values = {key: value for view in shared for key, value in recorded(settings.view(view)).items()}
+    asked = settings.view(DownloadParams).data
+    given = {key: getattr(asked, key) for key in _DIGESTS}
+    values["data"] |= {key: digest for key, digest in given.items() if digest is not None}
     if variant is None:
         compare = settings.view(CompareParams).compare
         return values | {"compare": compare.model_dump(mode="json")}

@@ -16,6 +16,7 @@ from stages.shell.progress.shown import progress
 def p2_receiver(seed: Seed) -> None:
     """Train the receiver to tell a speaker's persona sentences from a stranger's."""
     params = Settings.load().view(ReceiverParams)
+    read = files.inputs()
     voices = files.load_voices()
     if not all(voices.values()):
         folder = files.save_untrained(seed)
@@ -27,7 +28,7 @@ def p2_receiver(seed: Seed) -> None:
     with progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
-    folder = files.save(trained, voices, seed, params)
+    folder = files.save(trained, voices, seed, params, read)
     checkpoint.delete()
     console.training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
 

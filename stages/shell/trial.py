@@ -20,6 +20,7 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.base import parse, read
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.files.variant_record import VariantFile
+from pipeline.outs import require_record, write_record
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint
@@ -100,6 +101,8 @@ def _prepare(folder: Path, params: AllParams) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(path.resolve())
+    facts = require_record(artifacts.TASKS)
+    write_record(folder / artifacts.TASKS, artifacts.TASKS_SUMMARY.name, facts)
 
 
 def _train_and_score(trial: Run, folder: Path) -> Trial:

@@ -1,13 +1,13 @@
 """What a command that fine-tunes starts from: parameters, tasks, and the journal to resume from."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
+from pipeline.outs import refuse_damaged, require_record
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.params.stated import difference
@@ -57,6 +57,8 @@ def _refuse_different_training(records: Sequence[VariantFile]) -> None:
 
 def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
     """Return what determines a variant's predictions besides the code: values, and digests."""
+    for seed in params.seeds:
+        refuse_damaged(artifacts.model_dir(variant, seed))
     return {
         "params": params.model_dump(mode="json"),
         "tasks": artifacts.sha256_of(artifacts.TASKS),
@@ -71,17 +73,12 @@ def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
 
 def _made_with(variant: str, seed: int) -> dict[str, Any]:
     """Return what made tasks, base and the variant's models, by key of params.yaml."""
-    summary = _content(artifacts.TASKS_SUMMARY, "tasks")
+    summary, facts = require_record(artifacts.TASKS), require_record(artifacts.BASE)
     found: dict[str, Any] = {}
-    for one in (summary.get("source"), summary, _content(artifacts.BASE_FACTS, "base")):
+    for one in (summary.get("source"), summary, facts):
         said = one.get("params") if isinstance(one, dict) else None
         found |= said if isinstance(said, dict) else {}
     return found | read_variant(variant, seed, made_by=made_by(variant, seed)).made_with()
-
-
-def _content(path: Path, stage: str) -> dict[str, Any]:
-    """Return a stage's facts; none where `tune` has not linked them."""
-    return artifacts.read_json(path, made_by=stage) if path.is_file() else {}
 
 
 def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:

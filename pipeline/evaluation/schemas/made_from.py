@@ -13,6 +13,7 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Excerpt, Schema
+from pipeline.outs import refuse_damaged
 from pipeline.params.stated import Made
 
 
@@ -137,7 +138,8 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
         root: the project's folder. What is missing there is not compared.
 
     Raises:
-        DataError: names the file, what it belongs to, both digests, and the command to run.
+        DataError: names the file, what it belongs to, both digests, and the command to run. Or a
+            file of an out is not as its stage wrote it.
     """
     first: dict[Path, tuple[str, Belonging]] = {}
     there: dict[Path, str] = {}
@@ -145,6 +147,7 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
         for path, digest in one.digests.items():
             if (root / path).exists():
                 if path not in there:
+                    refuse_damaged(path, root)
                     there[path] = artifacts.sha256_of(root / path)
                 if there[path] != digest:
                     raise _other(one, path, f"now it is {there[path][:12]}…")

@@ -23,6 +23,7 @@ from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
 from pipeline.model.sequences.fits import require_context
+from pipeline.outs import VARIANT, Inputs, write_record
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
@@ -43,9 +44,15 @@ class VariantRun:
     before: Mapping[str, Any] = field(default_factory=dict)  # what those models were made with
 
     @cached_property
+    def read(self) -> Inputs:
+        """What the run reads, as it was before training began."""
+        tasks = (artifacts.tasks_file(split) for split in ("train", "valid"))
+        return Inputs([artifacts.BASE, *tasks, *self.inputs.values()])
+
+    @cached_property
     def digests(self) -> dict[str, Any]:
-        """What the run reads, as it was before training began, under the record's keys."""
-        models = {part: artifacts.sha256_of(folder) for part, folder in self.inputs.items()}
+        """The SHA-256 of what the run reads, under the record's keys."""
+        models = {part: self.read.digests[folder] for part, folder in self.inputs.items()}
         return {**inputs_of(), **models}
 
     def checkpoint(self) -> Checkpoint:
@@ -87,6 +94,7 @@ def start(run: VariantRun, attention: Attention, precision: Precision) -> Learne
         TrainingError: the variant was trained by the other method, which this would replace.
     """
     _refuse_other_method(run)
+    _ = run.digests  # as they are before the first is read
     learner = build_learner(
         run.variant,
         run.adapters,
@@ -135,17 +143,19 @@ def save(
         inner_rates: what fine-tuning must know (`InnerLoop.rates_for_finetuning`).
 
     Raises:
-        DataError: a file that is none of a run's came there during training; its checkpoint stays.
+        DataError: a file that is none of a run's came there during training, or an input was
+            replaced; the checkpoint stays.
     """
     folder = artifacts.model_dir(run.name, run.seed)
     artifacts.refuse_foreign(folder, own=OWN)
+    run.read.refuse_changed()
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         save_theta(trained.theta, partial)
         theta = artifacts.sha256_of(partial / THETA_FILE)
         record = _record(run, learner, trained.progress, tasks, inner_rates, theta)
-        artifacts.write_sealed(partial / "variant.json", record.content())
         artifacts.write_text(partial / "history.csv", history_csv(trained.progress.history))
+        write_record(partial, VARIANT, record.content())
     return folder
 
 

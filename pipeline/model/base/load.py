@@ -36,7 +36,7 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
         tokenizer, with the special tokens. `run_context` says how long a window may be.
 
     Raises:
-        MissingFileError: `folder` does not exist.
+        MissingFileError: `folder` does not exist, or the project's own base has no base.json.
         ModelError: a file is missing or corrupt, model and tokenizer do not belong together, or the
             tokenizer lacks the special tokens.
     """
@@ -65,10 +65,10 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 
 def _facts(folder: Path) -> _Facts:
     path = folder / artifacts.BASE_FACTS.name
+    needed = folder == artifacts.BASE  # without it nobody could tell what made the base
+    found = artifacts.read_json(path, made_by="base") if needed or path.is_file() else {}
     try:
-        return _Facts.model_validate(
-            artifacts.read_json(path, made_by="base") if path.is_file() else {}
-        )
+        return _Facts.model_validate(found)
     except ValidationError as error:
         raise ModelError(f"{path}: {first_problem(error)}; run stage base again") from error
 

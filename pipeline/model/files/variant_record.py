@@ -14,6 +14,7 @@ from pydantic import (
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.outs import refuse_damaged
 from pipeline.params import Adapters, Variant
 from pipeline.persona.task.record import Split
 
@@ -64,6 +65,7 @@ class VariantFile(TrainingRun):
     theta: str  # theta.safetensors
     # What the stage read of params.yaml, by key; absent from files of an older version.
     params: dict[str, Any] | None = None
+    files: dict[str, str] | None = None  # SHA-256 of the files beside it, as `outs` writes them
     # Self-play's alone, of the folders that `models_read` names:
     transmitter: str | None = Field(default=None, validate_default=True)
     receiver: str | None = Field(default=None, validate_default=True)
@@ -79,7 +81,7 @@ class VariantFile(TrainingRun):
     def content(self) -> dict[str, Any]:
         """Return what the file holds: keys of self-play in its records alone."""
         absent = {"transmitter", "receiver"} if self.method != SELF_PLAY else set()
-        absent |= {"params"} if self.params is None else set()
+        absent |= {key for key in ("params", "files") if getattr(self, key) is None}
         return self.model_dump(exclude=absent)
 
     def made_with(self) -> dict[str, Any]:
@@ -136,7 +138,14 @@ def models_read(name: str, seed: int) -> dict[str, Path]:
 
 
 def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
-    """Return the digests of what training reads, as they are now: base, tokenizer, tasks."""
+    """Return the digests of what training reads, as they are now: base, tokenizer, tasks.
+
+    Raises:
+        DataError: one of them is not as its stage wrote it.
+    """
+    refuse_damaged(artifacts.BASE)
+    if splits:
+        refuse_damaged(artifacts.TASKS)
     return {
         "base": artifacts.sha256_of(artifacts.BASE),
         "tokenizer": artifacts.sha256_of(artifacts.BASE / TOKENIZER_FILE),
@@ -163,6 +172,7 @@ def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
 
     Raises:
         ModelError: names the variant, both digests, and the command to run.
+        DataError: one of them is not as its stage wrote it.
     """
     now = inputs_of(tuple(record.tasks) if tasks else ())
     pairs = [(artifacts.BASE, record.base, now["base"])]
@@ -171,6 +181,7 @@ def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
         pairs.append((artifacts.tasks_file(split), record.tasks[split], digest))
     for path, digest in record.models().items() if tasks else ():
         if path.is_dir():
+            refuse_damaged(path)
             pairs.append((path, digest, artifacts.sha256_of(path)))
     folder = artifacts.model_dir(record.name, record.seed)
     for path, then, today in pairs:

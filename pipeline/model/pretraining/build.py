@@ -38,6 +38,7 @@ from pipeline.model.pretraining.pretrain import (
     pretraining_checkpoint,
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
+from pipeline.outs import write_record
 from pipeline.params import Adapters, Base, BaseParams, Pretrain
 from pipeline.params.inputs import place_of
 from pipeline.params.stated import recorded
@@ -93,7 +94,7 @@ def build_base(
         folder.mkdir()
         write_model(source.model, folder)
         source.tokenizer.save_pretrained(folder)
-        artifacts.write_sealed(folder / artifacts.BASE_FACTS.name, facts)
+        write_record(folder, artifacts.BASE_FACTS.name, facts)
     if source.checkpoint is not None:
         source.checkpoint.delete()
     return facts

@@ -45,7 +45,8 @@ def archive_sha256(source: Mapping[str, object]) -> str | None:
     corpus = source.get("corpus")
     if not isinstance(corpus, dict) or "sha256" not in corpus:
         raise DataError(
-            f"{artifacts.RAW_SOURCE}: no corpus.sha256 in it; delete it and run stage download"
+            f"{artifacts.RAW_SOURCE}: no corpus.sha256 in it; delete {artifacts.RAW} and run stage "
+            "download"
         )
     return None if corpus["sha256"] is None else str(corpus["sha256"])
 

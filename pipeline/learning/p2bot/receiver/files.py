@@ -15,13 +15,14 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import read_tensors, write_tensors
+from pipeline.outs import RECEIVER, Inputs, refuse_damaged, write_record
 from pipeline.params import ReceiverParams
 from pipeline.params.stated import recorded
 from pipeline.persona.task.record import PersonaTask, Split
 
 
 TENSORS = "receiver.safetensors"
-RECORD = "receiver.json"
+RECORD = RECEIVER
 HISTORY = "history.csv"
 UNTRAINED = "untrained.json"  # instead of all others, where there is nothing to learn from
 OWN = (TENSORS, RECORD, HISTORY, UNTRAINED)  # all that may be in its folder
@@ -44,6 +45,13 @@ class ReceiverFile(BaseModel):
     receiver: str  # of receiver.safetensors
     # What the stage read of params.yaml, by key; absent from files of an older version.
     params: dict[str, Any] | None = None
+    files: dict[str, str] | None = None  # SHA-256 of the files beside it
+
+
+def inputs() -> Inputs:
+    """Return what training reads, as it is before it begins."""
+    tasks = (artifacts.tasks_file(split) for split in ("train", "valid"))
+    return Inputs([artifacts.BASE, *tasks])
 
 
 def load_voices() -> dict[Split, list[Voice]]:
@@ -68,6 +76,7 @@ def save(
     voices_of: Mapping[Split, Sequence[Voice]],
     seed: int,
     params: ReceiverParams,
+    read: Inputs,
 ) -> Path:
     """Write `models/p2_receiver/seed-SEED/` as a whole; return the folder.
 
@@ -76,16 +85,22 @@ def save(
         voices_of: the voices of each split.
         seed: of the training.
         params: of the training.
+        read: what `inputs` returned before the training.
+
+    Raises:
+        DataError: an input was replaced meanwhile.
     """
     folder = artifacts.receiver_dir(seed)
     artifacts.refuse_foreign(folder, own=OWN)
+    read.refuse_changed()
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_tensors(trained.theta, partial / TENSORS)
-        record = _record(trained, voices_of, seed, artifacts.sha256_of(partial / TENSORS))
+        digest = artifacts.sha256_of(partial / TENSORS)
+        record = _record(trained, voices_of, seed, digest, read)
         content = record.model_dump() | {"params": recorded(params)}
-        artifacts.write_sealed(partial / RECORD, content)
         artifacts.write_text(partial / HISTORY, history_csv(trained.progress.history))
+        write_record(partial, RECORD, content)
     return folder
 
 
@@ -100,7 +115,11 @@ def save_untrained(seed: int) -> Path:
 
 
 def _record(
-    trained: Trained, voices_of: Mapping[Split, Sequence[Voice]], seed: int, digest: str
+    trained: Trained,
+    voices_of: Mapping[Split, Sequence[Voice]],
+    seed: int,
+    digest: str,
+    read: Inputs,
 ) -> ReceiverFile:
     progress = trained.progress
     return ReceiverFile(
@@ -111,8 +130,8 @@ def _record(
         trained_parameters=sum(value.numel() for value in trained.theta.values()),
         dialogues={split: len(voices) for split, voices in voices_of.items()},
         utterances=progress.replies,
-        base=artifacts.sha256_of(artifacts.BASE),
-        tasks={split: artifacts.sha256_of(artifacts.tasks_file(split)) for split in voices_of},
+        base=read.digests[artifacts.BASE],
+        tasks={split: read.digests[artifacts.tasks_file(split)] for split in voices_of},
         receiver=digest,
     )
 
@@ -160,6 +179,8 @@ def _refuse_other(folder: Path, made_by: str) -> None:
         raise ModelError(
             f"{path}: not a {RECORD} of this version; run stage {made_by} again"
         ) from error
+    for place in (folder, artifacts.BASE, artifacts.TASKS):
+        refuse_damaged(place)
     said = {artifacts.BASE: record.base, folder / TENSORS: record.receiver}
     said |= {artifacts.tasks_file(split): digest for split, digest in record.tasks.items()}
     for place, then in said.items():

@@ -111,7 +111,11 @@ def test_source_json_says_where_the_data_came_from(tmp_path, tgz):
     download()
     record = artifacts.RAW_SOURCE.read_text(encoding="utf-8")
     content = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
-    assert content.pop("params")["data"]["longest"] > 0
+    params = content.pop("params")["data"]
+    assert params["longest"] > 0
+    assert params["sha256"] == sha256(tgz.read_bytes()).hexdigest()  # of what was read
+    beside = content.pop("files")
+    assert {n: beside[n] for n in PACKED} == {n: sha256(PACKED[n]).hexdigest() for n in PACKED}
     assert content == {
         "corpus": {
             "kind": "archive",
