@@ -14,7 +14,7 @@ from pydantic import (
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
-from pipeline.outs import refuse_damaged
+from pipeline.outs import refuse_damaged, require_record
 from pipeline.params import Adapters, Variant
 from pipeline.persona.task.record import Split
 
@@ -141,8 +141,11 @@ def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
     """Return the digests of what training reads, as they are now: base, tokenizer, tasks.
 
     Raises:
+        MissingFileError: the base has no base.json.
         DataError: one of them is not as its stage wrote it.
     """
+    if artifacts.BASE.is_dir():
+        require_record(artifacts.BASE)
     refuse_damaged(artifacts.BASE)
     if splits:
         refuse_damaged(artifacts.TASKS)

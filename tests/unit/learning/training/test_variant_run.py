@@ -29,6 +29,7 @@ def in_a_folder(tmp_path, monkeypatch):
     """With something to read, whose digests a run records."""
     monkeypatch.chdir(tmp_path)
     artifacts.write_text(artifacts.BASE / "tokenizer.json", "{}")
+    artifacts.write_text(artifacts.BASE_FACTS, "{}")
     artifacts.write_text(artifacts.BASE / "config.json", "{}")
     for split in artifacts.SPLITS:
         artifacts.write_text(artifacts.tasks_file(split), split)
