@@ -1,4 +1,4 @@
-"""Where `shot_tests` and `conflict` write: nowhere that stages do, and over nothing of the user's."""
+"""Where `shot_tests` and `conflict` write: not into outs, and over nothing of the user's."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def test_a_study_in_or_above_outs_is_refused(command, study, runs, tmp_path, mon
     write_run(project / study / "runs/0.5", ROWS)  # as if kept there
     monkeypatch.chdir(project)
     before = files(tmp_path)
-    with pytest.raises(ParamsError, match="--study: .* lie one in the other; name a place"):
+    with pytest.raises(ParamsError, match=r"--study: .* lie one in the other; name a place"):
         command([Path(run) for run in runs], study=Path(study))
     assert files(tmp_path) == before
 
@@ -48,7 +48,7 @@ def test_a_file_among_what_was_kept_is_not_lost(tmp_path):
     keep(run, study, "run")
     artifacts.write_text(study / "runs/run/notes.md", "mine\n")
     before = files(study)
-    with pytest.raises(DataError, match="runs/run/notes.md: not written by this stage"):
+    with pytest.raises(DataError, match=r"runs/run/notes\.md: not written by this stage"):
         keep(run, study, "run")
     assert files(study) == before
 
