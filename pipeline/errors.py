@@ -10,6 +10,8 @@ WRONG_PROXY = (
     "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY of the environment cannot be used; give an "
     "http:// proxy, or unset it"
 )
+# A password may hold a quote, so what is before the host ends at the last @.
+_URL = re.compile(r"[A-Za-z][\w+.-]*://(?:[^\s/?#]*@)?[^\s'\"]+")
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 
 
@@ -58,7 +60,7 @@ def public_urls(text: str) -> str:
     >>> public_urls("404 for url 'http://ann:secret@example.org/x?token=1'")
     "404 for url 'http://example.org/x'"
     """
-    return re.sub(r"[A-Za-z][\w+.-]*://[^\s'\"]+", lambda found: public(found[0]), text)
+    return _URL.sub(lambda found: public(found[0]), text)
 
 
 class PipelineError(Exception):

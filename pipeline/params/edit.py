@@ -6,7 +6,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from pipeline.errors import ParamsError, one_line
+from pipeline.errors import ParamsError, one_line, public_urls
 from pipeline.params.moved import advice
 from pipeline.params.yaml_text import UNREADABLE, loaded
 
@@ -45,14 +45,15 @@ def with_values(text: str, assignments: list[str]) -> str:
     values = round_trip().load(text)
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
+        said = f"--set {one_line(public_urls(assignment))}"
         if not (key and equals):
-            raise ParamsError(f"--set {assignment}: KEY=VALUE was expected, as in inner_lr=0.01")
+            raise ParamsError(f"{said}: KEY=VALUE was expected, as in inner_lr=0.01")
         try:
             loaded(value)  # within bounds
             parsed = round_trip().load(value)
         except UNREADABLE as error:
-            raise ParamsError(f"--set {one_line(assignment)}: the value is not YAML") from error
-        refusal = f"--set {assignment}: {advice(key) or _UNKNOWN}"
+            raise ParamsError(f"{said}: the value is not YAML") from error
+        refusal = f"{said}: {advice(key) or _UNKNOWN}"
         _replace_at(values, key.split("."), parsed, refusal)
     return dumped(values)
 

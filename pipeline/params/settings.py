@@ -6,7 +6,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError, one_line
+from pipeline.errors import ParamsError, one_line, public_urls
 from pipeline.params.inputs import refuse_inputs_in_outs
 from pipeline.params.moved import advice
 from pipeline.params.sections.lists import LISTS
@@ -65,7 +65,7 @@ class Settings:
         unknown = sorted(map(str, set(values) - self.known))
         if unknown:
             allowed = advice(unknown[0]) or f"allowed are {', '.join(sorted(self.known))}"
-            raise ParamsError(f"{origin}: unknown key {one_line(repr(unknown[0]))}; {allowed}")
+            raise ParamsError(f"{origin}: unknown key {shown(unknown[0])}; {allowed}")
         refuse_inputs_in_outs(values, origin)
         self._values = values
         self._origin = origin
@@ -202,7 +202,7 @@ def _validated(schema: type[Validated], values: object, origin: str) -> Validate
     try:
         return schema.model_validate(values)
     except ValidationError as error:
-        raise ParamsError(f"{origin}: {_first_problem(error)}") from error
+        raise ParamsError(f"{origin}: {public_urls(_first_problem(error))}") from error
 
 
 def _first_problem(error: ValidationError) -> str:

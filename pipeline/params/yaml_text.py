@@ -1,13 +1,16 @@
-"""YAML that somebody else may have written: read within bounds, shown within bounds."""
+"""YAML that somebody else may have written: read within bounds, shown within bounds.
+
+Of a URL in it only what is public is shown: a password or a token may be part of it.
+"""
 
 from collections.abc import Iterator
 from reprlib import Repr
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from pipeline.errors import one_line
+from pipeline.errors import one_line, public_text, public_urls
 from pipeline.strict_json import refuse_halves
 
 
@@ -41,10 +44,20 @@ def loaded(text: str) -> Any:
     except RecursionError as error:
         raise ValueError("nested too deep, or an alias that holds itself") from error
     except UNREADABLE as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        _show_no_line_with_a_url(error, text)
+        raise ValueError(public_urls(" ".join(str(error).split()))) from error
     if count > MOST_VALUES:
         raise ValueError(f"its aliases make more than {MOST_VALUES:,} values of it")
     return values
+
+
+def _show_no_line_with_a_url(error: Exception, text: str) -> None:
+    """Let an error say where it is, without the line: that is cut, maybe behind the scheme."""
+    lines = text.splitlines()
+    marks = (error.context_mark, error.problem_mark) if isinstance(error, MarkedYAMLError) else ()
+    for mark in marks:
+        if mark is not None and any("://" in line for line in lines[mark.line : mark.line + 1]):
+            mark.buffer = None
 
 
 def _count(value: object, known: dict[int, int]) -> int:
@@ -76,6 +89,10 @@ class _Short(Repr):
         super().__init__()
         self.maxlevel = 3
         self.maxstring = self.maxother = _LONGEST
+
+    def repr_str(self, x: str, level: int) -> str:
+        """Return a text; of a URL what is public. It is cut after that, not before."""
+        return super().repr_str(public_text(x), level)
 
     def repr_int(self, x: int, level: int) -> str:
         """Return an integer, or its size if Python refuses to write it."""

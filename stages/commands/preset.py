@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.errors import public_urls
 from pipeline.params.presets import put_in_force
 from stages.shell import console
 
@@ -18,7 +19,7 @@ def preset(
 ) -> None:
     """Write a preset to params.yaml, with the values of --set, if it is valid."""
     put_in_force(name, assignments or [])
-    changes = f" with {', '.join(assignments)}" if assignments else ""
+    changes = f" with {public_urls(', '.join(assignments))}" if assignments else ""
     console.out.print(f"{artifacts.PARAMS}: preset {name}{changes}", markup=False, highlight=False)
 
 

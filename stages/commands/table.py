@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError
+from pipeline.errors import MissingFileError, public_text
 from pipeline.evaluation.report import cells
 from pipeline.evaluation.report import rows as tables
 from pipeline.evaluation.report.cells import compact, published_number
@@ -195,7 +195,8 @@ def _interval(estimate: Estimate | None, digits: int) -> str:
 
 
 def _comparability(params: AllParams) -> str:
-    ours = f"ours: data.source {params.data.source}, base.source {params.base.source}"
+    data, base = public_text(params.data.source), public_text(params.base.source)
+    ours = f"ours: data.source {data}, base.source {base}"
     paper = "the paper's: Persona-chat, GPT-2 (117M)"
     if params.data.source == "synthetic":
         return f"Other data, other model ({ours}; {paper}): the two are not comparable.\n"

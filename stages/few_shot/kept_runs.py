@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
+from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.few_shot.same_replies import other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums
@@ -34,16 +35,18 @@ def keep(run: Path, study: Path, name: str) -> None:
     replies as the run's; else a line says that they go.
 
     Raises:
-        ParamsError: there is no run.
+        ParamsError: there is no run, or stages write into the study's folder or above it.
+        DataError: what was kept before has something else in it, or is the run itself.
     """
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
-    refuse_target(study / "runs", "--study")
+    refuse_target(study, "--study")
     text = _without_paths(params)
     others = {other.name: run_params(study, other.name) for other in _folders(study)}
     others.pop(name, None)
     target = study / "runs" / name
+    refuse_foreign(target, own=(*PARTS, CHANGES))
     staying = _staying(run, target)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
@@ -146,8 +149,10 @@ def kept(study: Path) -> tuple[AllParams, list[Path]]:
     """Return the study's parameters and the folders of its kept runs.
 
     Raises:
+        ParamsError: stages write into the study's folder or above it.
         DataError: there is none.
     """
+    refuse_target(study, "--study")
     folders = _folders(study)
     if not folders:
         raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")

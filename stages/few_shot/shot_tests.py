@@ -27,7 +27,8 @@ def shot_tests_command(
         list[Path] | None,
         typer.Argument(help="Folders of runs; their rows are compared. None: those kept."),
     ] = None,
-    study: Annotated[Path, typer.Option(help="The study's folder.")] = Path(),
+    *,
+    study: Annotated[Path, typer.Option(help="The study's folder.")],
 ) -> None:
     """Keep the runs' sums in the study; test the claims of their params.yaml."""
     for run in runs or ():

@@ -14,7 +14,7 @@ from typing import Protocol
 import typer
 from rich.text import Text
 
-from pipeline.errors import PipelineError, one_line
+from pipeline.errors import PipelineError, one_line, public_urls
 from pipeline.processes.parent import end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
@@ -187,8 +187,8 @@ def note(message: str) -> None:
 
 
 def marked(mark: str, message: str, style: str = "bold") -> None:
-    """Print a line to stderr, with a mark before it."""
-    text = one_line(" ".join(message.split()), _LONGEST)
+    """Print a line to stderr, with a mark before it; of a URL in it only what is public."""
+    text = one_line(public_urls(" ".join(message.split())), _LONGEST)
     err.print(Text.assemble((mark, style), " ", text), highlight=False)
 
 

@@ -10,6 +10,9 @@ from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import README, keep
+from pipeline.params.inputs import refuse_target
+from pipeline.params.sections.variant import plain_name
+from pipeline.params.yaml_text import shown
 from stages.shell import console
 
 
@@ -37,6 +40,8 @@ def study(
     ] = Path(),
 ) -> None:
     """Keep what documents cite of a run, and write the documents."""
+    if name is not None:
+        _refuse_no_name(name)
     if action is Action.KEEP:
         if name is None:
             raise ParamsError("keep: give the study's name")
@@ -49,6 +54,15 @@ def study(
         _write(pages.PICTURE, pages.picture(Path()))
         front = pages.FRONT.read_text(encoding="utf-8")
         _write(pages.FRONT, pages.filled(front, pages.FRONT, Path()))
+
+
+def _refuse_no_name(name: str) -> None:
+    """Refuse a name that is a path, or whose folder is a link to where stages write."""
+    try:
+        folder = artifacts.STUDIES / plain_name(name, "a study's")
+    except ValueError as error:
+        raise ParamsError(f"{shown(name)}: {error}; the study is kept in studies/NAME") from error
+    refuse_target(folder, "NAME")
 
 
 def _keep(run: Path, name: str) -> None:

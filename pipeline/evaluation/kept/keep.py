@@ -6,6 +6,7 @@ A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file 
 training run in `history/`, and what the runs cost in `runs.json`.
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ MADE = (  # of a study: what this writes
     *("params.yaml", "metrics", "comparison.json", "kshot", "sums", "support", "history", RUNS),
     *COPIED.values(),
 )
+FOLDERS = {  # of these, and what the files in them end with
+    **{"metrics": ".json", "kshot": ".csv", "sums": ".csv", "support": ".json"},
+    "history": ".csv",
+}
 
 
 def keep(run: Path, study: Path) -> None:
@@ -45,12 +50,14 @@ def keep(run: Path, study: Path) -> None:
     The study's other files stay: its `about.md`, its trials.
 
     Raises:
-        DataError: the run has no `params.yaml`, nothing was scored, or its files are of two runs.
+        DataError: the run has no `params.yaml`, nothing was scored, or its files are of two runs;
+            or the study has something else under a name that this writes.
     """
     if not (run / artifacts.PARAMS).is_file():
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
     refuse_other_runs_in(run, params.variants)
+    _refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         _copy(run / artifacts.PARAMS, folder / artifacts.PARAMS)
@@ -61,6 +68,23 @@ def keep(run: Path, study: Path) -> None:
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
                 _copy_all(path, folder / path.name)
+
+
+def _refuse_foreign(study: Path) -> None:
+    """Refuse a study's folder with what this would replace and did not write, by its name."""
+    is_study = (study / artifacts.PARAMS).is_file()
+    for name in MADE:
+        path = study / name
+        if not is_study or (name in FOLDERS) != path.is_dir() or path.is_symlink():
+            foreign = [path] if os.path.lexists(path) else []
+        else:
+            inside = sorted(path.iterdir()) if name in FOLDERS else []
+            foreign = [p for p in inside if p.suffix != FOLDERS[name] or not p.is_file()]
+        if foreign:
+            raise DataError(
+                f"{one_line(foreign[0])}: not written by `study keep`, which replaces "
+                f"{one_line(path)}; move it to another name or folder, or delete it"
+            )
 
 
 @dataclass(frozen=True)
@@ -157,8 +181,11 @@ def _write(target: Path, content: Content, source: Path) -> None:
 
 
 def _copy_all(source: Path, target: Path) -> None:
-    for path in [source, *sorted(source.rglob("*"))]:
-        _copy(path, target / path.relative_to(source))
+    """Copy a file or folder of the user's as it is; a link stays a link."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _histories(run: Path, folder: Path, params: _Params) -> None:

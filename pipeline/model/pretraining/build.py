@@ -12,7 +12,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from pipeline import artifacts
-from pipeline.errors import ModelError, one_line, public_text
+from pipeline.errors import ModelError, one_line, public, public_text
 from pipeline.model.base.architecture import architecture_of, longest_context
 from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
@@ -104,7 +104,7 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
     if params.source == PRETRAIN:
         return _pretrained(params, text, advance)
     if params.source.lower().endswith(SUFFIX):
-        return _from_gguf(place_of(params.source, "base.source"))
+        return _from_gguf(_path(params.source, "base.source"))
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)
         return _loaded(params, folder, {"source": params.source, "revision": commit})
@@ -131,6 +131,13 @@ def _loaded(params: Base, folder: Path, facts: Facts) -> SourceModel:
     if dropped:
         facts["dropped_tokens"] = dropped
     return _without_padding(SourceModel(model, tokenizer, facts), str(folder))
+
+
+def _path(given: str, key: str) -> Path:
+    """Return the path that a key holds; a URL is none, and may hold a password."""
+    if "://" in given:
+        raise ModelError(f"{key}: {public(given)}: a path was expected; download it, give its path")
+    return place_of(given, key)
 
 
 def _from_gguf(path: Path) -> SourceModel:
@@ -200,5 +207,5 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
 
 def _tokenizer(params: Pretrain, train: TextPart) -> PreTrainedTokenizerFast:
     if params.tokenizer is not None:
-        return load_tokenizer(place_of(params.tokenizer, "base.pretrain.tokenizer"))
+        return load_tokenizer(_path(params.tokenizer, "base.pretrain.tokenizer"))
     return train_tokenizer((line for _, line in train.lines()), params.vocab_size)

@@ -18,14 +18,24 @@ RESERVED = (
 )
 
 
+def plain_name(name: str, whose: str) -> str:
+    """Return a name that files are named after: it is no path, and holds no dot.
+
+    Raises:
+        ValueError: it has other characters; `whose` says what would be named so.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+        raise ValueError(f"{whose} name is made of letters, digits, _ and -, not - first")
+    return name
+
+
 def checked_name(name: str) -> str:
     """Return a variant's name, which names its DVC stages and its files.
 
     Raises:
         ValueError: it has other characters (DVC splits paths at dots), or is reserved.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
-        raise ValueError("a variant's name is made of letters, digits, _ and -, not - first")
+    plain_name(name, "a variant's")
     if name.casefold() in RESERVED:  # some file systems tell no case
         raise ValueError(f"no variant may have this name, other files have: {', '.join(RESERVED)}")
     return name

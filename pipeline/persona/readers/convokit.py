@@ -2,7 +2,7 @@
 
 A conversation may be a tree of replies. It is told as chains: what first replies to an utterance
 goes on with its chain, any other reply begins a chain of its own, with the utterance it replies to
-before it. So every utterance is somebody's reply once.
+before it. So every utterance is somebody's reply once. A chain of many speakers is cut likewise.
 """
 
 from array import array
@@ -16,7 +16,7 @@ from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Mes
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
-from pipeline.persona.readers.shared.speakers import Said, views
+from pipeline.persona.readers.shared.speakers import Said, parts, views
 from pipeline.strict_json import first_problem, strict_loads
 
 
@@ -51,9 +51,11 @@ def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Fou
             utterances = _utterances(file, places)
             for number, (given, chain) in enumerate(_chains(utterances)):
                 place = f"{file.name}: conversation {name}, chain {number}"
-                said = [one.said for one in chain]
-                for view in views(said, conversation=f"{file.name}:{name}"[:LONGEST_NAME]):
-                    yield Found(place, _after(given, view))
+                before = None if given is None else given.said
+                for part in parts([one.said for one in chain]):
+                    for view in views(part, conversation=f"{file.name}:{name}"[:LONGEST_NAME]):
+                        yield Found(place, _after(before, view))
+                    before = part[-1]
 
 
 def _conversations(file: CorpusFile, tally: Tally) -> dict[str, "array[int]"]:
@@ -125,11 +127,11 @@ def _chains(
     yield from chains
 
 
-def _after(given: _Utterance | None, view: Conversation) -> Conversation:
+def _after(given: Said | None, view: Conversation) -> Conversation:
     """Return a view that begins with what another speaker said before."""
-    if given is None or given.said.speaker == view.person:
+    if given is None or given.speaker == view.person:
         return view
-    message = Message(role="user", content=given.said.text)
+    message = Message(role="user", content=given.text)
     return view.model_copy(update={"messages": [message, *view.messages]})
 
 

@@ -6,7 +6,7 @@ new conversation begins.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.errors import one_line
@@ -15,9 +15,10 @@ from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.dates import WORDS, Date, Order, Verdict, moment, verdict_of
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
-from pipeline.persona.readers.shared.speakers import Said, views
+from pipeline.persona.readers.shared.speakers import Said, parts, views
 
 
+LONGEST_MESSAGE = 65_536  # characters, as of WhatsApp's; or `data.longest`, if that is more
 MOST_MESSAGES = 1000  # of a conversation: a log without a pause is cut
 
 _BLANK = r"[\s\u202f\u00a0]"
@@ -44,7 +45,18 @@ class _Message:
     line: int
     when: datetime
     speaker: str
-    text: list[str]
+    longest: int
+    text: list[str] = field(default_factory=list)
+    length: int = -1  # of all lines, joined by line ends; of what is cut off, too
+
+    def add(self, line: str, place: str, tally: Tally) -> None:
+        """Take a line as far as there is room; count the message once if it is cut."""
+        before = self.length
+        self.length += 1 + len(line)
+        if before + 1 < self.longest:
+            self.text.append(line[: self.longest - before - 1])
+        if before <= self.longest < self.length:
+            tally.leave_out("ends of messages that are too long for one", place)
 
 
 def _recognises(head: Head) -> bool:
@@ -54,11 +66,12 @@ def _recognises(head: Head) -> bool:
 def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Found]:
     orders = _orders(files, data, tally)
     for file, order in zip(files, orders, strict=True):
-        for session in _sessions(file, order, timedelta(hours=data.pause), tally):
+        for session in _sessions(file, order, data, tally):
             place = file.at(session[0].line)
             said = [Said(one.speaker, "\n".join(one.text)) for one in session]
-            for view in views(said, conversation=place):
-                yield Found(place, view)
+            for part in parts(said):
+                for view in views(part, conversation=place):
+                    yield Found(place, view)
 
 
 def _orders(files: Sequence[CorpusFile], data: Data, tally: Tally) -> list[Order]:
@@ -97,11 +110,11 @@ def _numbers(stamp: re.Match[str]) -> Date:
     return first, second, third
 
 
-def _sessions(
-    file: CorpusFile, order: Order, pause: timedelta, tally: Tally
-) -> Iterator[list[_Message]]:
+def _sessions(file: CorpusFile, order: Order, data: Data, tally: Tally) -> Iterator[list[_Message]]:
+    pause = timedelta(hours=data.pause)
+    longest = max(LONGEST_MESSAGE, data.longest or 0)
     session: list[_Message] = []
-    for message in _messages(file, order, tally):
+    for message in _messages(file, order, longest, tally):
         if session and (message.when - session[-1].when > pause or len(session) == MOST_MESSAGES):
             yield session
             session = []
@@ -110,8 +123,8 @@ def _sessions(
         yield session
 
 
-def _messages(file: CorpusFile, order: Order, tally: Tally) -> Iterator[_Message]:
-    """Yield the messages that have a text."""
+def _messages(file: CorpusFile, order: Order, longest: int, tally: Tally) -> Iterator[_Message]:
+    """Yield the messages that have a text, of each at most `longest` characters."""
     message: _Message | None = None
     goes_on = False  # whether a line without a date belongs to what is left out, or to a message
     for line in lines_of(file, tally):
@@ -119,20 +132,20 @@ def _messages(file: CorpusFile, order: Order, tally: Tally) -> Iterator[_Message
         stamp = _STAMP.match(line.text)
         if stamp is None:
             if message is not None:
-                message.text.append(line.text)
+                message.add(line.text, place, tally)
             elif not goes_on:
                 tally.broken(place, "neither a date nor a message before it, which it could go on")
             continue
         if message is not None:
             yield message
-        message = _message(stamp, line.number, order, place, tally)
+        message = _message(stamp, line.number, order, longest, place, tally)
         goes_on = True
     if message is not None:
         yield message
 
 
 def _message(
-    stamp: re.Match[str], line: int, order: Order, place: str, tally: Tally
+    stamp: re.Match[str], line: int, order: Order, longest: int, place: str, tally: Tally
 ) -> _Message | None:
     try:
         when = moment(_numbers(stamp), _time(stamp), order)
@@ -150,7 +163,9 @@ def _message(
         tally.leave_out("messages without text (pictures, calls, what was deleted)", place)
         return None
     name = (named["name"] or named["nick"]).strip("\u200e\u200f\u202a\u202c \t")
-    return _Message(line, when, name or "?", [text])
+    message = _Message(line, when, name or "?", longest)
+    message.add(text, place, tally)
+    return message
 
 
 def _time(stamp: re.Match[str]) -> tuple[int, int, int]:

@@ -79,16 +79,16 @@ class _Numbered:
 
 def _said(text: str) -> list[Said] | None:
     """Return who says what; a line without a speaker goes on with what was said before."""
-    said: list[Said] = []
+    said: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         if match := _SAID.match(line):
             speaker = f"user {match['speaker'][-1]}"
-            said.append(Said(speaker, match["text"]))
+            said.append((speaker, [match["text"]]))
         elif line.strip():
             if not said:
                 return None
-            said[-1] = Said(said[-1].speaker, f"{said[-1].text}\n{line.strip()}")
-    return said or None
+            said[-1][1].append(line.strip())
+    return [Said(speaker, "\n".join(lines)) for speaker, lines in said] or None
 
 
 READER = Reader("Synthetic-Persona-Chat's CSV", _recognises, _read)

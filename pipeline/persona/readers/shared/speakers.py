@@ -7,12 +7,26 @@ from pipeline.persona.conversation.record import Conversation, Message
 from pipeline.persona.task.record import Split
 
 
+MOST_SPEAKERS = 100  # of what is told from each side: time and text grow with their number
+
+
 @dataclass(frozen=True)
 class Said:
     """What one speaker says."""
 
     speaker: str
     text: str
+
+
+def parts(said: Sequence[Said]) -> Iterator[Sequence[Said]]:
+    """Yield a conversation as one part, or cut where a speaker would be one too many."""
+    begin, speakers = 0, set[str]()
+    for place, one in enumerate(said):
+        if one.speaker not in speakers and len(speakers) == MOST_SPEAKERS:
+            yield said[begin:place]
+            begin, speakers = place, set()
+        speakers.add(one.speaker)
+    yield said[begin:]
 
 
 def views(
@@ -26,19 +40,20 @@ def views(
     """Yield the conversation once for each speaker, who is then the person; all others are `user`.
 
     Args:
-        said: in order; at least one.
+        said: in order; at least one, by no more speakers than `parts` has.
         conversation: its name, by which the views are known to belong together.
         personas: sentences about speakers.
         split: that of all views.
         named: whether equal speakers of two conversations are one person; else persons are told
             apart by their persona text.
     """
+    heard = [Message(role="user", content=one.text) for one in said]
     for person in dict.fromkeys(one.speaker for one in said):
         yield Conversation(
             person=person if named else None,
             messages=[
-                Message(role="assistant" if one.speaker == person else "user", content=one.text)
-                for one in said
+                Message(role="assistant", content=one.text) if one.speaker == person else message
+                for one, message in zip(said, heard, strict=True)
             ],
             persona=[*(personas or {}).get(person, ())],
             split=split,

@@ -230,3 +230,16 @@ def test_a_failure_keeps_the_earlier_base(built, text, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         build(base_params(seed=1, steps=1), text, target)
     assert _contents(target) == _contents(built[0])
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("base.source", {"source": "http://ann:s3cret@host/x.gguf"}),
+        ("base.pretrain.tokenizer", {"tokenizer": "http://ann:s3cret@host/x"}),
+    ],
+)
+def test_a_url_in_the_place_of_a_path(key, changes, text, tmp_path):
+    with pytest.raises(ModelError, match=f"{key}: http://host/x(.gguf)?: a path was") as caught:
+        build(base_params(**changes), text, tmp_path / "base")
+    assert "s3cret" not in str(caught.value)

@@ -1,0 +1,108 @@
+"""What a conversation of many speakers or a message without an end costs."""
+
+import json
+
+import pytest
+
+from pipeline.persona.conversation.tally import Tally
+from pipeline.persona.readers import messenger
+from pipeline.persona.readers.shared import speakers
+from pipeline.persona.readers.shared.files import CorpusFile
+from pipeline.persona.readers.shared.speakers import MOST_SPEAKERS, Said, parts
+from pipeline.persona.readers.synthetic_persona_chat import _said
+from tests.support.reading import raw
+
+
+def replies(count):
+    """Lines of ConvoKit, each by a new speaker in reply to the one before."""
+    lines = (
+        {
+            "id": f"u{n}",
+            "conversation_id": "u0",
+            "speaker": f"s{n}",
+            "reply_to": f"u{n - 1}" if n else None,
+            "text": f"text {n}",
+        }
+        for n in range(count)
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def written(tmp_path, text, name):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_the_work_for_many_speakers_grows_with_the_lines_alone(tmp_path):
+    """2,000 lines took 12 s, four times as long as 1,000; messages are counted, not seconds."""
+
+    def told(lines):
+        views = raw(written(tmp_path, replies(lines), "utterances.jsonl"))
+        assert len(views) == lines
+        return sum(len(view.messages) for view in views)
+
+    assert told(1000) <= 1000 * (MOST_SPEAKERS + 1)
+    assert told(2000) <= 2000 * (MOST_SPEAKERS + 1)
+
+
+def test_a_log_of_many_speakers_is_cut_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(speakers, "MOST_SPEAKERS", 2)
+    log = "".join(f"[13/02/24, 10:0{n}] s{n}: text {n}\n" for n in range(5))
+    views = raw(written(tmp_path, log, "chat.txt"))
+    assert [len(view.messages) for view in views] == [2, 2, 2, 2, 1]
+    assert len({view.conversation for view in views}) == 1  # never in two splits
+
+
+def test_a_chain_that_is_cut_goes_on_after_its_last_utterance(tmp_path, monkeypatch):
+    monkeypatch.setattr(speakers, "MOST_SPEAKERS", 2)
+    views = raw(written(tmp_path, replies(4), "utterances.jsonl"))
+    assert [view.person for view in views] == ["s0", "s1", "s2", "s3"]
+    third = [(message.role, message.content) for message in views[2].messages]
+    assert third == [("user", "text 1"), ("assistant", "text 2"), ("user", "text 3")]
+
+
+def test_few_speakers_stay_in_one_part_however_long():
+    said = [Said(f"s{n % MOST_SPEAKERS}", "x") for n in range(5000)]
+    assert [len(part) for part in parts(said)] == [5000]
+
+
+def messages_of(path, **values):
+    file, tally = CorpusFile(path, path.name), Tally()
+    longest = max(messenger.LONGEST_MESSAGE, values.get("longest") or 0)
+    return list(messenger._messages(file, "dmy", longest, tally)), tally
+
+
+@pytest.mark.parametrize("first", ["begins", "x" * 200_000])
+def test_of_a_message_without_an_end_a_bounded_text_is_kept(tmp_path, first):
+    log = f"[13/02/24, 10:00] Bo: {first}\n" + "goes on and on\n" * 20_000
+    (message,), tally = messages_of(written(tmp_path, log, "chat.txt"))
+    assert len("\n".join(message.text)) == messenger.LONGEST_MESSAGE
+    assert len(message.text) < 10_000
+    assert tally.counts() == {"ends of messages that are too long for one": 1}
+
+
+def test_what_fits_is_kept_to_the_last_character(tmp_path, monkeypatch):
+    monkeypatch.setattr(messenger, "LONGEST_MESSAGE", 7)
+    path = written(tmp_path, "[13/02/24, 10:00] Bo: abc\ndef\n", "chat.txt")
+    (message,), tally = messages_of(path)
+    assert ("\n".join(message.text), tally.counts()) == ("abc\ndef", {})
+    path = written(tmp_path, "[13/02/24, 10:00] Bo: abc\ndefg\nh\n", "chat.txt")
+    (message,), tally = messages_of(path)
+    assert "\n".join(message.text) == "abc\ndef"
+    assert sum(tally.counts().values()) == 1
+
+
+def test_whoever_keeps_longer_turns_keeps_longer_messages(tmp_path, monkeypatch):
+    monkeypatch.setattr(messenger, "LONGEST_MESSAGE", 7)
+    path = written(tmp_path, "[13/02/24, 10:00] Bo: " + "x" * 50 + "\n", "chat.txt")
+    (view,) = raw(path, longest=30)
+    assert view.messages[0].content == "x" * 30
+    (view,) = raw(path, longest=None)
+    assert view.messages[0].content == "x" * 7
+
+
+def test_lines_of_one_cell_are_joined_once():
+    """Each line made the whole text of the cell anew before."""
+    (one,) = _said("User 1: a\n" + "b\n" * 100_000)
+    assert len(one.text) == 200_001
