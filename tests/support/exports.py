@@ -31,6 +31,8 @@ def write_base(tokenizer, model):
     artifacts.BASE.mkdir(parents=True)
     write_model(model, artifacts.BASE)
     tokenizer.save_pretrained(artifacts.BASE)
+    for record in (artifacts.BASE_FACTS, artifacts.TASKS_SUMMARY):
+        artifacts.write_json(record, {})
     for split in ("train", "valid"):
         if not artifacts.tasks_file(split).is_file():
             artifacts.write_text(artifacts.tasks_file(split), split)

@@ -80,6 +80,8 @@ def write_project(folder: Path, tokenizer: Any, params: dict[str, Any]) -> None:
     base.mkdir(parents=True)
     write_model(tiny_gpt2(tokenizer, n_layer=1), base)
     tokenizer.save_pretrained(base)
+    for record in (artifacts.BASE_FACTS, artifacts.TASKS_SUMMARY):
+        artifacts.write_json(folder / record, {})
 
 
 def run_stage(folder: Path, name: str, variant: str, *seed: str) -> int:

@@ -34,7 +34,19 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("action", [Action.KEEP, Action.README, Action.RESULTS])
 @pytest.mark.parametrize(
     "name",
-    ["../data", "../report", "../models", "..", ".", "", "../../x", "/dev/null/x", "a/b", "a.b", "-a"],
+    [
+        "../data",
+        "../report",
+        "../models",
+        "..",
+        ".",
+        "",
+        "../../x",
+        "/dev/null/x",
+        "a/b",
+        "a.b",
+        "-a",
+    ],
 )
 def test_a_study_has_a_plain_name(project, action, name):
     before = files(project)
