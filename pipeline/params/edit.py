@@ -1,12 +1,14 @@
 """Changes of single values in the text of params.yaml; comments and layout stay."""
 
+from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from pipeline.errors import ParamsError, one_line, public_urls
+from pipeline.errors import ParamsError, one_line, public_text, public_urls
+from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.moved import advice
 from pipeline.params.yaml_text import UNREADABLE, loaded
 
@@ -122,3 +124,20 @@ def _replace_list(node: Any, key: str, value: CommentedSeq) -> None:
     if comments:
         comments[0].value = "".join(token.value.rstrip("\n") for token in comments) + "\n"
         node.ca.items[key] = [None, None, comments[0], None]
+
+
+def without_secrets(text: str) -> str:
+    """Return params.yaml as it may be kept in git: of its URLs what is public, all else as it is.
+
+    Raises:
+        Exception: one of `UNREADABLE`, the text is no YAML.
+    """
+    values = loaded(text)
+    changes = []
+    for key in PATH_KEYS:
+        node: Any = values
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if isinstance(node, str) and public_text(node) != node:
+            changes.append(f"{key}={public_text(node)}")
+    return with_values(text, changes)

@@ -17,7 +17,7 @@ from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.params import Settings, read_yaml
-from pipeline.params.edit import with_values
+from pipeline.params.edit import with_values, without_secrets
 from pipeline.params.inputs import refuse_target
 from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
@@ -103,7 +103,7 @@ def _without_paths(params: Path) -> str:
     values = settings_of(text, f"{params}").check()
     paths = {"data.source": values.data.source, "base.source": values.base.source}
     local = {key for key, value in paths.items() if Path(value).is_absolute() or "./" in value}
-    return with_values(text, [f"{key}=PATH" for key in paths if key in local])
+    return without_secrets(with_values(text, [f"{key}=PATH" for key in paths if key in local]))
 
 
 def _changes(study: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -23,6 +23,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_by, read_text
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
+from pipeline.params.edit import without_secrets
 from pipeline.strict_json import SEAL
 
 
@@ -60,7 +61,8 @@ def keep(run: Path, study: Path) -> None:
     _refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
-        _copy(run / artifacts.PARAMS, folder / artifacts.PARAMS)
+        text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
+        artifacts.write_text(folder / artifacts.PARAMS, without_secrets(text))
         _metrics(run, folder, params)
         for source, target in COPIED.items():
             _copy(existing(run / source, run / target), folder / target)

@@ -5,6 +5,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import ParamsError, public_urls
 from pipeline.params import Settings
+from pipeline.params.edit import without_secrets
 from pipeline.params.presets import put_in_force
 from pipeline.params.settings import settings_of
 from pipeline.params.yaml_text import loaded, shown
@@ -104,3 +105,12 @@ def test_whatever_is_said_on_the_way_out_is_public(capsys):
 
 def test_a_quote_in_a_password_does_not_end_the_url():
     assert public_urls("at http://ann:s3'cr\"et@host/x?y=1 it is") == "at http://host/x it is"
+
+
+def test_what_a_study_keeps_of_params_has_the_public_part_alone():
+    put_in_force("embedded", [f"data.source={URL}", f"data.sha256={SHA256}"])
+    text = artifacts.PARAMS.read_text(encoding="utf-8")
+    kept = without_secrets(text)
+    assert is_public(kept)
+    assert kept == text.replace(URL, "http://host/p.tgz")
+    assert without_secrets(kept) == kept
