@@ -67,7 +67,7 @@ dialogues() { # ROW: rates on valid, then test after K dialogues; of some rows c
 for row in "${rows[@]}"; do
     run=all stage=train
     case $row in adapters | extra_place | priming | transfer_phi) run=phi ;; esac
-    case $row in in_place* | extra_place* | priming) stage=meta_train ;; esac
+    case $row in in_place* | extra_place* | priming | *_maml) stage=meta_train ;; esac
     cd "$out/$run"
     for seed in ${SEEDS:-0}; do
         [ -f "models/$row/seed-$seed/variant.json" ] || python -m stages.$stage "$row" "$seed"
