@@ -11,7 +11,7 @@ WRONG_PROXY = (
     "http:// proxy, or unset it"
 )
 # A password may hold a quote, so what is before the host ends at the last @.
-_URL = re.compile(r"[A-Za-z][\w+.-]*://(?:[^\s/?#]*@)?[^\s'\"]+")
+_URL = re.compile(r"[A-Za-z][\w+.-]{0,30}://(?:[^\s/?#]*@)?[^\s'\"]+")
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 
 
@@ -42,7 +42,7 @@ def public(url: str) -> str:
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
-        if not parts.scheme or (not parts.netloc and "@" in parts.path):
+        if not parts.scheme or "@" in parts.path:
             return "the URL"  # what stands where is not known
         return one_line(f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}")
     except ValueError:

@@ -54,7 +54,8 @@ def _oracle() -> Oracle | None:
 
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
-    read = Inputs([artifacts.RAW, artifacts.TASKS, artifacts.BASE, artifacts.RAW_ORACLE])
+    raw = [artifacts.RAW, artifacts.RAW_ORACLE] if artifacts.RAW_ORACLE.is_file() else []
+    read = Inputs([*raw, artifacts.TASKS, artifacts.BASE])
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
     oracle = _oracle()
     with progress("floors", None, unit="people read") as advance:

@@ -58,9 +58,24 @@ def tasks() -> None:
                 splits[split].check_folds(split)
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         summary |= {"params": recorded(view)}
+        _refuse_replaced(source)
         write_record(partial, artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
+
+
+def _refuse_replaced(source: Mapping[str, object]) -> None:
+    """Refuse a data/raw that was replaced while it was read, before the tasks are published.
+
+    Raises:
+        DataError: it is another download than at the start.
+    """
+    if artifacts.read_json(artifacts.RAW_SOURCE, made_by="download") != source:
+        raise DataError(
+            f"{artifacts.RAW}: replaced while it was read; run the same command again when nothing "
+            "else writes there"
+        )
+    _refuse_changed(source)
 
 
 def _refuse_changed(source: Mapping[str, object]) -> None:

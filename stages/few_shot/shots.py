@@ -21,6 +21,7 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
+from pipeline.outs import Inputs
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
@@ -74,6 +75,8 @@ def shots(
 
 def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> ShotSums:
     finetune = params.finetune
+    models = [artifacts.model_dir(name, seed) for seed in params.seeds]
+    read = Inputs([artifacts.TASKS, artifacts.BASE, *models])
     adapted = [k for k in finetune.k if not only or k in only]
     tuned = [record for k in adapted for record in _at(name, params, k)]
     prompted = (
@@ -81,7 +84,8 @@ def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> Shot
     )
     own = finetune.by_k.get(name, [])
     sums = shot_sums(tuned, prompted, own, finetune.k, adapted)
-    said = {"replies": replies_sha256(tuned), "tasks": artifacts.sha256_of(artifacts.TASKS)}
+    read.refuse_changed()
+    said = {"replies": replies_sha256(tuned), "tasks": read.digests[artifacts.TASKS]}
     return sums.model_copy(update=said)
 
 

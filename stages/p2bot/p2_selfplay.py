@@ -47,7 +47,7 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
     before = checked_transmitter(transmitter.parent.name, seed)
     learner = load_theta(learner, transmitter, made_by=f"train {transmitter.parent.name} {seed}")
     receiver = load_receiver(judge, load_base(artifacts.BASE), learner.device)
-    run = replace(run, before=before | made_with(judge))
+    run = run.made_after(before | made_with(judge))
     tasks = {split: read_tasks(split) for split in ("train", "valid")}
     encoded = {split: encode_tasks(tasks[split], learner.encoder) for split in tasks}
     game = train.game_of(learner, receiver, tasks["train"], params.self_play, seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, ModelError, ParamsError, one_line
+from pipeline.errors import DataError, MissingFileError, ModelError, ParamsError, one_line
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.made_from import ScoredFrom, made_of_details
@@ -97,7 +97,11 @@ def _details(variant: str, seed: int, settings: Settings) -> Details | None:
     path = artifacts.details_file(variant)
     if not path.is_file():
         return None
-    details = read(path, Details, made_by=f"score {variant}", must_be_sealed=True)
+    try:
+        details = read(path, Details, made_by=f"score {variant}", must_be_sealed=True)
+    except DataError as error:  # the model is right without its scores
+        _LOG.warning("not used: %s", error)
+        return None
     if _is_there(details.made_from, variant, seed):
         with suppress(ParamsError):
             if line := other_params(settings, made_of_details(variant, details.made_from)):

@@ -6,7 +6,7 @@ state, `save` writes `models/VARIANT/seed-SEED/`.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,15 @@ class VariantRun:
     @cached_property
     def digests(self) -> dict[str, Any]:
         """The SHA-256 of what the run reads, under the record's keys."""
-        models = {part: self.read.digests[folder] for part, folder in self.inputs.items()}
+        read = self.read.digests  # first, so that `save` can tell what was replaced since
+        models = {part: read[folder] for part, folder in self.inputs.items() if folder in read}
         return {**inputs_of(), **models}
+
+    def made_after(self, before: Mapping[str, Any]) -> "VariantRun":
+        """Return the run with what its models were made with; what it has read stays known."""
+        run = replace(self, before=before)
+        run.__dict__.update(read=self.read, digests=self.digests)
+        return run
 
     def checkpoint(self) -> Checkpoint:
         """Return the run's checkpoint, keyed by values, inputs and code."""

@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from pipeline import artifacts
-from pipeline.errors import ModelError, one_line
+from pipeline.errors import MissingFileError, ModelError, one_line
 from pipeline.outs import refuse_damaged, require_record
 from pipeline.params import Adapters, Variant
 from pipeline.persona.task.record import Split
@@ -141,11 +141,16 @@ def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
     """Return the digests of what training reads, as they are now: base, tokenizer, tasks.
 
     Raises:
-        MissingFileError: the base has no base.json.
+        MissingFileError: one of them is not there, or the base has no base.json.
         DataError: one of them is not as its stage wrote it.
     """
-    if artifacts.BASE.is_dir():
-        require_record(artifacts.BASE)
+    for path, made_by in (
+        (artifacts.BASE, "base"),
+        *((artifacts.tasks_file(split), "tasks") for split in splits),
+    ):
+        if not path.exists():
+            raise MissingFileError(path, made_by)
+    require_record(artifacts.BASE)
     refuse_damaged(artifacts.BASE)
     if splits:
         refuse_damaged(artifacts.TASKS)

@@ -38,7 +38,7 @@ from pipeline.model.pretraining.pretrain import (
     pretraining_checkpoint,
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
-from pipeline.outs import write_record
+from pipeline.outs import Inputs, write_record
 from pipeline.params import Adapters, Base, BaseParams, Pretrain
 from pipeline.params.inputs import place_of
 from pipeline.params.stated import recorded
@@ -185,6 +185,7 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
             f"{text}: empty, but base.source is `pretrain`; set data.pretrain to `synthetic` or a "
             "path and run stage download, or set base.source to a hub id or a folder"
         )
+    read = Inputs([text])
     params = base.pretrain
     train, heldout = split_text(text, params.holdout)
     tokenizer = _tokenizer(params, train)
@@ -192,10 +193,11 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
     vocab_size = add_special_tokens(tokenizer)
     model = initial_model(params, vocab_size=vocab_size, end=tokenizer.eos_token_id, seed=base.seed)
     checkpoint = pretraining_checkpoint(params, ids, seed=base.seed)
-    pretrain(model, ids, params, seed=base.seed, checkpoint=checkpoint, advance=advance)
     heldout_ids = encode_lines(heldout.lines(), tokenizer)
+    pretrain(model, ids, params, seed=base.seed, checkpoint=checkpoint, advance=advance)
+    read.refuse_changed()
     facts = {
-        "text_sha256": artifacts.sha256_of(text),
+        "text_sha256": read.digests[text],
         "text_tokens": len(ids) + len(heldout_ids),
         "steps": params.steps,
         "tokens": params.steps * params.batch_size * params.sequence_length,

@@ -223,3 +223,17 @@ def test_a_file_of_the_users_that_came_during_training_is_not_replaced(make_lear
     with pytest.raises(DataError, match=r"notes\.txt: not written by this stage"):
         saved(make_learner(), {})
     assert notes.read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", [artifacts.BASE / "config.json", artifacts.tasks_file("valid")])
+def test_an_input_that_is_replaced_during_training_is_refused(make_learner, monkeypatch, what):
+    monkeypatch.setattr(variant_run, "build_learner", lambda *_, **__: make_learner())
+    monkeypatch.setattr(variant_run, "load_base", lambda _: None)
+    run = a_run()
+    learner = start(run, "eager", "float32")
+    again = run.made_after({"train": {}})
+    artifacts.write_text(what, "other")
+    for one in (run, again):
+        with pytest.raises(DataError, match="replaced while it was read"):
+            save(one, learner, Trained(learner.theta, TrainingProgress()), {})
+    assert not (artifacts.model_dir("in_place", 0) / "variant.json").exists()
