@@ -53,7 +53,9 @@ def test_the_special_rows_are_the_last_six_and_the_mean_of_the_others(built):
 
 def test_base_json_says_what_it_is(built, text):
     folder, facts = built
-    assert artifacts.read_json(folder / "base.json", made_by="base") == facts
+    record = artifacts.read_json(folder / "base.json", made_by="base")
+    assert set(record.pop("files")) == {p.name for p in folder.iterdir()} - {"base.json"}
+    assert record == facts
     assert facts["source"] == "pretrain"
     assert facts["revision"] is None
     assert facts["vocab_size"] == 280
