@@ -11,7 +11,9 @@ WRONG_PROXY = (
     "http:// proxy, or unset it"
 )
 # A password may hold a quote, so what is before the host ends at the last @.
-_URL = re.compile(r"[A-Za-z][\w+.-]{0,30}://(?:[^\s/?#]*@)?[^\s'\"]+")
+_URL = re.compile(
+    r"[A-Za-z][\w+.-]{0,30}://(?:[^\s/?#]*@)?(?:\[[^\]\s]*\])?[^\s'\"\[\]?#]*(?:[?#][^\s'\"]*)?"
+)
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 
 
