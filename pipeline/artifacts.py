@@ -5,6 +5,7 @@ written.
 """
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -46,6 +47,9 @@ SIMULATION = STUDIES / "simulation" / "simulation.json"
 CHECKPOINTS = Path(".checkpoints")
 
 SPLITS = ("train", "valid", "test")
+
+_HASHED: dict[Path, tuple[list[tuple[Path, int, int, int, int]] | None, str]] = {}
+_SETTLED = 2_000_000_000  # nanoseconds
 
 Record = TypeVar("Record", bound=BaseModel)
 Content = dict[str, object]  # of a JSON object
@@ -208,13 +212,25 @@ def parse_record(line: bytes, kind: type[Record], place: str, remedy: str = "") 
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder's names and contents, in hexadecimal."""
-    digest = sha256()
+    """Return the SHA-256 of a file, or of a folder's names and contents, in hexadecimal.
+
+    What has not changed since the process hashed it is not read again.
+    """
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    asked = time.time_ns()
+    stats = [(file, file.stat()) for file in files]
+    state = [(file, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for file, s in stats]
+    known, digest_then = _HASHED.get(path.absolute(), (None, ""))
+    if known == state:
+        return digest_then
+    digest = sha256()
     for file in files:
         if path.is_dir():
             digest.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0")
         with file.open("rb") as stream:
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
+    # A file that was changed just now may change again within the same tick of its clock.
+    if all(s.st_ctime_ns < asked - _SETTLED for _, s in stats):
+        _HASHED[path.absolute()] = state, digest.hexdigest()
     return digest.hexdigest()

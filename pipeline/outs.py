@@ -56,8 +56,8 @@ def require_record(folder: Path) -> dict[str, Any]:
     return artifacts.read_json(folder / name, made_by=made_by)
 
 
-class Inputs:
-    """Paths that a stage reads, with their digests as they were before it began."""
+class Snapshot:
+    """What a stage reads: paths, with their digests as they were before it began."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
         """Refuse damaged outs, and keep the digests of what is there."""

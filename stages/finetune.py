@@ -18,7 +18,7 @@ from pipeline.learning.finetuning.room import require_room
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
-from pipeline.outs import Inputs
+from pipeline.outs import Snapshot
 from pipeline.params import FinetuneParams
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
@@ -79,7 +79,7 @@ def finetune(
     here = ranks.here()
     params = inputs.finetune_params(variant)
     models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
-    read = Inputs([artifacts.TASKS, artifacts.BASE, *models])
+    read = Snapshot([artifacts.TASKS, artifacts.BASE, *models])
     made_from = inputs.made_from(variant, params)
     if here.size > 1:
         parts = {key: artifacts.json_text(value) for key, value in made_from.items()}

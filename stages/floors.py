@@ -10,7 +10,7 @@ from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.unigram import Oracle, read_tokens
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import MeasuredFrom
-from pipeline.outs import Inputs
+from pipeline.outs import Snapshot
 from pipeline.persona.task.record import PersonaTask
 from pipeline.progress import Advance
 from stages.shell import console
@@ -55,7 +55,7 @@ def _oracle() -> Oracle | None:
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
     raw = [artifacts.RAW, artifacts.RAW_ORACLE] if artifacts.RAW_ORACLE.is_file() else []
-    read = Inputs([*raw, artifacts.TASKS, artifacts.BASE])
+    read = Snapshot([*raw, artifacts.TASKS, artifacts.BASE])
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")
     oracle = _oracle()
     with progress("floors", None, unit="people read") as advance:

@@ -18,12 +18,18 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained, TrainingProgress
 from pipeline.model.base.load import load_base
 from pipeline.model.checkpoint.checkpoint import Checkpoint
-from pipeline.model.files.variant_record import OWN, THETA_FILE, VariantFile, inputs_of
+from pipeline.model.files.variant_record import (
+    OWN,
+    THETA_FILE,
+    VariantFile,
+    read_by_training,
+    under_keys,
+)
 from pipeline.model.network.language_model import Attention, Precision
 from pipeline.model.network.learner import Learner, build_learner, save_theta
 from pipeline.model.sequences.encoding import Window
 from pipeline.model.sequences.fits import require_context
-from pipeline.outs import VARIANT, Inputs, write_record
+from pipeline.outs import VARIANT, Snapshot, write_record
 from pipeline.params import Adapters, StageParams, Variant
 from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
@@ -44,22 +50,21 @@ class VariantRun:
     before: Mapping[str, Any] = field(default_factory=dict)  # what those models were made with
 
     @cached_property
-    def read(self) -> Inputs:
+    def read(self) -> Snapshot:
         """What the run reads, as it was before training began."""
-        tasks = (artifacts.tasks_file(split) for split in ("train", "valid"))
-        return Inputs([artifacts.BASE, *tasks, *self.inputs.values()])
+        return read_by_training(models=self.inputs.values())
 
-    @cached_property
+    @property
     def digests(self) -> dict[str, Any]:
         """The SHA-256 of what the run reads, under the record's keys."""
-        read = self.read.digests  # first, so that `save` can tell what was replaced since
+        read = self.read.digests
         models = {part: read[folder] for part, folder in self.inputs.items() if folder in read}
-        return {**inputs_of(), **models}
+        return {**under_keys(self.read), **models}
 
     def made_after(self, before: Mapping[str, Any]) -> "VariantRun":
         """Return the run with what its models were made with; what it has read stays known."""
         run = replace(self, before=before)
-        run.__dict__.update(read=self.read, digests=self.digests)
+        run.__dict__["read"] = self.read
         return run
 
     def checkpoint(self) -> Checkpoint:
@@ -101,7 +106,7 @@ def start(run: VariantRun, attention: Attention, precision: Precision) -> Learne
         TrainingError: the variant was trained by the other method, which this would replace.
     """
     _refuse_other_method(run)
-    _ = run.digests  # as they are before the first is read
+    _ = run.read  # before anything of it is loaded
     learner = build_learner(
         run.variant,
         run.adapters,

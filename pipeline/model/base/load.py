@@ -12,6 +12,7 @@ from pipeline.model.base.architecture import architecture_of
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import load_tokenizer
+from pipeline.outs import refuse_damaged
 from pipeline.strict_json import first_problem
 
 
@@ -37,11 +38,13 @@ def load_base(folder: Path) -> tuple[Any, PreTrainedTokenizerFast]:
 
     Raises:
         MissingFileError: `folder` does not exist, or the project's own base has no base.json.
+        DataError: the project's own base is not as stage `base` wrote it.
         ModelError: a file is missing or corrupt, model and tokenizer do not belong together, or the
             tokenizer lacks the special tokens.
     """
     if not folder.is_dir():
         raise MissingFileError(folder, "base")
+    refuse_damaged(folder)
     model, _ = read_model(folder)
     tokenizer = load_tokenizer(folder)
     if model.config.vocab_size != len(tokenizer):

@@ -1,5 +1,6 @@
 """`variant.json`: the record of one training run, written beside its tensors."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import (
 
 from pipeline import artifacts
 from pipeline.errors import MissingFileError, ModelError, one_line
-from pipeline.outs import refuse_damaged, require_record
+from pipeline.outs import Snapshot, refuse_damaged, require_record
 from pipeline.params import Adapters, Variant
 from pipeline.persona.task.record import Split
 
@@ -137,27 +138,30 @@ def models_read(name: str, seed: int) -> dict[str, Path]:
     }
 
 
-def inputs_of(splits: tuple[str, ...] = ("train", "valid")) -> dict[str, Any]:
-    """Return the digests of what training reads, as they are now: base, tokenizer, tasks.
+def read_by_training(
+    splits: Iterable[str] = ("train", "valid"), models: Iterable[Path] = ()
+) -> Snapshot:
+    """Return what training reads, as it is now: base, tokenizer, tasks, other models.
 
     Raises:
         MissingFileError: one of them is not there, or the base has no base.json.
         DataError: one of them is not as its stage wrote it.
     """
-    for path, made_by in (
-        (artifacts.BASE, "base"),
-        *((artifacts.tasks_file(split), "tasks") for split in splits),
-    ):
+    tasks = [artifacts.tasks_file(split) for split in splits]
+    for path, made_by in ((artifacts.BASE, "base"), *((path, "tasks") for path in tasks)):
         if not path.exists():
             raise MissingFileError(path, made_by)
     require_record(artifacts.BASE)
-    refuse_damaged(artifacts.BASE)
-    if splits:
-        refuse_damaged(artifacts.TASKS)
+    return Snapshot([artifacts.BASE, artifacts.BASE / TOKENIZER_FILE, *tasks, *models])
+
+
+def under_keys(read: Snapshot) -> dict[str, Any]:
+    """Return the digests of base, tokenizer and tasks under the record's keys."""
+    files = {split: artifacts.tasks_file(split) for split in artifacts.SPLITS}
     return {
-        "base": artifacts.sha256_of(artifacts.BASE),
-        "tokenizer": artifacts.sha256_of(artifacts.BASE / TOKENIZER_FILE),
-        "tasks": {split: artifacts.sha256_of(artifacts.tasks_file(split)) for split in splits},
+        "base": read.digests[artifacts.BASE],
+        "tokenizer": read.digests[artifacts.BASE / TOKENIZER_FILE],
+        "tasks": {s: read.digests[path] for s, path in files.items() if path in read.digests},
     }
 
 
@@ -182,7 +186,7 @@ def refuse_other_inputs(record: VariantFile, *, tasks: bool) -> None:
         ModelError: names the variant, both digests, and the command to run.
         DataError: one of them is not as its stage wrote it.
     """
-    now = inputs_of(tuple(record.tasks) if tasks else ())
+    now = under_keys(read_by_training(record.tasks if tasks else ()))
     pairs = [(artifacts.BASE, record.base, now["base"])]
     pairs.append((artifacts.BASE / TOKENIZER_FILE, record.tokenizer, now["tokenizer"]))
     for split, digest in now["tasks"].items():

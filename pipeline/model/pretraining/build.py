@@ -38,7 +38,7 @@ from pipeline.model.pretraining.pretrain import (
     pretraining_checkpoint,
 )
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
-from pipeline.outs import Inputs, write_record
+from pipeline.outs import Snapshot, write_record
 from pipeline.params import Adapters, Base, BaseParams, Pretrain
 from pipeline.params.inputs import place_of
 from pipeline.params.stated import recorded
@@ -185,7 +185,7 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
             f"{text}: empty, but base.source is `pretrain`; set data.pretrain to `synthetic` or a "
             "path and run stage download, or set base.source to a hub id or a folder"
         )
-    read = Inputs([text])
+    read = Snapshot([text])
     params = base.pretrain
     train, heldout = split_text(text, params.holdout)
     tokenizer = _tokenizer(params, train)

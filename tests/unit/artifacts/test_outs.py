@@ -1,5 +1,7 @@
 """A folder's record names the files beside it: damage is blamed on the file that has it."""
 
+import time
+
 import pytest
 
 from pipeline import artifacts, outs
@@ -81,9 +83,46 @@ def test_a_record_that_is_missing_names_its_stage(tmp_path, monkeypatch):
 
 
 def test_an_input_replaced_while_it_is_read_is_refused(folder):
-    read = outs.Inputs([folder, artifacts.RAW / "not there"])
+    read = outs.Snapshot([folder, artifacts.RAW / "not there"])
     assert read.digests == {folder: artifacts.sha256_of(folder)}
     read.refuse_changed()
     (folder / "a.bin").write_text("other")
     with pytest.raises(DataError, match=rf"^{folder}: replaced while it was read"):
         read.refuse_changed()
+
+
+def counted(monkeypatch):
+    """Count how often a file's content is read."""
+    read = []
+    original = artifacts.Path.open
+
+    def opens(path, *args, **kwargs):
+        read.append(path)
+        return original(path, *args, **kwargs)
+
+    monkeypatch.setattr(artifacts.Path, "open", opens)
+    return read
+
+
+def test_a_large_input_is_hashed_once_in_a_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "_SETTLED", 0)
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"1" * 10)
+    time.sleep(0.05)  # more than a tick of the file system's clock
+    read = counted(monkeypatch)
+    digests = {artifacts.sha256_of(tmp_path) for _ in range(3)}
+    assert (len(digests), len(read)) == (1, 1)
+    file.write_bytes(b"2" * 10)
+    time.sleep(0.05)
+    assert artifacts.sha256_of(tmp_path) not in digests
+    (tmp_path / "more").touch()
+    assert artifacts.sha256_of(tmp_path) not in digests
+
+
+def test_a_file_that_was_written_just_now_is_read_each_time(tmp_path, monkeypatch):
+    """Within a tick of the file system's clock a second change could not be seen."""
+    (tmp_path / "a").write_bytes(b"1")
+    read = counted(monkeypatch)
+    for _ in range(3):
+        artifacts.sha256_of(tmp_path)
+    assert len(read) == 3

@@ -15,7 +15,7 @@ from pipeline.learning.training.history import history_csv
 from pipeline.learning.training.loop import Trained
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.model.files.tensors import read_tensors, write_tensors
-from pipeline.outs import RECEIVER, Inputs, refuse_damaged, write_record
+from pipeline.outs import RECEIVER, Snapshot, refuse_damaged, write_record
 from pipeline.params import ReceiverParams
 from pipeline.params.stated import recorded
 from pipeline.persona.task.record import PersonaTask, Split
@@ -48,10 +48,10 @@ class ReceiverFile(BaseModel):
     files: dict[str, str] | None = None  # SHA-256 of the files beside it
 
 
-def inputs() -> Inputs:
+def inputs() -> Snapshot:
     """Return what training reads, as it is before it begins."""
     tasks = (artifacts.tasks_file(split) for split in ("train", "valid"))
-    return Inputs([artifacts.BASE, *tasks])
+    return Snapshot([artifacts.BASE, *tasks])
 
 
 def load_voices() -> dict[Split, list[Voice]]:
@@ -76,7 +76,7 @@ def save(
     voices_of: Mapping[Split, Sequence[Voice]],
     seed: int,
     params: ReceiverParams,
-    read: Inputs,
+    read: Snapshot,
 ) -> Path:
     """Write `models/p2_receiver/seed-SEED/` as a whole; return the folder.
 
@@ -119,7 +119,7 @@ def _record(
     voices_of: Mapping[Split, Sequence[Voice]],
     seed: int,
     digest: str,
-    read: Inputs,
+    read: Snapshot,
 ) -> ReceiverFile:
     progress = trained.progress
     return ReceiverFile(
