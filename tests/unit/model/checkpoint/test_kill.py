@@ -161,7 +161,7 @@ def test_one_process_goes_on_where_two_ranks_were_killed(folder, uninterrupted):
     record, expected = (
         artifacts.read_json(run_ / "variant.json", made_by="") for run_ in (out, uninterrupted)
     )
-    digests = {"theta": "", "files": {}}  # of sums in another order; compared by value below
+    digests = {"theta": "", "files": {}}  # of sums in another order; losses below
     assert record | digests == expected | digests
     # θ itself is compared in float64 elsewhere: in float32 Adam lifts the keys' biases, whose
     # gradient is 0 but for rounding, to its full rate; no loss sees them.
