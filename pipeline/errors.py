@@ -10,9 +10,13 @@ WRONG_PROXY = (
     "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY of the environment cannot be used; give an "
     "http:// proxy, or unset it"
 )
-# A password may hold a quote, so what is before the host ends at the last @.
+# A password may hold a quote or a blank, so what is before the host ends at the last @. A quote in
+# a query ends the URL only where the text ends there, or goes on with a mark or a blank.
 _URL = re.compile(
-    r"[A-Za-z][\w+.-]{0,30}://(?:[^\s/?#]*@)?(?:\[[^\]\s]*\])?[^\s'\"\[\]?#]*(?:[?#][^\s'\"]*)?"
+    r"[A-Za-z][\w+.-]{0,30}://"
+    r"(?:[^\s/?#]*@|[^\s/?#:@]+:[^/?#\n]*@)?"
+    r"(?:\[[^\]\s]*\])?[^\s'\"\[\]?#]*"
+    r"(?:[?#](?:[^\s'\"]|['\"](?=[^\s'\",;:.)\]}>]))*)?"
 )
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # controls, bidi marks, line separators
 

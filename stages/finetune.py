@@ -18,7 +18,6 @@ from pipeline.learning.finetuning.room import require_room
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
-from pipeline.outs import Snapshot
 from pipeline.params import FinetuneParams
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
@@ -78,8 +77,7 @@ def finetune(
     """Fine-tune on every unseen persona's support dialogues and predict its other replies."""
     here = ranks.here()
     params = inputs.finetune_params(variant)
-    models = [artifacts.model_dir(variant, seed) for seed in params.seeds]
-    read = Snapshot([artifacts.TASKS, artifacts.BASE, *models])
+    read = inputs.read_by(variant, params.seeds)
     made_from = inputs.made_from(variant, params)
     if here.size > 1:
         parts = {key: artifacts.json_text(value) for key, value in made_from.items()}

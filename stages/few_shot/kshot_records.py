@@ -79,7 +79,11 @@ def records_of(
         seeds: of the models.
         shots: the K; or a control at every K, or `replies` at the largest.
         people: the first of them alone; null: all.
+
+    Raises:
+        DataError: tasks, base or a model were replaced meanwhile.
     """
+    read = inputs.read_by(variant, seeds)
     asked = shots if isinstance(shots, str) else tuple(shots)
     name = asked if isinstance(asked, str) else "-".join(map(str, asked))
     journal = inputs.journal(f"shots-{split}-{name}", variant, params)
@@ -89,5 +93,6 @@ def records_of(
     jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(count)]
     with progress(f"{variant} on {split}", len(jobs), unit="jobs") as on_done:
         records: list[Prediction] = workers.map(jobs, on_done)
+    read.refuse_changed()
     journal.delete()
     return records

@@ -21,7 +21,6 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
-from pipeline.outs import Snapshot
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
@@ -75,8 +74,7 @@ def shots(
 
 def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> ShotSums:
     finetune = params.finetune
-    models = [artifacts.model_dir(name, seed) for seed in params.seeds]
-    read = Snapshot([artifacts.TASKS, artifacts.BASE, *models])
+    read = inputs.read_by(name, params.seeds)
     adapted = [k for k in finetune.k if not only or k in only]
     tuned = [record for k in adapted for record in _at(name, params, k)]
     prompted = (

@@ -46,6 +46,7 @@ def support(
     """Fine-tune on every test persona's support and measure the loss on the support itself."""
     params = inputs.finetune_params(variant)
     score = Settings.load().view(ScoreParams).score
+    read = inputs.read_by(variant, params.seeds)
     journal = inputs.journal("support", variant, params)
     tasks = inputs.tasks_of("test")
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
@@ -53,6 +54,7 @@ def support(
     console.note(journal.complaint)
     with progress(f"{variant} on its support", len(jobs), unit="jobs") as on_done:
         records = workers.map(jobs, on_done)
+    read.refuse_changed()
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
     artifacts.write_sealed(target, fit.content())

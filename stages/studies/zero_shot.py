@@ -26,6 +26,7 @@ from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.trained import load_variant
 from pipeline.model.network.trained import untrained as untrained_variant
 from pipeline.model.sequences.fits import require_context
+from pipeline.outs import Snapshot
 from pipeline.params import (
     Adapters,
     FinetuneParams,
@@ -102,9 +103,10 @@ def zero_shot(
     given = start or read_variant(variant, seed, made_by=made_by(variant, seed))
     params = settings.view(FinetuneParams, given.axes.set)
     score = settings.view(ScoreParams).score
-    tasks = tuple(read_tasks(path, splits, seed=SEED))
     kind = variant + "-untrained" * untrained + "-likelihood" * likelihood
-    read = [artifacts.BASE, path, *([] if untrained else [artifacts.model_dir(variant, seed)])]
+    models = [] if untrained else [artifacts.model_dir(variant, seed)]
+    read = Snapshot([artifacts.BASE, path, *models])
+    tasks = tuple(read_tasks(path, splits, seed=SEED))
     asked = {"splits": " ".join(splits), "params": params.model_dump_json(), "seed": str(seed)}
     journal = _journal(kind, read, start, asked)
     jobs = [PersonaJob(seed, "test", index, None) for index in range(len(tasks))]
@@ -112,9 +114,10 @@ def zero_shot(
     console.note(journal.complaint)
     with progress(f"{variant} on {path.name}", len(jobs), unit="jobs") as on_done:
         records = workers.map(jobs, on_done)
+    read.refuse_changed()
     target = _target(kind, splits)
     scores = ZeroShotScores(
-        sha256=artifacts.sha256_of(path),
+        sha256=read.digests[path],
         splits=splits,
         seed=seed,
         counts=ZeroShotCounts(personas=len(tasks), replies=len(records)),
@@ -151,10 +154,10 @@ def _target(variant: str, splits: Sequence[str]) -> Path:
 
 
 def _journal(
-    kind: str, read: Sequence[Path], start: Start | None, parts: dict[str, str]
+    kind: str, read: Snapshot, start: Start | None, parts: dict[str, str]
 ) -> Journal[Prediction]:
     """Return the journal of these personas: its jobs are named by their place among them."""
-    parts |= {str(part): artifacts.sha256_of(part) for part in read}
+    parts |= {str(path): digest for path, digest in read.digests.items()}
     if start is not None:
         parts |= {"axes": start.axes.model_dump_json(), "Φ": start.adapters.model_dump_json()}
     return Journal(Prediction, f"zero-shot-{kind}", parts)

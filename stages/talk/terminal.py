@@ -165,8 +165,13 @@ def lines() -> Iterator[str]:
         yield from sys.stdin
         return
     from prompt_toolkit import PromptSession
+    from prompt_toolkit.key_binding import KeyBindings
+    from prompt_toolkit.keys import Keys
 
-    prompt: PromptSession[str] = PromptSession()
+    # The library takes a pasted colour (ESC[31m) for a mouse's event, and fails on it.
+    keys = KeyBindings()
+    keys.add(Keys.Vt100MouseEvent)(lambda _: None)
+    prompt: PromptSession[str] = PromptSession(key_bindings=keys)
     while True:
         try:
             yield prompt.prompt("you> ")

@@ -1,13 +1,13 @@
 """What a command that fine-tunes starts from: parameters, tasks, and the journal to resume from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
-from pipeline.outs import refuse_damaged, require_record
+from pipeline.outs import Snapshot, refuse_damaged, require_record
 from pipeline.params import FinetuneParams, Settings
 from pipeline.params.methods import made_by
 from pipeline.params.stated import difference
@@ -53,6 +53,16 @@ def _refuse_different_training(records: Sequence[VariantFile]) -> None:
                 f"`python -m stages.{again[0]}` or `python -m stages.{again[1]}` (or `dvc repro`), "
                 "for the one that is not as params.yaml says"
             )
+
+
+def read_by(variant: str, seeds: Iterable[int]) -> Snapshot:
+    """Return the digests of what fine-tuning reads; `refuse_changed` before its out is written.
+
+    Raises:
+        DataError: an out among them is damaged.
+    """
+    models = [artifacts.model_dir(variant, seed) for seed in seeds]
+    return Snapshot([artifacts.TASKS, artifacts.BASE, *models])
 
 
 def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:

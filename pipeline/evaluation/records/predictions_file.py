@@ -25,6 +25,8 @@ from pipeline.params.stated import Made
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+LONGEST_LINE = 16 << 20  # bytes of a record; one of 20 candidates has some thousand
+
 
 class PredictionsIdentity(BaseModel):
     """What a variant's predictions were made from, and which bytes they are.
@@ -128,7 +130,9 @@ def _checked(
     path, again = file.name, _again(identity.variant)
     complete = Completeness(identity.params, path, again)
     digest, byte = sha256(), 0
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), start=1):
+        if len(line) > LONGEST_LINE:
+            raise DataError(f"{path}:{number}: over {LONGEST_LINE:,} bytes, so no record; {again}")
         try:
             record = artifacts.parse_record(line, Prediction, f"{path}:{number}")
         except DataError as error:

@@ -80,7 +80,7 @@ def test_in_a_terminal(here):
         assert re.search(r"held out \(1 dialogue, \d+ tokens\), nats per token: \d+\.\d+ bef", said)
         talk.type("hello there\r")
         talk.until("ann> ")
-        assert "side by side" in talk.line("/both")
+        assert "side by side" in talk.line("\x1b[31m/both")  # a pasted colour
         assert "before adaptation" in talk.line("and now ?")
         assert "you> hello there" in talk.line("/history")
         assert "taken back: and now ?" in talk.line("/undo")

@@ -15,6 +15,7 @@ from pipeline.evaluation.report.samples.few_shot import FewShotReplies, replies_
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.studies.conflict import Curve
 from pipeline.params import Settings
+from pipeline.processes.workers import Workers
 from stages.commands.samples import samples
 from stages.few_shot.conflict import conflict
 from stages.few_shot.rates import rates
@@ -63,6 +64,21 @@ def test_a_second_run_of_what_runs_already_is_told_at_once(folder):
         with only_run(path), pytest.raises(BusyError, match=f"another run is writing {path}"):
             command("transfer")
     assert not list(folder.glob(f"{artifacts.CHECKPOINTS}/*"))
+
+
+def test_tasks_that_are_replaced_meanwhile_are_refused(folder, monkeypatch):
+    whole = Workers.map
+
+    def then_replaced(*args):
+        records = whole(*args)
+        with artifacts.tasks_file("valid").open("a") as file:
+            file.write("\n")
+        return records
+
+    monkeypatch.setattr(Workers, "map", then_replaced)
+    with pytest.raises(DataError, match="^data/tasks: replaced while it was read"):
+        rates("transfer")
+    assert not artifacts.tuning_file("transfer_by_k").exists()
 
 
 @pytest.mark.slow

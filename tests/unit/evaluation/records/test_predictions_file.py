@@ -144,6 +144,13 @@ def test_a_key_that_is_there_twice_is_refused(folder):
         predictions_file.read(VARIANT)
 
 
+def test_a_line_without_end_is_not_read_whole(folder, monkeypatch):
+    monkeypatch.setattr(predictions_file, "LONGEST_LINE", 5000)
+    artifacts.predictions_file(VARIANT).write_bytes(b"[" * 6000)
+    with pytest.raises(DataError, match=r"jsonl:1: over 5,000 bytes, so no record; run `python"):
+        predictions_file.read(VARIANT)
+
+
 def test_another_variants_file_is_refused_with_both_names(folder):
     for path in (artifacts.predictions_file, artifacts.identity_file):
         path("in_place").write_bytes(path(VARIANT).read_bytes())
