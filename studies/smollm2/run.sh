@@ -2,7 +2,8 @@
 # Study `smollm2`: `bash studies/smollm2/run.sh FOLDER CORPUS BASE [ROW...]` from the project's root.
 # CORPUS is Persona-chat's archive or folder, BASE a .gguf file or a folder. Each row is a piece of its
 # own, the cheapest decisive ones first. What is done is not done again, so an interrupted run goes on.
-# SETS (KEY=VALUE ...) change the preset, for a trial run. SEEDS="0 1 2" trains by more seeds.
+# SETS (KEY=VALUE ...) change the preset, for a trial run. SEEDS="0 1 2" trains by more seeds, in a
+# folder of its own; then no strangers, cache and samples are asked for.
 set -euo pipefail
 
 root=$PWD
@@ -50,6 +51,7 @@ dialogues() { # ROW: rates on valid, then test after K dialogues; of some rows c
         [ -f "tuning/${1}_by_k.csv" ] || python -m stages.rates "$1" --write
         [ -f "shots/$1.json" ] || python -m stages.shots "$1"
     fi
+    [ -z "${SEEDS:-}" ] || return 0
     case $1 in start | transfer)
         grep -q '"stranger_prompted"' "shots/$1.json" ||
             python -m stages.shots "$1" --strangers prompt
