@@ -21,7 +21,8 @@ from pipeline.evaluation.report.samples.samples import (
     responses,
 )
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.made_from import refuse_other_runs
+from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
+from pipeline.outs import refuse_damaged
 from pipeline.params import Settings
 from pipeline.params.inputs import refuse_target
 from pipeline.persona.task.record import PersonaTask
@@ -59,7 +60,12 @@ def samples(
 def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
     """Return the responses of `stages.replies`, by variant."""
     real = {context.place: context.reply for context in every}
+    refuse_damaged(artifacts.TASKS)
     read_files = [read(path, FewShotReplies, made_by="replies VARIANT") for path in files]
+    refuse_other_runs(
+        adapted(path, f"replies {content.variant}", content.made_from)
+        for path, content in zip(files, read_files, strict=True)
+    )
     return {content.variant: responses_of(content, real) for content in read_files}
 
 

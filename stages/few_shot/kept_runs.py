@@ -16,6 +16,7 @@ from pipeline.evaluation.few_shot.same_replies import other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
 from pipeline.params import Settings, read_yaml
 from pipeline.params.edit import with_values, without_secrets
 from pipeline.params.inputs import refuse_target
@@ -28,6 +29,28 @@ PARTS = ("shots", "tuning", "replies")  # of each run
 CHANGES = "changes.json"
 
 
+def keep_all(names: Mapping[Path, str], study: Path) -> None:
+    """Keep runs in the study, each under a name of its own.
+
+    Args:
+        names: of the runs' folders.
+        study: its folder.
+
+    Raises:
+        ParamsError: two runs would have one name; or as `keep`.
+        DataError: as `keep`.
+    """
+    first: dict[str, Path] = {}
+    for run, name in names.items():
+        if (other := first.setdefault(name, run)) != run:
+            raise ParamsError(
+                f"{other} and {run}: both would be kept as {study / 'runs' / name}; rename one, or "
+                "give one of them"
+            )
+    for run, name in names.items():
+        keep(run, study, name)
+
+
 def keep(run: Path, study: Path, name: str) -> None:
     """Copy what is kept of a run into the study, in the place of what was kept before.
 
@@ -36,13 +59,15 @@ def keep(run: Path, study: Path, name: str) -> None:
 
     Raises:
         ParamsError: there is no run, or stages write into the study's folder or above it.
-        DataError: what was kept before has something else in it, or is the run itself.
+        DataError: what was kept before has something else in it, or is the run itself; or sums or
+            replies are of other tasks, models or of another base than the run has.
     """
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
     refuse_target(study, "--study")
     text = _without_paths(params)
+    refuse_other_runs(_belonging(run), run)
     others = {other.name: run_params(study, other.name) for other in _folders(study)}
     others.pop(name, None)
     target = study / "runs" / name
@@ -63,11 +88,22 @@ def keep(run: Path, study: Path, name: str) -> None:
             artifacts.write_sealed(path, dict(_changes(mine, values)))
 
 
+def _belonging(run: Path) -> Iterator[Belonging]:
+    """Yield what a run's sums and replies belong to."""
+    for path in sorted((run / "shots").glob("*.json")):
+        yield adapted(path, f"shots {path.stem}", _sums(path).made_from)
+    for path in sorted((run / "replies").glob("*.json")):
+        yield adapted(path, f"replies {path.stem}", _replies(path).made_from)
+
+
+def _replies(path: Path) -> FewShotReplies:
+    return read(path, FewShotReplies, made_by=f"replies {path.stem}")
+
+
 def _copy(path: Path, target: Path) -> None:
     """Copy a file; of replies only the greedy ones, since a sample of a model may be anything."""
     if path.parent.name == "replies":
-        replies = read(path, FewShotReplies, made_by=f"replies {path.stem}")
-        artifacts.write_sealed(target, greedy_alone(replies).content())
+        artifacts.write_sealed(target, greedy_alone(_replies(path)).content())
     else:
         shutil.copyfile(path, target)
 

@@ -9,6 +9,7 @@ from pipeline.atomic import only_run
 from pipeline.errors import ParamsError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
 from stages.shell.arguments import VariantName
@@ -28,8 +29,11 @@ def replies(
         raise ParamsError("finetune.k: a K over 0 was expected; what is said after it is shown")
     path = replies_file(name)
     with only_run(path):
-        records = records_of(name, params, "test", params.seeds[:1], "replies", people)
-        content = few_shot_replies(name, records)
+        seeds = params.seeds[:1]
+        read = inputs.read_by(name, seeds)
+        made_from = AdaptedFrom.of(name, params, read.digests, seeds)
+        records = records_of(name, params, "test", seeds, "replies", people)
+        content = few_shot_replies(records, made_from)
         artifacts.write_sealed(path, content.content())
     console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
 

@@ -7,7 +7,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.atomic import only_run
-from pipeline.errors import DataError, ParamsError
+from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.few_shot.same_replies import replies_sha256
 from pipeline.evaluation.few_shot.shots import (
@@ -21,6 +21,7 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
+from pipeline.evaluation.schemas.made_from import AdaptedFrom, refuse_other_adaptation
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import records_of
 from stages.shell import console
@@ -61,12 +62,16 @@ def shots(
         raise ParamsError(f"--k: some of finetune.k {params.finetune.k} was expected, found {only}")
     path = shots_file(name)
     with only_run(path):
+        read_now = inputs.read_by(name, params.seeds)
+        made_from = AdaptedFrom.of(name, params, read_now.digests, params.seeds)
         if cache or strangers:
             content = read(path, ShotSums, made_by=f"shots {name}")
+            refuse_other_adaptation(path, f"shots {name}", content.made_from, made_from)
             content = _with_cache(name, params, content) if cache else content
             content = _with_strangers(name, params, content, strangers) if strangers else content
         else:
-            content = _measured(name, params, only)
+            content = _measured(name, params, only).model_copy(update={"made_from": made_from})
+        read_now.refuse_changed()
         artifacts.write_sealed(path, content.content())
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
@@ -74,7 +79,6 @@ def shots(
 
 def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> ShotSums:
     finetune = params.finetune
-    read = inputs.read_by(name, params.seeds)
     adapted = [k for k in finetune.k if not only or k in only]
     tuned = [record for k in adapted for record in _at(name, params, k)]
     prompted = (
@@ -82,9 +86,7 @@ def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> Shot
     )
     own = finetune.by_k.get(name, [])
     sums = shot_sums(tuned, prompted, own, finetune.k, adapted)
-    read.refuse_changed()
-    said = {"replies": replies_sha256(tuned), "tasks": read.digests[artifacts.TASKS]}
-    return sums.model_copy(update=said)
+    return sums.model_copy(update={"replies": replies_sha256(tuned)})
 
 
 def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
@@ -102,7 +104,6 @@ def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums
     valid, test = (
         records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
     )
-    _refuse_other_replies(name, before, test)
     return cache_sums(before, valid, test)
 
 
@@ -113,26 +114,15 @@ def _with_strangers(
     if how is Strangers.PROMPT:
         records = records_of(name, params, "test", before.seeds, "stranger_prompt")
         zero = records_of(name, params, "test", before.seeds, [0])
-        _refuse_other_replies(name, before, zero)
         longest = {k: longest_prompts(records, zero, k) for k in params.finetune.k if k}
         return stranger_sums(before, longest, in_prompt=True)
     records = records_of(name, params, "test", before.seeds, "stranger")
-    _refuse_other_replies(name, before, records)
     last = {k: params.finetune.at(k).epochs[-1] for k in before.tuned if k}
     by_k = {
         k: [record for record in records if (record.k, record.epoch) == (k, epoch)]
         for k, epoch in last.items()
     }
     return stranger_sums(before, by_k, in_prompt=False)
-
-
-def _refuse_other_replies(name: str, before: ShotSums, records: list[Prediction]) -> None:
-    """Refuse to add a control's records to sums of other replies."""
-    if before.replies not in (None, replies_sha256(records)):
-        raise DataError(
-            f"{shots_file(name)}: of other replies than {artifacts.TASKS} has now; run "
-            f"`python -m stages.shots {name}` again, then add the control"
-        )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
+from pipeline.errors import DataError
 from pipeline.evaluation.report.cells import interval, published_number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.published import Published, quoted_on
 from pipeline.evaluation.report.rows import FLOOR_TITLES
 from pipeline.evaluation.schemas.base import Estimate, Estimates, read
+from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
@@ -58,17 +60,28 @@ def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Estimates]:
     metrics, others = {}, []
     for path in sorted(ZERO_SHOT.glob("*.json")):
         scores = read(path, ZeroShotScores, made_by=f"zero_shot {path.stem}")
-        if scores.sha256 == sha256 and sorted(scores.splits) == sorted(splits):
+        same = scores.sha256 == sha256 and sorted(scores.splits) == sorted(splits)
+        if same and _of_what_is_there(path, scores):
             metrics[path.stem] = scores.metrics
         else:
             others.append(path.stem)
     if others:
         console.out.print(
-            f"Left out, scored on other files or splits than these: {', '.join(others)} in "
-            f"{ZERO_SHOT}; `python -m stages.zero_shot` scores them again.",
+            "Left out, scored on other files or splits than these, or by another model than is "
+            f"there: {', '.join(others)} in {ZERO_SHOT}; `python -m stages.zero_shot` scores them "
+            "again.",
             soft_wrap=True,
         )
     return metrics
+
+
+def _of_what_is_there(path: Path, scores: ZeroShotScores) -> bool:
+    """Say whether the base and the model that were scored are still the ones, if they are here."""
+    try:
+        refuse_other_runs([adapted(path, f"zero_shot {path.stem}", scores.made_from)])
+    except DataError:
+        return False
+    return True
 
 
 def _table(floors: Convai2Floors, zero_shot: Mapping[str, Estimates]) -> Table:

@@ -11,6 +11,7 @@ from pipeline.evaluation.controls.support_fit import falls, support_fit
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
@@ -57,6 +58,8 @@ def support(
     read.refuse_changed()
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
+    made_from = AdaptedFrom.of(variant, params, read.digests, params.seeds)
+    fit = fit.model_copy(update={"made_from": made_from})
     artifacts.write_sealed(target, fit.content())
     journal.delete()
     console.out.print(f"{target}: {len(records)} records")

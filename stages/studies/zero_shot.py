@@ -17,6 +17,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot as predict
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.scoring.setting import SettingSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
@@ -124,6 +125,7 @@ def zero_shot(
         metrics=Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(
             SettingSums.of(records)
         ),
+        made_from=AdaptedFrom.of(variant, params, read.digests, [seed]),
     )
     artifacts.write_sealed(target, scores.content())
     journal.delete()

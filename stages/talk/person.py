@@ -10,6 +10,7 @@ from pipeline import artifacts
 from pipeline.errors import one_line
 from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
+from pipeline.outs import refuse_damaged
 from pipeline.params import DownloadParams, Settings
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import Dialogue, PersonaTask
@@ -66,6 +67,7 @@ def people_of(path: Path) -> dict[str, list[Dialogue]]:
         DataError: as `read_people`.
     """
     if path.is_file() and path.resolve().parent == artifacts.TASKS.resolve():
+        refuse_damaged(artifacts.TASKS)
         tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
         return {task.task_id: list(task.dialogues) for task in tasks}
     data = Settings.load().view(DownloadParams).data

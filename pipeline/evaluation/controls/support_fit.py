@@ -13,6 +13,7 @@ from pipeline.evaluation.predict.protocols import Fold, leave_one_out, swapped
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.schemas.details import Adaptation
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.scoring.adaptation import adaptation_by_epoch
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.learner import Learner
@@ -26,6 +27,7 @@ class SupportFit(Schema):
     seeds: list[int]
     held_out: dict[int, Adaptation]  # on the held-out dialogues
     support: dict[int, Adaptation]  # on the support dialogues themselves
+    made_from: AdaptedFrom | None = None  # absent from files of an older version
 
 
 def support_fit(

@@ -43,7 +43,7 @@ def refuse_other_replies(rows: Mapping[str, ShotSums], origin: object) -> None:
 
 
 def other_replies(one: ShotSums, other: ShotSums) -> str | None:
-    """Say how two rows' replies differ; null: as far as the files tell, they are the same."""
+    """Say how two rows' replies or bases differ; null: as far as the files tell, not at all."""
     if one.personas != other.personas:
         return f"{len(one.personas)} and {len(other.personas)} people, or other ones"
     if one.seeds != other.seeds:
@@ -51,6 +51,9 @@ def other_replies(one: ShotSums, other: ShotSums) -> str | None:
     if one.replies and other.replies and one.replies != other.replies:
         digests = (one_line(row.replies)[:12] for row in (one, other))
         return f"their digests are {'… and '.join(digests)}…"
+    if one.made_from and other.made_from and one.made_from.base != other.made_from.base:
+        digests = (one_line(row.made_from.base)[:12] for row in (one, other) if row.made_from)
+        return f"or by other bases, of SHA-256 {'… and '.join(digests)}…"
     first = next(_cells(one), None)
     for place, cells in _cells(other):
         if first is not None and (found := _other_tokens(first[1], cells, one)):

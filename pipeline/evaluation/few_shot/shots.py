@@ -15,6 +15,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.schemas.bounds import is_read
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import AtK
 
@@ -57,8 +58,9 @@ class ShotSums(Schema):
     cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
     stranger: Mapping[int, Cells] = Field(default_factory=dict)  # by K dialogues of a stranger
     stranger_prompted: Mapping[int, Cells] = Field(default_factory=dict)  # with these in the prompt
-    replies: str | None = None  # SHA-256 of the replies; absent from older files, as the next
-    tasks: str | None = None  # of data/tasks
+    replies: str | None = None  # SHA-256 of the replies; absent from older files, as `made_from`
+    tasks: str | None = None  # of data/tasks; `made_from` says it since there is one
+    made_from: AdaptedFrom | None = None
 
     @model_validator(mode="after")
     def _every_cell_is_there(self, info: ValidationInfo) -> "ShotSums":

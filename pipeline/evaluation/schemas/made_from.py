@@ -14,7 +14,11 @@ from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Excerpt, Schema
 from pipeline.outs import refuse_damaged
-from pipeline.params.stated import Made
+from pipeline.params.sections.section import StageParams
+from pipeline.params.stated import Made, difference
+
+
+_CONTROLS = ("cache", "in_context", "k_shot_swap", "other_texts")  # keys of section `finetune`
 
 
 class Inputs(Schema):
@@ -53,6 +57,30 @@ class MeasuredFrom(Inputs):
     oracle: str | None  # data/raw/oracle.json; null for a corpus that people wrote
 
 
+class AdaptedFrom(Schema):
+    """What the numbers or replies of a command that is no stage were made from."""
+
+    variant: str
+    params: dict[str, Any]  # what adaptation read, the variant's own `set` in force
+    base: str  # models/base
+    models: dict[int, str]  # models/VARIANT/seed-SEED, by training seed; none: φ itself
+    tasks: str | None  # data/tasks; null: of other people
+
+    @classmethod
+    def of(
+        cls, variant: str, params: StageParams, read: Mapping[Path, str], seeds: Iterable[int]
+    ) -> "AdaptedFrom":
+        """Return it of a command that has `read` these paths, with their digests."""
+        models = {seed: artifacts.model_dir(variant, seed) for seed in seeds}
+        return cls(
+            variant=variant,
+            params=params.model_dump(mode="json"),
+            base=read[artifacts.BASE],
+            models={seed: read[path] for seed, path in models.items() if path in read},
+            tasks=read.get(artifacts.TASKS),
+        )
+
+
 class PredictedFrom(Excerpt):
     """What of `predictions/VARIANT.json` says what the records belong to."""
 
@@ -71,11 +99,13 @@ class Belonging:
         file: the file that says so.
         command: makes it again, as `score transfer`.
         digests: by path; all paths are relative to the project's root.
+        is_stage: `dvc repro` runs the command, too.
     """
 
     file: Path
     command: str
     digests: Mapping[Path, str]
+    is_stage: bool = True
 
 
 def made_of_details(name: str, said: ScoredFrom) -> Made:
@@ -91,11 +121,10 @@ def scored(name: str, said: ScoredFrom, kshot_csv: str | None = None) -> Belongi
         DataError: they are another variant's.
     """
     file = artifacts.details_file(name)
-    _refuse_other_variant(file, name, said.variant, f"score {name}")
     own = {artifacts.predictions_file(name): said.predictions}
     own |= _models(name, said.models)
     own |= {artifacts.kshot_file(name): kshot_csv} if kshot_csv else {}
-    return Belonging(file, f"score {name}", _inputs(said) | own)
+    return _of_variant(Belonging(file, f"score {name}", _inputs(said) | own), name, said.variant)
 
 
 def predicted(name: str, said: PredictedFrom) -> Belonging:
@@ -105,9 +134,53 @@ def predicted(name: str, said: PredictedFrom) -> Belonging:
         DataError: they are another variant's.
     """
     file = artifacts.identity_file(name)
-    _refuse_other_variant(file, name, said.variant, f"finetune {name}")
     own = _models(name, said.models) | {artifacts.predictions_file(name): said.sha256}
-    return Belonging(file, f"finetune {name}", _inputs(said) | own)
+    return _of_variant(Belonging(file, f"finetune {name}", _inputs(said) | own), name, said.variant)
+
+
+def adapted(file: Path, command: str, said: AdaptedFrom | None) -> Belonging:
+    """Return what a file of a command that is no stage belongs to; an older one says nothing."""
+    if said is None:
+        return Belonging(file, command, {}, is_stage=False)
+    own = {artifacts.BASE: said.base} | _models(said.variant, said.models)
+    own |= {artifacts.TASKS: said.tasks} if said.tasks else {}
+    return Belonging(file, command, own, is_stage=False)
+
+
+def refuse_other_adaptation(
+    file: Path, command: str, said: AdaptedFrom | None, now: AdaptedFrom
+) -> None:
+    """Refuse to add numbers to a file of another model, or of another way to adapt.
+
+    Args:
+        file: the file.
+        command: makes it anew, as `shots transfer`.
+        said: what the file says.
+        now: what the numbers are made from.
+
+    Raises:
+        DataError: names the file, what differs, and the command to run.
+    """
+    belongs = adapted(file, command, said)
+    if said is None:
+        raise DataError(f"{file}: does not say which model made it; {_again(belongs)}")
+    there = adapted(file, command, now).digests
+    for path in belongs.digests:
+        if belongs.digests[path] != there.get(path):
+            raise _other(belongs, path, f"now it is {str(there.get(path))[:12]}…")
+    if found := difference(_adapting(said), _adapting(now)):
+        key, then, today = found
+        raise DataError(
+            f"{file}: made with {key} {one_line(then)}, now it is {one_line(today)}; "
+            f"{_again(belongs)}, or put the value back"
+        )
+
+
+def _adapting(said: AdaptedFrom) -> dict[str, Any]:
+    """Return the parameters without those that say what else is scored."""
+    finetune = said.params.get("finetune", {})
+    kept = {key: value for key, value in finetune.items() if key not in _CONTROLS}
+    return {"seeds": said.params.get("seeds"), "finetune": kept}
 
 
 def compared(said: ComparedFrom) -> Belonging:
@@ -159,16 +232,18 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
 def _other(one: Belonging, path: Path, instead: str) -> DataError:
     return DataError(
         f"{one.file}: belongs to a {path} of SHA-256 {one_line(one.digests[path])[:12]}…, "
-        f"{instead}; {_again(one.command)}"
+        f"{instead}; {_again(one)}"
     )
 
 
-def _refuse_other_variant(file: Path, name: str, found: str, command: str) -> None:
+def _of_variant(one: Belonging, name: str, found: str) -> Belonging:
+    """Return it, if it is of the variant that it is named after."""
     if found != name:
         raise DataError(
-            f"{file}: of variant {one_line(found)!r}, not of {name!r}; {_again(command)}"
+            f"{one.file}: of variant {one_line(found)!r}, not of {name!r}; {_again(one)}"
         )
+    return one
 
 
-def _again(command: str) -> str:
-    return f"run `python -m stages.{command}` (or `dvc repro`)"
+def _again(one: Belonging) -> str:
+    return f"run `python -m stages.{one.command}`" + " (or `dvc repro`)" * one.is_stage

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
-from pipeline.evaluation.schemas.made_from import ObservedFrom
+from pipeline.evaluation.schemas.made_from import AdaptedFrom, ObservedFrom
 
 
 class PersonaSums(BaseModel):
@@ -77,3 +77,4 @@ class ZeroShotScores(Schema):
     seed: int  # the training seed
     counts: ZeroShotCounts
     metrics: Estimates
+    made_from: AdaptedFrom | None = None  # absent from files of an older version

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import artifacts, outs
 from pipeline.errors import DataError, MissingFileError
+from stages.talk.person import people_of
 from tests.support.sealed import edit_sealed
 
 
@@ -126,3 +127,15 @@ def test_a_file_that_was_written_just_now_is_read_each_time(tmp_path, monkeypatc
     for _ in range(3):
         artifacts.sha256_of(tmp_path)
     assert len(read) == 3
+
+
+def test_people_of_tasks_that_were_edited_are_not_talked_to(tmp_path, monkeypatch):
+    """`chat` and `export` take a file of data/tasks by any of its paths."""
+    monkeypatch.chdir(tmp_path)
+    artifacts.write_text(artifacts.tasks_file("test"), "")
+    outs.write_record(artifacts.TASKS, artifacts.TASKS_SUMMARY.name, {})
+    assert people_of(artifacts.tasks_file("test")) == {}
+    artifacts.write_text(artifacts.tasks_file("test"), "\n")
+    for path in (artifacts.tasks_file("test"), tmp_path / artifacts.tasks_file("test")):
+        with pytest.raises(DataError, match=r"^data/tasks/test.jsonl: changed or damaged since"):
+            people_of(path)

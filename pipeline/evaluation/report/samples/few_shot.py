@@ -7,6 +7,7 @@ from pipeline.errors import DataError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.report.samples.samples import Place, Response
 from pipeline.evaluation.schemas.base import Schema
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 
 
 def replies_file(variant: str) -> Path:
@@ -37,14 +38,15 @@ class FewShotReplies(Schema):
     k: int
     epochs: int  # on the K dialogues
     replies: list[ContextReplies]
+    made_from: AdaptedFrom | None = None  # absent from files of an older version
 
 
-def few_shot_replies(variant: str, records: Sequence[Prediction]) -> FewShotReplies:
+def few_shot_replies(records: Sequence[Prediction], made_from: AdaptedFrom) -> FewShotReplies:
     """Return the file's content.
 
     Args:
-        variant: its name.
         records: of `controls.replies`, two of each context.
+        made_from: what they were made from.
 
     Raises:
         DataError: there is none.
@@ -55,7 +57,7 @@ def few_shot_replies(variant: str, records: Sequence[Prediction]) -> FewShotRepl
         raise DataError("nobody has a dialogue beyond the largest K; lower finetune.k")
     last = next(iter(after.values()))
     return FewShotReplies(
-        variant=variant,
+        variant=made_from.variant,
         k=last.k,
         epochs=last.epoch,
         replies=[
@@ -67,6 +69,7 @@ def few_shot_replies(variant: str, records: Sequence[Prediction]) -> FewShotRepl
             )
             for (dialogue, turn), record in after.items()
         ],
+        made_from=made_from,
     )
 
 

@@ -132,4 +132,6 @@ def test_the_command_writes_it(learner, tmp_path, monkeypatch):
     found = artifacts.read_json(artifacts.support_file("in_place"), made_by="support")
     assert found["seeds"] == [0]
     assert found["support"]["3"]["gain"]["value"] > 0
+    assert found["made_from"]["tasks"] == artifacts.sha256_of(artifacts.TASKS)
+    assert [*found["made_from"]["models"]] == ["0"]
     assert not list((tmp_path / ".checkpoints").glob("support-*"))

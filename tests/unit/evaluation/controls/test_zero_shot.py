@@ -89,6 +89,8 @@ def test_the_command_writes_the_scores_of_the_whole_set(learner, project):
     expected = math.exp(sum(total for total, _ in each) / sum(tokens for _, tokens in each))
     assert found["metrics"]["ppl"]["value"] == pytest.approx(expected, rel=1e-9)
     assert found["metrics"]["hits_at_1"] is not None
+    model = artifacts.sha256_of(artifacts.model_dir("in_place", 0))
+    assert (found["made_from"]["models"], found["made_from"]["tasks"]) == ({"0": model}, None)
 
 
 def test_a_part_stands_beside_the_whole_set(project):

@@ -76,7 +76,7 @@ def test_tasks_that_are_replaced_meanwhile_are_refused(folder, monkeypatch):
         return records
 
     monkeypatch.setattr(Workers, "map", then_replaced)
-    with pytest.raises(DataError, match="^data/tasks: replaced while it was read"):
+    with pytest.raises(DataError, match=r"^data/tasks: replaced while it was read"):
         rates("transfer")
     assert not artifacts.tuning_file("transfer_by_k").exists()
 
@@ -163,7 +163,8 @@ def test_replies_before_and_after_the_dialogues_side_by_side(folder, capsys):
     assert shown.count("| `transfer` |") == shown.count("| `in_place` |") == 4
     write_tasks(folder, "test", 1)
     with pytest.raises(
-        DataError, match=r"not in data/tasks; run `python -m stages.replies transfer`"
+        DataError,
+        match=r"belongs to a data/tasks of SHA-256 .*; run `python -m stages.replies transfer`$",
     ):
         samples(count=5, replies=files)
 

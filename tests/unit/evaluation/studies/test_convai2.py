@@ -137,11 +137,14 @@ def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypat
     artifacts.write_json(ZERO_SHOT / "part.json", scored | {"splits": ["valid"]})
     artifacts.write_json(ZERO_SHOT / "other.json", scored | {"sha256": "0" * 64})
     artifacts.write_json(ZERO_SHOT / "older.json", {k: scored[k] for k in scored if k != "splits"})
+    by_model = {"variant": "v", "params": {}, "base": "0" * 64, "models": {}, "tasks": None}
+    artifacts.write_json(ZERO_SHOT / "trained_again.json", scored | {"made_from": by_model})
+    artifacts.write_text(artifacts.BASE / "config.json", "of another base")
     convai2(tmp_path / "data", out=tmp_path / "out.json")
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "same, zero-shot" in said
     assert said.count("zero-shot") == 1
-    assert "than these: older, other, part in studies/convai2/zero_shot" in said
+    assert "than is there: older, other, part, trained_again in studies/convai2/zero_shot" in said
 
 
 def test_an_unknown_split_names_no_other_commands_option(tmp_path):

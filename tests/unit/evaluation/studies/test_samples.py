@@ -14,6 +14,7 @@ from pipeline.evaluation.report.samples.few_shot import (
     responses_of,
 )
 from pipeline.evaluation.report.samples.samples import chosen, contexts, digest, markdown, responses
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from tests.support.prediction_builder import a_prediction, full
 from tests.support.predictions_on_disk import write_predictions
@@ -149,7 +150,8 @@ def test_a_study_keeps_greedy_replies_alone():
         a_prediction(protocol="k_shot", k=k, epoch=k, response="sampled", greedy=f"greedy {k}")
         for k in (0, 3)
     ]
-    content = few_shot_replies("v", records)
+    made_from = AdaptedFrom(variant="v", params={}, base="b", models={}, tasks=None)
+    content = few_shot_replies(records, made_from)
     assert content.replies[0].after.sampled == "sampled"
     kept = greedy_alone(content)
     assert "sampled" not in str(kept.content())
