@@ -6,6 +6,7 @@ as \x1b. A terminal that cannot show a letter, or that is gone, is no reason for
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
@@ -16,10 +17,15 @@ from rich.segment import Segment
 from pipeline.errors import visible
 
 
+_SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")  # of the environment; the last is typer's
+_A_SIZE = re.compile("[0-9]{1,9}")
+
+
 class Terminal(Console):
     """A console without markup and emoji codes, whose printing cannot fail."""
 
     def __init__(self, *, stderr: bool = False) -> None:
+        _forget_sizes_that_are_none()
         super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
 
     def print(self, *objects: Any, **options: Any) -> None:
@@ -41,6 +47,16 @@ class Terminal(Console):
         for segment in super().render(renderable, options):
             own = segment.control or segment.text.replace("\n", "").isprintable()
             yield segment if own else Segment(_shown(segment.text), segment.style)
+
+
+def _forget_sizes_that_are_none() -> None:
+    """Take a size that is no number out of the environment: rich and typer would fail on it.
+
+    `²` is a digit to Python, and no number; of thousands of digits it makes none, either.
+    """
+    for name in _SIZES:
+        if not _A_SIZE.fullmatch(os.environ.get(name, "0")):
+            del os.environ[name]
 
 
 def _shown(text: str) -> str:

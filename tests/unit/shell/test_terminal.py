@@ -1,5 +1,6 @@
 """What a stranger wrote is shown, not obeyed; and no printing undoes finished work."""
 
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from stages.shell import console
+from stages.shell.terminal import Terminal
 from tests.wiring.closure import ROOT
 
 
@@ -55,6 +57,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv.pop(1))
 from stages.shell import console
+from stages.shell.terminal import Terminal
 
 def stage() -> None:
     Path("out").write_text("done")
@@ -96,3 +99,26 @@ def test_a_terminal_that_is_gone_undoes_nothing(tmp_path, command):
     assert (tmp_path / "after").read_text() == "reached"
     assert done.stderr.splitlines()[-1] == "0", done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
+@pytest.mark.parametrize("value", ["\u00b2", "9" * 5000, "x"], ids=["square", "digits", "word"])
+def test_a_size_that_is_no_number_is_not_the_terminals(tmp_path, name, value):
+    """Of the stage and of its help, which typer writes itself."""
+    for more in ((), ("--help",)):
+        done = subprocess.run(
+            [sys.executable, "-c", STAGE, str(ROOT), *more],
+            cwd=tmp_path,
+            env={name: value, "PATH": "", "PYTHONIOENCODING": "utf-8"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["100", "0", ""])
+def test_any_other_size_is_left_to_the_library(monkeypatch, value):
+    monkeypatch.setenv("COLUMNS", value)
+    Terminal()
+    assert os.environ.get("COLUMNS", "") == value
