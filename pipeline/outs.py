@@ -22,9 +22,20 @@ _RECORDS = {
 }
 
 
-def write_record(folder: Path, name: str, content: Mapping[str, Any]) -> None:
-    """Write a folder's record, sealed, after all of its other files."""
-    artifacts.write_sealed(folder / name, {**content, FILES: _digests(folder, name)})
+def write_record(
+    folder: Path, name: str, content: Mapping[str, Any], passed_on: Mapping[str, str] | None = None
+) -> None:
+    """Write a folder's record, sealed, after all of its other files.
+
+    Args:
+        folder: of the files.
+        name: the record's.
+        content: what else it says.
+        passed_on: digests, by name, of files in it that another stage made and recorded. They are
+            not taken anew: a file that was damaged since then would be right again.
+    """
+    digests = {**_digests(folder, name), **(passed_on or {})}
+    artifacts.write_sealed(folder / name, {**content, FILES: digests})
 
 
 def refuse_damaged(place: Path, root: Path = Path()) -> None:

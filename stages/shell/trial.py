@@ -20,7 +20,7 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.base import parse, read
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.files.variant_record import VariantFile
-from pipeline.outs import require_record, write_record
+from pipeline.outs import FILES, refuse_damaged, require_record, write_record
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint
@@ -59,10 +59,12 @@ class Run:
 
         Raises:
             MissingFileError: an input that an earlier stage writes is not there.
+            DataError: an input is not as its stage wrote it.
         """
         for path, made_by in zip(_INPUTS, ("tasks", "tasks", "base"), strict=True):
             if not path.exists():
                 raise MissingFileError(path, made_by)
+            refuse_damaged(path)
         read = {*_VIEWS[self.method].model_fields, *FinetuneParams.model_fields, "variants"}
         parts = {str(path): artifacts.sha256_of(path) for path in _INPUTS}
         parts |= {"method": self.method, "params": params.model_dump_json(include=read)}
@@ -74,6 +76,7 @@ def run(trial: Run, settings: Settings) -> Trial:
 
     Raises:
         MissingFileError: as `Run.folder`.
+        DataError: the same.
         TrainingError: a stage ended by something else than a rate that is too high.
     """
     params = trial.params(settings)
@@ -102,7 +105,10 @@ def _prepare(folder: Path, params: AllParams) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(path.resolve())
     facts = require_record(artifacts.TASKS)
-    write_record(folder / artifacts.TASKS, artifacts.TASKS_SUMMARY.name, facts)
+    said = facts.get(FILES)
+    known = said if isinstance(said, dict) else {}
+    linked = {path.name: known[path.name] for path in _INPUTS if path.name in known}
+    write_record(folder / artifacts.TASKS, artifacts.TASKS_SUMMARY.name, facts, linked)
 
 
 def _train_and_score(trial: Run, folder: Path) -> Trial:
