@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from pipeline.errors import PipelineError, one_line, public_urls
-from pipeline.processes.parent import end_with_parent
+from pipeline.processes.parent import WITH_STARTER, end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 
@@ -44,9 +44,9 @@ class Best(Protocol):
     best_value: float
 
 
-# Set by whoever runs dvc.yaml, and by torchrun: a rank whose launcher is gone would wait for ranks
-# that nobody starts.
-_STARTED_BY_A_PROGRAM = {"DVC_STAGE", "TORCHELASTIC_RUN_ID"}
+# Set by whoever runs dvc.yaml, by torchrun (a rank whose launcher is gone would wait for ranks that
+# nobody starts), and by whatever of this project starts a command.
+_STARTED_BY_A_PROGRAM = {"DVC_STAGE", "TORCHELASTIC_RUN_ID", WITH_STARTER}
 
 WIDE = 134  # columns of a table whose intervals stand beside their numbers
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Protocol
 
+from pipeline.processes.parent import WITH_STARTER
 from stages import hears_sigterm, interrupted_early
 
 
@@ -130,7 +131,7 @@ def _own_process(command: Command, output: Path) -> StageProcess:
             [sys.executable, *words[1:]] if own else command.line,
             shell=not own,
             cwd=command.folder,
-            env={**os.environ, **command.environ},
+            env={**os.environ, **command.environ, WITH_STARTER: "1"},
             stdout=file,
             stderr=subprocess.STDOUT,
         )

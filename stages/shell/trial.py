@@ -24,6 +24,7 @@ from pipeline.outs import FILES, refuse_damaged, require_record, write_record
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
 from pipeline.processes.fingerprint import fingerprint
+from pipeline.processes.parent import WITH_STARTER
 from stages.shell.console import Terminated
 
 
@@ -131,7 +132,7 @@ def _stage(folder: Path, *command: str) -> bool:
     with subprocess.Popen(
         [sys.executable, "-m", f"stages.{command[0]}", *command[1:]],
         cwd=folder,
-        env=environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=environ | {"PYTHONPATH": os.pathsep.join(paths), WITH_STARTER: "1"},
         stdout=subprocess.DEVNULL,
     ) as process:
         code = _exit_code(process)

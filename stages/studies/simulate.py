@@ -1,7 +1,6 @@
 """Whether intervals and tests keep what they promise: `python -m stages.simulate`."""
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +25,7 @@ from pipeline.evaluation.studies.simulation import (
     tabulate,
 )
 from pipeline.params.inputs import refuse_target
+from pipeline.processes.parent import pool, results
 from stages.shell import console
 from stages.shell.progress.shown import progress
 
@@ -85,18 +85,19 @@ def _observe(predictions: Sequence[Path]) -> PersonaSums:
 
 
 def _rows(planned: Sequence[Condition], study: StudySize) -> list[ResultRow]:
-    rows = []
+    rows: dict[int, ResultRow] = {}
     with (
         progress("simulate", len(planned), unit="rows") as advance,
-        ProcessPoolExecutor(WORKERS) as pool,
+        pool(WORKERS, "free some, and run the same command again") as made,
     ):
-        for row in pool.map(partial(_row, study=study), planned):
-            rows.append(row)
+        for (place, _), row in results(made, partial(_row, study=study), enumerate(planned)):
+            rows[place] = row
             advance(len(rows), str(row["population"]))
-    return rows
+    return [rows[place] for place in sorted(rows)]
 
 
-def _row(cell: Condition, study: StudySize) -> ResultRow:
+def _row(numbered: tuple[int, Condition], study: StudySize) -> ResultRow:
+    _, cell = numbered
     return cell.row(study)
 
 

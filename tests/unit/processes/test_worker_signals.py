@@ -15,7 +15,8 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.processes.journal import Journal
-from pipeline.processes.workers import Workers, _signals_held
+from pipeline.processes.parent import _signals_held
+from pipeline.processes.workers import Workers
 from tests.support.jobs import JOBS, ignore, record
 from tests.wiring.closure import ROOT
 
