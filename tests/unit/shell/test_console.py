@@ -11,7 +11,6 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DivergedError
-from pipeline.processes.parent import WITH_STARTER
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.progress.shown import progress
@@ -165,7 +164,7 @@ def test_a_note_is_one_line_and_nothing_is_none(capsys):
     assert capsys.readouterr().err == "note: x.jsonl: [2] lines\n"
 
 
-@pytest.mark.parametrize("variable", ["DVC_STAGE", "TORCHELASTIC_RUN_ID", WITH_STARTER])
+@pytest.mark.parametrize("variable", ["DVC_STAGE", "TORCHELASTIC_RUN_ID", "MAMLVIAPP_WITH_STARTER"])
 def test_a_command_ends_with_the_program_that_started_it(variable, tmp_path):
     """A rank would otherwise wait for ranks that a killed launcher never starts."""
     child = (

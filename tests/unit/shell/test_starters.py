@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are fo
 TRIAL = "from stages.shell import trial; trial._stage(Path(), 'score', 'x')"
 STAGE = (
     "from stages.shell.stage_process import Command, Processes; "
-    "Processes(served=False).start(Command('python -m stages.score x', '.', {}), Path('out')).wait()"
+    "command = Command('python -m stages.score x', '.', {}); "
+    "Processes(served=False).start(command, Path('out')).wait()"
 )
 
 
