@@ -11,6 +11,7 @@ personalize.py, ...              adapts it to a person; not where it is adapted 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import artifacts
@@ -87,7 +88,12 @@ def _write_tokenizer(export: Exported, folder: Path) -> None:
         tokenizer.chat_template = template
     tokenizer.split_special_tokens = False
     tokenizer.model_max_length = export.learner.encoder.context
-    tokenizer.save_pretrained(folder)
+    with TemporaryDirectory() as plain:  # `tokenizers` writes to no path that is not UTF-8
+        tokenizer.save_pretrained(plain)
+        for file in filter(Path.is_file, Path(plain).rglob("*")):
+            target = folder / file.relative_to(plain)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, target)
 
 
 def _write_generation(export: Exported, folder: Path) -> None:

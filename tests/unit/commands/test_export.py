@@ -1,6 +1,8 @@
 """An export in a process of its own, without this project: our logits and losses."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -154,6 +156,26 @@ def test_a_folder_that_is_not_empty_is_left_alone(tokenizer, here):
         ModelError, match=r"no trained variant 'else' of seed 0; there are in_place"
     ):
         export("else", here / "new")
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["folder", "project"])
+def test_a_folder_whose_name_is_no_utf_8_is_written_as_any_other(
+    tokenizer, here, monkeypatch, capsys, inside
+):
+    odd = here / os.fsdecode(b"e\xff")
+    if inside:
+        odd.mkdir()
+        monkeypatch.chdir(odd)
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant()
+    export("in_place", here / "plain")
+    export("in_place", Path("out") if inside else odd)
+    assert capsys.readouterr().out.count("README.md says how to use it") == 2
+    made = odd / "out" if inside else odd
+    expected = {path.name: path.read_bytes() for path in (here / "plain").iterdir()}
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == expected
+    tokenizer.save_pretrained(here / "own")
+    assert {path.name for path in (here / "own").iterdir()} <= expected.keys()
 
 
 def test_nothing_asks_for_remote_code(tokenizer, here):
