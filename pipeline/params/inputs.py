@@ -66,9 +66,10 @@ def refuse_in_outs(given: str, name: str) -> None:
     """Refuse the path of one input; `name` says in the message where it was given.
 
     Raises:
-        ParamsError: it lies in an out, or an out lies in it.
+        ParamsError: it lies in an out, or an out lies in it; or its links lead in a circle.
     """
     place = place_of(given, name)
+    _refuse_circle(place, name)
     around = (out for out in WRITTEN if _inside(out, place) or _reaches(place, out))
     inside = (out for path in (place, *_linked(place)) for out in WRITTEN if _inside(path, out))
     for out in (*around, *inside):
@@ -82,8 +83,9 @@ def refuse_target(path: Path, name: str) -> None:
     """Refuse a place for a result where stages write; `name` says where it was given.
 
     Raises:
-        ParamsError: it lies in an out, or an out lies in it.
+        ParamsError: it lies in an out, or an out lies in it; or its links lead in a circle.
     """
+    _refuse_circle(path, name)
     for out in (*WRITTEN, *_OTHERS):
         if _inside(path, out) or _inside(out, path):
             raise ParamsError(
@@ -96,13 +98,25 @@ def place_of(given: str, name: str) -> Path:
     """Return a path that the user gives, `~` and `~USER` seen through.
 
     Raises:
-        ParamsError: there is no such user; `name` says where the path was given.
+        ParamsError: there is no such user, or a path cannot be written so; `name` says where the
+            path was given.
     """
+    if "\0" in given:
+        raise ParamsError(f"{name}: {one_line(repr(given))}: no path holds the character NUL")
     try:
         return Path(given).expanduser()
     except RuntimeError as error:
         raise ParamsError(
             f"{name}: {one_line(repr(given))}: no home of that user is known; give the whole path"
+        ) from error
+
+
+def _refuse_circle(path: Path, name: str) -> None:
+    try:
+        path.resolve()
+    except RuntimeError as error:  # of Python before 3.13
+        raise ParamsError(
+            f"{name}: {one_line(repr(str(path)))}: its links lead in a circle; give another path"
         ) from error
 
 

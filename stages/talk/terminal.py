@@ -3,7 +3,6 @@
 import io
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from rich import box
 from rich.live import Live
@@ -135,7 +134,7 @@ class TerminalTalk:
     def _adapt(self, rest: str) -> None:
         if not rest:
             raise DataError("/adapt needs the name of a file of conversations")
-        people = people_of(Path(rest).expanduser())
+        people = people_of(place_of(rest, "/adapt"))
         known = self._talk.person.name
         name = known if known in people else chosen(people, None, one_line(rest))
         adapt(self._talk, self._talk.with_support(people[name], name))
