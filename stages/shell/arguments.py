@@ -8,7 +8,12 @@ from typing import Annotated, get_type_hints
 import typer
 from typer.models import ArgumentInfo
 
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.params import Settings
 from pipeline.params.inputs import place_of
+from pipeline.params.sections.variant import checked_name
+from pipeline.params.yaml_text import shown
 
 
 VariantName = Annotated[str, typer.Argument(metavar="VARIANT", help="A key of variants.")]
@@ -16,25 +21,42 @@ VariantName = Annotated[str, typer.Argument(metavar="VARIANT", help="A key of va
 Seed = Annotated[int, typer.Argument(min=0, max=2**63 - 1, help="Training seed.")]
 
 
-def home_seen_through(command: Callable[..., None]) -> Callable[..., None]:
-    """Let `~` in every path of a command line be a home, as in params.yaml and in a talk.
+def as_meant(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes paths and variants of a command line as they are meant.
 
-    A shell does so where the path is not quoted. The command raises a ParamsError where there is
-    no such home.
+    `~` in a path is a home, as in params.yaml and in a talk: a shell does so where the path is not
+    quoted. A name of a variant that nobody has heard of is refused with those that there are: what
+    is missing of it is no stage's to make. Both raise a ParamsError.
     """
 
     @wraps(command)
     def wrapped(**given: object) -> None:
-        command(**{key: _place(value, command, key) for key, value in given.items()})
+        hints = get_type_hints(command, include_extras=True)
+        command(**{key: _meant(value, hints[key], key) for key, value in given.items()})
 
     return wrapped
 
 
-def _place(value: object, command: Callable[..., None], key: str) -> object:
+def _meant(value: object, hint: object, key: str) -> object:
     if isinstance(value, list):
-        return [_place(one, command, key) for one in value]
-    if not isinstance(value, Path):
-        return value
-    hint = get_type_hints(command, include_extras=True)[key]
-    is_argument = any(isinstance(one, ArgumentInfo) for one in getattr(hint, "__metadata__", ()))
-    return place_of(str(value), key.upper() if is_argument else f"--{key}")
+        return [_meant(one, hint, key) for one in value]
+    if isinstance(value, Path):
+        about = getattr(hint, "__metadata__", ())
+        is_argument = any(isinstance(one, ArgumentInfo) for one in about)
+        return place_of(str(value), key.upper() if is_argument else f"--{key}")
+    if isinstance(value, str) and (key == "variant" or hint == VariantName):
+        _refuse_unknown(value)
+    return value
+
+
+def _refuse_unknown(name: str) -> None:
+    """Refuse a variant that neither params.yaml nor a folder of its own knows."""
+    own: tuple[Path, ...] = ()
+    try:
+        checked_name(name)
+        own = (artifacts.model_dir(name, 0).parent, artifacts.predictions_file(name))
+    except ValueError as error:
+        if not artifacts.PARAMS.is_file():
+            raise ParamsError(f"VARIANT {shown(name)}: {error}") from error
+    if artifacts.PARAMS.is_file() and not any(path.exists() for path in own):
+        Settings.load().variant(name)

@@ -17,7 +17,7 @@ from rich.text import Text
 from pipeline.errors import PipelineError, one_line, public_urls
 from pipeline.processes.parent import WITH_STARTER, end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
-from stages.shell.arguments import home_seen_through
+from stages.shell.arguments import as_meant
 from stages.shell.terminal import Terminal, replace_what_cannot_be_shown
 
 
@@ -75,7 +75,7 @@ def run(command: Callable[..., None]) -> None:
             )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     # Inside typer's call: typer handles Ctrl-C itself, and says nothing.
-    app.command()(_one_line_errors()(home_seen_through(command)))
+    app.command()(_one_line_errors()(as_meant(command)))
     with _one_line_usage():
         sys.exit(app(standalone_mode=False))
 

@@ -10,7 +10,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, ModelError, ParamsError, one_line
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.details import Details
-from pipeline.evaluation.schemas.made_from import ScoredFrom, made_of_details
+from pipeline.evaluation.schemas.made_from import PredictedFrom, ScoredFrom, made_of_details
 from pipeline.model.files.variant_record import VariantFile, read_variant
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
@@ -108,13 +108,26 @@ def _details(variant: str, seed: int, settings: Settings) -> Details | None:
                 _LOG.warning("not used: %s", line)
                 return None
         return details
-    again = f"run `python -m stages.score {variant}` (or `dvc repro`)"
+    first = "" if _are_predicted(variant, seed) else f"`python -m stages.finetune {variant}`, then "
+    again = f"run {first}`python -m stages.score {variant}` (or `dvc repro`)"
     _LOG.warning("%s is of another run; %s", path, again)
     return None
 
 
-def _is_there(said: ScoredFrom, variant: str, seed: int) -> bool:
-    """Say whether scores are of the model, base and tasks that are there; tasks may be missing."""
+def _are_predicted(variant: str, seed: int) -> bool:
+    """Say whether there are predictions of what is there: they can be scored as they are."""
+    path, records = artifacts.identity_file(variant), artifacts.predictions_file(variant)
+    if not (path.is_file() and records.is_file()):
+        return False
+    try:
+        said = read(path, PredictedFrom, made_by=f"finetune {variant}")
+    except DataError:
+        return False
+    return said.sha256 == artifacts.sha256_of(records) and _is_there(said, variant, seed)
+
+
+def _is_there(said: ScoredFrom | PredictedFrom, variant: str, seed: int) -> bool:
+    """Say whether records are of the model, base and tasks that are there; tasks may be missing."""
     digests = {
         artifacts.TASKS: said.tasks,
         artifacts.BASE: said.base,

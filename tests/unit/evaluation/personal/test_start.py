@@ -15,7 +15,10 @@ from tests.support.toy_project import toy_params, write_params
 
 
 COMMITTED = Path(__file__).resolve().parents[4] / artifacts.details_file("in_place")
-FOREIGN = "metrics/details/in_place.json is of another run; run `python -m stages.score in_place`"
+FOREIGN = (
+    "metrics/details/in_place.json is of another run; run `python -m stages.finetune in_place`, "
+    "then `python -m stages.score in_place` (or `dvc repro`)"
+)
 
 
 @pytest.fixture
@@ -83,6 +86,26 @@ def test_scores_of_another_run_are_left_out(here, caplog, other):
     assert (start.details, start.epochs) == (None, 3)
     assert len(caplog.messages) == 1
     assert FOREIGN in caplog.text
+
+
+@pytest.mark.parametrize("of_now", [True, False])
+def test_what_is_predicted_need_only_be_scored(here, caplog, of_now):
+    """After a training alone the predictions, too, are of another model."""
+    scored(2, models={"0": "0" * 64})
+    artifacts.write_text(artifacts.predictions_file("in_place"), "")
+    said = (
+        of_what_is_there()
+        if of_now
+        else artifacts.read_json(artifacts.details_file("in_place"), made_by="score")["made_from"]
+    )
+    identity = {key: said[key] for key in ("tasks", "base", "models")}
+    records = artifacts.sha256_of(artifacts.predictions_file("in_place"))
+    own = {"variant": "in_place", "sha256": records}
+    artifacts.write_sealed(artifacts.identity_file("in_place"), identity | own)
+    load_start("in_place", 0)
+    assert (FOREIGN in caplog.text) != of_now
+    score = "is of another run; run `python -m stages.score in_place` (or `dvc repro`)"
+    assert (score in caplog.text) == of_now
 
 
 def test_a_card_has_no_numbers_of_another_run(here, caplog):
