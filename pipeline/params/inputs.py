@@ -34,6 +34,7 @@ WRITTEN = (
 )
 
 _MOST_ENTRIES = 100_000  # of an input folder that are looked at, as many as are read
+_CACHED = ("models--", "datasets--")  # folders of the hub's cache
 _OTHERS = (Path("data"), Path(".git"), Path(".dvc"))  # where nobody's results belong, either
 
 
@@ -120,6 +121,22 @@ def _refuse_circle(path: Path, name: str) -> None:
         ) from error
 
 
+def leads_out(path: Path, folder: Path) -> bool:
+    """Say whether a file of a folder is a link to what lies elsewhere: that is not the folder's.
+
+    The hub's cache has links from `snapshots/REVISION` to `blobs` of the same model or data set.
+    """
+    place, own = _real(path), _real(folder)
+    if place.is_relative_to(own):
+        return False
+    blobs = (
+        above.parent / "blobs"
+        for above in own.parents
+        if above.name == "snapshots" and above.parent.name.startswith(_CACHED)
+    )
+    return not any(place.is_relative_to(blob) for blob in blobs)
+
+
 def _linked(given: Path) -> Iterator[Path]:
     """Yield the links in a folder, however deep, and what a pattern reaches through links."""
     if given.is_dir():
@@ -130,21 +147,26 @@ def _linked(given: Path) -> Iterator[Path]:
         root = Path(given.anchor) if given.is_absolute() else Path()
         found = root.glob(str(given.relative_to(root)))
         for path in islice(found, _MOST_ENTRIES):
-            if path.resolve() != path.absolute():
+            if _real(path) != path.absolute():
                 yield path
 
 
 def _inside(inner: Path, outer: Path) -> bool:
     """Say whether a path is another or lies in it; the same file is the same, however spelled."""
-    place = inner.resolve()
-    return any(way == outer.resolve() or _same(way, outer) for way in (place, *place.parents))
+    place = _real(inner)
+    return any(way == _real(outer) or _same(way, outer) for way in (place, *place.parents))
+
+
+def _real(path: Path) -> Path:
+    """Return a path with links seen through; for one to itself `Path.resolve` has an error."""
+    return Path(os.path.realpath(path))
 
 
 def _reaches(pattern: Path, out: Path) -> bool:
     """Say whether a pattern may name an out or what lies in it: `data/*.txt` has pretrain.txt."""
     if not has_magic(str(pattern)):
         return False
-    there, parts = out.resolve().parts, pattern.resolve().parts
+    there, parts = _real(out).parts, _real(pattern).parts
     for number, part in enumerate(parts):
         if part == "**" or number == len(there):
             return True

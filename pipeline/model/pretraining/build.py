@@ -40,7 +40,7 @@ from pipeline.model.pretraining.pretrain import (
 from pipeline.model.pretraining.text import TextPart, encode_lines, split_text
 from pipeline.outs import Snapshot, write_record
 from pipeline.params import Adapters, Base, BaseParams, Pretrain
-from pipeline.params.inputs import place_of
+from pipeline.params.inputs import leads_out, place_of
 from pipeline.params.stated import recorded
 
 
@@ -115,7 +115,21 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
             "hub id; download it (docs/models.md says where models are), or give a folder or .gguf "
             "file that is there"
         )
+    _refuse_linked_template(folder)
     return _loaded(params, folder, {"source": "folder", "revision": None})
+
+
+def _refuse_linked_template(folder: Path) -> None:
+    """Refuse a stranger's link to a file of the user's: the base and its exports would hold it.
+
+    Of the other files nothing but JSON of the right keys, or tensors, would be taken.
+    """
+    path = folder / "chat_template.jinja"
+    if leads_out(path, folder):
+        raise ModelError(
+            f"{path}: a link out of its folder, and exports would hold what it leads to; put the "
+            "template itself there, or delete the link"
+        )
 
 
 def _loaded(params: Base, folder: Path, facts: Facts) -> SourceModel:
@@ -209,5 +223,7 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
 
 def _tokenizer(params: Pretrain, train: TextPart) -> PreTrainedTokenizerFast:
     if params.tokenizer is not None:
-        return load_tokenizer(_path(params.tokenizer, "base.pretrain.tokenizer"))
+        folder = _path(params.tokenizer, "base.pretrain.tokenizer")
+        _refuse_linked_template(folder)
+        return load_tokenizer(folder)
     return train_tokenizer((line for _, line in train.lines()), params.vocab_size)

@@ -91,6 +91,15 @@ def test_links_are_seen_through(project):
             Settings(with_value("data.source", given), "params.yaml")
 
 
+def test_a_link_to_itself_is_passed_over(project):
+    place = project.parent / "mine"
+    place.mkdir()
+    (place / "round").symlink_to("round")
+    for given in (place, place / "round"):
+        Settings(with_value("data.source", str(given)), "params.yaml")
+    refuse_target(place / "round", "--out")
+
+
 @pytest.mark.parametrize("deep", ["", "a/", "a/b/c/"])
 @pytest.mark.parametrize("given", ["{}", "{}/**/*.txt"])
 def test_links_are_seen_through_however_deep(project, deep, given):

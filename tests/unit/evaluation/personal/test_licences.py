@@ -1,8 +1,11 @@
 """Whose licences an export's card names: those of what the model was made from."""
 
+from time import process_time
+
 import pytest
 
 from pipeline import artifacts
+from pipeline.model.export.licence import licence_beside
 from pipeline.params import read_yaml
 from stages.commands.export import export
 from tests.conftest import tiny_gpt2
@@ -62,6 +65,55 @@ def test_the_card_and_the_licence(here, capsys):
     assert "license: apache-2.0" in card
     assert "Not scored" in card
     assert capsys.readouterr().err == ""
+
+
+def test_a_strangers_link_takes_no_file_of_the_users_along(here):
+    """Published, the export would have held whatever the link led to."""
+    secret = here / "secret"
+    secret.write_text("---\nlicense: my-secret\n---\n")
+    corpus = here / "corpus"
+    licensed(here / "elsewhere")
+    licensed(corpus)
+    for folder in (here / "elsewhere", corpus):
+        (folder / "COPYING").symlink_to(secret)
+        (folder / "NOTICE").symlink_to("NOTICE")  # to itself
+        (folder / "README.md").unlink()
+        (folder / "README.md").symlink_to("../secret")
+    of_data("corpus")
+    naming(data=str(corpus))
+    card = card_of(here / "a")
+    assert {file.name for file in (here / "a").glob("LICENSE-*")} == {
+        "LICENSE-base-LICENSE.txt",
+        "LICENSE-data-LICENSE.txt",
+    }
+    assert card.count("LICENSE.txt; not taken, a link out of its folder: COPYING") == 2
+    assert not any("secret" in file.read_text() for file in (here / "a").glob("*.*d"))
+
+
+def test_the_links_of_the_hubs_cache_are_its_own(tmp_path):
+    snapshot, blobs = (tmp_path / "models--some--model" / n for n in ("snapshots/0f", "blobs"))
+    for folder in (snapshot, blobs):
+        folder.mkdir(parents=True)
+    licensed(blobs)
+    for name in ("LICENSE.txt", "README.md"):
+        (snapshot / name).symlink_to(f"../../blobs/{name}")
+    found = licence_beside(str(snapshot))
+    assert (found.name, [file.read_text() for file in found.files]) == ("apache-2.0", ["ours"])
+    tmp_path.joinpath("models--some--model").rename(tmp_path / "model")
+    assert not licence_beside(str(tmp_path / "model/snapshots/0f")).found
+
+
+def test_a_readme_of_blank_lines_is_read_once(tmp_path):
+    """60 kB took a minute, and twice as much four times as long."""
+    readme = tmp_path / "README.md"
+    readme.write_text("---" + "\n" * 1_000_000 + "x")
+    before = process_time()
+    assert not licence_beside(str(tmp_path)).found
+    assert process_time() - before < 20
+    readme.write_text("---\ntags: x\n---\nlicense: mit\n")
+    assert licence_beside(str(tmp_path)).name is None
+    readme.write_text("---\ntags: x\nLicense:  mit \n---\n")
+    assert licence_beside(str(tmp_path)).name == "mit"
 
 
 def test_another_base_than_params_yaml_names(here, capsys):

@@ -91,3 +91,17 @@ def test_the_kept_type_is_written_and_read(gpt2, tmp_path):
     facts = build(base_params("./gpt2", dtype="bfloat16"), tmp_path, tmp_path / "base")
     assert facts["dtype"] == "bfloat16"
     assert fixed_dtype(load_base(tmp_path / "base")[0]) == "bfloat16"
+
+
+@pytest.mark.parametrize("key", ["source", "tokenizer"])
+def test_a_template_that_is_a_link_out_of_its_folder(key, gpt2, text, tmp_path):
+    """The base and its exports would hold a file of the user's."""
+    (tmp_path / "secret").write_text("my secret")
+    (gpt2 / "chat_template.jinja").symlink_to(tmp_path / "secret")
+    params = base_params("./gpt2") if key == "source" else base_params(tokenizer="./gpt2")
+    with pytest.raises(ModelError, match=r"chat_template\.jinja: a link out of its folder, and"):
+        build(params, text, tmp_path / "base")
+    (gpt2 / "chat_template.jinja").unlink()
+    (gpt2 / "own.jinja").write_text("{{ messages[0].content }}")
+    (gpt2 / "chat_template.jinja").symlink_to("own.jinja")
+    build(params, text, tmp_path / "base")
