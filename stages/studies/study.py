@@ -52,7 +52,7 @@ def study(
     else:
         _write(pages.RESULTS, pages.results(Path()))
         _write(pages.PICTURE, pages.picture(Path()))
-        front = pages.FRONT.read_text(encoding="utf-8")
+        front = pages.template(pages.FRONT)
         _write(pages.FRONT, pages.filled(front, pages.FRONT, Path()))
 
 

@@ -1,7 +1,7 @@
 """The documents that are made of kept studies: each study's README, and docs/results.md. No torch.
 
 Templates are Jinja's. A template asks for a number by its study, and the number is read from the
-study's files.
+study's files. A study may be a stranger's: its template gets at these numbers and at nothing else.
 """
 
 import re
@@ -10,14 +10,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import StrictUndefined
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.kept import curve, shot_tables, tables
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
-from pipeline.evaluation.kept.quote import Quote
+from pipeline.evaluation.kept.quote import Quote, Quoted
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.report import tables as report
@@ -26,6 +28,7 @@ from pipeline.evaluation.report.charts.files import svg
 from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.table import markdown
 from pipeline.evaluation.schemas.number_table import KSHOT, made_again_by, read_text
+from pipeline.params.inputs import leads_out
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
@@ -34,6 +37,9 @@ FRONT = Path("README.md")
 PICTURE = Path("docs/fig3.svg")
 PICTURED = ("transfer", "adapters", "in_place", "extra_place")  # more lines hide each other
 EMBEDDED = "embedded"  # the run whose metrics are the working tree's
+GLOBALS = ("range", "dict")  # of Jinja's own names in templates: range has a bound in the sandbox
+# What a template may ask something of. A study's own objects would open and write files.
+ASKED = (Quote, Quoted, shot_tables.ShotQuote, str, list, tuple, dict, LoopContext, StrictUndefined)
 BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -45,7 +51,7 @@ def results(root: Path) -> str:
     """
     refuse_other_runs_in(root, {path.stem for path in (root / artifacts.DETAILS).glob("*.json")})
     path = root / TEMPLATE
-    return wrapped(_render(path.read_text(encoding="utf-8"), path, _context(root)))
+    return wrapped(_render(template(path), path, _context(root)))
 
 
 def picture(root: Path) -> str:
@@ -86,8 +92,12 @@ def readme(root: Path, name: str) -> str:
     about = study.folder / ABOUT
     if not about.is_file():
         raise DataError(f"{about}: not found; say there what was asked and how to run it again")
-    context = _context(root) | {"this": Quote(study), "again": partial(again, study)}
-    text = wrapped(_render(about.read_text(encoding="utf-8"), about, context)).strip()
+
+    def run_again(command: str = "dvc repro") -> str:
+        return again(study, command)
+
+    context = _context(root) | {"this": Quote(study), "again": run_again}
+    text = wrapped(_render(template(about), about, context)).strip()
     note = f"Made from this folder's files by `python -m stages.study readme {name}`."
     return "\n\n".join([text, *_sections(study), note]) + "\n"
 
@@ -195,14 +205,41 @@ def _context(root: Path) -> dict[str, Any]:
 
 
 def _title(about: Path) -> str:
-    return about.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return template(about).partition("\n")[0].removeprefix("# ")
+
+
+def template(path: Path) -> str:
+    """Return a template's text.
+
+    Raises:
+        DataError: it is not UTF-8, or a link out of its folder: the document would hold a file of
+            the user's.
+    """
+    if leads_out(path, path.parent):
+        raise DataError(f"{path}: a link out of its folder; put the text itself there")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}: byte {error.start} is not UTF-8 text; write the file as UTF-8"
+        ) from error
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja without code and files."""
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        return isinstance(obj, ASKED) and super().is_safe_attribute(obj, attr, value)
 
 
 def _render(text: str, origin: Path, context: dict[str, Any]) -> str:
-    environment = Environment(
+    environment = _Sandbox(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
+    environment.globals = {name: environment.globals[name] for name in GLOBALS}
     try:
         return environment.from_string(text).render(context)
-    except (TemplateError, KeyError, ValueError) as error:
-        raise DataError(f"{origin}: {type(error).__name__}: {error}") from error
+    except PipelineError:
+        raise
+    except Exception as error:  # whatever a template may raise
+        raise DataError(f"{origin}: {type(error).__name__}: {one_line(error)}") from error

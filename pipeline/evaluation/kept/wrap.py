@@ -8,7 +8,7 @@ WIDTH = 120
 GLUE = "\0"
 ITEM = re.compile(r"- |\d+\. ")
 TOGETHER = re.compile(  # code, a number with its interval, a p-value
-    r"`[^`]+`|[-\d.]+ \[[-\d., ]+\]|p [=<] [\d.]+"
+    r"`[^`]+`|(?<![-\d.])[-\d.]+ \[[-\d., ]+\]|p [=<] [\d.]+"
 )
 LEFT_ALONE = re.compile(r"#|\||```|!\[")  # headings, tables, code, pictures
 
