@@ -1,7 +1,7 @@
 """An input of the user's must not lie where stages write: DVC deletes an out before it is made."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from glob import has_magic
 from itertools import islice
@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError, one_line
+from pipeline.strict_json import strict_loads
 
 
 # Keys of params.yaml that may hold a path, and the words that are no path there.
@@ -35,6 +36,7 @@ WRITTEN = (
 
 _MOST_ENTRIES = 100_000  # of an input folder that are looked at, as many as are read
 _CACHED = ("models--", "datasets--")  # folders of the hub's cache
+_OWN = (artifacts.PARAMS, Path("dvc.yaml"), Path("dvc.lock"))
 _OTHERS = (Path("data"), Path(".git"), Path(".dvc"))  # where nobody's results belong, either
 
 
@@ -93,6 +95,47 @@ def refuse_target(path: Path, name: str) -> None:
                 f"{name}: {one_line(repr(str(path)))} and {out}, which stages or their tools write "
                 "and remove, lie one in the other; name a place of its own"
             )
+    for own in (own for own in _OWN if _inside(path, own)):
+        raise ParamsError(f"{name}: {own} is the project's own; name another place")
+    if (path / "dvc.yaml").exists():
+        raise ParamsError(
+            f"{name}: {one_line(repr(str(path)))} is a project, which has files of the same names; "
+            "name another place"
+        )
+
+
+def refuse_others_file(path: Path, name: str, is_own: Callable[[bytes], bool]) -> None:
+    """Refuse a place for a result where stages write, or where a file lies that is no such result.
+
+    Args:
+        path: of the file that will be replaced.
+        name: says in the message where the path was given.
+        is_own: tells by the content whether an earlier run of the command wrote the file.
+
+    Raises:
+        ParamsError: somebody else's file would be lost.
+    """
+    refuse_target(path, name)
+    there = _real(path)  # a folder on the way that is not there yet will be made
+    content = there.read_bytes() if there.is_file() else b""
+    if (content and not is_own(content)) or (there.exists() and not there.is_file()):
+        raise ParamsError(
+            f"{name}: {one_line(repr(str(path)))} is there, and this command, which would replace "
+            "it, did not write it; move it elsewhere, or name another file"
+        )
+
+
+def json_with(keys: Iterable[str]) -> Callable[[bytes], bool]:
+    """Return what tells whether a content is a JSON object with these keys."""
+
+    def tells(content: bytes) -> bool:
+        try:
+            value = strict_loads(content)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(value, dict) and value.keys() >= {*keys}
+
+    return tells
 
 
 def place_of(given: str, name: str) -> Path:

@@ -17,6 +17,7 @@ from pipeline.evaluation.report.samples.samples import (
     Responses,
     chosen,
     contexts,
+    is_markdown,
     markdown,
     responses,
 )
@@ -24,7 +25,7 @@ from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
 from pipeline.outs import refuse_damaged
 from pipeline.params import Settings
-from pipeline.params.inputs import refuse_target
+from pipeline.params.inputs import refuse_others_file
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
 
@@ -40,7 +41,7 @@ def samples(
 ) -> None:
     """Print persona, history, the real reply and what every scored variant says."""
     if out is not None:
-        refuse_target(out, "--out")
+        refuse_others_file(out, "--out", is_markdown)
     tasks = artifacts.read_records(artifacts.tasks_file("test"), PersonaTask, made_by="tasks")
     every = list(contexts(tasks))
     said = _few_shot(replies, every) if replies else _predicted()

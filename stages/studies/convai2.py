@@ -19,7 +19,7 @@ from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
-from pipeline.params.inputs import refuse_target
+from pipeline.params.inputs import json_with, refuse_others_file
 from stages.shell import console
 
 
@@ -43,7 +43,7 @@ def convai2(
     out: Annotated[Path, typer.Option(help="The result.")] = artifacts.CONVAI2,
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
-    refuse_target(out, "--out")
+    refuse_others_file(out, "--out", json_with(Convai2Floors.model_fields))
     splits = [*(valid or VALIDATION)]
     train, evaluated = (read_tasks(path, names, seed=SEED) for names in (["train"], splits))
     sha256 = artifacts.sha256_of(path)

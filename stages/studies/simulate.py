@@ -1,5 +1,6 @@
 """Whether intervals and tests keep what they promise: `python -m stages.simulate`."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.schemas.base import read
@@ -24,13 +25,14 @@ from pipeline.evaluation.studies.simulation import (
     conditions,
     tabulate,
 )
-from pipeline.params.inputs import refuse_target
+from pipeline.params.inputs import json_with, refuse_others_file
 from pipeline.processes.parent import pool, results
 from stages.shell import console
 from stages.shell.progress.shown import progress
 
 
 WORKERS = 2
+_OBSERVED = ("variants", "personas", "replies", "sums")  # what `--population` holds at least
 LEFT_OUT = ("_low", "_high", "_width")  # columns that are in the file alone
 TITLES = {
     "intervals": "95 % intervals over personas: percent of runs that hold the truth",
@@ -51,9 +53,11 @@ def simulate(
     runs: Annotated[int, typer.Option(min=1, help="Simulated experiments per row.")] = 4000,
 ) -> None:
     """Draw experiments from personas with a known truth; score and compare them."""
-    refuse_target(out, "--out")
+    refuse_others_file(out, "--out", json_with(("variants", *TITLES)))
+    if _same(out, population):
+        raise ParamsError(f"--out and --population are both {out}; name two files")
     if predictions:
-        refuse_target(population, "--population")
+        refuse_others_file(population, "--population", json_with(_OBSERVED))
         artifacts.write_sealed(population, _observe(predictions).model_dump(mode="json"))
     people = read(population, PersonaSums, made_by="simulate A.jsonl B.jsonl")
     study = StudySize(runs=runs)
@@ -66,6 +70,10 @@ def simulate(
     for name, title in TITLES.items():
         console.out.print(_table(title, tables[name]))
     console.out.print(f"{out}: {runs} runs per row")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _observe(predictions: Sequence[Path]) -> PersonaSums:

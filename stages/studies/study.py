@@ -10,7 +10,7 @@ from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import README, keep
-from pipeline.params.inputs import refuse_target
+from pipeline.params.inputs import refuse_others_file, refuse_target
 from pipeline.params.sections.variant import plain_name
 from pipeline.params.yaml_text import shown
 from stages.shell import console
@@ -48,7 +48,10 @@ def study(
         _keep(run, name)
     elif action is Action.README:
         for one in [name] if name else pages.names(Path()):
-            _write(artifacts.STUDIES / one / README, pages.readme(Path(), one))
+            path = artifacts.STUDIES / one / README
+            text = pages.readme(Path(), one)
+            refuse_others_file(path, "readme", lambda old: pages.MADE_FROM.encode() in old)
+            _write(path, text)
     else:
         _write(pages.RESULTS, pages.results(Path()))
         _write(pages.PICTURE, pages.picture(Path()))

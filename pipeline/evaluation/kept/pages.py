@@ -36,6 +36,7 @@ RESULTS = Path("docs/results.md")
 FRONT = Path("README.md")
 PICTURE = Path("docs/fig3.svg")
 PICTURED = ("transfer", "adapters", "in_place", "extra_place")  # more lines hide each other
+MADE_FROM = "Made from this folder's files by `python -m stages.study readme"  # in each README
 EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 GLOBALS = ("range", "dict")  # of Jinja's own names in templates: range has a bound in the sandbox
 # What a template may ask something of. A study's own objects would open and write files.
@@ -98,7 +99,7 @@ def readme(root: Path, name: str) -> str:
 
     context = _context(root) | {"this": Quote(study), "again": run_again}
     text = wrapped(_render(template(about), about, context)).strip()
-    note = f"Made from this folder's files by `python -m stages.study readme {name}`."
+    note = f"{MADE_FROM} {name}`."
     return "\n\n".join([text, *_sections(study), note]) + "\n"
 
 

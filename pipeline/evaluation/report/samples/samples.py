@@ -5,6 +5,7 @@ reply. Contexts are drawn by a seed among the replies that every variant has pre
 chooses them by their look.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +20,7 @@ from pipeline.persona.task.text import normalise
 
 Place = tuple[str, int]  # dialogue_id, turn
 
+_HEADING = re.compile(rb"## [^\n]+, turn [0-9]+")  # of the first context, as `_section` has it
 # The paper's own four contexts, as digests of their last line and the real reply.
 APPENDIX_C = (
     "e0a0271b014f6cafe360f682425be1b10053ad14a0351566680b37c6da4791f1",
@@ -158,6 +160,11 @@ def _check_reply(context: Context, responses: Sequence[Response]) -> None:
 def markdown(shown: Sequence[Context], responses: Responses) -> str:
     """Return the contexts with the real reply and every variant's responses, as Markdown."""
     return "\n".join(_section(context, responses) for context in shown)
+
+
+def is_markdown(content: bytes) -> bool:
+    """Say whether a file's content begins as that of `markdown` does."""
+    return _HEADING.match(content) is not None
 
 
 def _section(context: Context, responses: Responses) -> str:
