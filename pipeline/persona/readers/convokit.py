@@ -3,6 +3,8 @@
 A conversation may be a tree of replies. It is told as chains: what first replies to an utterance
 goes on with its chain, any other reply begins a chain of its own, with the utterance it replies to
 before it. So every utterance is somebody's reply once. A chain of many speakers is cut likewise.
+What is told again in this way is bounded: else time and disk would grow as the square of a
+conversation in which all reply to one long utterance.
 """
 
 from array import array
@@ -16,7 +18,7 @@ from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Mes
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
-from pipeline.persona.readers.shared.speakers import Said, parts, views
+from pipeline.persona.readers.shared.speakers import TOO_LONG, Said, longest_message, parts, views
 from pipeline.strict_json import first_problem, strict_loads
 
 
@@ -25,12 +27,34 @@ _SPEAKER = ("speaker", "user")
 _CONVERSATION = ("conversation_id", "root")
 _REPLY_TO = ("reply_to", "reply-to")
 
+MOST_AGAIN = 32  # times a conversation's characters: what is told again before its chains
+_NOT_AGAIN = "utterances that are not told again before further replies to them"
+
 
 @dataclass(frozen=True)
 class _Utterance:
     id: str
     said: Said
     reply_to: str | None
+
+
+@dataclass
+class _Again:
+    """What of a conversation is told again: as long as there are characters left."""
+
+    left: int
+    tally: Tally
+
+    def before(self, given: Said | None, view: Conversation, place: str) -> Conversation:
+        """Return a view that begins with what another speaker said before."""
+        if given is None or given.speaker == view.person:
+            return view
+        if len(given.text) > self.left:
+            self.tally.leave_out(_NOT_AGAIN, place)
+            return view
+        self.left -= len(given.text)
+        message = Message(role="user", content=given.text)
+        return view.model_copy(update={"messages": [message, *view.messages]})
 
 
 def _recognises(head: Head) -> bool:
@@ -45,16 +69,16 @@ def _one_of(record: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 
 def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Found]:
-    del data
     for file in files:
         for name, places in _conversations(file, tally).items():
-            utterances = _utterances(file, places)
+            utterances = _utterances(file, places, longest_message(data), tally)
+            again = _Again(MOST_AGAIN * sum(len(one.said.text) for one in utterances), tally)
             for number, (given, chain) in enumerate(_chains(utterances)):
                 place = f"{file.name}: conversation {name}, chain {number}"
                 before = None if given is None else given.said
                 for part in parts([one.said for one in chain]):
                     for view in views(part, conversation=f"{file.name}:{name}"[:LONGEST_NAME]):
-                        yield Found(place, _after(before, view))
+                        yield Found(place, again.before(before, view, place))
                     before = part[-1]
 
 
@@ -87,13 +111,19 @@ def _problem(record: object) -> str | None:
     return None
 
 
-def _utterances(file: CorpusFile, places: Sequence[int]) -> list[_Utterance]:
+def _utterances(
+    file: CorpusFile, places: Sequence[int], longest: int, tally: Tally
+) -> list[_Utterance]:
+    """Return a conversation's utterances, of each at most `longest` characters."""
     found = []
     with file.path.open("rb") as stream:
         for byte in places:
             stream.seek(byte)
             record: Any = strict_loads(stream.readline().removeprefix(b"\xef\xbb\xbf"))
-            said = Said(str(_one_of(record, _SPEAKER)).strip(), record.get("text") or "")
+            text = record.get("text") or ""
+            if len(text) > longest:
+                tally.leave_out(TOO_LONG, f"{file.name}: byte {byte}")
+            said = Said(str(_one_of(record, _SPEAKER)).strip(), text[:longest])
             reply_to = _one_of(record, _REPLY_TO)
             found.append(
                 _Utterance(
@@ -125,14 +155,6 @@ def _chains(
         chain.append(one)
         chain_of[one.id] = chain
     yield from chains
-
-
-def _after(given: Said | None, view: Conversation) -> Conversation:
-    """Return a view that begins with what another speaker said before."""
-    if given is None or given.speaker == view.person:
-        return view
-    message = Message(role="user", content=given.text)
-    return view.model_copy(update={"messages": [message, *view.messages]})
 
 
 READER = Reader("ConvoKit's utterances", _recognises, _read)

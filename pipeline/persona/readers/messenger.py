@@ -15,10 +15,9 @@ from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.dates import WORDS, Date, Order, Verdict, moment, verdict_of
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
-from pipeline.persona.readers.shared.speakers import Said, parts, views
+from pipeline.persona.readers.shared.speakers import TOO_LONG, Said, longest_message, parts, views
 
 
-LONGEST_MESSAGE = 65_536  # characters, as of WhatsApp's; or `data.longest`, if that is more
 MOST_MESSAGES = 1000  # of a conversation: a log without a pause is cut
 
 _BLANK = r"[\s\u202f\u00a0]"
@@ -56,7 +55,7 @@ class _Message:
         if before + 1 < self.longest:
             self.text.append(line[: self.longest - before - 1])
         if before <= self.longest < self.length:
-            tally.leave_out("ends of messages that are too long for one", place)
+            tally.leave_out(TOO_LONG, place)
 
 
 def _recognises(head: Head) -> bool:
@@ -112,7 +111,7 @@ def _numbers(stamp: re.Match[str]) -> Date:
 
 def _sessions(file: CorpusFile, order: Order, data: Data, tally: Tally) -> Iterator[list[_Message]]:
     pause = timedelta(hours=data.pause)
-    longest = max(LONGEST_MESSAGE, data.longest or 0)
+    longest = longest_message(data)
     session: list[_Message] = []
     for message in _messages(file, order, longest, tally):
         if session and (message.when - session[-1].when > pause or len(session) == MOST_MESSAGES):

@@ -5,6 +5,7 @@ record with `conv_id`, the rows of a dialogue behind each other.
 """
 
 import re
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -96,9 +97,16 @@ def _texts(record: object, key: str) -> list[str]:
 def _matched(
     messages: Sequence[dict[str, str]], offered: Sequence[list[str]]
 ) -> list[list[str] | None] | None:
-    """Return the candidates of each reply, found by the reply itself; null: no 20 anywhere."""
-    by_reply = {texts[-1]: texts for texts in offered if len(texts) == NUM_CANDIDATES}
-    found = [by_reply.get(m["content"]) for m in messages if m["role"] == "assistant"]
+    """Return the candidates of each reply, found by the reply itself; null: no 20 anywhere.
+
+    Each are one reply's, the first of those that are equal: a short file might repeat long ones.
+    """
+    by_reply: dict[str, deque[list[str]]] = defaultdict(deque)
+    for texts in offered:
+        if len(texts) == NUM_CANDIDATES:
+            by_reply[texts[-1]].append(texts)
+    replies = [m["content"] for m in messages if m["role"] == "assistant"]
+    found = [by_reply[reply].popleft() if by_reply.get(reply) else None for reply in replies]
     return found if any(found) else None
 
 

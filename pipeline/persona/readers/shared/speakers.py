@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.params import Data
 from pipeline.persona.conversation.record import Conversation, Message
 from pipeline.persona.task.record import Split
 
 
+LONGEST_MESSAGE = 65_536  # characters, as of WhatsApp's; or `data.longest`, if that is more
+TOO_LONG = "ends of messages that are too long for one"  # what is cut off of others
 MOST_SPEAKERS = 100  # of what is told from each side: time and text grow with their number
 
 
@@ -16,6 +19,11 @@ class Said:
 
     speaker: str
     text: str
+
+
+def longest_message(data: Data) -> int:
+    """Return how many characters of a message are kept."""
+    return max(LONGEST_MESSAGE, data.longest or 0)
 
 
 def parts(said: Sequence[Said]) -> Iterator[Sequence[Said]]:

@@ -10,7 +10,7 @@ from pipeline.persona.readers.shared import speakers
 from pipeline.persona.readers.shared.files import CorpusFile
 from pipeline.persona.readers.shared.speakers import MOST_SPEAKERS, Said, parts
 from pipeline.persona.readers.synthetic_persona_chat import _said
-from tests.support.reading import raw
+from tests.support.reading import data, raw, texts
 
 
 def replies(count):
@@ -46,6 +46,62 @@ def test_the_work_for_many_speakers_grows_with_the_lines_alone(tmp_path):
     assert told(2000) <= 2000 * (MOST_SPEAKERS + 1)
 
 
+def to_one(long, count):
+    """Lines of ConvoKit: a long utterance, and short replies to it."""
+    ids = ["u0", *(f"u{n}" for n in range(1, count + 1))]
+    lines = (
+        {
+            "id": name,
+            "conversation_id": "u0",
+            "speaker": "ann" if name == "u0" else "bo",
+            "reply_to": None if name == "u0" else "u0",
+            "text": long if name == "u0" else f"no, {name}",
+        }
+        for name in ids
+    )
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def test_many_replies_to_one_long_utterance(tmp_path):
+    """2 MB gave 735 MB: each chain had the whole utterance before it."""
+    tally = Tally()
+    path = written(tmp_path, to_one("x" * 1_000_000, 3000), "utterances.jsonl")
+    views = raw(path, tally, longest=None)
+    assert sum(len(m.content) for view in views for m in view.messages) < 40 * 100_000
+    assert len(views) == 3001  # each is somebody's reply
+    assert tally.counts() == {
+        "ends of messages that are too long for one": 1,
+        "utterances that are not told again before further replies to them": 2999 - 44,
+    }
+
+
+def test_few_replies_have_what_they_reply_to_before_them(tmp_path):
+    views = raw(written(tmp_path, to_one("what now ?", 20), "utterances.jsonl"), longest=None)
+    assert [texts(view) for view in views[2:]] == [
+        [("user", "what now ?"), ("assistant", f"no, u{n}")] for n in range(2, 21)
+    ]
+
+
+def test_an_utterance_is_cut_as_a_message_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(speakers, "LONGEST_MESSAGE", 7)
+    path = written(tmp_path, to_one("x" * 50, 1), "utterances.jsonl")
+    assert raw(path, longest=30)[0].messages[0].content == "x" * 30
+    assert raw(path, longest=None)[0].messages[0].content == "x" * 7
+
+
+def test_candidates_are_one_replys(tmp_path):
+    """A short file could give the same long candidates to any number of equal replies."""
+    offered = [*(f"no {n}" for n in range(19)), "yes"]
+    other = [*(f"not {n}" for n in range(19)), "yes"]
+    utterances = [
+        {"candidates": offered, "history": ["hi"]},
+        {"candidates": other, "history": ["hi", *["yes", "hi"] * 3]},
+    ]
+    content = {"train": [{"personality": ["i fish ."], "utterances": utterances}]}
+    (view,) = raw(written(tmp_path, json.dumps(content), "train.json"))
+    assert view.candidates == [offered, other, None, None]
+
+
 def test_a_log_of_many_speakers_is_cut_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr(speakers, "MOST_SPEAKERS", 2)
     log = "".join(f"[13/02/24, 10:0{n}] s{n}: text {n}\n" for n in range(5))
@@ -69,7 +125,7 @@ def test_few_speakers_stay_in_one_part_however_long():
 
 def messages_of(path, **values):
     file, tally = CorpusFile(path, path.name), Tally()
-    longest = max(messenger.LONGEST_MESSAGE, values.get("longest") or 0)
+    longest = speakers.longest_message(data(**({"longest": None} | values)))
     return list(messenger._messages(file, "dmy", longest, tally)), tally
 
 
@@ -77,13 +133,13 @@ def messages_of(path, **values):
 def test_of_a_message_without_an_end_a_bounded_text_is_kept(tmp_path, first):
     log = f"[13/02/24, 10:00] Bo: {first}\n" + "goes on and on\n" * 20_000
     (message,), tally = messages_of(written(tmp_path, log, "chat.txt"))
-    assert len("\n".join(message.text)) == messenger.LONGEST_MESSAGE
+    assert len("\n".join(message.text)) == speakers.LONGEST_MESSAGE
     assert len(message.text) < 10_000
     assert tally.counts() == {"ends of messages that are too long for one": 1}
 
 
 def test_what_fits_is_kept_to_the_last_character(tmp_path, monkeypatch):
-    monkeypatch.setattr(messenger, "LONGEST_MESSAGE", 7)
+    monkeypatch.setattr(speakers, "LONGEST_MESSAGE", 7)
     path = written(tmp_path, "[13/02/24, 10:00] Bo: abc\ndef\n", "chat.txt")
     (message,), tally = messages_of(path)
     assert ("\n".join(message.text), tally.counts()) == ("abc\ndef", {})
@@ -94,7 +150,7 @@ def test_what_fits_is_kept_to_the_last_character(tmp_path, monkeypatch):
 
 
 def test_whoever_keeps_longer_turns_keeps_longer_messages(tmp_path, monkeypatch):
-    monkeypatch.setattr(messenger, "LONGEST_MESSAGE", 7)
+    monkeypatch.setattr(speakers, "LONGEST_MESSAGE", 7)
     path = written(tmp_path, "[13/02/24, 10:00] Bo: " + "x" * 50 + "\n", "chat.txt")
     (view,) = raw(path, longest=30)
     assert view.messages[0].content == "x" * 30
