@@ -8,7 +8,7 @@ import typer
 from rich.markdown import Markdown
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError
+from pipeline.errors import MissingFileError, ParamsError, one_line
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, responses_of
 from pipeline.evaluation.report.samples.samples import (
@@ -62,12 +62,20 @@ def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
     """Return the responses of `stages.replies`, by variant."""
     real = {context.place: context.reply for context in every}
     refuse_damaged(artifacts.TASKS)
-    read_files = [read(path, FewShotReplies, made_by="replies VARIANT") for path in files]
+    read_files: dict[str, tuple[Path, FewShotReplies]] = {}
+    for path in files:
+        content = read(path, FewShotReplies, made_by="replies VARIANT")
+        if content.variant in read_files:
+            raise ParamsError(
+                f"--replies {one_line(path)}: variant {one_line(content.variant)} was given "
+                "before; give each variant's replies once"
+            )
+        read_files[content.variant] = path, content
     refuse_other_runs(
-        adapted(path, f"replies {content.variant}", content.made_from)
-        for path, content in zip(files, read_files, strict=True)
+        adapted(path, f"replies {name}", content.made_from)
+        for name, (path, content) in read_files.items()
     )
-    return {content.variant: responses_of(content, real) for content in read_files}
+    return {name: responses_of(content, real) for name, (_, content) in read_files.items()}
 
 
 def _predicted() -> Responses:

@@ -17,7 +17,7 @@ from pipeline.evaluation.report.rows import FLOOR_TITLES
 from pipeline.evaluation.schemas.base import Estimate, Estimates, read
 from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, measure, read_tasks
+from pipeline.evaluation.studies.convai2 import ZERO_SHOT, measure, read_tasks, validation_splits
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
 from pipeline.params.inputs import json_with, refuse_others_file
 from stages.shell import console
@@ -44,7 +44,7 @@ def convai2(
 ) -> None:
     """Score rankers and constant replies on ConvAI2's official candidates."""
     refuse_others_file(out, "--out", json_with(Convai2Floors.model_fields))
-    splits = [*(valid or VALIDATION)]
+    splits = validation_splits(valid or (), "--valid")
     train, evaluated = (read_tasks(path, names, seed=SEED) for names in (["train"], splits))
     sha256 = artifacts.sha256_of(path)
     floors = measure(train, evaluated, Bootstrap(SAMPLES, SEED), sha256=sha256)

@@ -79,6 +79,8 @@ def _same(one: Path, other: Path) -> bool:
 def _observe(predictions: Sequence[Path]) -> PersonaSums:
     if len(predictions) != 2:
         raise DataError(f"{len(predictions)} predictions files; give two variants', or none")
+    if _same(*predictions):
+        raise DataError(f"{predictions[0]}: given twice; give two variants' predictions")
     names = (predictions[0].stem, predictions[1].stem)
     folders = [path.parent for path in predictions]
     identities = [*map(predictions_file.read_identity, names, folders)]

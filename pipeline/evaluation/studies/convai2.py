@@ -13,7 +13,7 @@ from typing import cast, get_args
 import numpy as np
 
 from pipeline.artifacts import CONVAI2, raw_text
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.floors.constant_reply import best_reply, frequent_words
 from pipeline.evaluation.floors.rankers import (
     DocumentFrequencies,
@@ -44,11 +44,31 @@ VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's v
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
 
 
+def validation_splits(asked: Sequence[str], option: str) -> list[str]:
+    """Return the splits asked for, in their own order, each once; both if none is.
+
+    Args:
+        asked: names of splits.
+        option: names the command's option in the message.
+
+    Raises:
+        ParamsError: one of them holds no validation personas, as train, or there is no such split.
+    """
+    for split in asked:
+        if split not in VALIDATION:
+            raise ParamsError(
+                f"{option} {one_line(split)}: {' or '.join(VALIDATION)} was expected: personas "
+                "that nothing is fitted on"
+            )
+    return [split for split in VALIDATION if split in asked or not asked]
+
+
 def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaTask]:
     """Return the tasks of some splits of an archive or folder in Persona-chat's format.
 
     Raises:
-        DataError: as `read_split`; the path does not exist; or a split is unknown.
+        DataError: as `read_split`; the path does not exist, or lacks a split's file; or a split is
+            unknown.
     """
     for split in splits:
         if split not in get_args(Split):
@@ -64,6 +84,12 @@ def read_tasks(path: Path, splits: Sequence[str], *, seed: int) -> list[PersonaT
 @contextmanager
 def _folder(path: Path, splits: Sequence[str]) -> Iterator[Path]:
     if path.is_dir():
+        files = [raw_text(split).name for split in splits]
+        if lacking := [name for name in files if not (path / name).is_file()]:
+            raise DataError(
+                f"{one_line(path)}: no {' and no '.join(lacking)} in it; give the folder that has "
+                "Persona-chat's text files, or their archive"
+            )
         yield path
         return
     if not path.is_file():

@@ -98,6 +98,8 @@ def test_what_is_no_json_is_nobodys_result(content):
 def test_a_result_and_what_it_is_made_from_are_two_files():
     with pytest.raises(ParamsError, match="--out and --population are both x"):
         simulate(out=Path("x.json"), population=Path("y/../x.json"))
+    with pytest.raises(DataError, match=r"a\.jsonl: given twice; give two variants' predictions"):
+        simulate([Path("a.jsonl"), Path("./a.jsonl")], out=Path("x"), population=Path("y"))
 
 
 def test_a_readme_that_was_written_by_hand_stays():

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import artifacts
-from pipeline.errors import DataError, PipelineError
+from pipeline.errors import DataError, ParamsError, PipelineError
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies, replies_sha256
 from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept import tables
@@ -182,3 +182,10 @@ def test_parameters_of_predictions_that_are_none(by_k):
     values = {"seeds": [0], "finetune": {"epochs": [0], "k": [0], "by_k": by_k}}
     with pytest.raises(PipelineError, match=r"x.jsonl: its identity's params are not as finetune"):
         Completeness(values, "x.jsonl", "run it again")
+
+
+def test_of_two_runs_of_one_setting_neither_is_kept_in_the_others_place(tmp_path):
+    runs = [write_run(tmp_path / name, ROWS) for name in ("a", "b")]
+    with pytest.raises(ParamsError, match=r"/a and .*/b: both would be kept as .*/runs/\d"):
+        conflict(runs, study=tmp_path / "study")
+    assert not (tmp_path / "study").exists()

@@ -11,7 +11,7 @@ from math import log, sqrt
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DownloadError
+from pipeline.errors import DataError, DownloadError, ParamsError
 from pipeline.evaluation.floors.rankers import (
     DocumentFrequencies,
     random_hits,
@@ -105,6 +105,31 @@ def test_the_command_reads_a_folder_and_an_archive_alike(tmp_path):
     assert found[0] == found[1]
     assert found[0]["counts"]["personas"] == 4
     assert found[0]["tfidf"]["hits_at_1"]["value"] == 100.0
+
+
+def test_each_person_is_counted_once_and_train_is_no_validation_split(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "valid", "test"):
+        text = lines(f"i like {split} .", with_candidates("hi", "yes"))
+        artifacts.write_text(tmp_path / f"corpus/{split}_self_original.txt", text)
+
+    def personas(*given):
+        convai2(tmp_path / "corpus", [*given], out=tmp_path / "x.json")
+        return artifacts.read_json(tmp_path / "x.json", made_by="convai2")["counts"]["personas"]
+
+    assert [personas("valid", "valid"), personas("test", "valid", "test"), personas()] == [1, 2, 2]
+    for split in ("train", "foo"):
+        with pytest.raises(ParamsError, match=f"--valid {split}: valid or test was expected: per"):
+            personas("valid", split)
+
+
+def test_a_folder_without_the_files_says_which_were_expected(tmp_path):
+    (tmp_path / "train_self_original.txt").touch()
+    with pytest.raises(
+        DataError, match=r"no valid_self_original.txt and no test_self_original"
+    ) as e:
+        read_tasks(tmp_path, ["valid", "train", "test"], seed=0)
+    assert "download" not in str(e.value)
 
 
 def test_an_archive_needs_the_splits_alone_that_are_read(tmp_path):

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.report.samples import samples
 from pipeline.evaluation.report.samples.few_shot import (
     few_shot_replies,
@@ -16,6 +17,7 @@ from pipeline.evaluation.report.samples.few_shot import (
 from pipeline.evaluation.report.samples.samples import chosen, contexts, digest, markdown, responses
 from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
+from stages.commands import samples as command
 from tests.support.prediction_builder import a_prediction, full
 from tests.support.predictions_on_disk import write_predictions
 from tests.support.toy_project import write_params_as_predicted
@@ -163,3 +165,14 @@ def test_a_study_keeps_greedy_replies_alone():
         (0, "–", "greedy 0"),
         (3, "–", "greedy 3"),
     ]
+
+
+def test_of_a_variants_replies_one_file_is_taken(tmp_path, monkeypatch):
+    """The last was, in silence."""
+    write_params_as_predicted(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    artifacts.write_records(artifacts.tasks_file("test"), [a_task(0)])
+    given = [full(protocol="k_shot", k=k, epoch=k, dialogue_id="d0") for k in (0, 3)]
+    artifacts.write_sealed(tmp_path / "v.json", few_shot_replies("v", given).content())
+    with pytest.raises(ParamsError, match=r"--replies v\.json: variant v was given before; give"):
+        command.samples(replies=[Path("v.json"), Path("v.json")])
