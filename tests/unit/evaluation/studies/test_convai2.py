@@ -125,9 +125,7 @@ def test_each_person_is_counted_once_and_train_is_no_validation_split(tmp_path, 
 
 def test_a_folder_without_the_files_says_which_were_expected(tmp_path):
     (tmp_path / "train_self_original.txt").touch()
-    with pytest.raises(
-        DataError, match=r"no valid_self_original.txt and no test_self_original"
-    ) as e:
+    with pytest.raises(DataError, match=r"no valid_self_original.txt and no test_self_ori") as e:
         read_tasks(tmp_path, ["valid", "train", "test"], seed=0)
     assert "download" not in str(e.value)
 
@@ -167,8 +165,7 @@ def test_only_what_was_scored_on_the_same_personas_is_listed(tmp_path, monkeypat
     artifacts.write_text(artifacts.BASE / "config.json", "of another base")
     convai2(tmp_path / "data", out=tmp_path / "out.json")
     said = " ".join(capsys.readouterr().out.split())
-    assert "same, zero-shot" in said
-    assert said.count("zero-shot") == 1
+    assert said.count("zero-shot") == said.count("same, zero-shot") == 1
     assert "than is there: older, other, part, trained_again in studies/convai2/zero_shot" in said
 
 

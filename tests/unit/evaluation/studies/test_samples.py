@@ -24,6 +24,9 @@ from tests.support.toy_project import write_params_as_predicted
 from tests.wiring.closure import ROOT
 
 
+MADE_FROM = AdaptedFrom(variant="v", params={}, base="b", models={}, tasks=None)
+
+
 def a_task(number=0, turns=3):
     made = [Turn(partner=f"ask {number} {i} ?", reply=f"say {number} {i} .") for i in range(turns)]
     made[0] = made[0].model_copy(update={"partner": SILENCE}) if number == 1 else made[0]
@@ -152,8 +155,7 @@ def test_a_study_keeps_greedy_replies_alone():
         a_prediction(protocol="k_shot", k=k, epoch=k, response="sampled", greedy=f"greedy {k}")
         for k in (0, 3)
     ]
-    made_from = AdaptedFrom(variant="v", params={}, base="b", models={}, tasks=None)
-    content = few_shot_replies(records, made_from)
+    content = few_shot_replies(records, MADE_FROM)
     assert content.replies[0].after.sampled == "sampled"
     kept = greedy_alone(content)
     assert "sampled" not in str(kept.content())
@@ -173,6 +175,6 @@ def test_of_a_variants_replies_one_file_is_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     artifacts.write_records(artifacts.tasks_file("test"), [a_task(0)])
     given = [full(protocol="k_shot", k=k, epoch=k, dialogue_id="d0") for k in (0, 3)]
-    artifacts.write_sealed(tmp_path / "v.json", few_shot_replies("v", given).content())
+    artifacts.write_sealed(tmp_path / "v.json", few_shot_replies(given, MADE_FROM).content())
     with pytest.raises(ParamsError, match=r"--replies v\.json: variant v was given before; give"):
         command.samples(replies=[Path("v.json"), Path("v.json")])
