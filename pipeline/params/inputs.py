@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError, one_line
+from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.strict_json import strict_loads
 
 
@@ -178,6 +178,20 @@ def leads_out(path: Path, folder: Path) -> bool:
         if above.name == "snapshots" and above.parent.name.startswith(_CACHED)
     )
     return not any(place.is_relative_to(blob) for blob in blobs)
+
+
+def own_file(path: Path, folder: Path) -> Path:
+    """Return the path of a file in somebody's folder that will be copied, once it was looked at.
+
+    Raises:
+        DataError: it is a link out of the folder: the copy would hold a file of the user's.
+    """
+    if leads_out(path, folder):
+        raise DataError(
+            f"{one_line(path)}: a link out of {one_line(folder)}, whose files alone are kept; put "
+            "the file itself there, or delete the link"
+        )
+    return path
 
 
 def _linked(given: Path) -> Iterator[Path]:

@@ -17,15 +17,16 @@ from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
+from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_text
 from pipeline.params import Settings, read_yaml
 from pipeline.params.edit import with_values, without_secrets
-from pipeline.params.inputs import refuse_target
+from pipeline.params.inputs import own_file, refuse_target
 from pipeline.params.settings import settings_of
 from pipeline.params.views import AllParams
 from stages.shell import console
 
 
-PARTS = ("shots", "tuning", "replies")  # of each run
+PARTS = {"shots": ".json", "tuning": ".csv", "replies": ".json"}  # of each run, and their endings
 CHANGES = "changes.json"
 
 
@@ -59,19 +60,24 @@ def keep(run: Path, study: Path, name: str) -> None:
 
     Raises:
         ParamsError: there is no run, or stages write into the study's folder or above it.
-        DataError: what was kept before has something else in it, or is the run itself; or sums or
-            replies are of other tasks, models or of another base than the run has.
+        DataError: what was kept before has something else in it, or is the run itself; a file of
+            the run is damaged, or a link out of it; or its sums or replies are of other tasks,
+            models or of another base than the run has.
     """
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
     refuse_target(study, "--study")
-    text = _without_paths(params)
+    text = _without_paths(own_file(params, run))
     refuse_other_runs(_belonging(run), run)
     others = {other.name: run_params(study, other.name) for other in _folders(study)}
     others.pop(name, None)
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
+    for part, ending in PARTS.items():
+        refuse_foreign(
+            target / part, own=[path.name for path in (target / part).glob(f"*{ending}")]
+        )
     staying = _staying(run, target)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
@@ -90,10 +96,11 @@ def keep(run: Path, study: Path, name: str) -> None:
 
 def _belonging(run: Path) -> Iterator[Belonging]:
     """Yield what a run's sums and replies belong to."""
-    for path in sorted((run / "shots").glob("*.json")):
-        yield adapted(path, f"shots {path.stem}", _sums(path).made_from)
-    for path in sorted((run / "replies").glob("*.json")):
-        yield adapted(path, f"replies {path.stem}", _replies(path).made_from)
+    for path in _files(run):
+        if path.parent.name == "shots":
+            yield adapted(path, f"shots {path.stem}", _sums(path).made_from)
+        elif path.parent.name == "replies":
+            yield adapted(path, f"replies {path.stem}", _replies(path).made_from)
 
 
 def _replies(path: Path) -> FewShotReplies:
@@ -102,15 +109,20 @@ def _replies(path: Path) -> FewShotReplies:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy a file; of replies only the greedy ones, since a sample of a model may be anything."""
-    if path.parent.name == "replies":
+    part, name = path.parent.name, path.stem
+    if part == "replies":
         artifacts.write_sealed(target, greedy_alone(_replies(path)).content())
+    elif part == "tuning":
+        by_k = name.endswith("_by_k")
+        again = f"run `python -m stages.{'rates' if by_k else 'tune'} {name.removesuffix('_by_k')}`"
+        artifacts.write_text(target, read_text(path, RATES if by_k else TRIALS, remedy=again))
     else:
         shutil.copyfile(path, target)
 
 
 def _files(run: Path) -> list[Path]:
-    paths = [path for part in PARTS for path in sorted((run / part).glob("*"))]
-    return [path for path in paths if path.is_file()]
+    paths = [path for part, end in PARTS.items() for path in sorted((run / part).glob(f"*{end}"))]
+    return [own_file(path, run) for path in paths if path.is_file()]
 
 
 def _staying(run: Path, kept_before: Path) -> list[Path]:

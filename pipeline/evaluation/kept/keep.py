@@ -20,10 +20,18 @@ from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_by, read_text
+from pipeline.evaluation.schemas.number_table import (
+    HISTORY,
+    KSHOT,
+    SUMS,
+    Kind,
+    made_again_by,
+    read_text,
+)
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
 from pipeline.params.edit import without_secrets
+from pipeline.params.inputs import own_file
 from pipeline.strict_json import SEAL
 
 
@@ -61,11 +69,11 @@ def keep(run: Path, study: Path) -> None:
     _refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
-        text = (run / artifacts.PARAMS).read_text(encoding="utf-8")
+        text = own_file(run / artifacts.PARAMS, run).read_text(encoding="utf-8")
         artifacts.write_text(folder / artifacts.PARAMS, without_secrets(text))
         _metrics(run, folder, params)
         for source, target in COPIED.items():
-            _copy(existing(run / source, run / target), folder / target)
+            _copy(run, existing(run / source, run / target), folder / target)
         _histories(run, folder, params)
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
@@ -121,7 +129,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
     contents = {
         path.stem: content
         for path in sorted(details.glob("*.json"))
-        if "headline" in (content := artifacts.read_json(path, made_by="score"))
+        if "headline" in (content := artifacts.read_json(own_file(path, run), made_by="score"))
         and (details.name == "metrics" or path.stem in params.variants)
     }
     if not contents:
@@ -131,16 +139,15 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
         _write(folder / "metrics" / f"{name}.json", of_file(slim_details, content, path), path)
         _sums(run, folder, name)
         points = existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv")
-        if points.is_file():
-            read_text(points, KSHOT, remedy=made_again_by(f"score {name}"))
-        _copy(points, folder / "kshot" / f"{name}.csv")
+        _copy_table(run, points, folder / "kshot" / f"{name}.csv", KSHOT, f"score {name}")
         _copy(
+            run,
             existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
             folder / "support" / f"{name}.json",
         )
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
-        content = artifacts.read_json(comparison, made_by="compare")
+        content = artifacts.read_json(own_file(comparison, run), made_by="compare")
         _write(
             folder / "comparison.json",
             of_file(slim_comparison, content, comparison, params.asked),
@@ -153,7 +160,7 @@ def _sums(run: Path, folder: Path, name: str) -> None:
     target = Path("sums") / f"{name}.csv"
     predictions = run / artifacts.predictions_file(name)
     if not predictions.is_file():
-        _copy(run / target, folder / target)
+        _copy_table(run, run / target, folder / target, SUMS, f"finetune {name}")
         return
     made_by = f"finetune {name}"
     records = artifacts.read_records(predictions, Prediction, made_by=made_by)
@@ -165,15 +172,17 @@ def existing(wanted: Path, other: Path) -> Path:
     return wanted if wanted.exists() else other
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file that may be missing; JSON is written in this project's format."""
-    if not source.is_file():
-        return
-    if source.suffix == ".json":
-        _write(target, artifacts.read_json(source, made_by="score"), source)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+def _copy(run: Path, source: Path, target: Path) -> None:
+    """Copy a JSON file of a run, which may be missing, in this project's format."""
+    if source.is_file():
+        _write(target, artifacts.read_json(own_file(source, run), made_by="score"), source)
+
+
+def _copy_table(run: Path, source: Path, target: Path, kind: Kind, stage: str) -> None:
+    """Copy a CSV file of a run, which may be missing, as it is; `stage` makes it again."""
+    if source.is_file():
+        text = read_text(own_file(source, run), kind, remedy=made_again_by(stage))
+        artifacts.write_text(target, text)
 
 
 def _write(target: Path, content: Content, source: Path) -> None:
@@ -194,16 +203,17 @@ def _histories(run: Path, folder: Path, params: _Params) -> None:
     """Keep the validations of each training run, and one list of all `variant.json`."""
     records = []
     for name, path in _runs(run, params):
-        text = slim_history(read_text(path, HISTORY, remedy=made_again_by(f"train {name}")))
+        table = read_text(own_file(path, run), HISTORY, remedy=made_again_by(f"train {name}"))
+        text = slim_history(table)
         artifacts.write_text(folder / "history" / f"{name}.csv", text)
         record = existing(path.with_name("variant.json"), path.with_suffix(".json"))
         if record.is_file():
-            values = artifacts.read_json(record, made_by="train")
+            values = artifacts.read_json(own_file(record, run), made_by="train")
             records.append({key: values[key] for key in TrainingRun.model_fields if key in values})
     if records:
         artifacts.write_sealed(folder / RUNS, {"runs": records})
     else:
-        _copy(run / RUNS, folder / RUNS)
+        _copy(run, run / RUNS, folder / RUNS)
 
 
 def _runs(run: Path, params: _Params) -> list[tuple[str, Path]]:

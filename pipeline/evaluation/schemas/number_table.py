@@ -24,6 +24,7 @@ class Kind:
 
     Attributes:
         filled: columns that every row has a number in.
+        names: columns that every row has a name in.
         words: columns that hold one of these words.
         texts: whether columns that are not named may hold any text; else a number, or nothing.
         infinite: whether a number may be infinite, or none: what diverged.
@@ -32,6 +33,7 @@ class Kind:
     """
 
     filled: Sequence[str]
+    names: Sequence[str] = ()
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: bool = False
     infinite: bool = False
@@ -40,14 +42,15 @@ class Kind:
 
 
 METRICS = ("ppl", "hits_at_1", "f1")
+SUMS = Kind(("seed",), ("persona",))  # sums/VARIANT.csv of a study
 KSHOT = Kind(("k", "personas"), bounded=METRICS, rows=0)  # metrics/kshot/VARIANT.csv
 HISTORY = Kind(("step",), infinite=True, rows=0)  # history.csv of a training run
 TRIALS = Kind(  # tuning/VARIANT.csv
-    ("trial", "valid_nats"), {"chosen": ("true", "false")}, texts=True, infinite=True
+    ("trial", "valid_nats"), words={"chosen": ("true", "false")}, texts=True, infinite=True
 )
 RATES = Kind(  # tuning/VARIANT_by_k.csv
     ("k", "lr", "epochs", "valid_nats"),
-    {"chosen": ("true", "false"), "optimizer": ("sgd", "adam")},
+    words={"chosen": ("true", "false"), "optimizer": ("sgd", "adam")},
     infinite=True,
 )
 
@@ -127,7 +130,7 @@ def _lines(text: str, wrong: Callable[[int, str], DataError]) -> Iterator[tuple[
 
 def _wrong_header(header: Sequence[str], kind: Kind) -> str | None:
     ends = [f"{metric}{end}" for metric in kind.bounded for end in ("", "_low", "_high")]
-    needed = [*kind.filled, *kind.words, *ends]
+    needed = [*kind.filled, *kind.names, *kind.words, *ends]
     if lacking := [name for name in needed if name not in header]:
         return f"no column {lacking[0]!r}, found {one_line(', '.join(header))!r}"
     if len({*header}) < len(header):
@@ -138,18 +141,27 @@ def _wrong_header(header: Sequence[str], kind: Kind) -> str | None:
 def _problem(row: CsvRow, kind: Kind) -> str | None:
     """Say what is wrong in a row; null: nothing."""
     for column, cell in row.items():
-        if words := kind.words.get(column):
-            if cell not in words:
-                return f"{column} {_shown(cell)}, one of {', '.join(words)} was expected"
-        elif column in kind.filled or not (kind.texts or cell == ""):
-            if not _is_number(cell, infinite=kind.infinite):
-                return f"{one_line(column)} {_shown(cell)}, a number was expected"
-            if column in kind.filled and not float(cell) >= 0:
-                return f"{column} {_shown(cell)}, 0 or more was expected"
+        if problem := _wrong_cell(column, cell, kind):
+            return problem
     try:
         _check_bounds(row, kind.bounded)
     except ValueError as error:
         return f"{error}"
+    return None
+
+
+def _wrong_cell(column: str, cell: str, kind: Kind) -> str | None:
+    if (words := kind.words.get(column)) and cell not in words:
+        return f"{column} {_shown(cell)}, one of {', '.join(words)} was expected"
+    if words:
+        return None
+    if column in kind.names:
+        return None if cell.strip() else f"{column} {_shown(cell)}, a name was expected"
+    if column in kind.filled or not (kind.texts or cell == ""):
+        if not _is_number(cell, infinite=kind.infinite):
+            return f"{one_line(column)} {_shown(cell)}, a number was expected"
+        if column in kind.filled and not float(cell) >= 0:
+            return f"{column} {_shown(cell)}, 0 or more was expected"
     return None
 
 

@@ -24,6 +24,7 @@ from tests.wiring.closure import ROOT
 
 
 ROWS = {"transfer": setting(0.1)["transfer"], "in_place": setting(0.1)["in_place"]}
+BY_K = "k,optimizer,lr,epochs,valid_nats,chosen\n1,sgd,0.1,1,2.5,true\n"
 
 
 def params(**changes):
@@ -154,7 +155,7 @@ def test_a_row_that_the_new_run_lacks_stays(tmp_path, capsys):
     study = tmp_path / "study"
     run = write_run(tmp_path / "a", ROWS)
     (run / "tuning").mkdir()
-    (run / "tuning/in_place_by_k.csv").write_text("k\n")
+    (run / "tuning/in_place_by_k.csv").write_text(BY_K)
     keep(run, study, "a")
     shutil.rmtree(run)
     keep(write_run(tmp_path / "a", {"transfer": ROWS["transfer"]}), study, "a")

@@ -11,7 +11,7 @@ from pipeline.errors import DataError, ParamsError
 from stages.few_shot.conflict import conflict
 from stages.few_shot.kept_runs import keep
 from stages.few_shot.shot_tests import shot_tests_command
-from tests.unit.evaluation.few_shot.test_kept_runs import ROWS, write_run
+from tests.unit.evaluation.few_shot.test_kept_runs import BY_K, ROWS, write_run
 from tests.wiring.closure import ROOT
 
 
@@ -49,6 +49,51 @@ def test_a_file_among_what_was_kept_is_not_lost(tmp_path):
     artifacts.write_text(study / "runs/run/notes.md", "mine\n")
     before = files(study)
     with pytest.raises(DataError, match=r"runs/run/notes\.md: not written by this stage"):
+        keep(run, study, "run")
+    assert files(study) == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["params.yaml", "shots/mine.json", "tuning/mine.csv", "tuning/in_place.csv", "replies/x.json"],
+)
+def test_a_link_out_of_a_run_is_not_followed(tmp_path, name):
+    """The study, which is published, would have held any file of the user's."""
+    run = write_run(tmp_path / "run", ROWS)
+    (tmp_path / "secret").write_bytes((run / "params.yaml").read_bytes())
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(DataError, match=rf"run/{name}: a link out of .*run, whose files alone are"):
+        keep(run, tmp_path / "study", "run")
+    assert not (tmp_path / "study").exists()
+
+
+def test_of_a_run_files_of_the_right_names_and_contents_alone_are_kept(tmp_path):
+    run = write_run(tmp_path / "run", ROWS)
+    for name in ("tuning/notes", "tuning/log.txt", "shots/old.csv"):
+        artifacts.write_text(run / name, "mine\n")
+    artifacts.write_text(run / "tuning/in_place_by_k.csv", BY_K)
+    keep(run, tmp_path / "study", "run")
+    assert {name for name in files(tmp_path / "study/runs/run") if "/" in name} == {
+        "shots/transfer.json",
+        "shots/in_place.json",
+        "tuning/in_place_by_k.csv",
+    }
+    before = files(tmp_path / "study")
+    artifacts.write_text(run / "tuning/in_place.csv", "user,password\nann,secret\n")
+    with pytest.raises(DataError, match=r"in_place\.csv:1: no column 'trial', found 'user, pass"):
+        keep(run, tmp_path / "study", "run")
+    assert files(tmp_path / "study") == before
+
+
+@pytest.mark.parametrize("name", ["tuning/notes.md", "replies/mine.txt"])
+def test_a_file_among_the_parts_that_were_kept_is_not_lost(tmp_path, name):
+    run, study = write_run(tmp_path / "run", ROWS), tmp_path / "study"
+    keep(run, study, "run")
+    artifacts.write_text(study / "runs/run" / name, "mine\n")
+    before = files(study)
+    with pytest.raises(DataError, match=rf"runs/run/{name}: not written by this stage"):
         keep(run, study, "run")
     assert files(study) == before
 

@@ -1,0 +1,75 @@
+"""What a study keeps of a run is the run's own: no link out of it, and tables that are tables."""
+
+import shutil
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import DataError
+from pipeline.evaluation.kept.keep import keep
+from tests.support.one_run import say_one_run
+from tests.wiring.closure import ROOT
+
+
+SUMS = "persona,seed,replies\np1,0,12\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run that has every kind of file."""
+    run = tmp_path / "run"
+    shutil.copytree(ROOT / "metrics", run / "metrics")
+    shutil.copy(ROOT / "presets/embedded.yaml", run / "params.yaml")
+    artifacts.write_text(run / "sums/transfer.csv", SUMS)
+    for name in ("runs.json", "support/transfer.json", "data/tasks/summary.json"):
+        artifacts.write_json(run / name, {"runs": []})
+    artifacts.write_text(run / "history/transfer-seed-0.csv", "step,loss,valid_loss\n0,,2.5\n")
+    artifacts.write_json(run / "history/transfer-seed-0.json", {})
+    (tmp_path / "secret").write_text('{"password": "my secret"}')
+    say_one_run(run)
+    return run
+
+
+FILES = (
+    "params.yaml",
+    "runs.json",
+    "sums/transfer.csv",
+    "support/transfer.json",
+    "history/transfer-seed-0.csv",
+    "history/transfer-seed-0.json",
+    str(artifacts.FLOORS),
+    str(artifacts.TASKS_SUMMARY),
+    str(artifacts.COMPARISON),
+    str(artifacts.details_file("transfer")),
+    str(artifacts.kshot_file("transfer")),
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_link_out_of_a_run_is_not_followed(run, name):
+    if name == "runs.json":  # kept where no training run is there
+        shutil.rmtree(run / "history")
+    keep(run, run.parent / "whole")
+    path = run / name
+    path.rename(run.parent / "secret")
+    path.symlink_to(run.parent / "secret")
+    with pytest.raises(DataError, match=rf"{name}: a link out of .*run, whose files alone"):
+        keep(run, run.parent / "study")
+    assert not (run.parent / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("user,password\nann,secret\n", "no column 'seed', found 'user, password'"),
+        ("persona,seed,replies\np1,0,secret\n", "replies 'secret' found, a number was expected"),
+        ("persona,seed,replies\n,0,1\n", "persona '' found, a name was expected"),
+    ],
+)
+def test_sums_that_are_none_are_not_kept(run, text, said):
+    (run / "sums/transfer.csv").write_text(text)
+    with pytest.raises(DataError, match=rf"sums/transfer\.csv:\d: {said}; run `python -m"):
+        keep(run, run.parent / "study")
+    (run / "sums/transfer.csv").write_text(SUMS)
+    keep(run, run.parent / "study")
+    assert (run.parent / "study/sums/transfer.csv").read_text() == SUMS
