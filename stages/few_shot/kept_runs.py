@@ -75,9 +75,8 @@ def keep(run: Path, study: Path, name: str) -> None:
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
     for part, ending in PARTS.items():
-        refuse_foreign(
-            target / part, own=[path.name for path in (target / part).glob(f"*{ending}")]
-        )
+        named = [path.name for path in (target / part).glob(f"*{ending}")]
+        refuse_foreign(target / part, own=named)
     staying = _staying(run, target)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)

@@ -20,6 +20,8 @@ from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.base import Excerpt, read
+from pipeline.evaluation.schemas.made_from import AdaptedFrom, adapted, refuse_other_runs
 from pipeline.evaluation.schemas.number_table import (
     HISTORY,
     KSHOT,
@@ -140,11 +142,9 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
         _sums(run, folder, name)
         points = existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv")
         _copy_table(run, points, folder / "kshot" / f"{name}.csv", KSHOT, f"score {name}")
-        _copy(
-            run,
-            existing(run / artifacts.support_file(name), run / "support" / f"{name}.json"),
-            folder / "support" / f"{name}.json",
-        )
+        support = existing(run / artifacts.support_file(name), run / "support" / f"{name}.json")
+        _refuse_other_models(run, support, name)
+        _copy(run, support, folder / "support" / f"{name}.json")
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
         content = artifacts.read_json(own_file(comparison, run), made_by="compare")
@@ -165,6 +165,17 @@ def _sums(run: Path, folder: Path, name: str) -> None:
     made_by = f"finetune {name}"
     records = artifacts.read_records(predictions, Prediction, made_by=made_by)
     artifacts.write_text(folder / target, persona_sums(records))
+
+
+class _Support(Excerpt):
+    made_from: AdaptedFrom | None = None
+
+
+def _refuse_other_models(run: Path, support: Path, name: str) -> None:
+    """Refuse what fine-tuning does to the support, of models that the run no longer has."""
+    if support.is_file():
+        said = read(own_file(support, run), _Support, made_by=f"support {name}")
+        refuse_other_runs([adapted(support, f"support {name}", said.made_from)], run)
 
 
 def existing(wanted: Path, other: Path) -> Path:

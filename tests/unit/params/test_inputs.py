@@ -91,15 +91,6 @@ def test_links_are_seen_through(project):
             Settings(with_value("data.source", given), "params.yaml")
 
 
-def test_a_link_to_itself_is_passed_over(project):
-    place = project.parent / "mine"
-    place.mkdir()
-    (place / "round").symlink_to("round")
-    Settings(with_value("data.source", str(place)), "params.yaml")
-    with pytest.raises(ParamsError, match="its links lead in a circle; give another path"):
-        refuse_target(place / "round", "--out")
-
-
 @pytest.mark.parametrize("deep", ["", "a/", "a/b/c/"])
 @pytest.mark.parametrize("given", ["{}", "{}/**/*.txt"])
 def test_links_are_seen_through_however_deep(project, deep, given):

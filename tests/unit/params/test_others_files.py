@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, ParamsError
 from pipeline.evaluation.report.samples.samples import Context, is_markdown, markdown
 from pipeline.evaluation.studies.schemas import Convai2Floors
-from pipeline.params.inputs import json_with, refuse_others_file, refuse_target
+from pipeline.params.inputs import json_with, refuse_in_outs, refuse_others_file, refuse_target
 from stages.commands.samples import samples
 from stages.studies.convai2 import convai2
 from stages.studies.simulate import simulate
@@ -114,3 +114,13 @@ def test_a_readme_that_was_written_by_hand_stays():
 
 def test_the_floors_that_are_kept_have_todays_keys():
     assert json_with(Convai2Floors.model_fields)((ROOT / artifacts.CONVAI2).read_bytes())
+
+
+def test_a_link_to_itself_is_passed_over():
+    Path("mine").mkdir()
+    Path("mine/round").symlink_to("round")
+    refuse_in_outs("mine", "data.source")
+    with pytest.raises(ParamsError, match=r"data\.source: 'mine/round': its links lead in a"):
+        refuse_in_outs("mine/round", "data.source")
+    with pytest.raises(ParamsError, match="its links lead in a circle; give another path"):
+        refuse_target(Path("mine/round"), "--out")

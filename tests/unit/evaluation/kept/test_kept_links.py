@@ -73,3 +73,13 @@ def test_sums_that_are_none_are_not_kept(run, text, said):
     (run / "sums/transfer.csv").write_text(SUMS)
     keep(run, run.parent / "study")
     assert (run.parent / "study/sums/transfer.csv").read_text() == SUMS
+
+
+def test_support_of_a_model_that_was_trained_again_is_not_kept(run):
+    made_from = {"variant": "transfer", "params": {}, "tasks": None}
+    made_from |= {"base": "b" * 64, "models": {"0": "c" * 64}}
+    artifacts.write_json(run / "support/transfer.json", {"seeds": [0], "made_from": made_from})
+    keep(run, run.parent / "study")  # the run has no models
+    artifacts.write_text(run / artifacts.model_dir("transfer", 0) / "theta", "trained again")
+    with pytest.raises(DataError, match=r"support/transfer\.json: belongs to a models/transfer/se"):
+        keep(run, run.parent / "study")
