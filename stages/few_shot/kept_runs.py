@@ -75,8 +75,8 @@ def keep(run: Path, study: Path, name: str) -> None:
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
     for part, ending in PARTS.items():
-        named = [path.name for path in (target / part).glob(f"*{ending}")]
-        refuse_foreign(target / part, own=named)
+        expected = [path.name for path in (target / part).glob(f"*{ending}")]
+        refuse_foreign(target / part, own=expected)
     staying = _staying(run, target)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
