@@ -14,7 +14,7 @@ WRONG_PROXY = (
 # a query ends the URL only where the text ends there, or goes on with a mark or a blank.
 _URL = re.compile(
     r"[A-Za-z][\w+.-]{0,30}://"
-    r"(?:[^\s/?#]*@|[^\s/?#:@]+:[^/?#\n]*@)?"
+    r"(?:[^\s/?#]*@|[^\s/?#:@]+:(?!\s|\d{1,5}[\s,;:)])[^/?#\n]*@)?"
     r"(?:\[[^\]\s]*\])?[^\s'\"\[\]?#]*"
     r"(?:[?#](?:[^\s'\"]|['\"](?=[^\s'\",;:.)\]}>]))*)?"
 )

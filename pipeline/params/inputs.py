@@ -1,6 +1,7 @@
 """An input of the user's must not lie where stages write: DVC deletes an out before it is made."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from glob import has_magic
@@ -36,6 +37,7 @@ WRITTEN = (
 
 _MOST_ENTRIES = 100_000  # of an input folder that are looked at, as many as are read
 _CACHED = ("models--", "datasets--")  # folders of the hub's cache
+_IN_DVCS_CACHE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 _OWN = (artifacts.PARAMS, Path("dvc.yaml"), Path("dvc.lock"))
 _OTHERS = (Path("data"), Path(".git"), Path(".dvc"))  # where nobody's results belong, either
 
@@ -168,9 +170,10 @@ def leads_out(path: Path, folder: Path) -> bool:
     """Say whether a file of a folder is a link to what lies elsewhere: that is not the folder's.
 
     The hub's cache has links from `snapshots/REVISION` to `blobs` of the same model or data set.
+    DVC's may have links to files named by their content, which nobody can guess.
     """
     place, own = _real(path), _real(folder)
-    if place.is_relative_to(own):
+    if place.is_relative_to(own) or _IN_DVCS_CACHE.search(place.as_posix()):
         return False
     blobs = (
         above.parent / "blobs"

@@ -72,7 +72,7 @@ def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
             )
         read_files[content.variant] = path, content
     refuse_other_runs(
-        adapted(path, f"replies {name}", content.made_from)
+        adapted(path, f"replies {name}", content.made_from, name)
         for name, (path, content) in read_files.items()
     )
     return {name: responses_of(content, real) for name, (_, content) in read_files.items()}

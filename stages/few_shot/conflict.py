@@ -15,6 +15,7 @@ from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Gain, Rows, curve, picture
 from pipeline.params import Settings
+from pipeline.params.inputs import json_with, refuse_others_file
 from stages.few_shot.kept_runs import keep_all, kept
 from stages.shell import console
 
@@ -32,6 +33,8 @@ def conflict(
     study: Annotated[Path, typer.Option(help="The study's folder.")] = STUDY,
 ) -> None:
     """Keep the runs' sums and trials in the study; write the curve and its picture."""
+    refuse_others_file(study / "curve.json", "--study", json_with(("gains", "levels")))
+    refuse_others_file(study / "gain.svg", "--study", lambda old: b"<svg" in old)
     keep_all({run: _dial(run) for run in runs or ()}, study)
     params, folders = kept(study)
     settings = {_setting(folder): _rows(folder, params.scored) for folder in folders}

@@ -45,9 +45,16 @@ def keep_all(names: Mapping[Path, str], study: Path) -> None:
     for run, name in names.items():
         if (other := first.setdefault(name, run)) != run:
             raise ParamsError(
-                f"{other} and {run}: both would be kept as {study / 'runs' / name}; rename one, or "
-                "give one of them"
+                f"{other} and {run}: both would be kept as {study / 'runs' / name}; give one of "
+                "them, or rename one of two"
             )
+        if run.resolve() == study.resolve():
+            raise ParamsError(f"--study {study}: the run itself; name a folder of its own")
+    if (study / artifacts.PARAMS).exists() and not (study / "runs").is_dir():
+        raise ParamsError(
+            f"--study {study}: has a {artifacts.PARAMS} and no runs that were kept, so it is no "
+            "such study; name another folder"
+        )
     for run, name in names.items():
         keep(run, study, name)
 
@@ -97,9 +104,9 @@ def _belonging(run: Path) -> Iterator[Belonging]:
     """Yield what a run's sums and replies belong to."""
     for path in _files(run):
         if path.parent.name == "shots":
-            yield adapted(path, f"shots {path.stem}", _sums(path).made_from)
+            yield adapted(path, f"shots {path.stem}", _sums(path).made_from, path.stem)
         elif path.parent.name == "replies":
-            yield adapted(path, f"replies {path.stem}", _replies(path).made_from)
+            yield adapted(path, f"replies {path.stem}", _replies(path).made_from, path.stem)
 
 
 def _replies(path: Path) -> FewShotReplies:

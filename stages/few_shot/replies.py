@@ -34,6 +34,7 @@ def replies(
         made_from = AdaptedFrom.of(name, params, read.digests, seeds)
         records = records_of(name, params, "test", seeds, "replies", people)
         content = few_shot_replies(records, made_from)
+        read.refuse_changed()
         artifacts.write_sealed(path, content.content())
     console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
 

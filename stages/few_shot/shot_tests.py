@@ -14,6 +14,7 @@ from pipeline.evaluation.few_shot.shots import IN_WORDS, ShotSums, shots_file
 from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.params.inputs import json_with, refuse_others_file
 from stages.few_shot.kept_runs import keep_all, kept
 from stages.shell import console
 
@@ -31,6 +32,7 @@ def shot_tests_command(
     study: Annotated[Path, typer.Option(help="The study's folder.")],
 ) -> None:
     """Keep the runs' sums in the study; test the claims of their params.yaml."""
+    refuse_others_file(study / FILE, "--study", json_with(("tests", "levels")))
     keep_all({run: run.resolve().name for run in runs or ()}, study)
     params, folders = kept(study)
     rows = {

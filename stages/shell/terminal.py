@@ -18,7 +18,7 @@ from pipeline.errors import visible
 
 
 _SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")  # of the environment; the last is typer's
-_A_SIZE = re.compile("[0-9]{1,9}")
+_A_SIZE = re.compile("[1-9][0-9]{0,8}")
 
 
 class Terminal(Console):
@@ -55,7 +55,7 @@ def _forget_sizes_that_are_none() -> None:
     `²` is a digit to Python, and no number; of thousands of digits it makes none, either.
     """
     for name in _SIZES:
-        if not _A_SIZE.fullmatch(os.environ.get(name, "0")):
+        if not _A_SIZE.fullmatch(os.environ.get(name, "1")):
             del os.environ[name]
 
 

@@ -77,8 +77,10 @@ def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Estimates]:
 
 def _of_what_is_there(path: Path, scores: ZeroShotScores) -> bool:
     """Say whether the base and the model that were scored are still the ones, if they are here."""
+    if (own := scores.made_from) is None:  # of an older version
+        return True
     try:
-        refuse_other_runs([adapted(path, f"zero_shot {path.stem}", scores.made_from)])
+        refuse_other_runs([adapted(path, f"zero_shot {own.variant}", own, own.variant)])
     except DataError:
         return False
     return True

@@ -50,7 +50,7 @@ def study(
         for one in [name] if name else pages.names(Path()):
             path = artifacts.STUDIES / one / README
             text = pages.readme(Path(), one)
-            refuse_others_file(path, "readme", lambda old: pages.MADE_FROM.encode() in old)
+            refuse_others_file(path, f"readme {one}", lambda old: pages.MADE_FROM.encode() in old)
             _write(path, text)
     else:
         _write(pages.RESULTS, pages.results(Path()))

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot as predict
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
@@ -21,7 +20,12 @@ from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.scoring.setting import SettingSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.convai2 import VALIDATION, ZERO_SHOT, read_tasks
+from pipeline.evaluation.studies.convai2 import (
+    VALIDATION,
+    ZERO_SHOT,
+    read_tasks,
+    validation_splits,
+)
 from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
 from pipeline.model.files.variant_record import read_variant
 from pipeline.model.network.trained import load_variant
@@ -98,7 +102,7 @@ def zero_shot(
     ] = False,
 ) -> None:
     """Score a variant on ConvAI2's validation set without fine-tuning."""
-    splits = _splits(split or VALIDATION)
+    splits = validation_splits(split or (), "--split")
     settings = Settings.load()
     start = _start(settings, variant) if untrained else None
     given = start or read_variant(variant, seed, made_by=made_by(variant, seed))
@@ -135,18 +139,6 @@ def zero_shot(
 def _start(settings: Settings, variant: str) -> Start:
     axes = settings.variant(variant)
     return Start(axes, settings.view(TrainParams, axes.set).adapters)
-
-
-def _splits(asked: Sequence[str]) -> list[str]:
-    """Return the splits asked for, in their own order, each once.
-
-    Raises:
-        ParamsError: one of them holds no validation personas, as train, or there is no such split.
-    """
-    for split in asked:
-        if split not in VALIDATION:
-            raise ParamsError(f"--split {split}: {' or '.join(VALIDATION)} was expected")
-    return [split for split in VALIDATION if split in asked]
 
 
 def _target(variant: str, splits: Sequence[str]) -> Path:

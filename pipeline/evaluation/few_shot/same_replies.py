@@ -23,7 +23,7 @@ def replies_sha256(records: Iterable[Prediction]) -> str:
 
 
 def refuse_other_replies(rows: Mapping[str, ShotSums], origin: object) -> None:
-    """Refuse rows that were not all scored on the same replies.
+    """Refuse rows that were not all scored on the same replies, by the same base.
 
     Args:
         rows: by variant.
@@ -40,10 +40,17 @@ def refuse_other_replies(rows: Mapping[str, ShotSums], origin: object) -> None:
                 f"{origin}: {pair}: scored on different replies ({difference}); run "
                 f"`python -m stages.shots {name}` again on the tasks of the others"
             )
+        bases = [row.made_from.base for row in (rows[names[0]], rows[name]) if row.made_from]
+        if len({*bases}) > 1:
+            digests = "… and ".join(one_line(base)[:12] for base in bases)
+            raise DataError(
+                f"{origin}: {names[0]} and {name}: of two bases, of SHA-256 {digests}…; give runs "
+                "of one base"
+            )
 
 
 def other_replies(one: ShotSums, other: ShotSums) -> str | None:
-    """Say how two rows' replies or bases differ; null: as far as the files tell, not at all."""
+    """Say how two rows' replies differ; null: as far as the files tell, they are the same."""
     if one.personas != other.personas:
         return f"{len(one.personas)} and {len(other.personas)} people, or other ones"
     if one.seeds != other.seeds:
@@ -51,9 +58,6 @@ def other_replies(one: ShotSums, other: ShotSums) -> str | None:
     if one.replies and other.replies and one.replies != other.replies:
         digests = (one_line(row.replies)[:12] for row in (one, other))
         return f"their digests are {'… and '.join(digests)}…"
-    if one.made_from and other.made_from and one.made_from.base != other.made_from.base:
-        digests = (one_line(row.made_from.base)[:12] for row in (one, other) if row.made_from)
-        return f"or by other bases, of SHA-256 {'… and '.join(digests)}…"
     first = next(_cells(one), None)
     for place, cells in _cells(other):
         if first is not None and (found := _other_tokens(first[1], cells, one)):

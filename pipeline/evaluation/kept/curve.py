@@ -16,7 +16,7 @@ FILE = "curve.json"
 
 def of(study: Study) -> Curve | None:
     """Return the study's curve; null where it has none."""
-    path = study.folder / FILE
+    path = study.file(FILE)
     return read(path, Curve, made_by="conflict") if path.is_file() else None
 
 

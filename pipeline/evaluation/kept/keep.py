@@ -175,7 +175,7 @@ def _refuse_other_models(run: Path, support: Path, name: str) -> None:
     """Refuse what fine-tuning does to the support, of models that the run no longer has."""
     if support.is_file():
         said = read(own_file(support, run), _Support, made_by=f"support {name}")
-        refuse_other_runs([adapted(support, f"support {name}", said.made_from)], run)
+        refuse_other_runs([adapted(support, f"support {name}", said.made_from, name)], run)
 
 
 def existing(wanted: Path, other: Path) -> Path:

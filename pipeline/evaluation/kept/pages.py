@@ -29,6 +29,7 @@ from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.table import markdown
 from pipeline.evaluation.schemas.number_table import KSHOT, made_again_by, read_text
 from pipeline.params.inputs import leads_out
+from pipeline.params.sections.variant import plain_name
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
@@ -166,7 +167,8 @@ def _family(study: Study, heading: str) -> list[str]:
 
 
 def study_of(root: Path, name: str) -> Study:
-    """Return a study; `embedded` is the working tree's own run."""
+    """Return a study; `embedded` is the working tree's own run. A path as a name: ValueError."""
+    plain_name(name, "a study's")
     return Study(name, root if name == EMBEDDED else root / artifacts.STUDIES / name)
 
 

@@ -30,7 +30,7 @@ ASKED: tuple[Family, ...] = ("claims", "claims_of_gains")  # by the run's `compa
 
 def tests_of(study: Study) -> ShotTests | None:
     """Return the study's tests; null where it has none of this kind."""
-    path = study.folder / FILE
+    path = study.file(FILE)
     return read(path, ShotTests, made_by="shot_tests") if path.is_file() else None
 
 

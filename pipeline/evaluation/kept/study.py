@@ -29,6 +29,7 @@ from pipeline.evaluation.schemas.number_table import (
 )
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
+from pipeline.params.inputs import own_file
 
 
 KEPT_AGAIN = "run `python -m stages.study keep NAME --run FOLDER` again, or `git checkout` the file"
@@ -87,7 +88,7 @@ class Study:
         paths = sorted(folder.glob("*.csv"))
         for path in paths:
             self._refuse_other_points(path)
-        return {path.stem: _rows(path, KSHOT) for path in paths}
+        return {path.stem: self._rows(path, KSHOT) for path in paths}
 
     def _refuse_other_points(self, path: Path) -> None:
         """Refuse Fig. 3's points that are not those which the details were written with."""
@@ -104,7 +105,7 @@ class Study:
         """The trials of the tuning on valid, by variant."""
         folder = self.folder / "tuning"
         return {
-            path.stem: _rows(path, RATES if path.stem.endswith("_by_k") else TRIALS)
+            path.stem: self._rows(path, RATES if path.stem.endswith("_by_k") else TRIALS)
             for path in sorted(folder.glob("*.csv"))
         }
 
@@ -122,7 +123,7 @@ class Study:
     @cached_property
     def params(self) -> dict[str, Any]:
         """Its `params.yaml`."""
-        path = self.folder / artifacts.PARAMS
+        path = self.file(artifacts.PARAMS.name)
         if not path.is_file():
             return {}
         return read_yaml(path)
@@ -135,11 +136,19 @@ class Study:
 
     def history(self, run: str) -> list[CsvRow]:
         """Return the validations of a training run, `VARIANT-seed-SEED`."""
-        return _rows(self.folder / "history" / f"{run}.csv", HISTORY)
+        return self._rows(self.file(f"history/{run}.csv"), HISTORY)
 
     def json(self, file: str) -> dict[str, Any]:
         """Return another file of the study."""
-        return self._json(self.folder / file)
+        return self._json(self.file(file))
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the study; it may be missing.
+
+        Raises:
+            DataError: it lies elsewhere, or is a link to what does.
+        """
+        return own_file(self.folder / name, self.folder)
 
     def of(self, variant: str) -> KeptDetails:
         """Return what was scored of a variant.
@@ -182,7 +191,10 @@ class Study:
         return asked
 
     def _json(self, path: Path) -> dict[str, Any]:
-        return artifacts.read_json(path, made_by="score")
+        return artifacts.read_json(own_file(path, self.folder), made_by="score")
+
+    def _rows(self, path: Path, kind: Kind) -> list[CsvRow]:
+        return read_rows(own_file(path, self.folder), kind, remedy=KEPT_AGAIN)
 
 
 OPPOSITE = {"better": "worse", "worse": "better", "larger": "smaller", "smaller": "larger"}
@@ -219,7 +231,3 @@ def negative(estimate: Estimate) -> Estimate:
 
 def _of_today(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "axes": axes_of_today(record["axes"])}
-
-
-def _rows(path: Path, kind: Kind) -> list[CsvRow]:
-    return read_rows(path, kind, remedy=KEPT_AGAIN)

@@ -138,42 +138,40 @@ def predicted(name: str, said: PredictedFrom) -> Belonging:
     return _of_variant(Belonging(file, f"finetune {name}", _inputs(said) | own), name, said.variant)
 
 
-def adapted(file: Path, command: str, said: AdaptedFrom | None) -> Belonging:
-    """Return what a file of a command that is no stage belongs to; an older one says nothing."""
+def adapted(file: Path, command: str, said: AdaptedFrom | None, name: str) -> Belonging:
+    """Return what a file of a command that is no stage belongs to; an older one says nothing.
+
+    Raises:
+        DataError: it is of another variant than `name`.
+    """
     if said is None:
         return Belonging(file, command, {}, is_stage=False)
     own = {artifacts.BASE: said.base} | _models(said.variant, said.models)
     own |= {artifacts.TASKS: said.tasks} if said.tasks else {}
-    return Belonging(file, command, own, is_stage=False)
+    return _of_variant(Belonging(file, command, own, is_stage=False), name, said.variant)
 
 
 def refuse_other_adaptation(
     file: Path, command: str, said: AdaptedFrom | None, now: AdaptedFrom
 ) -> None:
-    """Refuse to add numbers to a file of another model, or of another way to adapt.
-
-    Args:
-        file: the file.
-        command: makes it anew, as `shots transfer`.
-        said: what the file says.
-        now: what the numbers are made from.
+    """Refuse to add numbers, made from `now`, to a file of another model or way to adapt.
 
     Raises:
-        DataError: names the file, what differs, and the command to run.
+        DataError: names the file, what differs, and the `command` that makes the file anew.
     """
-    belongs = adapted(file, command, said)
+    belongs = adapted(file, command, said, now.variant)
     if said is None:
         raise DataError(f"{file}: does not say which model made it; {_again(belongs)}")
-    there = adapted(file, command, now).digests
-    for path in belongs.digests:
-        if belongs.digests[path] != there.get(path):
-            raise _other(belongs, path, f"now it is {str(there.get(path))[:12]}…")
     if found := difference(_adapting(said), _adapting(now)):
         key, then, today = found
         raise DataError(
             f"{file}: made with {key} {one_line(then)}, now it is {one_line(today)}; "
             f"{_again(belongs)}, or put the value back"
         )
+    there = adapted(file, command, now, now.variant).digests
+    for path in belongs.digests:
+        if belongs.digests[path] != there[path]:
+            raise _other(belongs, path, f"now it is {there[path][:12]}…")
 
 
 def _adapting(said: AdaptedFrom) -> dict[str, Any]:

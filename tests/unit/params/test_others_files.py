@@ -107,7 +107,7 @@ def test_a_readme_that_was_written_by_hand_stays():
     study(Action.README, "mine")
     study(Action.README, "mine")
     Path("studies/mine/README.md").write_text("by hand")
-    with pytest.raises(ParamsError, match=r"readme: 'studies/mine/README.md' is there, and"):
+    with pytest.raises(ParamsError, match=r"readme mine: 'studies/mine/README.md' is there, and"):
         study(Action.README, "mine")
     assert Path("studies/mine/README.md").read_text() == "by hand"
 

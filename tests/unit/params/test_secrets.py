@@ -108,6 +108,9 @@ def test_a_quote_in_a_password_does_not_end_the_url():
     assert public_urls("at http://ann:s3 cret@host/x it is") == "at http://host/x it is"
     assert public_urls("url 'http://host/x?k='s3cret'' it is") == "url 'http://host/x'' it is"
     assert public_urls("http://host:80 or http://ann@b/x") == "http://host:80 or http://b/x"
+    for harmless in ("http://hub:443 is not there, ask x@y.org", "http://a.b missing, ask x@y.org"):
+        assert public_urls(harmless) == public_urls(harmless.replace(" missing", ": missing"))
+        assert public_urls(harmless) == harmless
 
 
 def test_what_a_study_keeps_of_params_has_the_public_part_alone():

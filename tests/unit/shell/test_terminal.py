@@ -117,8 +117,14 @@ def test_a_size_that_is_no_number_is_not_the_terminals(tmp_path, name, value):
         assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("value", ["100", "0", ""])
+@pytest.mark.parametrize("value", ["100", "1", ""])
 def test_any_other_size_is_left_to_the_library(monkeypatch, value):
     monkeypatch.setenv("COLUMNS", value)
     Terminal()
     assert os.environ.get("COLUMNS", "") == value
+
+
+def test_a_width_of_nothing_is_not_the_terminals(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    Terminal()
+    assert "COLUMNS" not in os.environ

@@ -20,6 +20,7 @@ from tests.unit.evaluation.few_shot.test_rates_and_shots import folder, params
 __all__ = ["folder"]  # the fixture
 MODEL = artifacts.model_dir("transfer", 0)
 FILE = shots_file("transfer")
+FILE_OF_TESTS = "shot_tests.json"
 FINETUNE = {"lr": 0.1, "k": [0, 1], "cache": [0.0, 0.1], "by_k": {}}
 
 
@@ -42,7 +43,10 @@ def with_finetune(**changes):
     ("now", "said"),
     [
         (made_from(models={0: "e" * 64}), f"belongs to a {MODEL} of SHA-256 cccccccccccc…, now it"),
-        (made_from(models={1: "c" * 64}), f"belongs to a {MODEL} of SHA-256 cccccccccccc…, now it"),
+        (
+            made_from(params={"seeds": [1], "finetune": FINETUNE}),
+            "made with seeds [0], now it is",
+        ),
         (made_from(base="e" * 64), "belongs to a models/base of SHA-256 bbbbbbbbbbbb…, now it"),
         (made_from(tasks="e" * 64), "belongs to a data/tasks of SHA-256 dddddddddddd…, now it"),
         (with_finetune(lr=0.2), "made with finetune.lr 0.1, now it is 0.2"),
@@ -65,12 +69,32 @@ def test_what_else_is_scored_and_said_may_differ():
         refuse_other_adaptation(FILE, "shots transfer", None, made_from())
 
 
+def test_a_rows_sums_under_another_name_are_refused(tmp_path):
+    mine = ROWS["transfer"].model_copy(update={"made_from": made_from()})
+    run = write_run(tmp_path / "run", {"transfer": mine, "in_place": mine})
+    with pytest.raises(DataError, match=r"in_place.json: of variant 'transfer', not of 'in_place'"):
+        shot_tests_command([run], study=tmp_path / "study")
+
+
+def test_what_is_no_study_is_not_written_into(tmp_path):
+    run = write_run(tmp_path / "run", ROWS)
+    with pytest.raises(ParamsError, match="the run itself; name a folder of its own"):
+        shot_tests_command([run], study=run)
+    mine = tmp_path / "mine"
+    for name in ("params.yaml", FILE_OF_TESTS):
+        artifacts.write_text(mine / name, "mine: 1\n")
+        with pytest.raises(ParamsError, match="mine"):
+            shot_tests_command([run], study=mine)
+        assert [path.name for path in mine.iterdir()] == [name]
+        (mine / name).unlink()
+
+
 def test_rows_of_other_bases_are_not_compared():
     rows = {
         name: row.model_copy(update={"made_from": made_from(variant=name, base=digest * 64)})
         for (name, row), digest in zip(ROWS.items(), "be", strict=True)
     }
-    with pytest.raises(DataError, match=r"by other bases, of SHA-256 b{12}… and e{12}…"):
+    with pytest.raises(DataError, match=r"of two bases, of SHA-256 b{12}… and e{12}…; give"):
         refuse_other_replies(rows, "study")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
 from tests.support.one_run import say_one_run
 from tests.wiring.closure import ROOT
@@ -83,3 +84,27 @@ def test_support_of_a_model_that_was_trained_again_is_not_kept(run):
     artifacts.write_text(run / artifacts.model_dir("transfer", 0) / "theta", "trained again")
     with pytest.raises(DataError, match=r"support/transfer\.json: belongs to a models/transfer/se"):
         keep(run, run.parent / "study")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "this.read('secret.json', 'k')",
+        "this.read('../../secret/x.json', 'k')",
+        "this.read('{place}/secret/x.json', 'k')",
+        "this.curve('../../../secret/h', 'loss')",
+        "study('../secret').read('x.json', 'k')",
+        "study('{place}/secret').read('x.json', 'k')",
+    ],
+)
+def test_a_page_shows_nothing_from_outside_its_study(asked, tmp_path):
+    artifacts.write_json(tmp_path / "secret/x.json", {"k": 42.5})
+    artifacts.write_text(tmp_path / "secret/h.csv", "step,loss\n0,42.5\n")
+    folder = tmp_path / "studies/mine"
+    artifacts.write_text(
+        folder / "about.md", "# t\n{{ " + asked.replace("{place}", str(tmp_path)) + " }}"
+    )
+    (folder / "secret.json").symlink_to(tmp_path / "secret/x.json")
+    with pytest.raises(DataError) as caught:
+        pages.readme(tmp_path, "mine")
+    assert "42.5" not in str(caught.value)
