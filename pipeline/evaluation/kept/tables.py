@@ -197,11 +197,13 @@ def trials(study: Study) -> str:
     for name, row in ((name, row) for name, trials in study.trials.items() for row in trials):
         keys = [key for key in row if key not in (*known, "outer_replies", "operations")]
         point = ", ".join(f"`{key}` {row[key]}" for key in keys)
-        cost = (row["steps"], row["replies"], row["outer_replies"])
-        operations = compact(float(row["operations"]))
+        said = {key: row.get(key) or NONE for key in (*known, "outer_replies", "operations")}
+        cost = (said["steps"], said["replies"], said["outer_replies"])
+        counted = said["operations"].isdigit()  # a trial that diverged has none, and no epoch
+        operations = compact(float(said["operations"])) if counted else NONE
         score = number(float(row["valid_nats"]), 3)
         chosen = "yes" if row["chosen"] == "true" else ""
-        rows.append([code(name), point, score, row["epoch"], chosen, *cost, operations])
+        rows.append([code(name), point, score, said["epoch"], chosen, *cost, operations])
     return table([*headings, "steps", "in any loss", "in the outer loss", "operations"], rows)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, PipelineError
+from pipeline.evaluation.kept import tables
 from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.schemas.number_table import (
@@ -126,6 +127,15 @@ def test_what_diverged_is_no_damage():
     assert [row["valid_nats"] for row in read(trials, TRIALS)] == ["inf", "3.5"]
     with pytest.raises(DataError, match="chosen 'tru' found, one of true, false was expected"):
         read(trials.replace("true", "tru"), TRIALS)
+
+
+def test_a_trial_that_diverged_has_its_line_in_a_studys_table(tmp_path):
+    cost = ",steps,replies,outer_replies,operations"
+    text = f"trial,train.lr,valid_nats,epoch,chosen{cost}\n1,9.0,inf,,false,,,,\n"
+    for trials in (text, text.replace(cost, "").replace(",,,,\n", "\n")):
+        artifacts.write_text(tmp_path / "tuning/transfer.csv", trials)
+        *_, line = tables.trials(Study("mine", tmp_path)).splitlines()
+        assert line == "| `transfer` | `train.lr` 9.0 | inf | – |  | – | – | – | – |"
 
 
 def history(project):
