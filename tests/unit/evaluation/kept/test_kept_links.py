@@ -108,3 +108,14 @@ def test_a_page_shows_nothing_from_outside_its_study(asked, tmp_path):
     with pytest.raises(DataError) as caught:
         pages.readme(tmp_path, "mine")
     assert "42.5" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["runs/a/changes.json", "tuning/transfer.csv"])
+def test_a_page_follows_no_link_among_what_was_kept(name, tmp_path):
+    artifacts.write_json(tmp_path / "secret", {"k": 42.5})
+    folder = tmp_path / "studies/mine"
+    artifacts.write_text(folder / "about.md", "# t\n")
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(DataError, match=rf"{name}: a link out of "):
+        pages.readme(tmp_path, "mine")
