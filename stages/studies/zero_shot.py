@@ -107,7 +107,6 @@ def zero_shot(
     start = _start(settings, variant) if untrained else None
     given = start or read_variant(variant, seed, made_by=made_by(variant, seed))
     params = settings.view(FinetuneParams, given.axes.set)
-    score = settings.view(ScoreParams).score
     kind = variant + "-untrained" * untrained + "-likelihood" * likelihood
     models = [] if untrained else [artifacts.model_dir(variant, seed)]
     read = Snapshot([artifacts.BASE, path, *models])
@@ -126,14 +125,17 @@ def zero_shot(
         splits=splits,
         seed=seed,
         counts=ZeroShotCounts(personas=len(tasks), replies=len(records)),
-        metrics=Estimator(Bootstrap(score.bootstrap_samples, score.seed)).micro(
-            SettingSums.of(records)
-        ),
+        metrics=Estimator(_bootstrap(settings)).micro(SettingSums.of(records)),
         made_from=AdaptedFrom.of(variant, params, read.digests, [seed]),
     )
     artifacts.write_sealed(target, scores.content())
     journal.delete()
     console.out.print(f"{target}: {len(tasks)} personas, {len(records)} replies")
+
+
+def _bootstrap(settings: Settings) -> Bootstrap:
+    score = settings.view(ScoreParams).score
+    return Bootstrap(score.bootstrap_samples, score.seed)
 
 
 def _start(settings: Settings, variant: str) -> Start:
