@@ -32,7 +32,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a fresh path beside `target`; rename it to `target` if the block succeeds.
 
     The block creates a file or a folder there. On any exception, Ctrl-C included, what it wrote
-    is removed and an earlier `target` stays as it was. What a killed run left is removed first.
+    is removed and an earlier `target` stays as it was. What a killed run left is removed first; an
+    earlier folder that it had set aside, and not yet replaced, gets its name back.
     Within a folder that is itself still a scratch nothing is locked, and the scratch is not made
     anew: it may have got its name.
 
@@ -46,8 +47,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
         if alone:
             stack.enter_context(held(target, "publish"))
-            for left in _left_behind(target):
-                _remove(left)
+            _clear_up(target)
         partial = _scratch(target)
         try:
             yield partial
@@ -158,10 +158,18 @@ def _scratch(target: Path) -> Path:
     return target.with_name(f".{target.name}.{token_hex(4)}.partial")
 
 
-def _left_behind(target: Path) -> list[Path]:
-    """Return the scratches of runs that were killed; nobody else writes while the lock is held."""
-    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.partial")
-    return [path for path in target.parent.iterdir() if name.fullmatch(path.name)]
+def _clear_up(target: Path) -> None:
+    """Remove what killed runs left, but put back a folder that was to be replaced and was not.
+
+    Nobody else writes while the lock is held.
+    """
+    left = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.(old\.)?partial")
+    for path in [*target.parent.iterdir()]:
+        match = left.fullmatch(path.name)
+        if match and match[1] and not os.path.lexists(target):
+            path.rename(target)
+        elif match:
+            _remove(path)
 
 
 def _publish(partial: Path, target: Path, *, safely: bool) -> None:
@@ -190,8 +198,11 @@ def _publish(partial: Path, target: Path, *, safely: bool) -> None:
 
 
 def _swap(partial: Path, target: Path) -> None:
-    """Put the scratch in a folder's place; the old folder is removed only when that is done."""
-    old = _scratch(target)
+    """Put the scratch in a folder's place; the old folder is removed only when that is done.
+
+    Killed in between, the old folder has a name that tells it from a scratch: `_clear_up`.
+    """
+    old = _scratch(target).with_suffix(".old.partial")
     try:
         target.rename(old)
         partial.rename(target)

@@ -1,19 +1,27 @@
 """Keep a run as a study, and write what documents say of studies: `python -m stages.study`."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
+from operator import call
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline import artifacts
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, ParamsError, TrainingError
 from pipeline.evaluation.kept import pages
-from pipeline.evaluation.kept.keep import README, keep
+from pipeline.evaluation.kept.keep import ABOUT, README, keep
+from pipeline.model.sequences.sandbox import bound
 from pipeline.params.inputs import refuse_others_file, refuse_target
 from pipeline.params.sections.variant import plain_name
 from pipeline.params.yaml_text import shown
+from pipeline.processes.parent import pool, results
 from stages.shell import console
+
+
+SECONDS, MEMORY = 30, 2 << 30  # of processor time, and bytes, that one document may take
 
 
 class Action(StrEnum):
@@ -49,14 +57,32 @@ def study(
     elif action is Action.README:
         for one in [name] if name else pages.names(Path()):
             path = artifacts.STUDIES / one / README
-            text = pages.readme(Path(), one)
+            text = _made(partial(pages.readme, Path(), one), artifacts.STUDIES / one / ABOUT)
             refuse_others_file(path, f"readme {one}", lambda old: pages.MADE_FROM.encode() in old)
             _write(path, text)
     else:
-        _write(pages.RESULTS, pages.results(Path()))
+        _write(pages.RESULTS, _made(partial(pages.results, Path()), pages.TEMPLATE))
         _write(pages.PICTURE, pages.picture(Path()))
         front = pages.template(pages.FRONT)
-        _write(pages.FRONT, pages.filled(front, pages.FRONT, Path()))
+        filled = partial(pages.filled, front, pages.FRONT, Path())
+        _write(pages.FRONT, _made(filled, pages.FRONT))
+
+
+def _made(document: Callable[[], str], template: Path) -> str:
+    """Return a document, made in a process of its own: a stranger's template may never end.
+
+    Raises:
+        DataError: it takes too long, or too much memory; whatever `document` raises.
+    """
+    try:
+        with pool(1, "", bound, SECONDS, MEMORY) as process:
+            [(_, text)] = results(process, call, [document])
+    except TrainingError as error:
+        raise DataError(
+            f"{template}: takes more than {SECONDS} seconds, or too much memory; loops in loops, "
+            "and what grows in them, do so: write out what it says"
+        ) from error
+    return text
 
 
 def _refuse_no_name(name: str) -> None:

@@ -42,6 +42,7 @@ EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 GLOBALS = ("range", "dict")  # of Jinja's own names in templates: range has a bound in the sandbox
 # What a template may ask something of. A study's own objects would open and write files.
 ASKED = (Quote, Quoted, shot_tables.ShotQuote, str, list, tuple, dict, LoopContext, StrictUndefined)
+LETTERS = 1 << 20  # of a document, at most
 BLOCK = re.compile(r"(<!-- (\{\{.*?\}\}) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -241,8 +242,11 @@ def _render(text: str, origin: Path, context: dict[str, Any]) -> str:
     )
     environment.globals = {name: environment.globals[name] for name in GLOBALS}
     try:
-        return environment.from_string(text).render(context)
+        made = environment.from_string(text).render(context)
     except PipelineError:
         raise
     except Exception as error:  # whatever a template may raise
         raise DataError(f"{origin}: {type(error).__name__}: {one_line(error)}") from error
+    if len(made) > LETTERS:
+        raise DataError(f"{origin}: makes {len(made)} letters; at most {LETTERS} were expected")
+    return made

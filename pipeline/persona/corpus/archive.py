@@ -5,10 +5,10 @@ import gzip
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from pipeline import artifacts
 from pipeline.errors import DataError, DownloadError, one_line
@@ -20,6 +20,7 @@ LARGEST_MEMBER = 1 << 30  # bytes of one text file
 LARGEST_CONTENT = 8 << 30  # bytes of everything in an archive, or of one text
 HIGHEST_RATIO = 200  # bytes of content for each compressed one; text has about 4
 ALWAYS_ALLOWED = 64 << 20  # bytes of content, whatever the ratio
+XZ_MEMORY = 128 << 20  # bytes that unpacking may take; what `xz -9` has packed takes 65 MiB
 MOST_MEMBERS = 10_000
 _CHUNK = 1 << 20
 
@@ -72,13 +73,12 @@ def decompress(text: Path, into: Path) -> None:
     Raises:
         DataError: the file is damaged, too large, or not UTF-8.
     """
-    openers: dict[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
-    opener = openers.get(text.suffix, open)
+    unpack = {".gz": _ungz, ".xz": _unxz}.get(text.suffix, _plain)
     decoder = codecs.getincrementaldecoder("utf-8")()
-    done, most = 0, LARGEST_CONTENT if opener is open else _allowed(text)
+    done, most = 0, LARGEST_CONTENT if unpack is _plain else _allowed(text)
     try:
-        with opener(text, "rb") as source, into.open("wb") as target:
-            while chunk := source.read(_CHUNK):
+        with text.open("rb") as source, into.open("wb") as target:
+            for chunk in unpack(source):
                 done += len(chunk)
                 if done > most:
                     raise DataError(f"{text.name}: over {most} bytes of text; refused")
@@ -89,6 +89,33 @@ def decompress(text: Path, into: Path) -> None:
         raise DataError(f"{text.name}: damaged or not {text.suffix}: {one_line(error)}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{text.name}: not UTF-8 text ({error.reason})") from error
+
+
+def _plain(source: BinaryIO) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        yield chunk
+
+
+def _ungz(source: BinaryIO) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=source) as stream:
+        yield from _plain(stream)  # type: ignore[arg-type]  # it reads as a file does
+
+
+def _unxz(source: BinaryIO) -> Iterator[bytes]:
+    """Yield the content of an .xz file's streams; `lzma.open` would give each gigabytes at once."""
+    packed = source.read(_CHUNK)
+    while True:
+        stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+        while not stream.eof:
+            yield stream.decompress(packed, _CHUNK)
+            packed = source.read(_CHUNK) if stream.needs_input else b""
+            if stream.needs_input and not packed:
+                raise EOFError("it ends within a stream")
+        packed = stream.unused_data.lstrip(b"\0")  # streams may be padded
+        while not packed:
+            if not (packed := source.read(_CHUNK)):
+                return
+            packed = packed.lstrip(b"\0")
 
 
 def _allowed(packed: Path) -> int:

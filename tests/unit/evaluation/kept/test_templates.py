@@ -9,6 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.wrap import wrapped
+from stages.studies import study
 from tests.support.commands import run_command
 from tests.wiring.closure import ROOT
 
@@ -65,6 +66,23 @@ def test_what_is_wrong_with_a_template_is_one_line(about, text, said):
     done = run_command("study", "readme", "evil", folder=Path())
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "takes"),
+        ("{{ 9 ** (9 ** 9) }}", "takes more than 1 seconds, or too much memory; loops in loops"),
+        ("{{ 'a' * 10 ** 11 }}", "MemoryError"),
+        ("{{ 'a' * 2 ** 21 }}", "makes 2097153 letters; at most 1048576 were expected"),
+    ],
+)
+def test_what_never_ends_or_grows_without_end_has_a_bound(about, monkeypatch, text, said):
+    about.write_text(text + "\n")
+    monkeypatch.setattr(study, "SECONDS", 1)
+    with pytest.raises(DataError, match=rf"studies/evil/about\.md: {said}"):
+        study.study(study.Action.README, "evil")
+    assert not about.with_name("README.md").exists()
 
 
 def test_a_link_to_a_file_of_the_users_is_no_template(about):

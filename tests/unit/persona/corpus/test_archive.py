@@ -7,6 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 from random import Random
+from zlib import crc32
 
 import pytest
 
@@ -150,8 +151,14 @@ def test_something_else_is_refused(tmp_path, content):
     refused(tmp_path / "a.tgz", tmp_path, "truncated, damaged or no .tgz archive")
 
 
+def several(text: bytes) -> bytes:
+    """Compress a text to two streams with padding between and behind, as `xz` allows it."""
+    return lzma.compress(text[:99]) + bytes(16) + lzma.compress(text[99:]) + bytes(4)
+
+
 @pytest.mark.parametrize(
-    ("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)]
+    ("suffix", "pack"),
+    [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress), (".xz", several)],
 )
 def test_texts_come_out_byte_for_byte(tmp_path, suffix, pack, monkeypatch):
     monkeypatch.setattr(archive, "_CHUNK", 7)  # cuts through characters of several bytes
@@ -165,10 +172,23 @@ def test_texts_come_out_byte_for_byte(tmp_path, suffix, pack, monkeypatch):
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
 def test_damaged_texts_are_refused(tmp_path, suffix, pack):
     source = tmp_path / f"text.txt{suffix}"
-    for content in (pack(Random("archive").randbytes(5000))[:-30], b"plain text"):
+    for content in (pack(Random("archive").randbytes(5000).hex().encode())[:-30], b"plain text"):
         source.write_bytes(content)
         with pytest.raises(DataError, match=f"damaged or not {suffix}"):
             archive.decompress(source, tmp_path / "out")
+
+
+def test_an_xz_that_asks_for_gigabytes_is_refused(tmp_path):
+    """A few bytes of the older format did so, too; of this one the dictionary's size is edited."""
+    packed = bytearray(lzma.compress(TEXT))
+    header = slice(12, 12 + (packed[12] + 1) * 4)  # behind the stream's header: the block's
+    packed[header.start + 4] = 40  # 4 GiB
+    packed[header.stop - 4 : header.stop] = crc32(packed[header][:-4]).to_bytes(4, "little")
+    alone = lzma.compress(TEXT, lzma.FORMAT_ALONE)
+    for content, said in ((packed, "[Mm]emory usage limit"), (alone, "format not supported")):
+        (tmp_path / "text.xz").write_bytes(content)
+        with pytest.raises(DataError, match=rf"text\.xz: damaged or not \.xz: .*{said}"):
+            archive.decompress(tmp_path / "text.xz", tmp_path / "out")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", "é".encode()[:1]])
