@@ -13,6 +13,7 @@ from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams
 from pipeline.processes.device import best_device, folds_at_once
+from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -62,37 +63,52 @@ class ShotsWork:
         return work
 
 
-def records_of(
-    variant: str,
-    params: FinetuneParams,
-    split: str,
-    seeds: Sequence[int],
-    shots: Sequence[int] | Control,
-    people: int | None = None,
-) -> list[Prediction]:
-    """Return the records of a split's people after each K, by each seed's model.
+class KshotRecords:
+    """What one command scores, part by part; all of it can be gone on from until the out is there.
 
-    Args:
-        variant: trained.
-        params: how to adapt.
-        split: valid or test.
-        seeds: of the models.
-        shots: the K; or a control at every K, or `replies` at the largest.
-        people: the first of them alone; null: all.
-
-    Raises:
-        DataError: tasks, base or a model were replaced meanwhile.
+    Every part has a journal of its own: `delete` them once the command's out is written.
     """
-    read = inputs.read_by(variant, seeds)
-    asked = shots if isinstance(shots, str) else tuple(shots)
-    name = asked if isinstance(asked, str) else "-".join(map(str, asked))
-    journal = inputs.journal(f"shots-{split}-{name}", variant, params)
-    workers = Workers(ShotsWork(variant, params, split, asked), journal)
-    console.note(journal.complaint)
-    count = len(inputs.tasks_of(split)[:people])
-    jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(count)]
-    with progress(f"{variant} on {split}", len(jobs), unit="jobs") as on_done:
-        records: list[Prediction] = workers.map(jobs, on_done)
-    read.refuse_changed()
-    journal.delete()
-    return records
+
+    def __init__(self) -> None:
+        self._journals: list[Journal[Prediction]] = []
+
+    def of(
+        self,
+        variant: str,
+        params: FinetuneParams,
+        split: str,
+        seeds: Sequence[int],
+        shots: Sequence[int] | Control,
+        people: int | None = None,
+    ) -> list[Prediction]:
+        """Return the records of a split's people after each K, by each seed's model.
+
+        Args:
+            variant: trained.
+            params: how to adapt.
+            split: valid or test.
+            seeds: of the models.
+            shots: the K; or a control at every K, or `replies` at the largest.
+            people: the first of them alone; null: all.
+
+        Raises:
+            DataError: tasks, base or a model were replaced meanwhile.
+        """
+        read = inputs.read_by(variant, seeds)
+        asked = shots if isinstance(shots, str) else tuple(shots)
+        name = asked if isinstance(asked, str) else "-".join(map(str, asked))
+        journal = inputs.journal(f"shots-{split}-{name}", variant, params)
+        self._journals.append(journal)
+        workers = Workers(ShotsWork(variant, params, split, asked), journal)
+        console.note(journal.complaint)
+        count = len(inputs.tasks_of(split)[:people])
+        jobs = [PersonaJob(seed, split, index, None) for seed in seeds for index in range(count)]
+        with progress(f"{variant} on {split}", len(jobs), unit="jobs") as on_done:
+            records: list[Prediction] = workers.map(jobs, on_done)
+        read.refuse_changed()
+        return records
+
+    def delete(self) -> None:
+        """Remove the journals: the out is written."""
+        for journal in self._journals:
+            journal.delete()

@@ -18,10 +18,9 @@ from pipeline.evaluation.few_shot.rates import (
     trials_of,
 )
 from pipeline.evaluation.predict import inputs
-from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import with_values
-from stages.few_shot.kshot_records import records_of
+from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
 
@@ -43,9 +42,11 @@ def rates(
     params = inputs.finetune_params(name)
     path = artifacts.tuning_file(f"{name}_by_k")
     with only_run(path):
-        trials = _trials(name, params, tune.finetune, tune.seed)
+        scored = KshotRecords()
+        trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)
         artifacts.write_text(path, rates_csv(trials, best))
+        scored.delete()
     epochs = params.finetune.epochs
     for warning in at_the_edge(best, tune.finetune, epochs):
         console.note(f"{name}, {warning}")
@@ -61,14 +62,16 @@ def rates(
         )
 
 
-def _trials(name: str, params: FinetuneParams, grid: RateGrid, seed: int) -> list[RateTrial]:
+def _trials(
+    scored: KshotRecords, name: str, params: FinetuneParams, grid: RateGrid, seed: int
+) -> list[RateTrial]:
     shots = [k for k in params.finetune.k if k]
     trials = []
     for optimizer, lr in points(grid):
         at_point = {"optimizer": optimizer, "lr": lr, "by_k": {}}
         tried = at(params, params.finetune.model_copy(update=at_point))
         try:
-            records: list[Prediction] = records_of(name, tried, "valid", [seed], shots)
+            records = scored.of(name, tried, "valid", [seed], shots)
             of_point = trials_of(records, optimizer=optimizer, lr=lr, shots=shots)
         except DivergedError:
             epochs = params.finetune.epochs

@@ -10,7 +10,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
 from pipeline.evaluation.schemas.made_from import AdaptedFrom
-from stages.few_shot.kshot_records import records_of
+from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
 
@@ -32,10 +32,12 @@ def replies(
         seeds = params.seeds[:1]
         read = inputs.read_by(name, seeds)
         made_from = AdaptedFrom.of(name, params, read.digests, seeds)
-        records = records_of(name, params, "test", seeds, "replies", people)
+        scored = KshotRecords()
+        records = scored.of(name, params, "test", seeds, "replies", people)
         content = few_shot_replies(records, made_from)
         read.refuse_changed()
         artifacts.write_sealed(path, content.content())
+        scored.delete()
     console.say(f"{path}: {len(content.replies)} contexts, before and after K = {content.k}")
 
 

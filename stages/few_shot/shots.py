@@ -23,7 +23,7 @@ from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import AdaptedFrom, refuse_other_adaptation
 from pipeline.params import FinetuneParams
-from stages.few_shot.kshot_records import records_of
+from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
 
@@ -64,59 +64,73 @@ def shots(
     with only_run(path):
         read_now = inputs.read_by(name, params.seeds)
         made_from = AdaptedFrom.of(name, params, read_now.digests, params.seeds)
+        scored = KshotRecords()
         if cache or strangers:
             content = read(path, ShotSums, made_by=f"shots {name}")
             refuse_other_adaptation(path, f"shots {name}", content.made_from, made_from)
-            content = _with_cache(name, params, content) if cache else content
-            content = _with_strangers(name, params, content, strangers) if strangers else content
+            content = _with_cache(scored, name, params, content) if cache else content
+            if strangers:
+                content = _with_strangers(scored, name, params, content, strangers)
         else:
-            content = _measured(name, params, only).model_copy(update={"made_from": made_from})
+            content = _measured(scored, name, params, only)
+            content = content.model_copy(update={"made_from": made_from})
         read_now.refuse_changed()
         artifacts.write_sealed(path, content.content())
+        scored.delete()
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
 
 
-def _measured(name: str, params: FinetuneParams, only: list[int] | None) -> ShotSums:
+def _measured(
+    scored: KshotRecords, name: str, params: FinetuneParams, only: list[int] | None
+) -> ShotSums:
+    """Return the sums at the K that are asked for.
+
+    With dialogues in the prompt K = 0 is scored in any case: for a reply before which no dialogue
+    fits, it stands in.
+    """
     finetune = params.finetune
     adapted = [k for k in finetune.k if not only or k in only]
-    tuned = [record for k in adapted for record in _at(name, params, k)]
+    adapted = sorted({0, *adapted}) if finetune.in_context else adapted
+    tuned = [record for k in adapted for record in _at(scored, name, params, k)]
     prompted = (
-        records_of(name, params, "test", params.seeds, "prompt") if finetune.in_context else []
+        scored.of(name, params, "test", params.seeds, "prompt") if finetune.in_context else []
     )
     own = finetune.by_k.get(name, [])
     sums = shot_sums(tuned, prompted, own, finetune.k, adapted)
     return sums.model_copy(update={"replies": replies_sha256(tuned)})
 
 
-def _at(name: str, params: FinetuneParams, k: int) -> list[Prediction]:
+def _at(scored: KshotRecords, name: str, params: FinetuneParams, k: int) -> list[Prediction]:
     """Return the records after K dialogues, at the last epoch of that K."""
     own = params.finetune.at(k)
-    records = records_of(name, at(params, own), "test", params.seeds, [k])
+    records = scored.of(name, at(params, own), "test", params.seeds, [k])
     last = own.epochs[-1] if k else 0
     return [record for record in records if record.epoch == last]
 
 
-def _with_cache(name: str, params: FinetuneParams, before: ShotSums) -> ShotSums:
+def _with_cache(
+    scored: KshotRecords, name: str, params: FinetuneParams, before: ShotSums
+) -> ShotSums:
     """Return the sums with the cache's; its weight at each K is the best on valid."""
     if not params.finetune.cache:
         raise ParamsError("finetune.cache: empty; give the weights that are tried on valid")
     valid, test = (
-        records_of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
+        scored.of(name, params, split, params.seeds, "cache") for split in ("valid", "test")
     )
     return cache_sums(before, valid, test)
 
 
 def _with_strangers(
-    name: str, params: FinetuneParams, before: ShotSums, how: Strangers
+    scored: KshotRecords, name: str, params: FinetuneParams, before: ShotSums, how: Strangers
 ) -> ShotSums:
     """Return the sums with those of a stranger's dialogues, at every K over 0 of `before`."""
     if how is Strangers.PROMPT:
-        records = records_of(name, params, "test", before.seeds, "stranger_prompt")
-        zero = records_of(name, params, "test", before.seeds, [0])
+        records = scored.of(name, params, "test", before.seeds, "stranger_prompt")
+        zero = scored.of(name, params, "test", before.seeds, [0])
         longest = {k: longest_prompts(records, zero, k) for k in params.finetune.k if k}
         return stranger_sums(before, longest, in_prompt=True)
-    records = records_of(name, params, "test", before.seeds, "stranger")
+    records = scored.of(name, params, "test", before.seeds, "stranger")
     last = {k: params.finetune.at(k).epochs[-1] for k in before.tuned if k}
     by_k = {
         k: [record for record in records if (record.k, record.epoch) == (k, epoch)]

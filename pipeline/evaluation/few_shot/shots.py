@@ -121,7 +121,8 @@ def shot_sums(
         prompted: of the same queries with dialogues in the prompt; or none.
         by_k: how the variant was fine-tuned.
         shots: the K.
-        adapted: those that were adapted to by gradient steps; null: all of them.
+        adapted: those that were adapted to by gradient steps; null: all of them. With `prompted`,
+            0 is one of them.
 
     Raises:
         DataError: there is no record at some K, or a person lacks a seed.
@@ -132,9 +133,7 @@ def shot_sums(
             f"nobody has a query after {max(by_shots)} dialogues, so there is no K = {missing[0]}; "
             "lower finetune.k"
         )
-    longest = {
-        k: longest_prompts(prompted, by_shots.get(0, []), k) for k in shots if k and prompted
-    }
+    longest = {k: longest_prompts(prompted, by_shots[0], k) for k in shots if k and prompted}
     return ShotSums(
         seeds=sorted({record.seed for record in tuned}),
         personas=sorted({record.task_id for record in tuned}),

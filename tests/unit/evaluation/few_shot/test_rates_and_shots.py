@@ -81,6 +81,33 @@ def test_tasks_that_are_replaced_meanwhile_are_refused(folder, monkeypatch):
     assert not artifacts.tuning_file("transfer_by_k").exists()
 
 
+def test_what_is_scored_is_kept_until_the_out_is_written(folder, monkeypatch):
+    """A kill in the last of six rates costs no other: the second run scores nobody."""
+    with monkeypatch.context() as patched:
+        patched.setattr("stages.few_shot.rates.chosen", lambda _: [][0])
+        with pytest.raises(IndexError):
+            rates("transfer")
+    assert len([*folder.glob(f"{artifacts.CHECKPOINTS}/*.jsonl")]) == 3
+    with monkeypatch.context() as patched:
+        patched.setattr("stages.few_shot.kshot_records.shots", None)
+        rates("transfer")
+    assert artifacts.tuning_file("transfer_by_k").is_file()
+    assert not [*folder.glob(f"{artifacts.CHECKPOINTS}/*.jsonl")]
+
+
+def test_with_dialogues_in_the_prompt_k_0_is_scored_too(folder):
+    """It stands in for a reply before which no dialogue fits."""
+    write_tasks(folder, "test", 2)
+    shots("transfer", only=[1])
+    found = read(shots_file("transfer"), ShotSums, made_by="shots")
+    assert (sorted(found.tuned), sorted(found.prompted)) == ([0, 1], [1])
+    without = params()
+    without["finetune"]["in_context"] = False
+    write_params(folder, without)
+    shots("transfer", only=[1])
+    assert sorted(read(shots_file("transfer"), ShotSums, made_by="shots").tuned) == [1]
+
+
 @pytest.mark.slow
 def test_the_chain_from_valid_to_the_curve(folder, capsys):
     for name in PAIR:
