@@ -6,7 +6,6 @@ A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file 
 training run in `history/`, and what the runs cost in `runs.json`.
 """
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
+from pipeline.evaluation.kept.replaced import COPIED, MADE, RUNS, refuse_foreign
 from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
@@ -39,20 +39,6 @@ from pipeline.strict_json import SEAL
 
 ABOUT = "about.md"  # what was asked, in words: a template
 README = "README.md"  # made of it
-RUNS = "runs.json"
-COPIED = {  # of a run: files that are small as they are
-    artifacts.BASE_FACTS: "base.json",
-    artifacts.TASKS_SUMMARY: "summary.json",
-    artifacts.FLOORS: "floors.json",
-}
-MADE = (  # of a study: what this writes
-    *("params.yaml", "metrics", "comparison.json", "kshot", "sums", "support", "history", RUNS),
-    *COPIED.values(),
-)
-FOLDERS = {  # of these, and what the files in them end with
-    **{"metrics": ".json", "kshot": ".csv", "sums": ".csv", "support": ".json"},
-    "history": ".csv",
-}
 
 
 def keep(run: Path, study: Path) -> None:
@@ -68,7 +54,7 @@ def keep(run: Path, study: Path) -> None:
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
     refuse_other_runs_in(run, params.variants)
-    _refuse_foreign(study)
+    refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         text = own_file(run / artifacts.PARAMS, run).read_text(encoding="utf-8")
@@ -80,23 +66,6 @@ def keep(run: Path, study: Path) -> None:
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
                 _copy_all(path, folder / path.name)
-
-
-def _refuse_foreign(study: Path) -> None:
-    """Refuse a study's folder with what this would replace and did not write, by its name."""
-    is_study = (study / artifacts.PARAMS).is_file()
-    for name in MADE:
-        path = study / name
-        if not is_study or (name in FOLDERS) != path.is_dir() or path.is_symlink():
-            foreign = [path] if os.path.lexists(path) else []
-        else:
-            inside = sorted(path.iterdir()) if name in FOLDERS else []
-            foreign = [p for p in inside if p.suffix != FOLDERS[name] or not p.is_file()]
-        if foreign:
-            raise DataError(
-                f"{one_line(foreign[0])}: not written by `study keep`, which replaces "
-                f"{one_line(path)}; move it to another name or folder, or delete it"
-            )
 
 
 @dataclass(frozen=True)

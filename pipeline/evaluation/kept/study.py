@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
-from pipeline.evaluation.kept.keep import RUNS, asked, existing
+from pipeline.evaluation.kept.keep import asked, existing
+from pipeline.evaluation.kept.replaced import RUNS
 from pipeline.evaluation.kept.slim import axes_of_today, of_file, slim_comparison, slim_details
 from pipeline.evaluation.schemas.base import Estimate, parse
 from pipeline.evaluation.schemas.kept import (

@@ -122,7 +122,7 @@ def test_keeping_again_replaces_what_was_made_and_leaves_what_was_written(run):
     keep(run, folder)
     for name in ("about.md", "tuning/in_place.csv"):
         artifacts.write_text(folder / name, "mine\n")
-    artifacts.write_text(folder / "metrics/gone.json", "{}\n")
+    artifacts.write_text(folder / "metrics/gone.json", '{"headline": {}}\n')
     before = files(folder)
     keep(run, folder)
     assert files(folder) == {k: v for k, v in before.items() if k != "metrics/gone.json"}

@@ -66,7 +66,11 @@ def test_a_study_that_is_a_link_to_an_out_is_refused(project):
 
 @pytest.mark.parametrize(
     "name",
-    ["metrics/notes.txt", "kshot/more/in_place.csv", "history/in_place.md", "runs.json/mine.txt"],
+    [
+        *("metrics/notes.txt", "kshot/more/in_place.csv", "history/in_place.md", "runs.json/mine"),
+        *("metrics/mine.json", "kshot/mine.csv", "sums/mine.csv", "history/mine.csv"),
+        "support/mine.json",
+    ],
 )
 def test_what_keep_did_not_write_is_not_replaced(project, name):
     kept = Path("studies/mine")
@@ -78,6 +82,17 @@ def test_what_keep_did_not_write_is_not_replaced(project, name):
     with pytest.raises(DataError, match="not written by `study keep`, which replaces studies/mi"):
         keep(Path(), kept)
     assert files(project) == before
+
+
+def test_what_keep_wrote_is_replaced_whatever_became_of_it(project):
+    """A variant that is gone from params.yaml; details that are damaged, so that a remedy works."""
+    kept = Path("studies/mine")
+    keep(Path(), kept)
+    before = files(kept)
+    (kept / "metrics/transfer.json").write_text("{")
+    (kept / "metrics/gone.json").write_bytes((kept / "metrics/in_place.json").read_bytes())
+    keep(Path(), kept)
+    assert files(kept) == before
 
 
 @pytest.mark.parametrize("name", ["support/mine.json", "history/mine.csv", "summary.json"])
