@@ -1,12 +1,15 @@
 """Changes of single values in the text of params.yaml; comments and layout stay."""
 
+import os
 from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
+from pipeline import artifacts
 from pipeline.errors import ParamsError, one_line, public_text, public_urls
 from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.moved import advice
@@ -141,3 +144,8 @@ def without_secrets(text: str) -> str:
         if isinstance(node, str) and public_text(node) != node:
             changes.append(f"{key}={public_text(node)}")
     return with_values(text, changes)
+
+
+def put(text: str) -> None:
+    """Write params.yaml; where it is a link to a file of the user's, that file."""
+    artifacts.write_text(Path(os.path.realpath(artifacts.PARAMS)), text)

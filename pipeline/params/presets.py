@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import ParamsError
-from pipeline.params.edit import dumped, merge, round_trip, with_values
+from pipeline.params.edit import dumped, merge, put, round_trip, with_values
 from pipeline.params.settings import Settings, read_yaml, settings_of
 from pipeline.params.yaml_text import loaded
 
@@ -71,7 +71,7 @@ def put_in_force(name: str, assignments: list[str]) -> None:
     """
     text = with_values(preset_text(name), assignments)
     settings_of(text, str(artifacts.PRESETS / f"{name}.yaml")).check()
-    artifacts.write_text(artifacts.PARAMS, text)
+    put(text)
 
 
 def _merged(text: str, extended: object, path: Path) -> str:

@@ -19,7 +19,7 @@ from pipeline.evaluation.few_shot.rates import (
 )
 from pipeline.evaluation.predict import inputs
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
-from pipeline.params.edit import with_values
+from pipeline.params.edit import put, with_values
 from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
@@ -57,9 +57,7 @@ def rates(
     console.say(f"  {name}: [{line}]")
     if write:
         text = artifacts.PARAMS.read_text(encoding="utf-8")
-        artifacts.write_text(
-            artifacts.PARAMS, with_values(text, [f"finetune.by_k.{name}=[{line}]"])
-        )
+        put(with_values(text, [f"finetune.by_k.{name}=[{line}]"]))
 
 
 def _trials(

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.report.cells import interval, published_number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.published import Published, quoted_on
@@ -17,8 +17,15 @@ from pipeline.evaluation.report.rows import FLOOR_TITLES
 from pipeline.evaluation.schemas.base import Estimate, Estimates, read
 from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
-from pipeline.evaluation.studies.convai2 import ZERO_SHOT, measure, read_tasks, validation_splits
+from pipeline.evaluation.studies.convai2 import (
+    ZERO_SHOT,
+    is_todays_start,
+    measure,
+    read_tasks,
+    validation_splits,
+)
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
+from pipeline.params import Settings
 from pipeline.params.inputs import json_with, refuse_others_file
 from stages.shell import console
 
@@ -76,14 +83,14 @@ def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Estimates]:
 
 
 def _of_what_is_there(path: Path, scores: ZeroShotScores) -> bool:
-    """Say whether the base and the model that were scored are still the ones, if they are here."""
+    """Say whether base, model and an untrained variant's axes are still those, if they are here."""
     if (own := scores.made_from) is None:  # of an older version
         return True
     try:
         refuse_other_runs([adapted(path, f"zero_shot {own.variant}", own, own.variant)])
-    except DataError:
+        return not artifacts.PARAMS.is_file() or is_todays_start(own, Settings.load())
+    except (DataError, ParamsError):
         return False
-    return True
 
 
 def _table(floors: Convai2Floors, zero_shot: Mapping[str, Estimates]) -> Table:

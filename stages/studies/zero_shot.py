@@ -23,6 +23,7 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import (
     VALIDATION,
     ZERO_SHOT,
+    Start,
     read_tasks,
     validation_splits,
 )
@@ -33,12 +34,9 @@ from pipeline.model.network.trained import untrained as untrained_variant
 from pipeline.model.sequences.fits import require_context
 from pipeline.outs import Snapshot
 from pipeline.params import (
-    Adapters,
     FinetuneParams,
     ScoreParams,
     Settings,
-    TrainParams,
-    Variant,
 )
 from pipeline.params.methods import made_by
 from pipeline.persona.task.record import PersonaTask
@@ -49,14 +47,6 @@ from stages.shell.progress.shown import progress
 
 
 SEED = 0  # of the order of candidates
-
-
-@dataclass(frozen=True)
-class Start:
-    """What an untrained variant is made from."""
-
-    axes: Variant
-    adapters: Adapters
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ def zero_shot(
     """Score a variant on ConvAI2's validation set without fine-tuning."""
     splits = validation_splits(split or (), "--split")
     settings = Settings.load()
-    start = _start(settings, variant) if untrained else None
+    start = Start.of(settings, variant) if untrained else None
     given = start or read_variant(variant, seed, made_by=made_by(variant, seed))
     params = settings.view(FinetuneParams, given.axes.set)
     kind = variant + "-untrained" * untrained + "-likelihood" * likelihood
@@ -120,13 +110,14 @@ def zero_shot(
         records = workers.map(jobs, on_done)
     read.refuse_changed()
     target = _target(kind, splits)
+    made_from = AdaptedFrom.of(variant, params, read.digests, [seed])
     scores = ZeroShotScores(
         sha256=read.digests[path],
         splits=splits,
         seed=seed,
         counts=ZeroShotCounts(personas=len(tasks), replies=len(records)),
         metrics=Estimator(_bootstrap(settings)).micro(SettingSums.of(records)),
-        made_from=AdaptedFrom.of(variant, params, read.digests, [seed]),
+        made_from=made_from if start is None else start.said_in(made_from),
     )
     artifacts.write_sealed(target, scores.content())
     journal.delete()
@@ -136,11 +127,6 @@ def zero_shot(
 def _bootstrap(settings: Settings) -> Bootstrap:
     score = settings.view(ScoreParams).score
     return Bootstrap(score.bootstrap_samples, score.seed)
-
-
-def _start(settings: Settings, variant: str) -> Start:
-    axes = settings.variant(variant)
-    return Start(axes, settings.view(TrainParams, axes.set).adapters)
 
 
 def _target(variant: str, splits: Sequence[str]) -> Path:
@@ -155,7 +141,7 @@ def _journal(
     """Return the journal of these personas: its jobs are named by their place among them."""
     parts |= {str(path): digest for path, digest in read.digests.items()}
     if start is not None:
-        parts |= {"axes": start.axes.model_dump_json(), "Φ": start.adapters.model_dump_json()}
+        parts |= {key: artifacts.json_text(value) for key, value in start.content().items()}
     return Journal(Prediction, f"zero-shot-{kind}", parts)
 
 

@@ -7,8 +7,9 @@ are drawn here. All replies count. Document frequencies and constant replies are
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from pipeline.evaluation.floors.rankers import (
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.metric import finite, percent
 from pipeline.evaluation.schemas.base import Estimate
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.schemas import (
     Convai2Counts,
@@ -32,7 +34,7 @@ from pipeline.evaluation.studies.schemas import (
     RankerEstimate,
     ReplyEstimate,
 )
-from pipeline.params import MaxPersonas, Tasks
+from pipeline.params import Adapters, MaxPersonas, Settings, Tasks, TrainParams, Variant
 from pipeline.persona.corpus.archive import extract
 from pipeline.persona.task.record import PersonaTask, Split
 from pipeline.persona.tasks.build import build_tasks
@@ -41,7 +43,47 @@ from pipeline.persona.tasks.parser import ParsedDialogue, parse_file
 
 ZERO_SHOT = CONVAI2.parent / "zero_shot"  # a file for each variant that was scored there
 VALIDATION = ("valid", "test")  # splits whose personas are together ConvAI2's validation set
+_START = "start"  # among the parameters that an untrained variant's scores say
 EVERYONE = MaxPersonas(train=None, valid=None, test=None)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What an untrained variant is made from, which no folder of a model says."""
+
+    axes: Variant
+    adapters: Adapters
+
+    @classmethod
+    def of(cls, settings: Settings, variant: str) -> "Start":
+        """Return a variant's start.
+
+        Raises:
+            ParamsError: there is no such variant.
+        """
+        axes = settings.variant(variant)
+        return cls(axes, settings.view(TrainParams, axes.set).adapters)
+
+    def content(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {
+            "axes": self.axes.model_dump(mode="json"),
+            "adapters": self.adapters.model_dump(mode="json"),
+        }
+
+    def said_in(self, made_from: AdaptedFrom) -> AdaptedFrom:
+        """Return what numbers were made from, with this start among the parameters."""
+        return made_from.model_copy(update={"params": made_from.params | {_START: self.content()}})
+
+
+def is_todays_start(made_from: AdaptedFrom, settings: Settings) -> bool:
+    """Say whether an untrained variant would start as it did; true of one that was trained.
+
+    Raises:
+        ParamsError: there is no such variant any more.
+    """
+    said = made_from.params.get(_START)
+    return said is None or said == Start.of(settings, made_from.variant).content()
 
 
 def validation_splits(asked: Sequence[str], option: str) -> list[str]:

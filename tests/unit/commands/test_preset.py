@@ -142,6 +142,16 @@ def test_what_is_refused_leaves_params_as_they_were(project, name, assignments, 
     assert sorted(p.name for p in project.iterdir()) == ["params.yaml", "presets"]
 
 
+def test_a_link_stays_a_link_to_what_is_in_force(project):
+    mine = project / "mine.yaml"
+    (project / "params.yaml").unlink(missing_ok=True)
+    mine.touch()
+    (project / "params.yaml").symlink_to(mine.name)
+    preset("embedded", ["inner_lr=0.2"])
+    assert (project / "params.yaml").is_symlink()
+    assert read_yaml(mine)["inner_lr"] == 0.2
+
+
 def test_a_preset_that_is_not_yaml_is_named(project):
     (project / "presets/mine.yaml").write_text("a: [")
     with pytest.raises(ParamsError, match=r"presets/mine.yaml: not valid YAML"):

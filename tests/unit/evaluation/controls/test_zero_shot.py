@@ -10,12 +10,14 @@ from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_tasks
-from pipeline.params import FinetuneParams, Settings
+from pipeline.params import FinetuneParams, Settings, read_yaml
 from pipeline.persona.task.record import PersonaTask
 from stages.studies import zero_shot as stage
+from stages.studies.convai2 import convai2
 from tests.conftest import a_dialogue
 from tests.support.personachat_text import lines, with_candidates
 from tests.support.plain_nll import plain_nll
+from tests.support.toy_project import write_params
 from tests.wiring.closure import ROOT
 
 
@@ -128,3 +130,18 @@ def test_other_splits_are_refused_before_anything_is_scored(project, split):
     with pytest.raises(ParamsError, match=f"--split {split}: valid or test was expected"):
         stage.zero_shot("in_place", project / "data", split=["valid", split])
     assert not artifacts.CHECKPOINTS.exists()
+
+
+def test_an_untrained_variant_of_other_axes_is_not_listed(learner, project, monkeypatch, capsys):
+    monkeypatch.setattr(stage, "untrained_variant", lambda *_: learner)
+    shutil.copy(project / "data/test_self_original.txt", project / "data/train_self_original.txt")
+    stage.zero_shot("reinit", project / "data", untrained=True, likelihood=True)
+    name = "reinit-untrained-likelihood"
+    for init, listed in (("random", True), ("pretrained", False)):
+        params = read_yaml(artifacts.PARAMS)
+        params["variants"]["reinit"]["init"] = init
+        write_params(project, params)
+        convai2(project / "data", out=project / "out.json")
+        said = " ".join(capsys.readouterr().out.split())
+        assert (f"{name}, zero-shot" in said) == listed
+        assert (f"than is there: {name} in" in said) != listed
