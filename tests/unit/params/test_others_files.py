@@ -77,8 +77,9 @@ def test_an_earlier_result_may_be_replaced(command, earlier):
             COMMANDS[other](Path("result"))
 
 
-def test_earlier_samples_may_be_replaced():
-    context = Context(("test-1", 3), ["i fish ."], [("user", "hi")], "yes")
+@pytest.mark.parametrize("dialogue", ["test-1", "ann\n# her own/0"])
+def test_earlier_samples_may_be_replaced(dialogue):
+    context = Context((dialogue, 3), ["i fish ."], [("user", "hi")], "yes")
     assert is_markdown(markdown([context], {}).encode())
     assert not is_markdown(b"## My notes, turned around\n")
 

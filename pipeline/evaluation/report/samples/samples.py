@@ -169,7 +169,8 @@ def is_markdown(content: bytes) -> bool:
 
 def _section(context: Context, responses: Responses) -> str:
     dialogue, turn = context.place
-    lines = [f"## {dialogue}, turn {turn}{_origin(context)}", "", "Persona:", ""]
+    named = " ".join(dialogue.split())  # a conversation's own name may have line ends
+    lines = [f"## {named}, turn {turn}{_origin(context)}", "", "Persona:", ""]
     lines += [f"- {_plain(sentence)}" for sentence in context.persona]
     lines += ["", "History:", ""]
     lines += [f"- {speaker}: {_plain(text)}" for speaker, text in context.history]
