@@ -1,5 +1,6 @@
 """Keep a run as a study, and write what documents say of studies: `python -m stages.study`."""
 
+import resource
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
@@ -13,7 +14,6 @@ from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, TrainingError
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import ABOUT, README, keep
-from pipeline.model.sequences.sandbox import bound
 from pipeline.params.inputs import refuse_others_file, refuse_target
 from pipeline.params.sections.variant import plain_name
 from pipeline.params.yaml_text import shown
@@ -21,7 +21,7 @@ from pipeline.processes.parent import pool, results
 from stages.shell import console
 
 
-SECONDS, MEMORY = 30, 2 << 30  # of processor time, and bytes, that one document may take
+SECONDS, MEMORY = 30, 4 << 30  # of processor time, and bytes of addresses, for one document
 
 
 class Action(StrEnum):
@@ -75,7 +75,7 @@ def _made(document: Callable[[], str], template: Path) -> str:
         DataError: it takes too long, or too much memory; whatever `document` raises.
     """
     try:
-        with pool(1, "", bound, SECONDS, MEMORY) as process:
+        with pool(1, "", _bound) as process:
             [(_, text)] = results(process, call, [document])
     except TrainingError as error:
         raise DataError(
@@ -83,6 +83,11 @@ def _made(document: Callable[[], str], template: Path) -> str:
             "and what grows in them, do so: write out what it says"
         ) from error
     return text
+
+
+def _bound() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _refuse_no_name(name: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.study import study_of
 from tests.wiring.closure import ROOT
 
 
@@ -109,7 +110,7 @@ def test_the_page_has_no_measured_fraction_by_hand():
 
 
 def pages_params() -> list[Any]:
-    return [pages.study_of(ROOT, name).params for name in ("embedded", "real_cpu_adam")]
+    return [study_of(ROOT, name).params for name in ("embedded", "real_cpu_adam")]
 
 
 def leaves(node: Any) -> list[float]:

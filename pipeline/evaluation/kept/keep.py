@@ -6,18 +6,25 @@ A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file 
 training run in `history/`, and what the runs cost in `runs.json`.
 """
 
+import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
-from pipeline.evaluation.kept.replaced import COPIED, MADE, RUNS, refuse_foreign
-from pipeline.evaluation.kept.slim import of_file, slim_comparison, slim_details, slim_history
+from pipeline.evaluation.kept.slim import (
+    asked,
+    existing,
+    of_file,
+    slim_comparison,
+    slim_details,
+    slim_history,
+)
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Excerpt, read
@@ -33,12 +40,22 @@ from pipeline.evaluation.schemas.number_table import (
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
 from pipeline.params.edit import without_secrets
-from pipeline.params.inputs import own_file
+from pipeline.params.inputs import json_with, own_file
 from pipeline.strict_json import SEAL
 
 
 ABOUT = "about.md"  # what was asked, in words: a template
 README = "README.md"  # made of it
+RUNS = "runs.json"
+COPIED = {  # of a run: files that are small as they are
+    artifacts.BASE_FACTS: "base.json",
+    artifacts.TASKS_SUMMARY: "summary.json",
+    artifacts.FLOORS: "floors.json",
+}
+FOLDERS = ("metrics", "kshot", "sums", "support", "history")
+MADE = ("params.yaml", *FOLDERS, "comparison.json", RUNS, *COPIED.values())
+
+_RUN = re.compile(r".-seed-[0-9]+$")  # a training run's name ends so
 
 
 def keep(run: Path, study: Path) -> None:
@@ -54,7 +71,7 @@ def keep(run: Path, study: Path) -> None:
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
     refuse_other_runs_in(run, params.variants)
-    refuse_foreign(study)
+    _refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         text = own_file(run / artifacts.PARAMS, run).read_text(encoding="utf-8")
@@ -66,6 +83,41 @@ def keep(run: Path, study: Path) -> None:
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
                 _copy_all(path, folder / path.name)
+
+
+def _refuse_foreign(study: Path) -> None:
+    """Refuse a study's folder with what this would replace and did not write, by its name."""
+    is_study = (study / artifacts.PARAMS).is_file()
+    own = {*_own(study)} if is_study else set()
+    for name in MADE:
+        path = study / name
+        if not is_study or (name in FOLDERS) != path.is_dir() or path.is_symlink():
+            foreign = [path] if os.path.lexists(path) else []
+        else:
+            inside = sorted(path.iterdir()) if name in FOLDERS else []
+            foreign = [one for one in inside if one not in own or not one.is_file()]
+        for one in foreign:
+            raise DataError(
+                f"{one_line(one)}: not written by `study keep`, which replaces {one_line(path)}; "
+                "move it to another name or folder, or delete it"
+            )
+
+
+def _own(study: Path) -> Iterator[Path]:
+    """Yield what a study's folders may hold: each variant's files, and each training run's."""
+    variants = read_yaml(study / artifacts.PARAMS).get("variants")
+    known = variants if isinstance(variants, dict) else {}
+    more = {path.stem for path in (study / "metrics").glob("*.json") if _is_details(path)}
+    for name in more.union(known):
+        yield from (study / part / f"{name}.json" for part in ("metrics", "support"))
+        # Older studies name the history of a variant's only run after the variant.
+        yield from (study / part / f"{name}.csv" for part in ("kshot", "sums", "history"))
+    yield from (path for path in (study / "history").glob("*.csv") if _RUN.search(path.stem))
+
+
+def _is_details(path: Path) -> bool:
+    """Say whether a file is the details of a variant that params.yaml has no longer."""
+    return json_with(["headline"])(path.read_bytes())
 
 
 @dataclass(frozen=True)
@@ -87,12 +139,6 @@ class _Params:
                 f"{path}: {one_line(error)}: variants, seeds and compare.claims were expected as "
                 "presets/embedded.yaml has them"
             ) from error
-
-
-def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
-    """Return the pairs of variants that the claims of `params.yaml` are about."""
-    claims = params["compare"].get("claims", [])
-    return frozenset(frozenset((claim["a"], claim["b"])) for claim in claims)
 
 
 def _metrics(run: Path, folder: Path, params: _Params) -> None:
@@ -145,11 +191,6 @@ def _refuse_other_models(run: Path, support: Path, name: str) -> None:
     if support.is_file():
         said = read(own_file(support, run), _Support, made_by=f"support {name}")
         refuse_other_runs([adapted(support, f"support {name}", said.made_from, name)], run)
-
-
-def existing(wanted: Path, other: Path) -> Path:
-    """Return the run's path where there is one, else the study's."""
-    return wanted if wanted.exists() else other
 
 
 def _copy(run: Path, source: Path, target: Path) -> None:

@@ -20,7 +20,7 @@ from pipeline.evaluation.kept import curve, shot_tables, tables
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in
 from pipeline.evaluation.kept.quote import Quote, Quoted
-from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.kept.study import Study, study_of
 from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.report import tables as report
 from pipeline.evaluation.report.charts.figures import figure_3, order
@@ -29,7 +29,6 @@ from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.table import markdown
 from pipeline.evaluation.schemas.number_table import KSHOT, made_again_by, read_text
 from pipeline.params.inputs import leads_out
-from pipeline.params.sections.variant import plain_name
 
 
 TEMPLATE = artifacts.STUDIES / "results.md.j2"
@@ -38,7 +37,6 @@ FRONT = Path("README.md")
 PICTURE = Path("docs/fig3.svg")
 PICTURED = ("transfer", "adapters", "in_place", "extra_place")  # more lines hide each other
 MADE_FROM = "Made from this folder's files by `python -m stages.study readme"  # in each README
-EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 GLOBALS = ("range", "dict")  # of Jinja's own names in templates: range has a bound in the sandbox
 # What a template may ask something of. A study's own objects would open and write files.
 ASKED = (Quote, Quoted, shot_tables.ShotQuote, str, list, tuple, dict, LoopContext, StrictUndefined)
@@ -165,12 +163,6 @@ def _family(study: Study, heading: str) -> list[str]:
     more = f" and over {adaptation} tests of adaptation" if adaptation else ""
     left_out = "Tests by Hits@1 and F1 that tell nothing apart are left out."
     return [f"Holm's correction is over {levels} tests of levels{more}. {left_out}"]
-
-
-def study_of(root: Path, name: str) -> Study:
-    """Return a study; `embedded` is the working tree's own run. A path as a name: ValueError."""
-    plain_name(name, "a study's")
-    return Study(name, root if name == EMBEDDED else root / artifacts.STUDIES / name)
 
 
 def _context(root: Path) -> dict[str, Any]:

@@ -185,3 +185,14 @@ def axes_of_today(axes: dict[str, Any]) -> dict[str, Any]:
         return axes
     rest = {name: value for name, value in axes.items() if name != "special_tokens"}
     return rest | {"format": "special" if axes["special_tokens"] else "plain"}
+
+
+def asked(params: Mapping[str, Any]) -> frozenset[frozenset[str]]:
+    """Return the pairs of variants that the claims of `params.yaml` are about."""
+    claims = params["compare"].get("claims", [])
+    return frozenset(frozenset((claim["a"], claim["b"])) for claim in claims)
+
+
+def existing(wanted: Path, other: Path) -> Path:
+    """Return the run's path where there is one, else the study's."""
+    return wanted if wanted.exists() else other

@@ -8,9 +8,15 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
-from pipeline.evaluation.kept.keep import asked, existing
-from pipeline.evaluation.kept.replaced import RUNS
-from pipeline.evaluation.kept.slim import axes_of_today, of_file, slim_comparison, slim_details
+from pipeline.evaluation.kept.keep import RUNS
+from pipeline.evaluation.kept.slim import (
+    asked,
+    axes_of_today,
+    existing,
+    of_file,
+    slim_comparison,
+    slim_details,
+)
 from pipeline.evaluation.schemas.base import Estimate, parse
 from pipeline.evaluation.schemas.kept import (
     KeptComparison,
@@ -31,9 +37,13 @@ from pipeline.evaluation.schemas.number_table import (
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
 from pipeline.params.inputs import own_file
+from pipeline.params.sections.variant import plain_name
 
 
 KEPT_AGAIN = "run `python -m stages.study keep NAME --run FOLDER` again, or `git checkout` the file"
+
+
+EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 
 
 @dataclass(frozen=True)
@@ -232,3 +242,9 @@ def negative(estimate: Estimate) -> Estimate:
 
 def _of_today(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, "axes": axes_of_today(record["axes"])}
+
+
+def study_of(root: Path, name: str) -> Study:
+    """Return a study; `embedded` is the working tree's own run. A path as a name: ValueError."""
+    plain_name(name, "a study's")
+    return Study(name, root if name == EMBEDDED else root / artifacts.STUDIES / name)

@@ -34,7 +34,7 @@ def rendered(request: dict[str, Any]) -> list[dict[str, str]]:
     from transformers.utils import chat_template_utils
 
     chat_template_utils.datetime = _Clock
-    bound(request["seconds"], request["memory"])
+    _bound(request["seconds"], request["memory"])
     answers = []
     for messages in request["conversations"]:
         try:
@@ -49,8 +49,7 @@ def rendered(request: dict[str, Any]) -> list[dict[str, str]]:
     return answers
 
 
-def bound(seconds: int, memory: int) -> None:
-    """End this process at so many seconds of processor time; refuse it more bytes of memory."""
+def _bound(seconds: int, memory: int) -> None:
     try:
         import resource
     except ImportError:  # not on Windows

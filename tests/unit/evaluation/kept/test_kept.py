@@ -14,7 +14,7 @@ from pipeline.evaluation.kept import pages, tables
 from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
-from pipeline.evaluation.kept.study import Study, turned
+from pipeline.evaluation.kept.study import Study, study_of, turned
 from tests.support.one_run import say_one_run
 from tests.wiring.closure import ROOT
 
@@ -239,7 +239,7 @@ def test_the_commands_keep_a_run_and_write_its_readme(run):
     done = command(run, "readme")
     assert (done.returncode, done.stderr) == (0, "")
     said = (run / "studies/mine/README.md").read_text()
-    assert said.startswith(f"# Mine\n\n{Quote(pages.study_of(ROOT, 'embedded')).score('in_place')}")
+    assert said.startswith(f"# Mine\n\n{Quote(study_of(ROOT, 'embedded')).score('in_place')}")
     for heading in ("Table 1", "Adaptation", "Questions", "Perplexity by K (Fig. 3)"):
         assert f"## {heading}" in said
     done = command(run, "keep")
