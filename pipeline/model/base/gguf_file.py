@@ -1,7 +1,8 @@
 """A causal language model from a .gguf file, de-quantised by `transformers` into float32.
 
 `transformers` needs two packages for it, which are an optional extra of this project. It draws at
-random what the file lacks and passes over what it does not know. Both are refused here.
+random what the file lacks and passes over what it does not know. Both are refused here. It takes
+a folder and reads what stands beside the file, too, so it gets a folder with that file alone.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
+from shutil import copyfile
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -45,11 +48,18 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     """
     _require_gguf(path)
     try:
-        with _silently():
+        with _silently(), _alone(path) as folder:
             source, report = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32, output_loading_info=True
+                folder,
+                gguf_file=path.name,
+                dtype=torch.float32,
+                output_loading_info=True,
+                trust_remote_code=False,
+                local_files_only=True,
             )
-            given = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            given = AutoTokenizer.from_pretrained(
+                folder, gguf_file=path.name, trust_remote_code=False, local_files_only=True
+            )
         backend = without_stored_state(given.backend_tokenizer)
     except Exception as error:  # whatever the readers make of a damaged or unknown file
         raise ModelError(
@@ -80,6 +90,22 @@ def _require_gguf(path: Path) -> None:
             f"{path}: reading .gguf needs {' and '.join(missing)}; "
             "pip install 'mamlviapp[gguf]', or give a folder with safetensors"
         )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """Yield a private folder with the file alone.
+
+    A configuration of an adapter beside it would name other weights, a tokenizer's would ask for
+    code, and a tokenizer would take the place of the file's own.
+    """
+    with TemporaryDirectory(prefix="gguf-") as name:
+        folder = Path(name)
+        try:
+            (folder / path.name).symlink_to(path.resolve())
+        except OSError:  # not every disk has links
+            copyfile(path, folder / path.name)
+        yield folder
 
 
 @contextmanager

@@ -47,7 +47,7 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
         )
     try:
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # whatever a class makes of a wrong value
         raise ModelError(
             f"{folder / CONFIG}: not a configuration of {config.model_type}: {one_line(error)}"
@@ -79,7 +79,9 @@ def _require_small_constants(model: Any, folder: Path) -> None:
 def new_model(config: Any) -> Any:
     """Return a model of a configuration, its parameters not initialised, the rest in place."""
     with torch.random.fork_rng(devices=[]), no_init_weights():
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_config(
+            config, dtype=torch.float32, trust_remote_code=False
+        )
     model.tie_weights()  # which `transformers` leaves to the caller where nothing is initialised
     return model
 

@@ -1,5 +1,6 @@
 """Nothing but `download` of a URL and `base` of a hub id opens a connection: tried, not trusted."""
 
+import json
 import socket
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline import artifacts
+from pipeline.model.base.tokenizer import train_tokenizer
 from stages import (
     base,
     compare,
@@ -23,6 +25,7 @@ from stages import (
 )
 from stages.p2bot import p2_receiver, p2_selfplay
 from stages.shell import console
+from tests.conftest import LINES
 from tests.faults.toy import params_of_a_toy
 from tests.support.processes import run
 from tests.support.toy_project import write_params
@@ -75,6 +78,20 @@ def test_no_stage_of_a_whole_run_opens_a_connection(tmp_path):
     code = run(without_network, *commands, folder=tmp_path)
     assert (code, refused_in(tmp_path)) == ([0], [])
     assert (tmp_path / artifacts.REPORT / "index.html").is_file()
+
+
+def test_a_gguf_file_beside_an_adapter_of_a_hubs_base_opens_no_connection(tmp_path):
+    gguf_llama = pytest.importorskip("tests.support.gguf_llama", reason="gguf is not installed")
+    pytest.importorskip("accelerate")
+    tokenizer = train_tokenizer(LINES * 4, 300)
+    gguf_llama.write_gguf(tmp_path / "m.gguf", gguf_llama.tiny_llama(len(tokenizer)), tokenizer)
+    adapter = {"peft_type": "LORA", "base_model_name_or_path": "somebody/else"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(adapter))
+    params = params_of_a_toy()
+    params["base"]["source"] = "m.gguf"
+    write_params(tmp_path, params)
+    code = run(without_network, (base.base,), folder=tmp_path)
+    assert (code, refused_in(tmp_path)) == ([0], [])
 
 
 def test_a_connection_is_seen(tmp_path):

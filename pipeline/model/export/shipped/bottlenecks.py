@@ -40,7 +40,9 @@ def apply(module: Any, inputs: Any, output: Any) -> Any:  # noqa: ARG001
 
 def load(folder: Path = HERE) -> Any:
     """Return the model, a causal LM of `transformers` with its adapters in place."""
-    model = AutoModelForCausalLM.from_pretrained(folder / "base").eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder / "base", trust_remote_code=False, local_files_only=True
+    ).eval()
     tensors = load_file(folder / TENSORS)
     modules = dict(model.named_modules())
     for name in sorted({name.partition(".adapter.")[0] for name in tensors}):

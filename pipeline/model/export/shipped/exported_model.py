@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 HERE = Path(__file__).parent
 S = json.loads((HERE / "personalize.json").read_text(encoding="utf-8"))
-TOKENIZER = AutoTokenizer.from_pretrained(HERE)
+TOKENIZER = AutoTokenizer.from_pretrained(HERE, trust_remote_code=False, local_files_only=True)
 
 Reply = tuple[list[int], int]  # ids up to its end; how many of the last are its own
 
@@ -34,7 +34,9 @@ def load() -> Any:
 
         return load_bottlenecks()
     folder = HERE / "base" if S["adapters"] else HERE
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    ).eval()
     if S["adapters"]:
         from peft import PeftModel
 
