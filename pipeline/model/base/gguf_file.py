@@ -1,8 +1,9 @@
 """A causal language model from a .gguf file, de-quantised by `transformers` into float32.
 
 `transformers` needs two packages for it, which are an optional extra of this project. It draws at
-random what the file lacks and passes over what it does not know. Both are refused here. It takes
-a folder and reads what stands beside the file, too, so it gets a folder with that file alone.
+random what the file lacks and passes over what it does not know. Both are refused, here and in
+`gguf_facts.py`. It takes a folder and reads what stands beside the file, too, so it gets a folder
+with that file alone.
 """
 
 from collections.abc import Iterator
@@ -16,11 +17,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import config_of
+from pipeline.model.base.gguf_facts import refuse_lost_facts
 from pipeline.model.base.huggingface_folder import new_model
 from pipeline.model.base.lossless import without_stored_state
 from pipeline.model.base.tokenizer import adopt
@@ -49,8 +51,11 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     _require_gguf(path)
     try:
         with _silently(), _alone(path) as folder:
+            reader = import_module("gguf").GGUFReader(path)
+            made, config = _configuration(folder, reader, path)
             source, report = AutoModelForCausalLM.from_pretrained(
                 folder,
+                config=made,
                 gguf_file=path.name,
                 dtype=torch.float32,
                 output_loading_info=True,
@@ -61,18 +66,20 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
                 folder, gguf_file=path.name, trust_remote_code=False, local_files_only=True
             )
         backend = without_stored_state(given.backend_tokenizer)
+    except ModelError:
+        raise
     except Exception as error:  # whatever the readers make of a damaged or unknown file
         raise ModelError(
             f"{path}: transformers cannot read this file ({type(error).__name__}: "
             f"{one_line(error)}); it may be cut short or of an architecture that transformers does "
             "not know; fetch it again, or give a folder with safetensors"
         ) from error
-    _require_complete(source, report, path)
-    model = _plain(source, path)
+    _require_complete(source, report, reader, path)
+    model = _plain(source, config, path)
     names = {key: str(value) for key in NAMED if (value := getattr(given, key, None))}
-    config = {"add_bos_token": given.init_kwargs.get("add_bos_token")}
+    asked = {"add_bos_token": given.init_kwargs.get("add_bos_token")}
     template = given.chat_template if isinstance(given.chat_template, str) else None
-    return model, adopt(backend, names, config, origin=str(path), template=template)
+    return model, adopt(backend, names, asked, origin=str(path), template=template)
 
 
 def _require_gguf(path: Path) -> None:
@@ -120,20 +127,25 @@ def _silently() -> Iterator[None]:
         transformers_logging.set_verbosity(before)
 
 
-def _require_complete(source: Any, report: dict[str, Any], path: Path) -> None:
+def _configuration(folder: Path, reader: Any, path: Path) -> tuple[Any, Any]:
+    """Return the configuration that `transformers` makes of the file, and what is taken of it."""
+    made = AutoConfig.from_pretrained(
+        folder, gguf_file=path.name, trust_remote_code=False, local_files_only=True
+    )
+    config = config_of(made.to_dict(), str(path))
+    fields = reader.fields.items()
+    facts = {n: field.contents() for n, field in fields if not n.startswith("tokenizer.")}
+    refuse_lost_facts(facts, config, path)
+    return made, config
+
+
+def _require_complete(source: Any, report: dict[str, Any], reader: Any, path: Path) -> None:
     """Refuse a file of which not every tensor became one of the model's, and the other way."""
     drawn = sorted(str(key) for key in {*report["missing_keys"], *report["mismatched_keys"]})
     if drawn:
         raise ModelError(
             f"{path}: {drawn[0]} is missing or has another shape than the file's own facts say "
             f"({len(drawn)} such tensors); fetch it again, or give a folder with safetensors"
-        )
-    reader = import_module("gguf").GGUFReader(path)
-    scaling = [f for name, f in reader.fields.items() if name.endswith(".rope.scaling.type")]
-    if scaling and (kind := scaling[0].contents()) != "none":
-        raise ModelError(
-            f"{path}: scaled rotary positions ({kind!r:.40}), which transformers does not read "
-            "from .gguf files; give a folder with safetensors"
         )
     taken = source.state_dict().keys() - {tied_names(source)[0]}
     names = sorted(tensor.name for tensor in reader.tensors)
@@ -145,11 +157,9 @@ def _require_complete(source: Any, report: dict[str, Any], path: Path) -> None:
         )
 
 
-def _plain(source: Any, path: Path) -> Any:
+def _plain(source: Any, config: Any, path: Path) -> Any:
     """Return the model built anew from its configuration, without what GGUF left in it."""
-    values = source.config.to_dict()
-    values.pop("quantization_config", None)
-    model = new_model(config_of(values, str(path)))
+    model = new_model(config)
     state = source.state_dict()
     for name, value in state.items():
         if not torch.isfinite(value).all():

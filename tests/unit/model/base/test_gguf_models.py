@@ -120,8 +120,21 @@ def test_facts_that_do_not_fit_the_tensors_are_refused(fact, own_tokenizer, tmp_
 def test_scaled_rotary_positions_are_refused(own_tokenizer, tmp_path):
     kind = gguf_llama.gguf.RopeScalingType.YARN
     facts = (("add_rope_scaling_type", kind), ("add_rope_scaling_factor", 4.0))
-    match = "scaled rotary positions .'yarn'.*transformers does not read"
+    match = "llama.rope.scaling.type is 'yarn', and the model .* would have 'none'; give a folder"
     refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("fact", "match"),
+    [
+        (("add_rope_scaling_factor", 4.0), "rope.scaling.factor is 4.0, .* would have 1.0"),
+        (("add_sliding_window", 8), "attention.sliding_window is 8, .* would have None"),
+        (("add_final_logit_softcapping", 30.0), "final_logit_softcapping .* knows no such fact"),
+        (("add_attention_scale", 0.5), "llama.attention.scale is 0.5, .* knows no such fact"),
+    ],
+)
+def test_a_fact_that_would_be_passed_over_is_refused(fact, match, own_tokenizer, tmp_path):
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=(fact,))
 
 
 def test_nan_is_named(own_tokenizer, tmp_path):
