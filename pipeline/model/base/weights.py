@@ -40,18 +40,13 @@ class Stored:
 def weight_files(folder: Path) -> list[Path]:
     """Return the safetensors files that hold a folder's weights, sorted by name.
 
+    Of a whole file beside an index of shards the whole file is taken, as `transformers` does.
+
     Raises:
         ModelError: a file is missing, or the weights are only pickled.
     """
-    index = folder / f"{WEIGHTS}.index.json"
-    files = [folder / WEIGHTS]
-    if index.is_file():
-        names = read_json(index).get("weight_map")
-        if not isinstance(names, dict) or not all(map(_is_shard, names.values())):
-            raise ModelError(
-                f"{index}: `weight_map` must name {_SUFFIX} files of this folder; fetch it again"
-            )
-        files = [folder / name for name in sorted(set(names.values()))]
+    files = [folder / name for name in sorted(set(_weight_map(folder).values()))]
+    files = files or [folder / WEIGHTS]
     missing = [path for path in files if not path.is_file()]
     pickled = sorted({p.suffix for p in folder.glob("*") if p.suffix in _PICKLED})
     if missing and pickled:
@@ -64,13 +59,27 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
+def _weight_map(folder: Path) -> dict[str, str]:
+    """Return which shard holds which tensor; nothing if there is one file, or no index."""
+    index = folder / f"{WEIGHTS}.index.json"
+    if (folder / WEIGHTS).is_file() or not index.is_file():
+        return {}
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not all(map(_is_shard, shards.values())):
+        raise ModelError(
+            f"{index}: `weight_map` must name {_SUFFIX} files of this folder; fetch it again"
+        )
+    return shards
+
+
 def stored_tensors(folder: Path) -> list[Stored]:
     """Return what the folder's files hold, from their headers alone.
 
     Raises:
-        ModelError: a file is missing or corrupt, or holds a tensor that is no float.
+        ModelError: a file is missing or corrupt, or holds a tensor that the index names in another.
     """
     tensors = []
+    shards = _weight_map(folder)
     for path in weight_files(folder):
         try:
             with safe_open(path, framework="pt") as file:
@@ -82,6 +91,12 @@ def stored_tensors(folder: Path) -> list[Stored]:
             raise ModelError(
                 f"{path}: corrupt ({one_line(error)}); fetch or make it again"
             ) from error
+    for each in tensors:
+        if (shard := shards.get(each.name, each.path.name)) != each.path.name:
+            raise ModelError(
+                f"{each.path}: holds {one_line(each.name, 80)}, which `weight_map` of the index "
+                f"says is in {one_line(shard, 80)}; which is meant is not known, fetch it again"
+            )
     return tensors
 
 
@@ -100,8 +115,8 @@ def named_for(model: Any, tensors: list[Stored]) -> tuple[dict[str, Stored], lis
         tensors, which are left out.
 
     Raises:
-        ModelError: a tensor is missing, is too many, is no float, or has another shape than
-            config.json says.
+        ModelError: a tensor is missing, is too many, is there twice, is no float, or has another
+            shape than config.json says.
     """
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     head, table = tied_names(model)
@@ -113,6 +128,8 @@ def named_for(model: Any, tensors: list[Stored]) -> tuple[dict[str, Stored], lis
         name = _model_name(current, model.base_model_prefix, expected)
         if re.search(_OTHER_HEADS, stored.name):
             others.append(stored.name)
+        elif name in named:
+            raise _twice(name, named[name], stored)
         elif name in expected or not _is_constant(stored.name, model):
             named[name] = stored
     if head is not None and head in named:
@@ -159,6 +176,14 @@ def _model_name(name: str, prefix: str, expected: Mapping[str, Any]) -> str:
 def _is_constant(name: str, model: Any) -> bool:
     ignored = getattr(model, "_keys_to_ignore_on_load_unexpected", None) or ()
     return any(re.search(pattern, name) for pattern in (_CONSTANTS, *ignored))
+
+
+def _twice(name: str, one: Stored, other: Stored) -> ModelError:
+    where = " and ".join(f"{one_line(s.name, 80)} in {s.path.name}" for s in (one, other))
+    return ModelError(
+        f"{one.path.parent}: {where} are both the model's {one_line(name, 80)}; one value of each "
+        "tensor is needed, delete the other"
+    )
 
 
 def _require_equal(head: Stored, table: Stored) -> None:

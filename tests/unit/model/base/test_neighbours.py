@@ -1,4 +1,4 @@
-"""What stands beside a stranger's weights and is not asked for: no code, no other weights."""
+"""What stands beside a stranger's weights: no code is run, and no value is taken for another."""
 
 import ast
 import json
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
+from pipeline.errors import ModelError
 from pipeline.model.base.gguf_file import read_gguf
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
@@ -15,6 +18,8 @@ from tests.support.families import tiny_model
 from tests.wiring.closure import ROOT
 
 
+INDEX = "model.safetensors.index.json"
+MATRIX = "model.layers.1.mlp.up_proj.weight"
 IDS = torch.arange(3, 60)[None]
 CODE = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\nclass Mine: pass\n"
 ADAPTER = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}
@@ -91,6 +96,49 @@ def test_a_folders_further_files_are_not_read(own_tokenizer, tmp_path):
     put_neighbours(tmp_path, own_tokenizer, base="somebody/else")
     require_same(facts_of(read_model(tmp_path)[0], load_tokenizer(tmp_path)), plain)
     assert not [*tmp_path.rglob("ran")]
+
+
+def in_shards(folder: Path):
+    """A model in shards, and which shard holds which tensor."""
+    tiny_model("llama", 300).save_pretrained(folder, max_shard_size="8KB")
+    return json.loads((folder / INDEX).read_text())["weight_map"]
+
+
+def refused(folder: Path, match: str) -> None:
+    with pytest.raises(ModelError, match=match) as caught:
+        read_model(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("factor", [-3, 1])
+def test_a_tensor_with_and_without_the_trunks_prefix_is_refused(factor, tmp_path):
+    tiny_model("llama", 300).save_pretrained(tmp_path)
+    path, short = tmp_path / "model.safetensors", MATRIX.removeprefix("model.")
+    tensors = load_file(path)
+    save_file(tensors | {short: factor * tensors[MATRIX]}, path, {"format": "pt"})
+    refused(tmp_path, rf"{short} in model\.safetensors and {MATRIX} in .* are both the model's")
+
+
+def test_a_tensor_in_another_shard_than_the_index_says_is_refused(tmp_path):
+    shards = in_shards(tmp_path)
+    path = tmp_path / next(name for name in shards.values() if name != shards[MATRIX])
+    more = {MATRIX: -load_file(tmp_path / shards[MATRIX])[MATRIX]}
+    save_file(load_file(path) | more, path, {"format": "pt"})
+    refused(tmp_path, rf"{path.name}: holds {MATRIX}, which .* is in {shards[MATRIX]}; which is")
+    (tmp_path / INDEX).write_text(
+        json.dumps({"weight_map": {n: s for n, s in shards.items() if n != MATRIX}})
+    )
+    refused(tmp_path, rf"{MATRIX} in .* are both the model's {MATRIX}; one value of each")
+
+
+def test_of_a_whole_file_beside_an_index_transformers_and_we_take_the_whole_file(tmp_path):
+    in_shards(tmp_path)
+    other = tiny_model("llama", 300, seed=1)
+    save_file(other.state_dict(), tmp_path / "model.safetensors", {"format": "pt"})
+    with torch.no_grad():
+        expected = AutoModelForCausalLM.from_pretrained(tmp_path)(IDS).logits
+        torch.testing.assert_close(expected, other(IDS).logits)
+        torch.testing.assert_close(read_model(tmp_path)[0](IDS).logits, expected)
 
 
 def calls_of(path: Path):
