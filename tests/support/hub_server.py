@@ -34,7 +34,8 @@ class Hub(ThreadingHTTPServer):
     """Repositories by name, each with files by commit; `main` is the commit of branch `main`.
 
     `org/gated` may not be read. `asked` holds the paths that were asked for. With `breaks`, every
-    answer ends in the middle; with `refuses_all`, every one is 401 without a reason.
+    answer ends in the middle; with `refuses_all`, every one is 401 without a reason. Of a file in
+    `changed`, by its name, the digest is sent as it is, and the last byte is another.
     """
 
     def __init__(self, repositories: Mapping[str, Mapping[str, Files]], main: str) -> None:
@@ -43,6 +44,7 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.breaks = False
         self.refuses_all = False
+        self.changed: set[str] = set()
         self.said = ""  # by the last fetch, to stderr
 
     def fetch(self, repository: str, revision: str, home: Path, **environment: str) -> list[str]:
@@ -81,7 +83,10 @@ class _Answers(BaseHTTPRequestHandler):
         if isinstance(content, str):
             self._send(kind, b"", {"X-Error-Code": content})
         else:
-            etag = f'"{hashlib.sha256(content).hexdigest()}"'
+            name = self.path.rpartition("/")[2]
+            etag = f'"{_digest(name, content)}"'
+            if name in self.server.changed:
+                content = content[:-1] + bytes([content[-1] ^ 1])
             self._send(kind, content, {"ETag": etag, "X-Repo-Commit": commit})
 
     def do_HEAD(self):
@@ -119,6 +124,13 @@ class _Answers(BaseHTTPRequestHandler):
 
     def log_message(self, *args):
         pass
+
+
+def _digest(name, content):
+    """As the hub names contents: large files by SHA-256, others as git does."""
+    if name.endswith(".safetensors"):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def _listing(what, repository, commit, files):

@@ -3,6 +3,8 @@
 import errno
 import logging
 import re
+from fnmatch import fnmatch
+from hashlib import file_digest, sha1, sha256
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -36,6 +38,8 @@ _HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 # Its own warnings show URLs with user and password; what is wrong is in its errors.
 logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+_LONG = 64  # hexadecimal digits of a SHA-256
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -57,7 +61,8 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     Raises:
         ModelError: no revision is given, or the repository or revision does not exist, or access to
             it is refused.
-        DownloadError: the hub cannot be reached, or no proxy, and the files are not in the cache.
+        DownloadError: the hub cannot be reached, or no proxy, and the files are not in the cache;
+            or a file is not what the hub says it is.
     """
     if revision is None:
         raise ModelError(
@@ -84,7 +89,39 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
             f"({type(error).__name__}: {why}); try again, or give a folder as base.source"
         ) from error
     folder = Path(snapshot)
+    _verify(folder, where)
     return folder, folder.name
+
+
+def _verify(folder: Path, where: str) -> None:
+    """Compare each file that is read with its digest, whether it came now or was in the cache.
+
+    The cache names a blob by the digest that the hub gave, and a file is a link to its blob. The
+    client itself looks at a file's length alone.
+    """
+    for path in sorted(folder.iterdir()):
+        if not any(fnmatch(path.name, pattern) for pattern in FILES):
+            continue
+        expected = path.readlink().name if path.is_symlink() else ""
+        if not _DIGEST.fullmatch(expected):
+            raise DownloadError(
+                f"{where}: {path} cannot be checked: it is no link to a blob named by its digest; "
+                "set HF_HOME to a disk that has links, or give a folder as base.source"
+            )
+        found = _digest(path, expected)
+        if found != expected:
+            raise DownloadError(
+                f"{where}: {path.name} is another file than the hub says (its digest is {found}, "
+                f"expected {expected}); delete {path.resolve()} and run again"
+            )
+
+
+def _digest(path: Path, like: str) -> str:
+    """Return a file's SHA-256, or git's SHA-1 where `like` is one: of large files the first."""
+    size = path.stat().st_size
+    begun = sha256() if len(like) == _LONG else sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as file:
+        return file_digest(file, lambda: begun).hexdigest()
 
 
 def _snapshot(repository: str, revision: str) -> str:

@@ -1,6 +1,7 @@
 """The hub's client against a small hub of our own, each time in a fresh process and cache."""
 
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -48,6 +49,42 @@ def test_a_cached_commit_needs_no_network(fetch, server):
     server.asked.clear()
     assert fetch("org/gpt2", COMMIT, HF_HUB_OFFLINE="1") == expected
     assert server.asked == []
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "merges.txt"])
+def test_other_bytes_of_the_right_length_are_refused(fetch, server, name):
+    server.changed = {name}
+    kind, error = fetch("org/gpt2", COMMIT)
+    assert kind == "DownloadError"
+    found = re.search(
+        rf"{name} is another file .*is (\w+), expected (\w+)\); delete (\S+) and", error
+    )
+    assert len(found[1]) == len(found[2]) == (64 if name == "model.safetensors" else 40)
+    server.changed = set()
+    assert fetch("org/gpt2", COMMIT) == [kind, error]  # the cache has it
+    Path(found[3]).unlink()
+    folder, commit = fetch("org/gpt2", COMMIT)
+    assert (commit, (Path(folder) / name).read_bytes()) == (COMMIT, FILES[name])
+
+
+def test_a_file_that_was_changed_in_the_cache_is_refused(fetch):
+    folder, _ = fetch("org/gpt2", COMMIT)
+    path = Path(folder) / "config.json"
+    path.write_bytes(FILES["config.json"].replace(b"gpt2", b"gpt3"))
+    kind, error = fetch("org/gpt2", COMMIT, HF_HUB_OFFLINE="1")
+    assert kind == "DownloadError"
+    assert "config.json is another file than the hub says" in error
+
+
+def test_a_file_of_which_the_cache_has_no_digest_is_refused(fetch):
+    folder, _ = fetch("org/gpt2", COMMIT)
+    path = Path(folder) / "config.json"
+    path.unlink()
+    path.write_bytes(FILES["config.json"])
+    (Path(folder) / "pytorch_model.bin").write_bytes(b"of somebody else, and never read")
+    kind, error = fetch("org/gpt2", COMMIT, HF_HUB_OFFLINE="1")
+    assert kind == "DownloadError"
+    assert "config.json cannot be checked" in error
 
 
 @pytest.mark.parametrize(
