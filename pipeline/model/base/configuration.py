@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.model.files.rotary_numbers import refuse_odd_rotary
 from pipeline.strict_json import strict_loads
 
 
@@ -75,6 +76,9 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
     allowed |= {*config_class.attribute_map, *_OLDER}
     taken = {k: v for k, v in values.items() if k in allowed}
     _refuse_numbers(taken, origin)
+    if "rope_parameters" in allowed:
+        for key in ("rope_parameters", "rope_scaling"):
+            refuse_odd_rotary(taken.get(key), key, origin)
     _refuse_marks(values, origin)
     _refuse_endless(values, config_class, origin)
     try:

@@ -2,8 +2,8 @@
 
 `transformers` needs two packages for it, which are an optional extra of this project. It draws at
 random what the file lacks and passes over what it does not know. Both are refused, here and in
-`gguf_facts.py`. It takes a folder and reads what stands beside the file, too, so it gets a folder
-with that file alone.
+`files/gguf_facts.py`. It takes a folder and reads what stands beside the file, too, so it gets a
+folder with that file alone.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import config_of
-from pipeline.model.base.gguf_facts import refuse_lost_facts
 from pipeline.model.base.huggingface_folder import new_model
 from pipeline.model.base.lossless import without_stored_state
 from pipeline.model.base.tokenizer import adopt
 from pipeline.model.base.tokenizer_files import NAMED
 from pipeline.model.base.weights import tied_names
+from pipeline.model.files.gguf_facts import refuse_lost_facts
 
 
 SUFFIX = ".gguf"

@@ -25,6 +25,9 @@ _TOLERANCE = 1e-3  # of the largest logit: float32 leaves about 1e-6, a fault 1e
 _SEQUENCES, _TOKENS = 2, 48
 _SPECIAL = 6  # rows at the end of the tables that f keeps apart
 _READ_FIRST = 16  # tokens of the first of two passes, and those in front of a branch
+_SHORTEST = -(
+    -4 * (_READ_FIRST + 1) // 3
+)  # the shortest context in which a second pass has a token
 _BRANCH = 512  # tokens of a branch: more than most local windows
 
 
@@ -38,8 +41,9 @@ def require_own_logits(network: Any) -> float:
         The largest difference, as a share of the largest logit.
 
     Raises:
-        ModelError: the model has parts that the learner does not know, or f's logits are not the
-            model's own; the message names the way of calling and the largest difference.
+        ModelError: the model has parts that the learner does not know, its context is too short, or
+            f's logits are not the model's own; the message names the way of calling and the
+            largest difference.
     """
     ids = _ids(architecture_of(network))
     own = _called("by itself", partial(_own_logits, network, ids))
@@ -58,6 +62,12 @@ def require_own_logits(network: Any) -> float:
 
 def _ids(architecture: Architecture) -> Tensor:
     """Return random tokens (B, T), more of them than a small sliding window holds."""
+    if architecture.context < _SHORTEST:
+        raise ModelError(
+            f"{architecture.config.model_type}: a longest context of {architecture.context} "
+            f"tokens; at least {_SHORTEST} are needed; is max_position_embeddings of config.json "
+            "right?"
+        )
     rows = architecture.trunk.get_input_embeddings().weight.shape[0]
     length = max(_TOKENS, 2 * (architecture.window or 0))
     length = min(length, 3 * architecture.context // 4, 16 * _TOKENS)  # a branch has room, too

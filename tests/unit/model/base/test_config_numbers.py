@@ -47,6 +47,60 @@ def test_the_librarys_remarks_on_a_file_are_not_printed(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 48}
+THETA = {"rope_theta": 10000.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "match"),
+    [
+        (
+            "llama",
+            {"rope_parameters": YARN | {"factor": -4.0}},
+            r"rope_parameters\.factor is -4\.0",
+        ),
+        (
+            "llama",
+            {"rope_scaling": YARN | {"factor": 0}},
+            r"rope_scaling\.factor is 0; a finite num",
+        ),
+        ("llama", {"rope_parameters": {"rope_theta": -1e4}}, r"rope_theta is -10000\.0"),
+        ("llama", {"rope_parameters": YARN | {"beta_fast": -1}}, "beta_fast is -1"),
+        (
+            "phi3",
+            {
+                "rope_scaling": {
+                    "type": "longrope",
+                    "long_factor": [1.0, -1.0],
+                    "short_factor": [1.0],
+                }
+            },
+            r"rope_scaling\.long_factor is -1\.0",
+        ),
+        (
+            "gemma3",
+            {"rope_parameters": {"full_attention": YARN | {"factor": -4.0}}},
+            r"rope_parameters\.full_attention\.factor is -4\.0",
+        ),
+        ("llama", {"rope_scaling": {"kind": "linear", "factor": 4.0}}, "rope_scaling has kind and"),
+        ("llama", {"rope_parameters": {"factor": 4.0}}, "has factor and names no kind of scaling"),
+        ("gemma3", {"rope_parameters": {"full_attention": {"factor": 4.0}}}, "names no kind"),
+    ],
+)
+def test_a_scaling_of_positions_that_no_model_has_is_one_line(kind, changes, match):
+    with pytest.raises(ModelError, match=rf"c\.json: .*{match}") as refusal:
+        config_of(tiny_model(kind, 300).config.to_dict() | changes, "c.json")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("scaling", [None, {}, THETA, {"type": "linear", "factor": 2.0}, YARN])
+@pytest.mark.parametrize("key", ["rope_parameters", "rope_scaling"])
+def test_scalings_of_positions_are_taken(key, scaling):
+    values = tiny_model("llama", 300).config.to_dict() | {key: scaling}
+    rotary = config_of(values, "c.json").rope_parameters
+    assert (rotary or {}).get("factor") == (scaling or {}).get("factor")
+
+
 NO_TOKENS = [2**40, -5, 1.5, "7", True, [], [2**40], ["x"], [1, -2], {"a": 1}]
 
 

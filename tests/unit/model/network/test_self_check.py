@@ -106,6 +106,19 @@ def test_a_short_context_has_room_for_a_branch():
     assert require_own_logits(tiny_model("llama", VOCABULARY, max_position_embeddings=32)) < 1e-5
 
 
+@pytest.mark.parametrize("context", [1, 4, 22])
+def test_a_context_without_room_for_the_check_is_named(context):
+    model = tiny_model("llama", VOCABULARY, max_position_embeddings=context)
+    with pytest.raises(
+        ModelError, match=rf"llama: a longest context of {context} tokens; .* 23 are"
+    ):
+        require_own_logits(model)
+
+
+def test_the_shortest_context_is_long_enough():
+    assert require_own_logits(tiny_model("llama", VOCABULARY, max_position_embeddings=23)) < 1e-5
+
+
 def test_a_block_without_one_attention_and_one_mlp_takes_no_bottlenecks():
     with pytest.raises(ModelError, match="0 modules called Attention"):
         branches_of(torch.nn.Sequential(torch.nn.Linear(2, 2)))
