@@ -40,11 +40,11 @@ def as_meant(command: Callable[..., None]) -> Callable[..., None]:
 def _meant(value: object, hint: object, key: str) -> object:
     if isinstance(value, list):
         return [_meant(one, hint, key) for one in value]
+    about = getattr(hint, "__metadata__", ())
+    arguments = [one for one in about if isinstance(one, ArgumentInfo)]
     if isinstance(value, Path):
-        about = getattr(hint, "__metadata__", ())
-        is_argument = any(isinstance(one, ArgumentInfo) for one in about)
-        return place_of(str(value), key.upper() if is_argument else f"--{key}")
-    if isinstance(value, str) and (key == "variant" or hint == VariantName):
+        return place_of(str(value), key.upper() if arguments else f"--{key}")
+    if isinstance(value, str) and "VARIANT" in (key.upper(), *(one.metavar for one in arguments)):
         _refuse_unknown(value)
     return value
 
