@@ -55,7 +55,7 @@ def refuse_lost_facts(facts: Mapping[str, Any], config: Any, path: Path) -> None
     """
     own = f"{facts['general.architecture']}."
     built = _facts_of(config)
-    for name, value in facts.items():
+    for name, value in {**_unsaid(own, built), **facts}.items():
         fact = name.removeprefix(own) if name.startswith(own) else name.partition(".")[2]
         if not name.startswith(own) and fact in {*built, *_PROVEN, *_SILENT}:
             raise ModelError(
@@ -70,6 +70,21 @@ def refuse_lost_facts(facts: Mapping[str, Any], config: Any, path: Path) -> None
                 f"{path}: {one_line(name, 60)} is {one_line(repr(value), 60)}, and the model that "
                 f"transformers makes of the file {has}; give a folder with safetensors"
             )
+
+
+def _unsaid(own: str, built: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a file means that says nothing: a class of `transformers` may mean another thing.
+
+    Gemma's windows are its architecture's, so there the class's own number stands.
+    """
+    meant = {
+        "rope.dimension_count": built["attention.key_length"],
+        "rope.freq_base": 10000.0,
+        "attention.sliding_window": 0,
+    }
+    if own.startswith("gemma"):
+        del meant["attention.sliding_window"]
+    return {f"{own}{fact}": value for fact, value in meant.items() if fact in built}
 
 
 def _facts_of(config: Any) -> dict[str, Any]:

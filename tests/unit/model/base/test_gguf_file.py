@@ -128,6 +128,15 @@ def test_a_fact_that_the_model_does_not_have_is_named(architecture, fact, value)
         judge(architecture, PUBLISHED[architecture] | {fact: value})
 
 
+@pytest.mark.parametrize(
+    ("architecture", "fact"), [("stablelm", "rope.dimension_count"), ("gemma3", "rope.freq_base")]
+)
+def test_a_fact_that_is_not_said_is_not_the_classes(architecture, fact):
+    facts = {name: value for name, value in PUBLISHED[architecture].items() if name != fact}
+    with pytest.raises(ModelError, match=rf"{architecture}\.{fact} is .* would have"):
+        judge(architecture, facts)
+
+
 def test_a_fact_of_another_architecture_is_refused():
     """`transformers` takes facts of every architecture that it knows."""
     with pytest.raises(

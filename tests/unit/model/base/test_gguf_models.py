@@ -137,6 +137,13 @@ def test_a_fact_that_would_be_passed_over_is_refused(fact, match, own_tokenizer,
     refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=(fact,))
 
 
+def test_a_name_gives_a_llama_no_window(own_tokenizer, tmp_path):
+    """`transformers` takes a Llama called mistral for one, whose class has a window."""
+    facts = (("add_name", "mistral"), ("add_context_length", 8192))
+    match = "llama.attention.sliding_window is 0, and the model .* would have 4096"
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=facts)
+
+
 def test_nan_is_named(own_tokenizer, tmp_path):
     model = gguf_llama.tiny_llama(len(own_tokenizer))
     model.model.layers[1].mlp.up_proj.weight.data[3, 2] = float("nan")
