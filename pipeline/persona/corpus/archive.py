@@ -145,8 +145,12 @@ def _readable(archive: Path) -> Iterator[None]:
 
 
 def _members(tar: tarfile.TarFile, archive: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the members in order; stop with an error at the limits, before unpacking."""
-    for number, member in enumerate(tar):
+    """Yield the members in order; stop with an error at the limits, before unpacking.
+
+    `tarfile` keeps every member that it has seen, for `getmembers`; nobody asks for it here.
+    """
+    for number, member in enumerate(iter(tar.next, None)):
+        tar.members.clear()  # type: ignore[attr-defined]
         if number >= MOST_MEMBERS or member.offset_data + member.size > LARGEST_CONTENT:
             raise DownloadError(f"{archive.name}: too many or too large members; refused")
         yield member

@@ -1,19 +1,24 @@
 """Walk a tar file's 512-byte headers before `tarfile` does, which reads extension headers whole.
 
 An extension header (pax, or GNU's long names) belongs to the member behind it. Its declared size is
-what `tarfile` takes into memory, and it calls itself once for each that follows another. Sparse
-members declare more bytes than the archive holds.
+what `tarfile` takes into memory, and it calls itself once for each that follows another. A global
+one belongs to all members behind it, and `tarfile` copies its keywords into each. Sparse members
+declare more bytes than the archive holds.
 """
 
 import tarfile
+from collections import Counter
 from gzip import GzipFile
 
 from pipeline.errors import DownloadError, one_line
 
 
 LARGEST_HEADER = 64 << 10  # bytes of one extension header: a path and some keywords
+LARGEST_GLOBAL = 4 << 10  # bytes of all global headers; git writes 52, the commit's name
+LARGEST_HEADERS = 16 << 20  # bytes of all extension headers; 10,000 long paths take 10 MB
 MOST_CHAINED = 8  # extension headers of one member
 _EXTENSIONS = b"xgXLK"  # pax: of a member, of all; Solaris's; GNU's long name, long link name
+_GLOBAL = b"g"
 _SPARSE = b"S"
 _ZERO = bytes(tarfile.BLOCKSIZE)
 _CHUNK = 1 << 20
@@ -29,11 +34,12 @@ def refuse_costly_headers(stream: GzipFile, name: str, *, members: int, content:
         content: how many bytes it may have.
 
     Raises:
-        DownloadError: an extension header is too large or one of too many, a member is sparse, or
-            the archive is over a limit.
+        DownloadError: an extension header is too large or one of too many, all of them together are
+            too large, a member is sparse, or the archive is over a limit.
         tarfile.TarError: a header cannot be read.
     """
     position = number = chained = 0
+    extensions = Counter[bytes]()  # bytes by type
     while (header := stream.read(tarfile.BLOCKSIZE)) and header != _ZERO:
         if len(header) < tarfile.BLOCKSIZE:
             raise tarfile.ReadError("truncated header")
@@ -50,7 +56,23 @@ def refuse_costly_headers(stream: GzipFile, name: str, *, members: int, content:
                 f"{name}: {chained} extension headers in a row, the last of {size} bytes; at most "
                 f"{MOST_CHAINED} of {LARGEST_HEADER} bytes are read"
             )
+        if chained:
+            extensions[kind] += size
+            _refuse_large_sums(extensions, name)
         _pass_over(stream, size, name, searched=bool(chained))
+
+
+def _refuse_large_sums(extensions: Counter[bytes], name: str) -> None:
+    """Refuse extension headers that are small one by one and large together."""
+    for what, size, most in (
+        ("global headers", extensions[_GLOBAL], LARGEST_GLOBAL),
+        ("extension headers", extensions.total(), LARGEST_HEADERS),
+    ):
+        if size > most:
+            raise DownloadError(
+                f"{name}: {what} of {size} bytes in all; at most {most} are read, pack the three "
+                "files without them"
+            )
 
 
 def _kind_and_size(header: bytes) -> tuple[bytes, int]:

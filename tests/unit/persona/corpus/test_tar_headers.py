@@ -129,6 +129,48 @@ def test_long_names_and_pax_headers_of_honest_archives_are_read(tmp_path):
         assert len(list(extract(tmp_path / "a.tgz", tmp_path / str(form)).iterdir())) == 3
 
 
+def pax(keywords: int, start: int = 0) -> bytes:
+    """A header's content: short keywords without values."""
+    lines = (f"{number:07x}=\n" for number in range(start, start + keywords))
+    return b"".join(f"{len(line) + 3} {line}".encode() for line in lines)
+
+
+def test_global_headers_are_bounded_together(tmp_path):
+    """`tarfile` copies their keywords into each member: 122 kB took 8 GB."""
+    one = pax(100)
+    whole = header(b"g", len(one)) + padded(one) + header(b"0", 0)
+    refused(packed(tmp_path / "a.tgz", whole * 4, members()), tmp_path, "global headers of 4800")
+
+
+def test_extension_headers_are_bounded_together(tmp_path):
+    one = pax(5000)
+    whole = header(b"x", len(one)) + padded(one) + header(b"0", 0)
+    path = packed(tmp_path / "a.tgz", *[whole] * 300, members())
+    refused(path, tmp_path, r"extension headers of \d+ bytes in all")
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L"])
+def test_members_that_were_passed_are_not_kept(tmp_path, kind):
+    """Each holds its own copy of what its headers say."""
+    content = pax(300) if kind != b"L" else b"a" * 20000
+    whole = header(kind, len(content)) + padded(content) + header(b"0", 0)
+    repeated = [whole] + [header(b"0", 0) if kind == b"g" else whole] * 200
+    path = packed(tmp_path / "a.tgz", *repeated, members())
+    tracemalloc.start()
+    try:
+        assert len(list(extract(path, tmp_path / "into").iterdir())) == 3
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20  # 1 MiB is read at once
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_commits_name_in_a_global_header_is_read(tmp_path):
+    """As `git archive` writes it."""
+    comment = b"52 comment=" + b"0" * 40 + b"\n"
+    path = packed(tmp_path / "a.tgz", header(b"g", 52) + padded(comment), members())
+    assert len(list(extract(path, tmp_path / "into").iterdir())) == 3
+
+
 def what_is_said(path: Path, into: Path) -> str:
     try:
         extract(path, into)
