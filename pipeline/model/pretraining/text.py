@@ -53,8 +53,7 @@ class TextPart:
                 first = False
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     """A line, without surrounding blanks."""
 
     text: str
@@ -76,23 +75,15 @@ class _Documents:
     def __init__(self, boundary: str) -> None:
         self.boundary = boundary
         self.count = 0
-        self.ends: list[_End] = []
         self._within = False
 
-    def add(self, line: _Line, num_bytes: int) -> None:
-        """Take the next line; `num_bytes` is the text's size with it."""
+    def add(self, line: _Line) -> None:
+        """Take the next line."""
         if line.text in (self.boundary, END_OF_TEXT):
             self._within = False
         elif line.text and not self._within:
             self._within = True
             self.count += 1
-        if line.text == self.boundary:
-            self.ends.append(_End(line.end, num_bytes, self.count))
-
-    def cut(self, most: float) -> _End | None:
-        """Return the last boundary within `most` bytes, if there is text before and after it."""
-        within = [end for end in self.ends if end.num_bytes <= most]
-        return within[-1] if within and 0 < within[-1].documents < self.count else None
 
 
 def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
@@ -118,11 +109,11 @@ def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
     for line in _read(path, 0, path.stat().st_size):
         size, lines = size + line.num_bytes, lines + 1
         _refuse_inline_marks(line.text, lines, path)
-        by_mark.add(line, size)
-        by_blank.add(line, size)
+        by_mark.add(line)
+        by_blank.add(line)
     documents = by_mark if by_mark.count > 1 else by_blank
-    cut = documents.cut((1 - holdout) * size)
-    if cut is None:
+    cut = documents.count > 1 and _last_end(path, documents.boundary, (1 - holdout) * size)
+    if not cut or not 0 < cut.documents < documents.count:
         raise ModelError(
             f"{path}: {documents.count} document(s) in {lines} line(s) of {size} bytes cannot be "
             f"split into a part to train on and a part held out (base.pretrain.holdout {holdout}); "
@@ -131,6 +122,22 @@ def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
     train = TextPart(path, 0, cut.end, documents.boundary, cut.num_bytes)
     stop, rest = path.stat().st_size, size - cut.num_bytes
     return train, TextPart(path, cut.end, stop, documents.boundary, rest)
+
+
+def _last_end(path: Path, boundary: str, most: float) -> _End:
+    """Return the last boundary within `most` bytes; the text's beginning if there is none.
+
+    The text is read again for it: a text may have as many boundaries as bytes.
+    """
+    documents, last, size = _Documents(boundary), _End(0, 0, 0), 0
+    for line in _read(path, 0, path.stat().st_size):
+        size += line.num_bytes
+        if size > most:
+            break
+        documents.add(line)
+        if line.text == boundary:
+            last = _End(line.end, size, documents.count)
+    return last
 
 
 def _refuse_inline_marks(text: str, number: int, path: Path) -> None:

@@ -1,3 +1,6 @@
+import tracemalloc
+from itertools import accumulate
+
 import numpy as np
 import pytest
 
@@ -112,6 +115,36 @@ def test_the_held_out_part_is_the_last_documents_and_just_large_enough(tmp_path,
 def test_a_text_of_fewer_than_two_documents_is_refused(tmp_path, text):
     with pytest.raises(ModelError, match="give several documents"):
         split_text(_write(tmp_path, text), 0.02)
+
+
+def test_blank_lines_take_no_memory(tmp_path):
+    """60 MB of them took 8 GB."""
+    path = _write(tmp_path, "\n" * 200_000 + "a\n\nb\n")
+    tracemalloc.start()
+    try:
+        train, heldout = split_text(path, 1e-6)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert (_lines(train), _lines(heldout)) == ([(True, "a")], [(True, "b")])
+    assert train.num_bytes == train.stop == 200_003
+
+
+@pytest.mark.parametrize("mark", ["", END_OF_TEXT])
+def test_the_cut_is_the_last_boundary_that_leaves_enough(tmp_path, mark):
+    """Also within several boundaries that follow each other."""
+    boundary = f"{mark}\n"
+    lines = ["a\n", boundary, *[boundary] * 4, "b\n", boundary, " \n", boundary, "c\n"]
+    path, size = _write(tmp_path, "".join(lines)), sum(map(len, lines))
+    for most in range(2 + len(boundary), size):
+        ends = accumulate(map(len, lines))
+        fitting = [
+            end
+            for line, end in zip(lines, ends, strict=True)
+            if line.strip() == mark and end <= most
+        ]
+        train, heldout = split_text(path, 1 - most / size - 1e-9)
+        assert (train.stop, heldout.num_bytes) == (fitting[-1], size - fitting[-1])
 
 
 def test_a_missing_text_names_the_stage(tmp_path):
