@@ -5,11 +5,11 @@ own, the name is encoded as ordinary text. Only the encoder of dialogues inserts
 themselves.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, models, processors, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import ModelError, one_line
@@ -26,11 +26,15 @@ from pipeline.model.base.tokenizer_files import (
 from pipeline.model.base.vocabulary import without_rowless
 
 
+LONGEST_WORD = 2048  # characters; the time of the training grows with a word's length squared
+
+
 def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE on `lines`. Each gets a leading space, as segments do when encoded.
 
     The 256 bytes and `<|endoftext|>` are always in the vocabulary, so any text can be encoded.
-    Equal lines give equal tokenizers. A short text gives fewer than `vocab_size` entries.
+    Equal lines give equal tokenizers. A short text gives fewer than `vocab_size` entries. A word of
+    over LONGEST_WORD characters counts as several.
 
     Raises:
         ModelError: `vocab_size` has no room for the bytes and `<|endoftext|>`.
@@ -48,9 +52,30 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         special_tokens=[END_OF_TEXT],
         initial_alphabet=list(BYTES),
     )
-    backend.train_from_iterator((" " + line for line in lines), trainer)
+    words = byte_level(models.BPE()).pre_tokenizer  # the backend's own is locked while it trains
+    parts = (part for line in lines for part in _with_short_words(" " + line, words))
+    backend.train_from_iterator(parts, trainer)
     names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT}
     return wrapped(backend, names)
+
+
+def _with_short_words(text: str, words: pre_tokenizers.PreTokenizer) -> Iterator[str]:
+    """Yield a text whole, or around and within its words of over LONGEST_WORD characters.
+
+    A word is what the pre-tokenizer makes one: letters, digits, other signs or blanks in a row.
+    """
+    begin = 0
+    if len(text) > LONGEST_WORD:
+        for _, (start, stop) in words.pre_tokenize_str(text):
+            if stop - start <= LONGEST_WORD:
+                continue
+            if start > begin:
+                yield text[begin:start]
+            word = text[start:stop]
+            yield from (word[i : i + LONGEST_WORD] for i in range(0, len(word), LONGEST_WORD))
+            begin = stop
+    if begin < len(text):
+        yield text[begin:]
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -24,6 +24,8 @@ from pipeline.model.base.tokenizer_files import END_OF_TEXT
 Ids = NDArray[np.uint32]
 Line = tuple[bool, str]  # (starts a document, text without surrounding blanks)
 
+LONGEST_LINE = 16 << 20  # bytes; a line is encoded in memory, a hundred times as large
+
 _LINES_AT_ONCE = 8192
 _BOM = b"\xef\xbb\xbf"
 
@@ -99,7 +101,7 @@ def split_text(path: Path, holdout: float) -> tuple[TextPart, TextPart]:
 
     Raises:
         MissingFileError: the file does not exist.
-        DataError: the text is not UTF-8, or marks of documents stand in its lines.
+        DataError: the text is not UTF-8, a line is too long, or marks of documents stand in lines.
         ModelError: the text is empty, or no document ends before the held-out part.
     """
     if not path.is_file():
@@ -176,8 +178,13 @@ def _read(path: Path, start: int, stop: int) -> Iterator[_Line]:
     with path.open("rb") as file:
         position = file.seek(start)
         while position < stop:
-            line = file.readline()
+            line = file.readline(LONGEST_LINE + 1)
             position += len(line)
+            if len(line) > LONGEST_LINE:
+                raise DataError(
+                    f"{path}: a line of over {LONGEST_LINE} bytes, which ends behind byte "
+                    f"{position}; break it into lines (in the file that data.pretrain names)"
+                )
             if position == len(line):
                 line = line.removeprefix(_BOM)
             try:

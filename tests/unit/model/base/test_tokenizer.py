@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import AutoTokenizer
 
 from pipeline.errors import ModelError
+from pipeline.model.base import tokenizer as tokenizer_module
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import add_special_tokens, load_tokenizer, train_tokenizer
 from pipeline.model.base.tokenizer_files import END_OF_TEXT
@@ -45,6 +47,23 @@ def test_vocabulary_is_as_large_as_asked_and_no_larger_than_the_text_gives(token
     assert len(train_tokenizer(_lines(), 270)) == 270
     assert 257 < len(train_tokenizer(_lines(), 10_000)) < 400
     assert len(train_tokenizer([], 300)) == 257
+
+
+def test_a_long_word_is_learnt_in_parts(monkeypatch):
+    """The time grows with a word's length squared: one of 3 MB took hours."""
+    monkeypatch.setattr(tokenizer_module, "LONGEST_WORD", 6)
+    word = "abcdefghij" * 3
+    learnt = train_tokenizer([f"so {word} so", " " * 40, word], 400)
+    assert max(len(token) for token in set(learnt.get_vocab()) - {END_OF_TEXT}) == 6
+    parts = list(tokenizer_module._with_short_words(f" so {word} so", ByteLevel(False)))
+    assert parts == [" so", " abcde", "fghija", "bcdefg", "hijabc", "defghi", "j", " so"]
+
+
+def test_words_of_ordinary_length_are_learnt_as_they_stand(monkeypatch):
+    lines = ["  ".join(_lines()), *_lines(1), "这是一个句子。" * 20, "it's  1,000 ... "]
+    whole = train_tokenizer(lines, 320).backend_tokenizer.to_str()
+    monkeypatch.setattr(tokenizer_module, "LONGEST_WORD", 12)
+    assert train_tokenizer(lines, 320).backend_tokenizer.to_str() == whole
 
 
 def test_too_small_a_vocabulary_is_refused():

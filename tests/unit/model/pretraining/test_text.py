@@ -159,6 +159,13 @@ def test_a_text_of_another_encoding_is_refused(tmp_path):
         split_text(path, 0.02)
 
 
+def test_a_line_of_any_length_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "LONGEST_LINE", 5)
+    assert split_text(_write(tmp_path, "abcd\n\nb\n"), 0.1)
+    with pytest.raises(DataError, match=r"a line of over 5 bytes.* byte 6; break it into lines"):
+        split_text(_write(tmp_path, "abcde\n\nb\n"), 0.1)
+
+
 def test_ids_are_segments_with_a_leading_space_newlines_and_boundaries(tokenizer):
     lines = [(True, "a dog"), (False, "runs ☃"), (True, "a cat")]
     text = f"{END_OF_TEXT} a dog\n runs ☃{END_OF_TEXT} a cat{END_OF_TEXT}"
