@@ -8,19 +8,17 @@ train, valid and test, the published 1155.
 
 import re
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, reduce
-from itertools import accumulate, chain, combinations
-from math import comb
+from functools import lru_cache
+from itertools import accumulate
 from typing import overload
 
 
 PersonaVariant = frozenset[str]
 
 SHARED = 3  # sentences that make two variants one persona
-MANY = 12  # sentences of a variant, above which they are counted
-SETS_AT_ONCE = 50_000  # sets of sentences in memory
 
 # Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
 # ("i m a nurse"); others have "i'm" or "i am".
@@ -128,71 +126,73 @@ def group_variants(variants: Variants) -> list[list[int]]:
     return list(members.values())
 
 
-def _components(variants: Variants) -> Sequence[int]:
-    parent = array("L", range(len(variants)))
+class _Components:
+    """Which variants are known to belong together."""
 
-    def root(index: int) -> int:
+    def __init__(self, count: int) -> None:
+        self._parent = array("L", range(count))
+
+    def root(self, index: int) -> int:
+        """Return the same variant for all of a component."""
+        parent = self._parent
         while parent[index] != index:
             parent[index] = parent[parent[index]]
             index = parent[index]
         return index
 
-    for one, other in chain(_equal(variants), _linked(variants), _linked_to_large(variants)):
-        parent[root(other)] = root(one)
-    return array("L", (root(index) for index in range(len(variants))))
+    def join(self, one: int, other: int) -> None:
+        """Make one component of two variants'."""
+        self._parent[self.root(other)] = self.root(one)
+
+    def are_one(self, several: Sequence[int]) -> bool:
+        """Say whether all of them are in one component."""
+        one = self.root(several[0])
+        return all(self.root(index) == one for index in several)
 
 
-def _equal(variants: Variants) -> Iterator[tuple[int, int]]:
-    """Yield pairs of equal variants that have too few sentences to share SHARED, or too many."""
+def _components(variants: Variants) -> Sequence[int]:
+    known = _Components(len(variants))
+    _join_short(variants, known)
+    _join_sharing(variants, known)
+    return array("L", (known.root(index) for index in range(len(variants))))
+
+
+def _join_short(variants: Variants, known: _Components) -> None:
+    """Join equal variants that have too few sentences to share SHARED."""
     first: dict[bytes, int] = {}
     for index, variant in enumerate(variants):
-        if not SHARED <= len(variant) <= MANY:
-            yield first.setdefault(array("I", variant).tobytes(), index), index
+        if len(variant) < SHARED:
+            known.join(first.setdefault(array("I", variant).tobytes(), index), index)
 
 
-def _linked(variants: Variants) -> Iterator[tuple[int, int]]:
-    """Yield pairs of variants of one persona, enough of them to connect all that belong together.
+def _join_sharing(variants: Variants, known: _Components) -> None:
+    """Join the variants that share SHARED sentences: a first, a second and a third one.
 
-    Two variants share SHARED sentences if they have a set of SHARED sentences in common. So each is
-    linked to the first that has a set, and a sentence that everybody says costs little more. In
-    memory are the sets with one first sentence; of a sentence with many, a part of them.
+    Those who have a first sentence are looked at together, of them those who have a second. Where
+    all of them are one component already, nothing more can be learnt of them: what many people
+    share costs one look at each.
     """
     owners, begins = variants.having()
-    for sentence in range(len(variants.sentences)):
-        own = owners[begins[sentence] : begins[sentence + 1]]
-        if len(own) == 1:
+    for first in range(len(variants.sentences)):
+        with_first = owners[begins[first] : begins[first + 1]]
+        if known.are_one(with_first):
             continue
-        sets = sum(comb(len(variants[i]), SHARED - 1) for i in own if len(variants[i]) <= MANY)
-        parts = 1 + sets // SETS_AT_ONCE
-        for part in range(parts):
-            first: dict[int, int] = {}  # the rest of a set as one number, to its first variant
-            for index in own:
-                for some in _rests(variants[index], sentence):
-                    if some[0] % parts == part:
-                        key = reduce(lambda whole, s: whole * len(variants.sentences) + s, some)
-                        yield first.setdefault(key, index), index
+        for second, both in _by_later(variants, begins, first, with_first).items():
+            if known.are_one(both):
+                continue
+            for all_three in _by_later(variants, begins, second, both).values():
+                for index in all_three:
+                    known.join(all_three[0], index)
 
 
-def _rests(variant: Sequence[int], sentence: int) -> Iterator[tuple[int, ...]]:
-    """Yield what a variant's sets of SHARED have besides their first sentence."""
-    if len(variant) > MANY:
-        return iter(())
-    return combinations((other for other in variant if other > sentence), SHARED - 1)
-
-
-def _linked_to_large(variants: Variants) -> Iterator[tuple[int, int]]:
-    """Yield the pairs with a variant of over MANY sentences, by counting what they share.
-
-    Such a variant has too many sets of sentences. People have few sentences: there is hardly one.
-    """
-    large = [index for index, variant in enumerate(variants) if len(variant) > MANY]
-    if not large:
-        return
-    owners, begins = variants.having()
-    for index in large:
-        shared = Counter(
-            other
-            for sentence in variants[index]
-            for other in owners[begins[sentence] : begins[sentence + 1]]
-        )
-        yield from ((index, other) for other, count in shared.items() if count >= SHARED)
+def _by_later(
+    variants: Variants, begins: Sequence[int], sentence: int, some: Sequence[int]
+) -> dict[int, "array[int]"]:
+    """Return which of some variants have each sentence of a higher number that several say."""
+    having: dict[int, array[int]] = defaultdict(lambda: array("I"))
+    for index in some:
+        variant = variants[index]
+        for later in variant[bisect_right(variant, sentence) :]:
+            if begins[later + 1] - begins[later] > 1:
+                having[later].append(index)
+    return having

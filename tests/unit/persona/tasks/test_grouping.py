@@ -10,7 +10,6 @@ from pipeline.params import People, Synthetic
 from pipeline.persona.synthetic.corpus import write_corpus
 from pipeline.persona.synthetic.lexicon import BY_NAME
 from pipeline.persona.synthetic.people import Person, people_of
-from pipeline.persona.tasks import grouping
 from pipeline.persona.tasks.grouping import SHARED, group, normalise_sentence, variant_of
 from pipeline.persona.tasks.parser import parse
 
@@ -131,12 +130,11 @@ def by_every_pair(personas: list[list[str]]) -> list[list[int]]:
     return list(groups.values())
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 10**6])
-@pytest.mark.parametrize("longest", [5, 30])  # 30: some have too many sentences for sets
-def test_groups_are_those_of_every_pair(monkeypatch, at_once, longest):
-    monkeypatch.setattr(grouping, "SETS_AT_ONCE", at_once)
-    random = Random(f"groups/{longest}")
-    sentences = [f"i like {number} ." for number in range(2 * longest)]
+@pytest.mark.parametrize("longest", [5, 30])
+@pytest.mark.parametrize("others", [2, 12])  # 12: few variants share three of so many sentences
+def test_groups_are_those_of_every_pair(longest, others):
+    random = Random(f"groups/{longest}/{others}")
+    sentences = [f"i like {number} ." for number in range(others * longest)]
     for _ in range(20):
         personas = [
             random.sample(sentences, random.randint(1, longest))
@@ -145,13 +143,30 @@ def test_groups_are_those_of_every_pair(monkeypatch, at_once, longest):
         assert group(personas) == by_every_pair(personas)
 
 
-def shared_by_all(count: int) -> list[list[str]]:
-    return [
-        ["i like music .", "i like dogs .", f"i am {n} .", f"my age is {n} ."] for n in range(count)
-    ]
+def two_by_all(count: int) -> list[list[str]]:
+    return [["music .", "dogs .", f"i am {n} .", f"my age is {n} ."] for n in range(count)]
 
 
-def test_sentences_that_everybody_says_cost_no_square():
+def sixteen_by_all(count: int) -> list[list[str]]:
+    return [[*"abcdefghijklmnop", f"i am {n} ."] for n in range(count)]
+
+
+def most_of_twenty_by_many(count: int) -> list[list[str]]:
+    """Of each ten people; and two by all."""
+    random = Random(count)
+    own = [[f"i like {n} {i}" for i in range(20)] for n in range(count // 10)]
+    return [[*"ab", *random.sample(own[n % len(own)], 15)] for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("personas", "groups"),
+    [
+        (two_by_all, lambda count: count),
+        (sixteen_by_all, lambda _: 1),
+        (most_of_twenty_by_many, lambda count: count // 10),
+    ],
+)
+def test_sentences_that_everybody_says_cost_no_square(personas, groups):
     """1,000 and 4,000 dialogues took 3 and 37 s; steps are counted here, not seconds."""
 
     def steps(count: int) -> int:
@@ -162,13 +177,14 @@ def test_sentences_that_everybody_says_cost_no_square():
             done += 1
             return count_lines
 
+        given = personas(count)
         normalise_sentence.cache_clear()
         sys.settrace(count_lines)
         try:
-            groups = group(shared_by_all(count))
+            found = group(given)
         finally:
             sys.settrace(None)
-        assert len(groups) == count
+        assert len(found) == groups(count)
         return done
 
     assert steps(800) < 4.5 * steps(200)
