@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from threading import Timer
+from threading import Event, Thread, Timer
 from time import monotonic
 
 import httpx
@@ -22,6 +22,7 @@ MOST_REDIRECTS = 10
 _NUMBER = "[0-9]{1,18}"  # in a header; more digits are no size of a file
 RATE_OVER = 60.0  # seconds
 LOWEST_RATE = 1000  # bytes per second, on average over so many seconds
+LONGEST_ATTEMPT = 6 * 3600.0  # seconds until the end is there; what has come by then is kept
 
 
 class TryAgainError(Exception):
@@ -133,23 +134,53 @@ def whole_size(response: httpx.Response) -> int | None:
     return int(match[1]) if match else None
 
 
-class Rate:
-    """Watches that the bytes keep coming."""
+def content_of(response: httpx.Response) -> Iterator[bytes]:
+    """Yield an answer's content as it comes.
 
-    def __init__(self) -> None:
-        self._since = monotonic()
-        self._bytes = 0
+    A server may send what is no content, as trailers and extensions of chunks, and so keep every
+    time-out from passing. So somebody else looks at the clock, and closes the connection.
 
-    def check(self, more: int) -> None:
-        """Count bytes that have come.
+    Raises:
+        TryAgainError: too little came over RATE_OVER seconds, or no end in LONGEST_ATTEMPT.
+        httpx.TransportError: as httpx has it.
+    """
+    watch = _Watch(response)
+    watch.start()
+    try:
+        for chunk in response.iter_raw():
+            watch.bytes += len(chunk)
+            yield chunk
+    except Exception as error:  # a connection that is closed meanwhile may fail in many ways
+        if not watch.reason:
+            raise
+        raise TryAgainError(watch.reason) from error
+    finally:
+        watch.over.set()
+        watch.join()
+    if watch.reason:  # closed, which an answer without a length takes for its end
+        raise TryAgainError(watch.reason)
 
-        Raises:
-            TryAgainError: over the last RATE_OVER seconds there were too few.
-        """
-        self._bytes += more
-        passed = monotonic() - self._since
-        if passed < RATE_OVER:
-            return
-        if self._bytes < LOWEST_RATE * passed:
-            raise TryAgainError(f"under {LOWEST_RATE} bytes per second for {passed:.0f} s")
-        self._since, self._bytes = monotonic(), 0
+
+class _Watch(Thread):
+    """Closes an answer whose bytes come too slowly, or do not end."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(daemon=True)
+        self.bytes = 0  # of content, so far
+        self.over = Event()
+        self.reason = ""  # why the answer was closed
+        self._response = response
+
+    def run(self) -> None:
+        began = since = monotonic()
+        before = 0
+        while not self.over.wait(min(RATE_OVER, max(0.0, LONGEST_ATTEMPT - (since - began)))):
+            now, done = monotonic(), self.bytes
+            if now - began >= LONGEST_ATTEMPT:
+                self.reason = f"no end within {LONGEST_ATTEMPT:.0f} s"
+            elif done - before < LOWEST_RATE * (now - since):
+                self.reason = f"under {LOWEST_RATE} bytes per second for {now - since:.0f} s"
+            if self.reason:
+                self._response.close()
+                return
+            since, before = now, done

@@ -21,8 +21,8 @@ from pipeline import artifacts
 from pipeline.errors import DownloadError, one_line, public
 from pipeline.persona.corpus.answer import (
     LaterError,
-    Rate,
     TryAgainError,
+    content_of,
     first_byte,
     response_to,
     seconds_asked,
@@ -229,20 +229,18 @@ def _write(
 
     Raises:
         DownloadError: they are too many; they are removed.
-        TryAgainError: they are too few, or come too slowly.
+        TryAgainError: they are too few, or come too slowly or without end.
     """
     done = start
-    rate = Rate()
     partial.describe(validator_of(response))
     with partial.path.open("ab" if start else "wb") as file:
-        for chunk in response.iter_raw():
+        for chunk in content_of(response):
             done += len(chunk)
             if done > LARGEST_FILE:
                 partial.drop()
                 raise DownloadError(f"larger than {LARGEST_FILE} bytes; refused")
             file.write(chunk)
             file.flush()
-            rate.check(len(chunk))
             on_progress(done, total)
     if total is not None and done < total:
         raise TryAgainError(f"the answer ended after {done} of {total} bytes")

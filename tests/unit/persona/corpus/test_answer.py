@@ -10,7 +10,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DownloadError
-from pipeline.persona.corpus import answer, http
+from pipeline.persona.corpus import http
 from tests.support.raw_server import RawServer, serve_raw
 
 
@@ -180,34 +180,6 @@ def test_numbers_without_end_are_no_sizes(tmp_path, digits):
     assert (http.first_byte(response), http.whole_size(response)) == (None, None)
     response = httpx.Response(200, headers={"Content-Length": digits})
     assert http.whole_size(response) is None
-
-
-def crawl(server: RawServer, connection: socket.socket) -> None:
-    connection.sendall(says("200 OK", f"Content-Length: {len(BODY)}"))
-    for place in range(len(BODY)):
-        if server.stopped.wait(0.01):
-            return
-        connection.sendall(BODY[place : place + 1])
-
-
-def test_a_crawl_is_given_up_and_its_bytes_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(answer, "RATE_OVER", 0.1)
-    with serve_raw(crawl) as server:
-        assert "under 1000 bytes per second" in refused(server.url, tmp_path)
-        assert len(server.requests) == http.ATTEMPTS
-    assert (tmp_path / f"{RIGHT}.partial").stat().st_size
-
-
-def dribble(server: RawServer, connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    while not server.stopped.wait(0.02):
-        connection.sendall(b"x")
-
-
-def test_headers_without_end_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(answer, "LONGEST_HEADERS", 0.15)
-    with serve_raw(dribble) as server:
-        assert "no headers within" in refused(server.url, tmp_path)
 
 
 NAMES = st.sampled_from(
