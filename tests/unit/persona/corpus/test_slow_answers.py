@@ -1,6 +1,7 @@
 """Servers that crawl, trickle or never end are given up; what they have sent is kept."""
 
 import socket
+from threading import Event
 
 import pytest
 
@@ -48,14 +49,33 @@ def test_what_comes_beside_the_content_keeps_nobody_waiting(tmp_path, monkeypatc
 
     def trickle(server: RawServer, connection: socket.socket) -> None:
         connection.sendall(begin)
-        while not server.stopped.wait(0.01):
-            connection.sendall(again)
+        for _ in range(300):
+            if not server.stopped.wait(0.01):
+                connection.sendall(again)
 
     monkeypatch.setattr(answer, "RATE_OVER", 0.1)
+    monkeypatch.setattr(http, "ATTEMPTS", 2)
     with serve_raw(trickle) as server:
         assert "under 1000 bytes per second" in refused(server.url, tmp_path)
         assert len(server.requests) == http.ATTEMPTS
     assert (tmp_path / f"{RIGHT}.partial").read_bytes().startswith(b"x")
+
+
+def test_an_answer_that_was_closed_has_not_come_to_its_end(monkeypatch):
+    """With TLS a closed connection may look like the end of an answer without a length."""
+
+    class Quiet:
+        def __init__(self) -> None:
+            self.closed = Event()
+            self.close = self.closed.set
+
+        def iter_raw(self):
+            yield b"x"
+            self.closed.wait(5)
+
+    monkeypatch.setattr(answer, "RATE_OVER", 0.02)
+    with pytest.raises(answer.TryAgainError, match="under 1000 bytes"):
+        list(answer.content_of(Quiet()))
 
 
 def test_an_answer_that_is_fast_enough_and_has_no_end_is_given_up(tmp_path, monkeypatch):
