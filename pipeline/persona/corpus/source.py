@@ -14,7 +14,7 @@ from pipeline.errors import DataError, DownloadError, one_line, public, public_t
 from pipeline.params import Data
 from pipeline.params.inputs import place_of
 from pipeline.persona.corpus import archive, http, own
-from pipeline.persona.readers.shared.files import text_of
+from pipeline.persona.readers.shared.files import refuse_link_out, text_of
 from pipeline.persona.synthetic import corpus as synthetic
 from pipeline.persona.synthetic.spool import Spool
 from pipeline.persona.task.record import Split
@@ -217,7 +217,7 @@ def _unpack(data: Data, path: Path, into: Path) -> Origin:
 
 def _copy_folder(data: Data, folder: Path, into: Path) -> Origin:
     for name in archive.WANTED:
-        shutil.copyfile(folder / name, into / name)
+        shutil.copyfile(refuse_link_out(folder / name, folder), into / name)
     return Origin("folder", text_of(folder.resolve().name), _checked(into, data.sha256))
 
 

@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import has_magic
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from pipeline.errors import DataError, one_line, public
-from pipeline.params.inputs import place_of
+from pipeline.params.inputs import leads_out, place_of
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.task.record import Split
 
@@ -56,10 +57,11 @@ class Line(NamedTuple):
 def files_of(given: str) -> list[CorpusFile]:
     """Return the files that a path names: a file, all files of a folder, or those of a pattern.
 
-    Hidden files are left out. Files come in the order of their names.
+    Hidden files are left out. Files come in the order of their names. What the user gives may be a
+    link itself.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or one is a link out of the folder.
     """
     if "://" in given:
         raise DataError(f"{public(given)}: no path; give a file, a folder or a pattern")
@@ -69,11 +71,13 @@ def files_of(given: str) -> list[CorpusFile]:
     if path.is_file():
         return [CorpusFile(path, text_of(path.name))]
     if path.is_dir():
-        root, found = path, path.rglob("*")
+        root = folder = path
+        found = path.rglob("*")
     elif has_magic(given):
         absolute = path.is_absolute()
         root = Path(path.anchor) if absolute else Path()
         found = root.glob(str(path.relative_to(root)) if absolute else str(path))
+        folder = Path(*takewhile(lambda part: not has_magic(part), path.parts))
     else:
         raise DataError(f"{one_line(given)}: no such file or folder; check the path")
     kept = sorted(file for file in found if file.is_file() and not file.name.startswith("."))
@@ -82,7 +86,25 @@ def files_of(given: str) -> list[CorpusFile]:
     if len(kept) > MOST_FILES:
         raise DataError(f"{one_line(given)}: {len(kept)} files, over {MOST_FILES}; give fewer")
     shown = path if path.is_dir() else _common(kept)
-    return [CorpusFile(file, text_of(file.relative_to(shown).as_posix())) for file in kept]
+    return [
+        CorpusFile(refuse_link_out(file, folder), text_of(file.relative_to(shown).as_posix()))
+        for file in kept
+    ]
+
+
+def refuse_link_out(file: Path, folder: Path) -> Path:
+    """Return a file of a corpus folder, once it was looked at.
+
+    Raises:
+        DataError: it is a link out of the folder: a stranger's would make a file of the user's
+            part of the corpus.
+    """
+    if leads_out(file, folder):
+        raise DataError(
+            f"{one_line(file)}: a link out of {one_line(folder)}, whose own files alone are read; "
+            "put the file itself there, delete the link, or name the file itself as the corpus"
+        )
+    return file
 
 
 def text_of(name: str) -> str:
