@@ -77,7 +77,7 @@ def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Fou
                 place = f"{file.name}: conversation {name}, chain {number}"
                 before = None if given is None else given.said
                 for part in parts([one.said for one in chain]):
-                    for view in views(part, conversation=f"{file.name}:{name}"[:LONGEST_NAME]):
+                    for view in views(part, conversation=f"{file.name}:{name}"):
                         yield Found(place, again.before(before, view, place))
                     before = part[-1]
 

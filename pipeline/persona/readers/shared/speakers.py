@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from pipeline.params import Data
-from pipeline.persona.conversation.record import Conversation, Message
+from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Message
 from pipeline.persona.task.record import Split
 
 
@@ -49,7 +50,7 @@ def views(
 
     Args:
         said: in order; at least one, by no more speakers than `parts` has.
-        conversation: its name, by which the views are known to belong together.
+        conversation: its name, of any length, by which the views are known to belong together.
         personas: sentences about speakers.
         split: that of all views.
         named: whether equal speakers of two conversations are one person; else persons are told
@@ -65,5 +66,13 @@ def views(
             ],
             persona=[*(personas or {}).get(person, ())],
             split=split,
-            conversation=conversation,
+            conversation=_short(conversation),
         )
+
+
+def _short(name: str) -> str:
+    """Return a conversation's name, the end of a long one as its digest: unequal ones stay so."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = sha256(name.encode(errors="surrogatepass")).hexdigest()
+    return f"{name[: LONGEST_NAME - len(digest) - 1]}:{digest}"

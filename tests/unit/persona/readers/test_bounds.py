@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from pipeline.persona.conversation.record import LONGEST_NAME
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers import messenger
 from pipeline.persona.readers.shared import speakers
 from pipeline.persona.readers.shared.files import CorpusFile
 from pipeline.persona.readers.shared.speakers import MOST_SPEAKERS, Said, parts
 from pipeline.persona.readers.synthetic_persona_chat import _said
-from tests.support.reading import data, raw, texts
+from tests.support.reading import data, raw, texts, tidied
 
 
 def replies(count):
@@ -162,3 +163,25 @@ def test_lines_of_one_cell_are_joined_once():
     """Each line made the whole text of the cell anew before."""
     (one,) = _said("User 1: a\n" + "b\n" * 100_000)
     assert len(one.text) == 200_001
+
+
+def test_long_names_of_conversations_keep_them_apart(tmp_path):
+    """ConvoKit's were cut, so those of one beginning counted as one."""
+    begin = "n" * LONGEST_NAME
+    with (tmp_path / "utterances.jsonl").open("w") as file:
+        for name in (begin + "a", begin + "b", "short"):
+            for speaker in ("ann", "bob"):
+                record = {"speaker": speaker, "text": "hi", "conversation_id": name}
+                file.write(json.dumps(record) + "\n")
+    found = [one.conversation for one in tidied(tmp_path / "utterances.jsonl")]
+    assert len(set(found)) == 3
+    assert "utterances.jsonl:short" in found
+    assert max(map(len, found)) == LONGEST_NAME
+
+
+def test_a_long_path_of_a_messenger_log_is_read(tmp_path):
+    """It was a traceback."""
+    folder = tmp_path.joinpath(*["d" * 200] * 3)
+    folder.mkdir(parents=True)
+    (folder / "Ann.txt").write_text("[2024-03-04 21:15] ann: hi\n[2024-03-04 21:16] bob: ho\n")
+    assert len(list(tidied(tmp_path))) == 2
