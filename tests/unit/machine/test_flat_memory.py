@@ -18,7 +18,7 @@ from tests.wiring.closure import ROOT
 
 
 FEW, MANY = 2_000, 12_000  # dialogues of train; valid and test have a tenth each
-PER_DIALOGUE = {"tasks": 500, "floors": 900}  # bytes; with the texts in memory 1,300 and 2,900
+PER_DIALOGUE = {"tasks": 700, "floors": 900}  # bytes; with the texts in memory 1,300 and 2,900
 CANDIDATES = "|".join(f"c{i}" for i in range(19))
 
 PEAK = """
