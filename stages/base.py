@@ -4,6 +4,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.model.pretraining.build import PRETRAIN, build_base
 from pipeline.params import BaseParams, Settings
+from pipeline.params.stated import refuse_edited
 from stages.shell.console import out, run, wrote
 from stages.shell.progress.shown import progress
 
@@ -20,13 +21,19 @@ def base() -> None:
     """Make the base model φ, a Hugging Face folder."""
     artifacts.refuse_foreign(artifacts.BASE, artifacts.BASE_FACTS.name, OWN)
     settings = Settings.load()
-    params = settings.view(BaseParams).base
+    view = settings.view(BaseParams)
+    params = view.base
     if params.source == PRETRAIN:
         _refuse_other_text()
     phi = settings.phi_in_use()  # looked at, not declared: the base is the same for any
     with progress("base", params.pretrain.steps) as advance:
         facts = build_base(
-            params, artifacts.PRETRAIN_TEXT, artifacts.BASE, advance=advance, phi=phi
+            params,
+            artifacts.PRETRAIN_TEXT,
+            artifacts.BASE,
+            advance=advance,
+            phi=phi,
+            confirm=lambda: refuse_edited(view, Settings.load().view(BaseParams)),
         )
     if left_out := facts.get("left_out"):
         out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")

@@ -8,7 +8,7 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.made_from import ComparedFrom
 from pipeline.params import CompareParams, Settings
-from pipeline.params.stated import refuse_other_params
+from pipeline.params.stated import refuse_edited, refuse_other_params
 from pipeline.progress import counted
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -48,6 +48,7 @@ def compare() -> None:
         base=first.base,
     )
     comparison = Comparison(**tests.set_fields(), made_from=made_from)
+    refuse_edited(view, Settings.load().view(CompareParams))
     artifacts.write_sealed(artifacts.COMPARISON, comparison.content())
     look = "its `answer`s are in words; `python -m stages.report` draws them"
     console.wrote(artifacts.COMPARISON, f"{len(names)} variants", look)

@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.outs import write_record
 from pipeline.params import DownloadParams, Settings
-from pipeline.params.stated import with_digests
+from pipeline.params.stated import refuse_edited, with_digests
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -40,6 +40,7 @@ def download() -> None:
         pretrain = fetch_pretrain_text(data, text)
         read = {"sha256": corpus.sha256, "pretrain_sha256": pretrain.sha256}
         source = _source(corpus, raw, pretrain, text) | {"params": with_digests(params, read)}
+        refuse_edited(params, Settings.load().view(DownloadParams))
         write_record(raw, artifacts.RAW_SOURCE.name, source)
     what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.wrote(artifacts.RAW, what, "source.json in it says what was read")

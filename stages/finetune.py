@@ -19,6 +19,7 @@ from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
 from pipeline.params import FinetuneParams
+from pipeline.params.stated import refuse_edited
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.fingerprint import code_sha256
@@ -107,6 +108,7 @@ def finetune(
     test = run("test", headline)
     if here.first:
         read.refuse_changed()
+        refuse_edited(params, inputs.finetune_params(variant))
         path = artifacts.predictions_file(variant)
         count = predictions_file.write(variant, [*valid, *test], made_from)
         what = f"{count} records, headline epoch {headline}"

@@ -16,6 +16,7 @@ from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings, preset_names, preset_values, read_yaml
 from pipeline.params.methods import made_by
+from pipeline.params.stated import refuse_edited
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
 from stages.shell.progress.shown import progress
@@ -35,6 +36,7 @@ def report() -> None:
     with progress("report", len(FOR_PAPERS), unit="figures") as advance:
         written = files(replace(findings, shown=_shown(findings)), advance)
     _refuse_foreign()  # what came while figures were drawn
+    refuse_edited(params, Settings.load().view(ReportParams))
     with artifacts.atomic_path(artifacts.REPORT) as folder:
         for name, content in written.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from pipeline.evaluation.scoring.details import score_people
 from pipeline.evaluation.scoring.kshot import complaint
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
+from pipeline.params.stated import refuse_edited
 from pipeline.progress import counted
 from stages.shell import console
 from stages.shell.progress.shown import progress
@@ -21,7 +22,8 @@ def score(
     variant: Annotated[str, typer.Argument(help="A variant with predictions.")],
 ) -> None:
     """Score a variant's predictions; needs no torch and no model."""
-    params = Settings.load().view(ScoreParams).score
+    view = Settings.load().view(ScoreParams)
+    params = view.score
     bootstrap = Bootstrap(params.bootstrap_samples, params.seed)
     with (
         progress(f"score {variant}", None, unit="people") as advance,
@@ -38,6 +40,7 @@ def score(
         models={int(seed): digest for seed, digest in said.models.items()},
         made_with={**said.made_with, **said.params},
     )
+    refuse_edited(view, Settings.load().view(ScoreParams))
     artifacts.write_json(artifacts.metrics_file(variant), scores.metrics.content())
     artifacts.write_text(artifacts.kshot_file(variant), scores.kshot)
     kshot_csv = artifacts.sha256_of(artifacts.kshot_file(variant))

@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.outs import write_record
 from pipeline.params import Settings, TasksParams
-from pipeline.params.stated import recorded
+from pipeline.params.stated import recorded, refuse_edited
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.conversations import ConversationFile, check_apart
@@ -59,6 +59,7 @@ def tasks() -> None:
         summary = summary_of(splits) | {"source": source, "counts_checked": known} | aside
         summary |= {"params": recorded(view)}
         _refuse_replaced(source)
+        refuse_edited(view, Settings.load().view(TasksParams))
         write_record(partial, artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")

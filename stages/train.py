@@ -9,7 +9,7 @@ from pipeline.params import TrainParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.progress.shown import progress
-from stages.shell.variant_stage import run_of
+from stages.shell.variant_stage import refuse_edited_run, run_of
 
 
 @artifacts.one_at_a_time(artifacts.model_dir, OWN)
@@ -23,6 +23,7 @@ def train(name: VariantName, seed: Seed) -> None:
     with progress(f"train {name} {seed}", params.train.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = normal.run(learner, params, tasks, seed=seed, session=session)
+    refuse_edited_run(run, params)
     folder = save(run, learner, trained, tasks)
     checkpoint.delete()
     console.training_summary(folder, trained.progress)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, one_line, public
+from pipeline.errors import DataError, ParamsError, one_line, public, public_urls
 from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.sections.lists import MethodsParams
-from pipeline.params.sections.section import StageParams
+from pipeline.params.sections.section import Section, StageParams
 from pipeline.params.settings import Settings
 from pipeline.params.views import (
     BaseParams,
@@ -107,6 +107,32 @@ def training(params: StageParams, *, adapters: bool) -> dict[str, Any]:
     """Return what a training stage records; Φ's section matters to variants with Φ alone."""
     values = recorded(params)
     return values if adapters else {k: v for k, v in values.items() if k != "adapters"}
+
+
+def refuse_edited(then: Section, now: Section) -> None:
+    """Refuse to publish what was made with values that params.yaml has no longer.
+
+    DVC records the values that it finds when a stage has ended: an out that other values made
+    would be taken for theirs, now and whenever DVC's cache has it.
+
+    Args:
+        then: what a stage has read: its view, or a variant's axes.
+        now: the same of the file as it is.
+
+    Raises:
+        ParamsError: names the key and both values.
+    """
+    if then == now:
+        return
+    before, after = (values.model_dump(mode="json", by_alias=True) for values in (then, now))
+    key, was, found = difference(before, after) or ("a key", "there", "not")
+    shown = (one_line(public_urls(f"{value!r}"), 60) for value in (was, found))
+    raise ParamsError(
+        "{}: {} was {} when this command began and is {} now; put the first back and run again, "
+        "which goes on from what is done; or run again as it is, which begins anew".format(
+            artifacts.PARAMS, key, *shown
+        )
+    )
 
 
 def in_force(settings: Settings, variant: str | None) -> dict[str, Any]:

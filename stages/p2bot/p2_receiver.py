@@ -6,6 +6,7 @@ from pipeline.learning.p2bot.receiver.network import build_receiver
 from pipeline.learning.training.loop import Session
 from pipeline.model.base.load import load_base
 from pipeline.params import ReceiverParams, Settings
+from pipeline.params.stated import refuse_edited
 from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
 from stages.shell.arguments import Seed
@@ -28,6 +29,7 @@ def p2_receiver(seed: Seed) -> None:
     with progress(f"p2_receiver {seed}", params.receiver.steps) as on_step:
         session = Session(checkpoint, on_step)
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
+    refuse_edited(params, Settings.load().view(ReceiverParams))
     folder = files.save(trained, voices, seed, params, read)
     checkpoint.delete()
     console.training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")

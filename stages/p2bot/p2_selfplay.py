@@ -22,7 +22,7 @@ from pipeline.params import SelfPlayParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.progress.shown import progress
-from stages.shell.variant_stage import run_of
+from stages.shell.variant_stage import refuse_edited_run, run_of
 
 
 def checked_transmitter(name: str, seed: int) -> dict[str, Any]:
@@ -54,6 +54,7 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
     checkpoint = run.checkpoint()
     with progress(f"p2_selfplay {name} {seed}", params.self_play.steps) as on_step:
         trained = train.run(game, tasks["valid"], encoded, Session(checkpoint, on_step))
+    refuse_edited_run(run, params)
     folder = save(run, learner, trained, encoded)
     checkpoint.delete()
     console.training_summary(folder, trained.progress, "valid reward {:.4f}")

@@ -5,6 +5,7 @@ from typing import TypeVar
 from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import MetaTrainParams, SelfPlayParams, Settings, TrainParams
 from pipeline.params.methods import refuse_other_method
+from pipeline.params.stated import refuse_edited
 
 
 Params = TypeVar("Params", TrainParams, MetaTrainParams, SelfPlayParams)
@@ -21,3 +22,14 @@ def run_of(stage: str, name: str, seed: int, view: type[Params]) -> tuple[Varian
     variant = settings.variant(name)
     params = settings.view(view, variant.set)
     return VariantRun(stage, name, seed, variant, params.adapters, params), params
+
+
+def refuse_edited_run(run: VariantRun, params: Params) -> None:
+    """Refuse to publish a run whose axes or parameters params.yaml has no longer.
+
+    Raises:
+        ParamsError: names the key and both values.
+    """
+    now, today = run_of(run.method, run.name, run.seed, type(params))
+    refuse_edited(run.variant, now.variant)
+    refuse_edited(params, today)

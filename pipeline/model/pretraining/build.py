@@ -4,7 +4,7 @@ The special tokens are added here, once. The embedding then has V + 6 rows; each
 mean of the V rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,13 @@ class SourceModel:
 
 
 def build_base(
-    params: Base, text: Path, target: Path, *, advance: Advance, phi: Iterable[Adapters] = ()
+    params: Base,
+    text: Path,
+    target: Path,
+    *,
+    advance: Advance,
+    phi: Iterable[Adapters] = (),
+    confirm: Callable[[], None] = lambda: None,
 ) -> Facts:
     """Make φ as `params.source` says and write it to the folder `target`, atomically.
 
@@ -70,6 +76,7 @@ def build_base(
         target: the new folder; gets config.json, model.safetensors, the tokenizer and base.json.
         advance: called after each step of a pre-training.
         phi: Φ that the base must have places for. What is made does not depend on it.
+        confirm: called before anything is published; an error of its keeps the checkpoint.
 
     Returns:
         The content of base.json: source, revision and SHA-256 of the weights, V, number of
@@ -90,6 +97,7 @@ def build_base(
     if params.dtype != "float32":
         facts["dtype"] = params.dtype
     facts["params"] = recorded(BaseParams(base=params))
+    confirm()
     with artifacts.atomic_path(target) as folder:
         folder.mkdir()
         write_model(source.model, folder)
