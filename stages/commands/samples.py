@@ -56,6 +56,8 @@ def samples(
         f"Appendix C's own contexts: {len(held)} of {len(APPENDIX_C)} in this test split, "
         f"{len(scored)} of them predicted by every variant."
     )
+    if out is None:
+        console.out.require_all_said()
 
 
 def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:

@@ -42,6 +42,7 @@ def table(
     params = settings.check()
     if compare is not None:
         beside(params.scored, compare)
+        console.out.require_all_said()
         return
     details = _details(params.scored)
     runs = {name: _runs(name, params.seeds) for name in details}
@@ -65,6 +66,7 @@ def table(
         console.out.print(_costs(costs))
     else:
         console.out.print("What training cost stands in models/, which is not here: `dvc pull`.")
+    console.out.require_all_said()
 
 
 def _floors() -> Floors | None:

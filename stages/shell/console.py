@@ -73,6 +73,11 @@ def run(command: Callable[..., None]) -> None:
                 f"{command.__name__} is one process and shares its work with no other rank; "
                 "run it without torchrun"
             )
+    if sys.flags.optimize > 1:
+        with _one_line_errors():
+            raise PipelineError(
+                "PYTHONOPTIMIZE=2, or -OO, takes docstrings away, which transformers reads; unset it"
+            )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     # Inside typer's call: typer handles Ctrl-C itself, and says nothing.
     app.command()(_one_line_errors()(as_meant(command)))
@@ -152,7 +157,8 @@ def _of_system(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"no space left on the disk ({error.filename or 'while writing'}); free some"
     if error.errno in (errno.EACCES, errno.EROFS):
-        return f"{error.filename}: may not be read or written ({error.strerror})"
+        where = error.filename or "the system, in /dev/shm or TMPDIR perhaps"
+        return f"{where}: may not be read or written ({error.strerror})"
     return f"{error.filename or 'the system'}: {error.strerror or error}"
 
 

@@ -199,6 +199,7 @@ def _torchrun(count: int) -> None:
             rdzv_configs={"store_type": "file"},
             local_addr="localhost",
             max_restarts=0,
+            signals_to_handle=",".join(_heard()),
         )
         try:
             elastic_launch(config, sys.executable)("-m", _module(), *sys.argv[1:])
@@ -211,7 +212,16 @@ def _torchrun(count: int) -> None:
                 return
             if error.sigval == signal.SIGTERM:
                 raise Terminated from error  # its ranks were ended without a word
-            sys.exit(1)  # rank 0 was told, and has said so
+            if error.sigval == signal.SIGINT:
+                sys.exit(1)  # rank 0 was told, and has said so
+            name = signal.Signals(error.sigval).name
+            raise TrainingError(f"its ranks were ended by {name}; {GO_ON}") from error
+
+
+def _heard() -> list[str]:
+    """Return the signals that end the ranks: not SIGHUP under nohup, where torch would hear it."""
+    heard = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
+    return [one.name for one in heard if signal.getsignal(one) != signal.SIG_IGN]
 
 
 def _meet_in(private: Path) -> None:

@@ -4,6 +4,7 @@ What others wrote (texts, names, paths) is shown as it is: brackets are no marku
 as \x1b. A terminal that cannot show a letter, or that is gone, is no reason for a stage to fail.
 """
 
+import errno
 import io
 import os
 import re
@@ -27,14 +28,27 @@ class Terminal(Console):
     def __init__(self, *, stderr: bool = False) -> None:
         _forget_sizes_that_are_none()
         super().__init__(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
+        self._lost: OSError | None = None
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as `Console.print` does; if the terminal is gone or full, print no more."""
         try:
             super().print(*(_shown(o) if isinstance(o, str) else o for o in objects), **options)
             self.file.flush()
-        except OSError:
+        except OSError as error:
+            self._lost = self._lost or error
             _to_nowhere(self.file)
+
+    def require_all_said(self) -> None:
+        """Fail if what was printed is cut off, for a command that has nothing else to give.
+
+        A reader that has read enough, as `head` does, is no failure.
+
+        Raises:
+            OSError: why it was cut, e.g. a full disk that stdout leads to.
+        """
+        if self._lost is not None and self._lost.errno != errno.EPIPE:
+            raise self._lost
 
     def on_broken_pipe(self) -> None:
         """Print no more; `Console` would end the stage."""

@@ -1,8 +1,8 @@
 """A command on ranks whose rank 1 dies, or ends all, for tests: `... HOW`.
 
-HOW is kill, raise, all or terminate; or listen, which prints where the processes listen to others
-than this machine; or a signal, which rank 1 sends to the launcher once rank 0 is
-done, or to itself if it is SIGKILL.
+HOW is kill, raise, all, terminate or hangup; or listen, which prints where the processes listen to
+others than this machine; or a signal, which rank 1 sends to the launcher once rank 0 is done, or to
+itself if it is SIGKILL.
 """
 
 import os
@@ -67,9 +67,9 @@ def dying(how: str) -> None:
     if ranks.rank == 1:
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if how == "terminate":
-            os.kill(os.getppid(), signal.SIGTERM)
-            time.sleep(60)
+        if how in ("terminate", "hangup"):
+            os.kill(os.getppid(), signal.SIGTERM if how == "terminate" else signal.SIGHUP)
+            time.sleep(3 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else 60)
         raise TrainingError("rank 1 cannot go on")
     ranks.sum_gradients([torch.zeros(3)], 1.0)
 

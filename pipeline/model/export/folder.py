@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import artifacts
+from pipeline.errors import ModelError, one_line
 from pipeline.model.base.huggingface_folder import write_model
 from pipeline.model.export.adapter_files import ADAPTER_FOLDER, BASE_FOLDER, write_adapter
 from pipeline.model.export.chat_template import chat_template
@@ -89,7 +90,12 @@ def _write_tokenizer(export: Exported, folder: Path) -> None:
     tokenizer.split_special_tokens = False
     tokenizer.model_max_length = export.learner.encoder.context
     with TemporaryDirectory() as plain:  # `tokenizers` writes to no path that is not UTF-8
-        tokenizer.save_pretrained(plain)
+        try:
+            tokenizer.save_pretrained(plain)
+        except Exception as error:  # compiled code has no other for a disk that is full
+            raise ModelError(
+                f"{plain}: the tokenizer cannot be written: {one_line(error)}"
+            ) from error
         for file in filter(Path.is_file, Path(plain).rglob("*")):
             target = folder / file.relative_to(plain)
             target.parent.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """A stage's processes: a rank that dies ends them all with one line, within a minute."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -33,6 +34,7 @@ def on_two_ranks(folder, how):
         ("raise", 1, "error: rank 1 cannot go on"),
         ("all", 1, "error: no rank can go on"),
         ("terminate", 143, "error: terminated; nothing half-written was kept"),
+        ("hangup", 1, "error: its ranks were ended by SIGHUP; nothing half-written was kept"),
     ],
 )
 def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expected):
@@ -43,6 +45,16 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expect
     assert done.stdout.splitlines() == ["rank 0 of 2 has joined"]
     (line,) = done.stderr.splitlines()
     assert line.startswith(expected)
+
+
+def test_under_nohup_the_end_of_a_terminal_ends_no_rank(tmp_path):
+    """Rank 1 goes on to its own error, 3 seconds later."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which processes inherit
+    try:
+        done = on_two_ranks(tmp_path, "hangup")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (done.returncode, done.stderr) == (1, "error: rank 1 cannot go on\n")
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="Linux says who listens")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.markdown import Markdown
@@ -99,6 +100,52 @@ def test_a_terminal_that_is_gone_undoes_nothing(tmp_path, command):
     assert (tmp_path / "after").read_text() == "reached"
     assert done.stderr.splitlines()[-1] == "0", done.stderr
     assert "Traceback" not in done.stderr
+
+
+ASKED = """
+import sys
+sys.path.insert(0, sys.argv.pop())
+from stages.shell import console
+
+def table():
+    console.out.print("a table")
+    console.out.require_all_said()
+
+console.run(table)
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("| true", 0, ""),
+        (">&-", 0, ""),
+        ("> /dev/full", 1, "error: no space left on the disk (while writing); free some"),
+        ("> file", 0, ""),
+    ],
+)
+def test_of_what_is_only_printed_nothing_may_be_lost(tmp_path, command, code, said):
+    """Half a table in a file looks like a table; a reader such as `head` has read enough."""
+    (tmp_path / "stage.py").write_text(ASKED)
+    line = f'"{sys.executable}" stage.py "{ROOT}" {command}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip()) == (code, said)
+
+
+def test_a_table_that_a_full_disk_cuts_off_is_a_failure():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stages.table"],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no space left" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["COLUMNS", "LINES", "TERMINAL_WIDTH"])
