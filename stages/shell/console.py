@@ -76,7 +76,7 @@ def run(command: Callable[..., None]) -> None:
     if sys.flags.optimize > 1:
         with _one_line_errors():
             raise PipelineError(
-                "PYTHONOPTIMIZE=2, or -OO, takes docstrings away, which transformers reads; unset it"
+                "PYTHONOPTIMIZE=2, or -OO, removes docstrings, which transformers reads; unset it"
             )
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     # Inside typer's call: typer handles Ctrl-C itself, and says nothing.
