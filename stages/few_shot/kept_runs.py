@@ -17,7 +17,7 @@ from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
-from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_text
+from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_rows, read_text
 from pipeline.params import Settings, read_yaml
 from pipeline.params.edit import with_values, without_secrets
 from pipeline.params.inputs import own_file, refuse_target
@@ -101,12 +101,19 @@ def keep(run: Path, study: Path, name: str) -> None:
 
 
 def _belonging(run: Path) -> Iterator[Belonging]:
-    """Yield what a run's sums and replies belong to."""
+    """Yield what a run's sums, replies and trials of rates belong to."""
     for path in _files(run):
         if path.parent.name == "shots":
             yield adapted(path, f"shots {path.stem}", _sums(path).made_from, path.stem)
         elif path.parent.name == "replies":
             yield adapted(path, f"replies {path.stem}", _replies(path).made_from, path.stem)
+        elif path.stem.endswith("_by_k"):
+            name = path.stem.removesuffix("_by_k")
+            rows = read_rows(path, RATES, remedy=f"run `python -m stages.rates {name}`")
+            tried = {(row["seed"], row["model"]) for row in rows if {"seed", "model"} <= row.keys()}
+            for seed, model in sorted(tried):
+                folder = artifacts.model_dir(name, int(seed) if seed.isdecimal() else 0)
+                yield Belonging(path, f"rates {name}", {folder: model}, is_stage=False)
 
 
 def _replies(path: Path) -> FewShotReplies:

@@ -42,10 +42,13 @@ def rates(
     params = inputs.finetune_params(name)
     path = artifacts.tuning_file(f"{name}_by_k")
     with only_run(path):
+        read = inputs.read_by(name, [tune.seed])
         scored = KshotRecords()
         trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)
-        artifacts.write_text(path, rates_csv(trials, best))
+        read.refuse_changed()  # between two rates, too
+        model = read.digests[artifacts.model_dir(name, tune.seed)]
+        artifacts.write_text(path, rates_csv(trials, best, seed=tune.seed, model=model))
         scored.delete()
     epochs = params.finetune.epochs
     for warning in at_the_edge(best, tune.finetune, epochs):

@@ -195,7 +195,8 @@ def trials(study: Study) -> str:
     known = ("trial", "valid_nats", "epoch", "chosen", "steps", "best_step", "replies")
     rows = []
     for name, row in ((name, row) for name, trials in study.trials.items() for row in trials):
-        keys = [key for key in row if key not in (*known, "outer_replies", "operations")]
+        passed_over = (*known, "outer_replies", "operations", "seed", "model")
+        keys = [key for key in row if key not in passed_over]
         point = ", ".join(f"`{key}` {row[key]}" for key in keys)
         said = {key: row.get(key) or NONE for key in (*known, "outer_replies", "operations")}
         cost = (said["steps"], said["replies"], said["outer_replies"])

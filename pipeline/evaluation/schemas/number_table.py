@@ -25,6 +25,7 @@ class Kind:
     Attributes:
         filled: columns that every row has a number in.
         names: columns that every row has a name in.
+        later: columns of names that files of an older version lack.
         words: columns that hold one of these words.
         texts: whether columns that are not named may hold any text; else a number, or nothing.
         infinite: whether a number may be infinite, or none: what diverged.
@@ -34,6 +35,7 @@ class Kind:
 
     filled: Sequence[str]
     names: Sequence[str] = ()
+    later: Sequence[str] = ()
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: bool = False
     infinite: bool = False
@@ -50,6 +52,7 @@ TRIALS = Kind(  # tuning/VARIANT.csv
 )
 RATES = Kind(  # tuning/VARIANT_by_k.csv
     ("k", "lr", "epochs", "valid_nats"),
+    later=("model",),
     words={"chosen": ("true", "false"), "optimizer": ("sgd", "adam")},
     infinite=True,
 )
@@ -155,7 +158,7 @@ def _wrong_cell(column: str, cell: str, kind: Kind) -> str | None:
         return f"{column} {_shown(cell)}, one of {', '.join(words)} was expected"
     if words:
         return None
-    if column in kind.names:
+    if column in kind.names or column in kind.later:
         return None if cell.strip() else f"{column} {_shown(cell)}, a name was expected"
     if column in kind.filled or not (kind.texts or cell == ""):
         if not _is_number(cell, infinite=kind.infinite):

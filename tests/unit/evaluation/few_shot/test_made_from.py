@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError
+from pipeline.evaluation.few_shot.rates import RateTrial, chosen, rates_csv
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies
@@ -98,18 +99,23 @@ def test_rows_of_other_bases_are_not_compared():
         refuse_other_replies(rows, "study")
 
 
-@pytest.mark.parametrize("part", ["shots", "replies"])
+@pytest.mark.parametrize("part", ["shots", "replies", "tuning"])
 def test_a_run_whose_model_was_trained_again_is_not_kept(part, tmp_path):
     run = write_run(tmp_path / "run", ROWS)
     artifacts.write_text(run / MODEL / "theta.safetensors", "trained again")
     if part == "shots":
         row = ROWS["transfer"].model_copy(update={"made_from": made_from()})
         artifacts.write_sealed(run / FILE, row.content())
+    elif part == "tuning":
+        trials = [RateTrial(k=1, optimizer="sgd", lr=0.1, epochs=1, nats=2.0)]
+        text = rates_csv(trials, chosen(trials), seed=0, model="c" * 64)
+        artifacts.write_text(run / "tuning/transfer_by_k.csv", text)
     else:
         records = [a_prediction(protocol="k_shot", k=k, epoch=k, greedy="hi") for k in (0, 3)]
         said = few_shot_replies(records, made_from())
         artifacts.write_sealed(run / "replies/transfer.json", said.content())
-    where = rf"{part}/transfer.json: belongs to a {MODEL} of SHA-256 c+…, now it is"
+    file = "transfer_by_k.csv" if part == "tuning" else "transfer.json"
+    where = rf"{part}/{file}: belongs to a {MODEL} of SHA-256 c+…, now it is"
     with pytest.raises(DataError, match=where):
         shot_tests_command([run], study=tmp_path / "study")
     assert not (tmp_path / "study").exists()
