@@ -10,6 +10,8 @@ from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import AdaptedFrom, refuse_other_adaptation
+from stages.few_shot.kshot_records import KshotRecords
+from stages.few_shot.rates import rates
 from stages.few_shot.shot_tests import shot_tests_command
 from stages.few_shot.shots import Strangers, shots
 from tests.support.prediction_builder import a_prediction
@@ -142,3 +144,22 @@ def test_a_control_of_another_model_is_not_added(folder):
         with pytest.raises(DataError, match=f"^{FILE}: belongs to a {MODEL} of SHA-256"):
             shots("transfer", strangers=how)
     assert FILE.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_model_that_is_replaced_between_two_rates_is_refused(folder, monkeypatch):
+    whole = KshotRecords.of
+
+    def then_trained_again(*asked):
+        records = whole(*asked)
+        changed = params()
+        changed["train"]["lr"] = 1e-6
+        write_params(folder, changed)
+        assert run_stage(folder, "train", "transfer", "0") == 0
+        monkeypatch.setattr(KshotRecords, "of", whole)
+        return records
+
+    monkeypatch.setattr(KshotRecords, "of", then_trained_again)
+    with pytest.raises(DataError, match=f"^{MODEL}: replaced while it was read"):
+        rates("transfer")
+    assert not artifacts.tuning_file("transfer_by_k").exists()
