@@ -148,6 +148,7 @@ def test_a_control_of_another_model_is_not_added(folder):
 
 @pytest.mark.slow
 def test_a_model_that_is_replaced_between_two_rates_is_refused(folder, monkeypatch):
+    write_tasks(folder, "test", 2)
     whole = KshotRecords.of
 
     def then_trained_again(*asked):
