@@ -72,8 +72,8 @@ def _refuse_other_text() -> None:
         raise DataError(
             f"{text}: not as stage download wrote it: its SHA-256 is {now[:12]}…, "
             f"{artifacts.RAW_SOURCE} says {one_line(said or 'none')[:12]}…; "
-            "run `python -m stages.download` (or `dvc repro`), or name a text of your own in "
-            "data.pretrain"
+            "name a text of your own in data.pretrain, or delete this one; then run `python -m "
+            "stages.download` (or `dvc repro`)"
         )
 
 

@@ -16,6 +16,7 @@ from stages.shell.progress.shown import progress
 
 TEXTS = tuple(artifacts.raw_text(split).name for split in artifacts.SPLITS)
 CONVERSATIONS = tuple(artifacts.raw_conversations(split).name for split in artifacts.SPLITS)
+PUBLISHED = artifacts.CHECKPOINTS / "download/pretrain.sha256"  # of the text that a run publishes
 OWN = {*TEXTS, *CONVERSATIONS, artifacts.RAW_SOURCE.name, artifacts.RAW_ORACLE.name}
 
 
@@ -26,8 +27,8 @@ def download() -> None:
     data = params.data
     _refuse_foreign()
     with (
-        artifacts.atomic_path(artifacts.PRETRAIN_TEXT) as text,
         artifacts.atomic_path(artifacts.RAW) as raw,
+        artifacts.atomic_path(artifacts.PRETRAIN_TEXT) as text,
     ):
         with progress("download", None, unit="dialogues") as advance:
             corpus = fetch_corpus(
@@ -42,6 +43,8 @@ def download() -> None:
         source = _source(corpus, raw, pretrain, text) | {"params": with_digests(params, read)}
         refuse_edited(params, Settings.load().view(DownloadParams))
         write_record(raw, artifacts.RAW_SOURCE.name, source)
+        artifacts.write_text(PUBLISHED, artifacts.sha256_of(text))
+    PUBLISHED.unlink(missing_ok=True)
     what = f"{corpus.source}; {artifacts.PRETRAIN_TEXT}: {pretrain.source}"
     console.wrote(artifacts.RAW, what, "source.json in it says what was read")
 
@@ -59,6 +62,7 @@ def _source(corpus: Origin, raw: Path, pretrain: Origin, text: Path) -> dict[str
 def _refuse_foreign() -> None:
     """Refuse to replace a folder that holds texts of the user's, also under this stage's names."""
     artifacts.refuse_foreign(artifacts.RAW, artifacts.RAW_SOURCE.name, OWN)
+    _refuse_foreign_text()
     if artifacts.RAW.is_symlink() or not artifacts.RAW_SOURCE.is_file():
         return
     # A damaged one is refused: nobody can tell then whether the texts are as download wrote them.
@@ -72,6 +76,26 @@ def _refuse_foreign() -> None:
                 f"{path}: changed since stage download wrote it, which would replace it; "
                 f"move it to another folder and name that in data.source, or delete {artifacts.RAW}"
             )
+
+
+def _refuse_foreign_text() -> None:
+    """Refuse to replace a text to pre-train on that this stage did not write.
+
+    Between its two outs, where a run may be killed, the text is not as the record says.
+    """
+    text, own = artifacts.PRETRAIN_TEXT, set[object]()
+    if not text.is_file():
+        return
+    if artifacts.RAW_SOURCE.is_file():
+        source = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download").get("pretrain")
+        own.add(source.get("text_sha256") if isinstance(source, dict) else None)
+    if PUBLISHED.is_file():
+        own.add(PUBLISHED.read_text(encoding="utf-8"))
+    if artifacts.sha256_of(text) not in own:
+        raise DataError(
+            f"{text}: not as stage download wrote it, which would replace it; move it elsewhere "
+            "and name that in data.pretrain, or delete it"
+        )
 
 
 if __name__ == "__main__":

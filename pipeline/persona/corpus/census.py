@@ -11,6 +11,7 @@ from pipeline.persona.tasks.grouping import group
 
 
 OPENING = 4  # messages by which views of one conversation are known
+TELLING = 6  # messages that two conversations do not share by chance
 NO_SPLIT = 0  # else the split's place in SPLITS, plus one
 
 
@@ -29,6 +30,7 @@ class Census:
         self.texts: list[bytes] = []
         self._names_of_views: list[bytes | None] = []
         self._openings: list[tuple[bytes, Role]] = []
+        self._telling = bytearray()  # whether a text is long enough to be no other's by chance
         self._who = array("q")  # a name's number; below 0, a persona's: -1 is persona 0
         self._names: dict[str, int] = {}
         self._personas: dict[tuple[str, ...], int] = {}
@@ -42,6 +44,7 @@ class Census:
         self.splits.append(0 if given.split is None else SPLITS.index(given.split) + 1)
         said = [m for m in given.messages if m.role != "system" and m.content.strip()]
         self.texts.append(_key(m.content.strip() for m in said))
+        self._telling.append(len(said) >= TELLING)
         self._openings.append((_key(m.content.strip() for m in said[:OPENING]), said[0].role))
         named = given.conversation
         self._names_of_views.append(None if named is None else _key([named]))
@@ -56,17 +59,35 @@ class Census:
 
         Where the corpus does not name it, views with the same first messages belong together, if
         what the person says in one the other side says in the other. The end may be missing in one:
-        it stops at the person's last reply.
+        it stops at the person's last reply. Conversations of two names with the same text of
+        TELLING messages are one as well: both sides may have exported it, under names of their own.
         """
         sides: dict[bytes, set[Role]] = defaultdict(set)
         for opening, role in self._openings:
             sides[opening].add(role)
+        one = self._joined_names()
         return [
-            name or (opening if len(sides[opening]) == 2 else text)
+            one[name] if name else (opening if len(sides[opening]) == 2 else text)
             for name, (opening, _), text in zip(
                 self._names_of_views, self._openings, self.texts, strict=True
             )
         ]
+
+    def _joined_names(self) -> dict[bytes, bytes]:
+        """Return the first of all names of a conversation, by each of its names."""
+        first: dict[bytes, bytes] = {}
+
+        def root(name: bytes) -> bytes:
+            while first.setdefault(name, name) != name:
+                name = first[name]
+            return name
+
+        by_text: dict[bytes, bytes] = {}
+        for name, text, tells in zip(self._names_of_views, self.texts, self._telling, strict=True):
+            if name:
+                other = by_text.setdefault(text, name) if tells else name
+                first[root(name)] = root(other)
+        return {name: root(name) for name in first}
 
     def people(self) -> tuple[list[str], list[int]]:
         """Return the people's names, and the number of each conversation's person.

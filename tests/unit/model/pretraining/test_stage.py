@@ -58,7 +58,7 @@ def test_a_text_that_changed_after_download_is_refused(project):
     with artifacts.PRETRAIN_TEXT.open("a") as file:
         file.write("one more line\n")
     now = artifacts.sha256_of(artifacts.PRETRAIN_TEXT)
-    said = rf"pretrain\.txt: not as .* is {now[:12]}…, data/raw/source.json says {was[:12]}…; run"
+    said = rf"pretrain\.txt: not as .* is {now[:12]}…, data/raw/source.json says {was[:12]}…; name"
     with pytest.raises(DataError, match=said) as refusal:
         stage.base()
     assert str(refusal.value).isprintable()

@@ -196,3 +196,24 @@ def test_people_without_names_are_known_by_persona_text():
         "test-persona-0000",
         "train-persona-0001",
     ]
+
+
+@pytest.mark.parametrize(("length", "apart"), [(6, False), (5, True)])
+def test_a_conversation_that_both_sides_exported_is_in_one_split(length, apart):
+    """Each phone has its own names of people and files; a few common words prove nothing."""
+    given = [
+        conversation(
+            f"{phone}u{who}",
+            *(f"{number} of {who}, {day}" for number in range(length)),
+            conversation=f"{phone}:{who}:{day}",
+        )
+        for phone in ("", "friend ")
+        for who in range(20)
+        for day in range(3)
+    ]
+    census = census_of(given)
+    placement = placed(census, SplitShares())
+    found = {}
+    for text, split in zip(census.texts, placement.split, strict=True):
+        found.setdefault(text, set()).add(split)
+    assert any(len(one - {None}) > 1 for one in found.values()) == apart
