@@ -10,10 +10,12 @@ from hashlib import sha256
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from pipeline.errors import DataError, one_line
 
 
+MANY = 10_000  # errors
 SEAL = "content_sha256"
 
 
@@ -88,9 +90,20 @@ def first_problem(error: ValueError | RecursionError) -> str:
     """Say in one line why a text is no JSON, or which field of a record is wrong first."""
     if not isinstance(error, ValidationError):
         return "too deep" if isinstance(error, RecursionError) else one_line(error)
-    first = error.errors(include_url=False)[0]
+    first = first_of(error)
     where = ".".join(str(part) for part in first["loc"])
-    return one_line(f"{where}: {first['msg']}")
+    return one_line(f"{where}: {first['msg']}" if where else first["msg"])
+
+
+def first_of(error: ValidationError) -> ErrorDetails:
+    """Return what is wrong first; of very many errors only how many: pydantic tells them at once.
+
+    A file of some MB may have a million, which would take gigabytes.
+    """
+    if (count := error.error_count()) <= MANY:
+        return error.errors(include_url=False)[0]
+    what = f"{count} values that should not be there, or are of another kind"
+    return {"type": "too_many", "loc": (), "msg": what, "input": None}
 
 
 def json_text(value: object) -> str:

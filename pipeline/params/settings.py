@@ -15,6 +15,7 @@ from pipeline.params.sections.training import Adapters
 from pipeline.params.sections.variant import Variant, checked_name
 from pipeline.params.views import SETTABLE, AllParams, TrainParams
 from pipeline.params.yaml_text import loaded, shown
+from pipeline.strict_json import first_of
 
 
 Params = TypeVar("Params", bound=StageParams)
@@ -207,7 +208,7 @@ def _validated(schema: type[Validated], values: object, origin: str) -> Validate
 
 def _first_problem(error: ValidationError) -> str:
     """Say where the first problem is, what was found and what is allowed."""
-    problem = error.errors()[0]
+    problem = first_of(error)
     key = one_line(".".join(str(part) for part in problem["loc"] if part != "[key]"))
     value = problem["input"]
     what = f"{key}: " if key else ""

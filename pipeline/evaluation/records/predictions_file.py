@@ -21,6 +21,7 @@ from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params.stated import Made
+from pipeline.strict_json import first_of
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -88,7 +89,7 @@ def read_identity(variant: str, folder: Path = artifacts.PREDICTIONS) -> Predict
     try:
         identity = PredictionsIdentity.model_validate(content)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        where = ".".join(str(part) for part in first_of(error)["loc"])
         raise DataError(f"{path}: {where}: not as finetune writes it; {_again(variant)}") from error
     if identity.variant != variant:
         raise DataError(

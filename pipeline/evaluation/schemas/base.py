@@ -18,6 +18,7 @@ from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.bounds import READING, is_read, require_metrics, require_order
+from pipeline.strict_json import first_of
 
 
 class Schema(BaseModel):
@@ -96,7 +97,7 @@ def parse(
     try:
         return schema.model_validate(content, context=READING)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = first_of(error)
         where = one_line(".".join(str(part) for part in first["loc"]))
         raise DataError(
             f"{origin}: {where}: not as its stage writes it{_why(first)}; {remedy}"

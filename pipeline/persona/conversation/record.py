@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from pipeline.persona.task.record import Split
 
@@ -52,8 +60,8 @@ class Conversation(_Given):
     """
 
     person: Name | None = None
-    messages: Annotated[list[Message], Field(min_length=1)]
-    persona: list[AnyText] = []
+    messages: Annotated[list[Message], Field(min_length=1), FailFast()]
+    persona: Annotated[list[AnyText], FailFast()] = []
     candidates: list[list[AnyText] | None] | None = None
     split: Split | None = None
     conversation: Name | None = None

@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from pipeline.strict_json import strict_loads
+from pipeline.persona.conversation.record import Conversation
+from pipeline.strict_json import MANY, first_problem, strict_loads
 
 
 def test_a_key_that_is_there_twice_is_found_in_one_pass():
@@ -19,3 +21,23 @@ def test_a_key_that_is_there_twice_is_found_in_one_pass():
 def test_the_first_key_that_comes_again_is_named():
     with pytest.raises(ValueError, match="the key 'b' is there twice"):
         strict_loads(b'{"a": 1, "b": 2, "b": 3, "a": 4}')
+
+
+def test_a_million_errors_are_counted_and_not_told_one_by_one():
+    """A list of 3 MB took 2 GB, for each error's own words."""
+    few, many = (["x"] * number for number in (3, MANY + 1))
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(list[int]).validate_python(few)
+    assert first_problem(caught.value).startswith("0: Input should be a valid integer")
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(list[int]).validate_python(many)
+    assert (
+        first_problem(caught.value)
+        == "10001 values that should not be there, or are of another kind"
+    )
+
+
+def test_a_conversation_is_read_up_to_its_first_error():
+    with pytest.raises(ValidationError) as caught:
+        Conversation.model_validate({"person": "a", "messages": [{}] * 1000, "persona": [1] * 1000})
+    assert caught.value.error_count() <= 3
