@@ -43,6 +43,8 @@ def licence_beside(source: str) -> Licence:
     if not path.exists():
         return Licence(f"not known here; see where {one_line(path.name)!r} comes from", found=False)
     folder = path if path.is_dir() else path.parent
+    if folder.resolve() == Path.cwd():  # what lies there is this project's own
+        return Licence(f"not known here; see where {one_line(path.name)!r} comes from", found=False)
     named = sorted(p for p in folder.iterdir() if p.name.upper().startswith(_FILES))
     links = [file for file in named if leads_out(file, folder)]
     files = tuple(file for file in named if file not in links and _is_small(file))

@@ -174,3 +174,11 @@ def test_other_data_than_params_yaml_names(here, capsys):
     assert "Data: corpus. Licence: apache-2.0, as its README.md says" in card_of(here / "c")
     naming(data="synthetic")
     assert "Data: corpus. Licence: not known here" in card_of(here / "d")
+
+
+def test_the_licence_of_this_project_is_not_that_of_a_file_in_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "LICENSE").write_text("of the project")
+    (tmp_path / "chats.jsonl").touch()
+    assert licence_beside(str(tmp_path / "chats.jsonl")).found
+    monkeypatch.chdir(tmp_path)
+    assert not licence_beside("chats.jsonl").found

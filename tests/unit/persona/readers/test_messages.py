@@ -141,6 +141,7 @@ def test_candidates_stay_with_their_reply(tmp_path):
         ([], "candidates has 0 items, the person has 1 messages"),
         ([["yes"]], "must be 20 texts, the person's message among them; found 1"),
         ([candidates("no")], "must be 20 texts"),
+        ([[" ", *candidates("yes")[1:]]], r"candidates\[0\] has a text without a letter"),
     ],
 )
 def test_candidates_that_do_not_fit_are_refused(given, problem):
