@@ -22,12 +22,17 @@ from transformers.utils import logging as transformers_logging
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.configuration import config_of
-from pipeline.model.base.huggingface_folder import new_model
+from pipeline.model.base.huggingface_folder import new_model, on_meta
 from pipeline.model.base.lossless import without_stored_state
 from pipeline.model.base.tokenizer import adopt
 from pipeline.model.base.tokenizer_files import NAMED
 from pipeline.model.base.weights import tied_names
 from pipeline.model.files.gguf_facts import refuse_lost_facts
+from pipeline.model.files.gguf_header import (
+    refuse_long_header,
+    refuse_other_blocks,
+    refuse_other_sizes,
+)
 
 
 SUFFIX = ".gguf"
@@ -51,6 +56,7 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     _require_gguf(path)
     try:
         with _silently(), _alone(path) as folder:
+            refuse_long_header(path)
             reader = import_module("gguf").GGUFReader(path)
             made, config = _configuration(folder, reader, path)
             source, report = AutoModelForCausalLM.from_pretrained(
@@ -128,14 +134,20 @@ def _silently() -> Iterator[None]:
 
 
 def _configuration(folder: Path, reader: Any, path: Path) -> tuple[Any, Any]:
-    """Return the configuration that `transformers` makes of the file, and what is taken of it."""
+    """Return the configuration that `transformers` makes of the file, and what is taken of it.
+
+    The file's header bounds both: `transformers` would allocate whatever the facts say.
+    """
+    fields = reader.fields.items()
+    facts = {n: field.contents() for n, field in fields if not n.startswith("tokenizer.")}
+    refuse_other_blocks(facts, [tensor.name for tensor in reader.tensors], path)
     made = AutoConfig.from_pretrained(
         folder, gguf_file=path.name, trust_remote_code=False, local_files_only=True
     )
     config = config_of(made.to_dict(), str(path))
-    fields = reader.fields.items()
-    facts = {n: field.contents() for n, field in fields if not n.startswith("tokenizer.")}
     refuse_lost_facts(facts, config, path)
+    numbers = sum(value.numel() for value in on_meta(config, path).parameters())
+    refuse_other_sizes(reader.tensors, numbers, path)
     return made, config
 
 

@@ -45,14 +45,7 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
             f"{folder / CONFIG}: {layers} layers, and the weights are {len(stored)} tensors in "
             "all; weights and configuration of one causal language model are needed"
         )
-    try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except Exception as error:  # whatever a class makes of a wrong value
-        raise ModelError(
-            f"{folder / CONFIG}: not a configuration of {config.model_type}: {one_line(error)}"
-        ) from error
-    _require_small_constants(model, folder)
+    model = on_meta(config, folder / CONFIG)
     named, left_out = named_for(model, stored)
     model = new_model(config)
     state = model.state_dict()
@@ -62,7 +55,28 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
     return model.eval(), left_out
 
 
-def _require_small_constants(model: Any, folder: Path) -> None:
+def on_meta(config: Any, path: Path) -> Any:
+    """Return the model of a configuration without memory for its numbers: names and shapes.
+
+    Args:
+        config: the configuration.
+        path: the file that it is from, for errors.
+
+    Raises:
+        ModelError: its class cannot be built of it, or its constants would fill memory.
+    """
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # whatever a class makes of a wrong value
+        raise ModelError(
+            f"{path}: not a configuration of {config.model_type}: {one_line(error)}"
+        ) from error
+    _require_small_constants(model, path)
+    return model
+
+
+def _require_small_constants(model: Any, path: Path) -> None:
     """Refuse a configuration whose constants, such as tables of positions, would fill memory.
 
     No tensor in the files bounds them.
@@ -70,7 +84,7 @@ def _require_small_constants(model: Any, folder: Path) -> None:
     size = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
     if size > _MOST_CONSTANTS:
         raise ModelError(
-            f"{folder / CONFIG}: {model.config.model_type} of this configuration has "
+            f"{path}: {model.config.model_type} of this configuration has "
             f"{size / 2**30:,.0f} GiB of constants, {_MOST_CONSTANTS >> 30} are allowed; is its "
             "longest context right?"
         )

@@ -111,10 +111,25 @@ def test_a_tensor_that_would_be_passed_over_is_refused(name, match, own_tokenize
     refused(tmp_path / "tiny.gguf", own_tokenizer, match, more=(name,))
 
 
-@pytest.mark.parametrize("fact", [("add_head_count", 8), ("add_block_count", 3)])
-def test_facts_that_do_not_fit_the_tensors_are_refused(fact, own_tokenizer, tmp_path):
-    match = "is missing or has another shape|transformers cannot read"
-    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=(fact,))
+@pytest.mark.parametrize(
+    ("facts", "match"),
+    [
+        ({"head_count": 8}, "is missing or has another shape|transformers cannot read"),
+        ({"block_count": 3}, "llama.block_count is 3, and the tensors are of 2 layers"),
+        ({"vocab_size": 20_000}, r"make a model of 6\d\d,\d+ numbers, and the tensors hold"),
+        ({"embedding_length": 256, "rope_dimension_count": 64}, "numbers, and the tensors hold"),
+        ({"feed_forward_length": 4096}, "numbers, and the tensors hold"),
+    ],
+)
+def test_facts_that_do_not_fit_the_tensors_are_refused(facts, match, own_tokenizer, tmp_path):
+    facts = tuple((f"add_{name}", value) for name, value in facts.items())
+    refused(tmp_path / "tiny.gguf", own_tokenizer, match, facts=facts)
+
+
+def test_a_long_array_is_refused_before_a_reader_sees_it(own_tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(gguf_llama.gguf, "GGUFReader", None)
+    facts = (("add_languages", ["en"] * 20_000),)
+    refused(tmp_path / "tiny.gguf", own_tokenizer, "languages has 20,000 elements", facts=facts)
 
 
 def test_scaled_rotary_positions_are_refused(own_tokenizer, tmp_path):
