@@ -12,6 +12,7 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import permutations
 from typing import Any
 
 from tokenizers import Tokenizer, pre_tokenizers
@@ -50,9 +51,18 @@ _SAMPLES = (
     " 1234567890 3.14 1,000",
 )
 
-# A pattern may try every way to divide a run, and fail at the last letter.
-_RUNS = tuple(run * 200 + last for run in ("a", " ", "1", ".", "\n", "ab", "a ") for last in "a☃")
-_SLOW = 2.0  # seconds of processor for all runs; SmolLM2's take 0.002
+# A pattern may try every way to divide a run, and fail at the last letter. It may do so for some
+# letters or words alone: a run of each is tried, of two kinds in turn, and of lines of text.
+_KINDS = ("a", "b", "B", "1", "é", "я", "中", "☃", " ", ".", "\n", "_")
+_LETTERS = (*map(chr, range(32, 127)), *"\n\t\r\xa0éßñÉωЯяא中あ한عไह😀☃\u0301\u200d\ufffd")
+_LINES = ("My dog likes long walks. ", "It's 3.50, isn't it? ", "aB1", "The ", "Ünï ")
+_REPEATED = (
+    *dict.fromkeys(("a", " ", "1", ".", "\n", *_LETTERS)),
+    *(one + other for one, other in permutations(_KINDS, 2)),
+    *_LINES,
+)
+_RUNS = tuple(run * max(40, 200 // len(run)) + last for run in _REPEATED for last in ("a", "☃", ""))
+_SLOW = 2.0  # seconds of processor for all runs; SmolLM2's take 0.1
 
 
 def without_stored_state(backend: Tokenizer) -> Tokenizer:

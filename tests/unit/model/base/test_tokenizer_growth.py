@@ -1,4 +1,4 @@
-"""A small tokenizer.json that makes a text longer and longer is refused before it is built."""
+"""A small tokenizer.json that makes a text longer and longer, or whose patterns hardly end."""
 
 from base64 import b64encode
 
@@ -213,3 +213,30 @@ def test_a_part_that_cannot_be_read_is_one_line(tmp_path):
     folder = edited(tmp_path, lambda values: values | {"normalizer": {"type": "Nobody's"}})
     with pytest.raises(ModelError, match="tokenizer files cannot be read"):
         load_tokenizer(folder)
+
+
+# What they hardly end on: runs of a letter, of two kinds of letters in turn, of words.
+SLOW = {
+    "(a+)+b": "'aaaa'",
+    "(\\w+ ?)+$": "'aaaa'",
+    "(?:[b-zB-Z]|[b-zB-Z]|[b-zB-Z]|[b-zB-Z])+(?!.|$)": "'BBBB'",
+    "(Q+)+(?!.|$)": "'QQQQ'",
+    "(?:я|я)+z": "'яяяя'",
+    "(?:a1|a1)+z": "'a1a1'",
+    "(?:é☃|é☃)+z": "'é☃é☃'",
+    "(?:My|My|.)+(?!.|$)": "'My d'",
+}
+
+
+@pytest.mark.parametrize("pattern", SLOW)
+def test_a_pattern_that_hardly_ends_is_refused_before_it_meets_a_text(pattern, tmp_path, capfd):
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated"}
+
+    def with_split(values):
+        parts = [split | {"invert": False}, values["pre_tokenizer"]]
+        return values | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": parts}}
+
+    match = rf"hardly ends on \d+ characters such as {SLOW[pattern]}"
+    with pytest.raises(ModelError, match=match):
+        load_tokenizer(edited(tmp_path, with_split))
+    assert capfd.readouterr().err == ""  # no backtrace of compiled code
