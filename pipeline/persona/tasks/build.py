@@ -10,9 +10,9 @@ from pipeline.persona.task.record import Dialogue, PersonaTask, Split, Turn
 from pipeline.persona.task.text import normalise
 from pipeline.persona.tasks.candidates import (
     LARGEST_POOL,
-    PooledReply,
+    Others,
+    Pool,
     draw,
-    pool,
     sampled,
     shuffled_order,
 )
@@ -60,7 +60,7 @@ def iterate_tasks(
         members, task_id = groups[persona], f"{split}-persona-{persona:04d}"
         places = _kept(len(members), most, f"{params.seed}/dialogues/{task_id}")
         parsed = {members[place]: dialogues[members[place]] for place in places}
-        own = _Replies(dialogues, members, parsed)
+        own = _Replies(dialogues, members, parsed, ranked)
         yield PersonaTask(
             task_id=task_id,
             split=split,
@@ -79,23 +79,26 @@ def _kept(number: int, limit: int | None, seed: str) -> Sequence[int]:
 
 
 class _Replies:
-    """What a persona says in all dialogues: normalised once it is asked for, to draw candidates."""
+    """What a persona says in all dialogues: read once it is asked for, to draw candidates."""
 
     def __init__(
         self,
         dialogues: Sequence[ParsedDialogue],
         members: Sequence[int],
         parsed: Mapping[int, ParsedDialogue],
+        ranked: "_Candidates",
     ) -> None:
         self._dialogues = dialogues
         self._members = members
         self._parsed = parsed  # those of `members` that are in memory
+        self._ranked = ranked
 
     @cached_property
-    def normalised(self) -> set[str]:
-        """All replies, normalised."""
+    def others(self) -> Others:
+        """What its distractors are drawn from: what it does not say itself."""
         all_of_them = (self._parsed.get(i) or self._dialogues[i] for i in self._members)
-        return {normalise(e.reply) for dialogue in all_of_them for e in dialogue.exchanges}
+        said = {normalise(e.reply) for dialogue in all_of_them for e in dialogue.exchanges}
+        return Others(self._ranked.pool, said)
 
 
 def _dialogue(
@@ -127,7 +130,7 @@ class _Candidates:
         self._needed = needed
 
     @cached_property
-    def _pool(self) -> list[PooledReply]:
+    def pool(self) -> Pool:
         """The split's replies, a seeded sample of many: only where candidates are drawn."""
         said = (
             exchange.reply
@@ -135,7 +138,7 @@ class _Candidates:
             for i in members
             for exchange in self._dialogues[i].exchanges
         )
-        return pool(sampled(said, LARGEST_POOL, Random(f"{self._seed}/pool")))
+        return Pool(sampled(said, LARGEST_POOL, Random(f"{self._seed}/pool")))
 
     def of(
         self, exchange: Exchange, own: _Replies, key: str
@@ -155,4 +158,4 @@ class _Candidates:
 
     def _draw(self, reply: str, own: _Replies, key: str) -> list[str]:
         random = Random(f"{self._seed}/draw/{key}")
-        return draw(reply, self._pool, own.normalised, random=random, origin=key)
+        return draw(reply, own.others, random=random, origin=key)

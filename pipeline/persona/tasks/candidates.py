@@ -6,6 +6,8 @@ and the pool.
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from random import Random
 
 from pipeline.errors import DataError
@@ -14,6 +16,7 @@ from pipeline.persona.task.text import normalise
 
 
 LARGEST_POOL = 100_000  # replies of a split that distractors are drawn from; of more, a sample
+MOST_TRIES = 2000  # replies that are drawn for one set; then texts are, each as likely as any other
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,40 @@ class PooledReply:
     normalised: str
 
 
-def pool(replies: Sequence[str]) -> list[PooledReply]:
-    """Return the replies that can be distractors: all that normalisation does not leave empty."""
-    pooled = [PooledReply(text, normalise(text)) for text in replies]
-    return [reply for reply in pooled if reply.normalised]
+class Pool:
+    """The replies that can be distractors: all that normalisation does not leave empty.
+
+    Attributes:
+        replies: them, in order.
+        distinct: the first of each normalised text.
+    """
+
+    def __init__(self, replies: Iterable[str]) -> None:
+        pooled = (PooledReply(text, normalise(text)) for text in replies)
+        self.replies = [reply for reply in pooled if reply.normalised]
+        self.distinct: dict[str, PooledReply] = {}
+        for reply in self.replies:
+            self.distinct.setdefault(reply.normalised, reply)
+
+
+class Others:
+    """What one persona's distractors are drawn from: the pool, and the texts that are its own.
+
+    Attributes:
+        pool: the split's replies.
+        own: all replies of the persona, normalised.
+        count: distinct texts of the pool that are not its own.
+    """
+
+    def __init__(self, pool: Pool, own: Set[str]) -> None:
+        self.pool = pool
+        self.own = own
+        self.count = len(pool.distinct) - sum(text in pool.distinct for text in own)
+
+    @cached_property
+    def distinct(self) -> list[PooledReply]:
+        """The first reply of each text that is not the persona's own."""
+        return [reply for text, reply in self.pool.distinct.items() if text not in self.own]
 
 
 def sampled(replies: Iterable[str], most: int, random: Random) -> list[str]:
@@ -41,37 +74,46 @@ def sampled(replies: Iterable[str], most: int, random: Random) -> list[str]:
     return kept
 
 
-def draw(
-    reply: str, pooled: Sequence[PooledReply], own: Set[str], *, random: Random, origin: str
-) -> list[str]:
+def draw(reply: str, others: Others, *, random: Random, origin: str) -> list[str]:
     """Draw 19 distractors for `reply`; return them, then `reply`, as the corpus's own lists do.
 
     The distractors are distinct after normalisation. None equals the gold reply or any reply of the
-    same persona, even if another persona says it too.
+    same persona, even if another persona says it too. Where few of the pool's replies differ, the
+    cost stays bounded: too few are refused at once, and after MOST_TRIES the rest is drawn from
+    the distinct texts.
 
     Args:
         reply: the gold reply.
-        pooled: the split's replies.
-        own: all replies of the persona, normalised.
+        others: what is drawn from.
         random: the reply's own generator.
         origin: names the reply in errors.
 
     Raises:
         DataError: the split has too few replies of other personas.
     """
-    seen = {normalise(reply)}
+    gold, own = normalise(reply), others.own
+    count = others.count - (gold in others.pool.distinct and gold not in own)
+    if count < NUM_CANDIDATES - 1:
+        raise DataError(
+            f"{origin}: {NUM_CANDIDATES - 1} distractors are needed, the split's other personas "
+            f"have only {count} distinct replies; give it more dialogues or candidates of its own"
+        )
+    seen = {gold}
     distractors: list[str] = []
-    for candidate in _shuffled(pooled, random):
+    for candidate in _tried(others, random):
         if candidate.normalised in seen or candidate.normalised in own:
             continue
         seen.add(candidate.normalised)
         distractors.append(candidate.text)
         if len(distractors) == NUM_CANDIDATES - 1:
-            return [*distractors, reply]
-    raise DataError(
-        f"{origin}: {NUM_CANDIDATES - 1} distractors are needed, the split's other personas have "
-        f"only {len(distractors)} distinct replies; give it more dialogues or candidates of its own"
-    )
+            break
+    return [*distractors, reply]
+
+
+def _tried(others: Others, random: Random) -> Iterator[PooledReply]:
+    """Yield random replies of the pool, MOST_TRIES at most, then random ones that differ."""
+    yield from islice(_shuffled(others.pool.replies, random), MOST_TRIES)
+    yield from _shuffled(others.distinct, random)
 
 
 def _shuffled(pooled: Sequence[PooledReply], random: Random) -> Iterator[PooledReply]:

@@ -7,14 +7,14 @@ import pytest
 
 from pipeline.errors import DataError
 from pipeline.persona.task.text import normalise
-from pipeline.persona.tasks.candidates import draw, pool, shuffled_order
+from pipeline.persona.tasks.candidates import MOST_TRIES, Others, Pool, draw, shuffled_order
 
 
 OTHERS = [f"i have {i} dogs ." for i in range(40)]
 
 
 def drawn(reply="gold", said=OTHERS, own=frozenset(), seed=0):
-    return draw(reply, pool(said), own, random=Random(seed), origin="test-0/1")
+    return draw(reply, Others(Pool(said), own), random=Random(seed), origin="test-0/1")
 
 
 def test_nineteen_others_then_the_gold_reply():
@@ -40,7 +40,7 @@ def test_neither_the_gold_in_another_spelling_nor_ones_own_replies():
 
 
 def test_what_is_empty_after_normalisation_is_no_distractor():
-    assert [reply.text for reply in pool(["?!", "yes .", "the", ""])] == ["yes ."]
+    assert [reply.text for reply in Pool(["?!", "yes .", "the", ""]).replies] == ["yes ."]
 
 
 def test_the_same_generator_gives_the_same_distractors():
@@ -59,6 +59,66 @@ def test_too_few_replies_of_others():
     assert len(drawn(said=OTHERS[:19])) == 20
     with pytest.raises(DataError, match=r"test-0/1: 19 distractors.*only 18 distinct"):
         drawn(said=OTHERS[:18])
+
+
+class Counting(Random):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def randrange(self, *args):
+        self.asked += 1
+        return super().randrange(*args)
+
+
+def counted(said, own=frozenset()):
+    random = Counting(0)
+    try:
+        return draw("gold", Others(Pool(said), own), random=random, origin="x"), random.asked
+    except DataError:
+        return None, random.asked
+
+
+def test_too_few_texts_are_refused_without_a_draw():
+    """20,000 replies of 10 texts took minutes: each reply looked at all of the others."""
+    assert counted(OTHERS[:18] * 100) == (None, 0)
+    assert counted(["a gold", *OTHERS[:18]] * 100) == (None, 0)
+    assert counted(OTHERS * 100, own=set(map(normalise, OTHERS[18:]))) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("common", "own"), [("gold", ()), ("i am me", ("i am me",)), ("i am me", ())]
+)
+def test_where_few_of_many_differ_the_tries_are_bounded(common, own):
+    said = [*[common] * 10 * MOST_TRIES, *OTHERS[:19]]
+    candidates, asked = counted(said, own=set(own))
+    assert set(candidates) <= {*OTHERS[:19], "gold", *{common} - set(own)}
+    assert len(set(candidates)) == 20
+    assert asked <= MOST_TRIES + 40
+
+
+def by_all_of_the_pool(reply, said, own, random):
+    """The draw as it is said: a shuffle, and the first 19 that differ."""
+    order, chosen, seen = list(said), [], {normalise(reply), *own}
+    for last in range(len(order) - 1, -1, -1):
+        place = random.randrange(last + 1)
+        text, order[place] = order[place], order[last]
+        if normalise(text) not in seen and len(chosen) < 19:
+            seen.add(normalise(text))
+            chosen.append(text)
+    return [*chosen, reply] if len(chosen) == 19 else None
+
+
+@pytest.mark.parametrize("texts", [19, 25, 300])
+def test_a_set_is_the_first_that_differ_of_a_shuffle(texts):
+    said = [f"i have {i % texts} dogs {'!' * (i % 3)}" for i in range(MOST_TRIES)]
+    for seed in range(5):
+        own = {normalise(text) for text in said[: 2 * seed]}
+        expected = by_all_of_the_pool("gold", said, own, Random(seed))
+        if expected is None:
+            assert len(set(map(normalise, said)) - own) < 19
+        else:
+            assert drawn(said=said, own=own, seed=seed) == expected
 
 
 def test_the_gold_reply_can_be_anywhere():
