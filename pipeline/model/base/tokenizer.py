@@ -5,6 +5,7 @@ own, the name is encoded as ordinary text. Only the encoder of dialogues inserts
 themselves.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ from pipeline.model.base.vocabulary import without_rowless
 
 
 LONGEST_WORD = 2048  # characters; the time of the training grows with a word's length squared
+
+# The trainer takes many lines at once. A longer one is given in pieces, cut before a single space,
+# where a word ends in any case.
+_LONGEST_PIECE = 1 << 16  # characters, and those until the next such space
+_CUT = re.compile(r"(?<=\S) (?=\S)")
 
 
 def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -53,10 +59,20 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         initial_alphabet=list(BYTES),
     )
     words = byte_level(models.BPE()).pre_tokenizer  # the backend's own is locked while it trains
-    parts = (part for line in lines for part in _with_short_words(" " + line, words))
+    pieces = (piece for line in lines for piece in _pieces(" " + line))
+    parts = (part for piece in pieces for part in _with_short_words(piece, words))
     backend.train_from_iterator(parts, trainer)
     names = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT, "unk_token": END_OF_TEXT}
     return wrapped(backend, names)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces that have the same words."""
+    begin = 0
+    while cut := _CUT.search(text, begin + _LONGEST_PIECE):
+        yield text[begin : cut.start()]
+        begin = cut.start()
+    yield text[begin:]
 
 
 def _with_short_words(text: str, words: pre_tokenizers.PreTokenizer) -> Iterator[str]:

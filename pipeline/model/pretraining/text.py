@@ -9,7 +9,6 @@ CRLF), and a byte order mark, change nothing.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,8 @@ Line = tuple[bool, str]  # (starts a document, text without surrounding blanks)
 
 LONGEST_LINE = 16 << 20  # bytes; a line is encoded in memory, a hundred times as large
 
-_LINES_AT_ONCE = 8192
+_LINES_AT_ONCE = 8192  # that are encoded together, and
+_CHARACTERS_AT_ONCE = 1 << 20  # of them: at these the next group begins
 _BOM = b"\xef\xbb\xbf"
 
 # Marks of documents that touch text or begin or end its line: not those that a text speaks about.
@@ -161,8 +161,7 @@ def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> I
     end = tokenizer.eos_token_id
     (newline,) = backend.encode("\n", add_special_tokens=False).ids
     chunks = []
-    stream = iter(lines)
-    while group := list(islice(stream, _LINES_AT_ONCE)):
+    for group in _groups(lines):
         texts = [" " + text for _, text in group]
         ids: list[int] = []
         encodings = backend.encode_batch_fast(texts, add_special_tokens=False)
@@ -171,6 +170,20 @@ def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> I
             ids += encoding.ids
         chunks.append(np.array(ids, dtype=np.uint32))
     return np.concatenate([*chunks, np.array([end], dtype=np.uint32)])
+
+
+def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Yield the lines in groups of a bounded size, of which only the last line may be long."""
+    group: list[Line] = []
+    size = 0
+    for line in lines:
+        group.append(line)
+        size += len(line[1])
+        if len(group) == _LINES_AT_ONCE or size >= _CHARACTERS_AT_ONCE:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _read(path: Path, start: int, stop: int) -> Iterator[_Line]:

@@ -66,6 +66,33 @@ def test_words_of_ordinary_length_are_learnt_as_they_stand(monkeypatch):
     assert train_tokenizer(lines, 320).backend_tokenizer.to_str() == whole
 
 
+def test_a_long_line_is_given_in_pieces_of_the_same_words(monkeypatch):
+    """The trainer holds 256 lines: of 1 MB each they took 0.5 GB."""
+    words = ByteLevel(add_prefix_space=False)
+    random_one = random.Random(0)
+    signs = ["a", "B", "é", "7", "'s", "!", " ", " ", " ", "  ", "\t", "\u00a0", "\u3000", "\x1c"]
+    monkeypatch.setattr(tokenizer_module, "_LONGEST_PIECE", 8)
+    for _ in range(300):
+        line = " " + "".join(random_one.choices(signs, k=80))
+        pieces = list(tokenizer_module._pieces(line))
+        assert "".join(pieces) == line
+        of_pieces = [word for piece in pieces for word, _ in words.pre_tokenize_str(piece)]
+        assert of_pieces == [word for word, _ in words.pre_tokenize_str(line)]
+    assert max(map(len, tokenizer_module._pieces(" word" * 100))) == 10
+
+
+def test_pieces_give_the_tokenizer_of_the_whole_lines(monkeypatch):
+    lines = ["so  many words of one\tlong line, said again and again"] * 3
+    whole = train_tokenizer(lines, 290).get_vocab()
+    given, cut = [], tokenizer_module._with_short_words
+    monkeypatch.setattr(
+        tokenizer_module, "_with_short_words", lambda *text: given.append(text[0]) or cut(*text)
+    )
+    monkeypatch.setattr(tokenizer_module, "_LONGEST_PIECE", 8)
+    assert train_tokenizer(lines, 290).get_vocab() == whole
+    assert max(map(len, given)) < 20
+
+
 def test_too_small_a_vocabulary_is_refused():
     with pytest.raises(ModelError, match=r"256 entries.*257 or more"):
         train_tokenizer(_lines(), 256)
