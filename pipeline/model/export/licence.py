@@ -40,10 +40,9 @@ def licence_beside(source: str) -> Licence:
         source: `base.source` or `data.source`: a path, or a name of something elsewhere.
     """
     path = Path(source).expanduser()
-    if not path.exists():
-        return Licence(f"not known here; see where {one_line(path.name)!r} comes from", found=False)
     folder = path if path.is_dir() else path.parent
-    if folder.resolve() == Path.cwd():  # what lies there is this project's own
+    # What lies in the project's own folder is the project's.
+    if not path.exists() or folder.resolve() == Path.cwd():
         return Licence(f"not known here; see where {one_line(path.name)!r} comes from", found=False)
     named = sorted(p for p in folder.iterdir() if p.name.upper().startswith(_FILES))
     links = [file for file in named if leads_out(file, folder)]
