@@ -91,7 +91,7 @@ class Conversation(_Given):
                     f"candidates[{number}] must be {NUM_CANDIDATES} texts, the person's message "
                     f"among them; found {len(offered)}"
                 )
-            if not all(one.strip() for one in offered):
+            if reply.strip() and not all(one.strip() for one in offered):
                 raise ValueError(f"candidates[{number}] has a text without a letter; give another")
         return self
 

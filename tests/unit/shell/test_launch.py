@@ -15,6 +15,14 @@ from stages.shell.launch import num_ranks, on_ranks
 from tests.wiring.closure import ROOT
 
 
+@pytest.fixture(autouse=True)
+def with_a_terminal():
+    """Let SIGHUP end a process, which inherits it, though these tests may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def on_two_ranks(folder, how):
     return subprocess.run(
         [sys.executable, "-m", "tests.support.dying_rank", how],
@@ -49,11 +57,8 @@ def test_a_rank_that_dies_ends_the_run_with_one_line(tmp_path, how, code, expect
 
 def test_under_nohup_the_end_of_a_terminal_ends_no_rank(tmp_path):
     """Rank 1 goes on to its own error, 3 seconds later."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which processes inherit
-    try:
-        done = on_two_ranks(tmp_path, "hangup")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    done = on_two_ranks(tmp_path, "hangup")
     assert (done.returncode, done.stderr) == (1, "error: rank 1 cannot go on\n")
 
 
