@@ -29,10 +29,9 @@ _LONGEST = 2000  # characters of an error's line
 
 GO_ON = "nothing half-written was kept, run the same command to go on"
 _LESS_MEMORY = (
-    "set MAMLVIAPP_TASKS_AT_ONCE or MAMLVIAPP_FOLDS_AT_ONCE to a lower number (1 is the least), or "
-    "MAMLVIAPP_RECOMPUTE=1, and run the same command to go on"
+    "free some, or let a model's training take less (MAMLVIAPP_TASKS_AT_ONCE=1, "
+    "MAMLVIAPP_FOLDS_AT_ONCE=1 or MAMLVIAPP_RECOMPUTE=1), and run the same command to go on"
 )
-
 
 _OF_MEMORY = ("DefaultCPUAllocator", "can't start new thread")  # in messages of RuntimeError
 

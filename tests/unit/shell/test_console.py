@@ -196,7 +196,7 @@ def test_no_memory_for_a_thread_is_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         console.run(lambda: None)
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("error: out of memory; set MAMLVIAPP_")
+    assert capsys.readouterr().err.startswith("error: out of memory; free some, or ")
 
 
 def until(true):
