@@ -19,6 +19,9 @@ Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 NUM_CANDIDATES = 20  # of a reply, itself among them (Section 4.1)
 LONGEST_NAME = 500  # characters of a person's name
+# Of a persona. They stand before every dialogue, so more would hardly fit a context; and the time
+# to group people by persona text grows with them where all people share some in pairs.
+MOST_SENTENCES = 100
 
 
 def _encodable(text: str) -> str:
@@ -51,7 +54,7 @@ class Conversation(_Given):
         person: who is to be learnt; equal names are one person. Null only between a reader of
             Persona-chat's formats and the grouping by persona text.
         messages: at least one.
-        persona: sentences about the person.
+        persona: sentences about the person, MOST_SENTENCES at most.
         candidates: null, or an item for each message of the person, in order: 20 candidates with
             the message among them, or null.
         split: null: people are drawn by seed.
@@ -61,7 +64,7 @@ class Conversation(_Given):
 
     person: Name | None = None
     messages: Annotated[list[Message], Field(min_length=1), FailFast()]
-    persona: Annotated[list[AnyText], FailFast()] = []
+    persona: Annotated[list[AnyText], Field(max_length=MOST_SENTENCES), FailFast()] = []
     candidates: list[list[AnyText] | None] | None = None
     split: Split | None = None
     conversation: Name | None = None

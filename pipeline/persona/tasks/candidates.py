@@ -16,7 +16,7 @@ from pipeline.persona.task.text import normalise
 
 
 LARGEST_POOL = 100_000  # replies of a split that distractors are drawn from; of more, a sample
-MOST_TRIES = 2000  # replies that are drawn for one set; then texts are, each as likely as any other
+MOST_TRIES = 200  # replies that are drawn for one set; then texts are, each as likely as any other
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ train, valid and test, the published 1155.
 
 import re
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache, partial
-from itertools import accumulate, chain
+from functools import lru_cache
+from itertools import accumulate
 from typing import overload
 
 
@@ -84,16 +84,6 @@ class Variants(Sequence[Sequence[int]]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self._numbers[self._ends[index] : self._ends[index + 1]]
-
-    def size(self, index: int) -> int:
-        """Return how many sentences a variant has."""
-        return self._ends[index + 1] - self._ends[index]
-
-    def has(self, index: int, sentence: int) -> bool:
-        """Say whether a variant has a sentence."""
-        end = self._ends[index + 1]
-        place = bisect_left(self._numbers, sentence, self._ends[index], end)
-        return place < end and self._numbers[place] == sentence
 
     def texts(self) -> Iterator[list[str]]:
         """Yield each variant's normalised sentences."""
@@ -183,46 +173,26 @@ def _join_sharing(variants: Variants, known: _Components) -> None:
     share costs one look at each.
     """
     owners, begins = variants.having()
-    later = partial(_by_later, variants, begins, known)
     for first in range(len(variants.sentences)):
         with_first = owners[begins[first] : begins[first + 1]]
         if known.are_one(with_first):
             continue
-        for second, both in later(first, with_first).items():
+        for second, both in _by_later(variants, begins, first, with_first).items():
             if known.are_one(both):
                 continue
-            for all_three in later(second, both).values():
+            for all_three in _by_later(variants, begins, second, both).values():
                 for index in all_three:
                     known.join(all_three[0], index)
 
 
 def _by_later(
-    variants: Variants,
-    begins: Sequence[int],
-    known: _Components,
-    sentence: int,
-    some: Sequence[int],
+    variants: Variants, begins: Sequence[int], sentence: int, some: Sequence[int]
 ) -> dict[int, "array[int]"]:
-    """Return which of some variants have each sentence of a higher number that several say.
-
-    Sentences that only the largest component of them has are left out: they teach nothing, and it
-    would be read again for each sentence of its own.
-    """
-    parts: dict[int, list[int]] = defaultdict(list)
-    for index in some:
-        parts[known.root(index)].append(index)
-    largest = max(parts, key=lambda root: sum(map(variants.size, parts[root])))
+    """Return which of some variants have each sentence of a higher number that several say."""
     having: dict[int, array[int]] = defaultdict(lambda: array("I"))
-    for index in chain.from_iterable(part for root, part in parts.items() if root != largest):
+    for index in some:
         variant = variants[index]
         for later in variant[bisect_right(variant, sentence) :]:
             if begins[later + 1] - begins[later] > 1:
                 having[later].append(index)
-    for index in parts[largest]:
-        if variants.size(index) <= len(having):
-            found: Iterable[int] = having.keys() & variants[index]
-        else:
-            found = (later for later in having if variants.has(index, later))
-        for later in found:
-            having[later].append(index)
     return having

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.errors import DataError, MissingFileError, one_line
-from pipeline.persona.conversation.record import NUM_CANDIDATES
+from pipeline.persona.conversation.record import MOST_SENTENCES, NUM_CANDIDATES
 from pipeline.persona.tasks.by_index import ByIndex
 
 
@@ -200,7 +200,10 @@ def _add(dialogue: ParsedDialogue, content: str, *, any_layout: bool) -> None:
         if content.startswith(mark) and (any_layout or mark == PERSONA):
             if dialogue.exchanges:
                 raise _FormatError("a persona sentence after the first exchange")
-            getattr(dialogue, persona).append(_sentence(content, mark))
+            known = getattr(dialogue, persona)
+            if len(known) >= MOST_SENTENCES:
+                raise _FormatError(f"a persona of over {MOST_SENTENCES} sentences; shorten it")
+            known.append(_sentence(content, mark))
             return
     if content.startswith(PARTNER_PERSONA):
         raise _FormatError("a persona of the partner; use the *_self_original.txt files")

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pipeline.persona.conversation.record import LONGEST_NAME
+from pipeline.errors import DataError
+from pipeline.persona.conversation.record import LONGEST_NAME, MOST_SENTENCES
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers import messenger
 from pipeline.persona.readers.shared import speakers
@@ -185,3 +186,15 @@ def test_a_long_path_of_a_messenger_log_is_read(tmp_path):
     folder.mkdir(parents=True)
     (folder / "Ann.txt").write_text("[2024-03-04 21:15] ann: hi\n[2024-03-04 21:16] bob: ho\n")
     assert len(list(tidied(tmp_path))) == 2
+
+
+def test_a_persona_without_end_is_refused(tmp_path):
+    said = [{"role": role, "content": "hi"} for role in ("user", "assistant")]
+    lines = [
+        json.dumps({"person": "ann", "persona": ["i swim ."] * count, "messages": said})
+        for count in (MOST_SENTENCES, MOST_SENTENCES + 1)
+    ]
+    (read,) = raw(written(tmp_path, lines[0], "a.jsonl"))
+    assert len(read.persona) == MOST_SENTENCES
+    with pytest.raises(DataError, match=r"b\.jsonl:1: .*persona: List should have at most 100"):
+        raw(written(tmp_path, lines[1], "b.jsonl"))

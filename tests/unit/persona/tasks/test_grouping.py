@@ -158,21 +158,12 @@ def most_of_twenty_by_many(count: int) -> list[list[str]]:
     return [[*"ab", *random.sample(own[n % len(own)], 15)] for n in range(count)]
 
 
-def one_of_a_long_persona(count: int) -> list[list[str]]:
-    """Two dialogues have all of its sentences, each other one has one."""
-    sentences = [f"i have {n}" for n in range(count)]
-    own = [[f"i own {n} {i}" for i in range(3)] for n in range(count)]
-    others = [[sentence, *mine] for sentence, mine in zip(sentences, own, strict=True)]
-    return [sentences, sentences, *others]
-
-
 @pytest.mark.parametrize(
     ("personas", "groups"),
     [
         (two_by_all, lambda count: count),
         (sixteen_by_all, lambda _: 1),
         (most_of_twenty_by_many, lambda count: count // 10),
-        (one_of_a_long_persona, lambda count: count + 1),
     ],
 )
 def test_sentences_that_everybody_says_cost_no_square(personas, groups):

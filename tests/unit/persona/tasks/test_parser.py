@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError, MissingFileError
+from pipeline.persona.conversation.record import MOST_SENTENCES
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue, parse, parse_file
 
 
@@ -124,3 +125,13 @@ def test_other_encodings_and_binaries_are_refused(tmp_path, content, line):
 def test_a_missing_file_names_the_stage_that_writes_it(tmp_path):
     with pytest.raises(MissingFileError, match=r"nothing\.txt.*stages\.download"):
         parse_file(tmp_path / "nothing.txt")
+
+
+def test_a_persona_without_end_is_refused(tmp_path):
+    lines = [f"{n} your persona: i like {n} ." for n in range(1, MOST_SENTENCES + 1)]
+    (read,) = parse_file(write(tmp_path, "\n".join([*lines, "101 hi\tyo"]).encode()))
+    assert len(read.persona) == MOST_SENTENCES
+    more = [*lines, "101 your persona: i like tea .", "102 hi\tyo"]
+    path = write(tmp_path, "\n".join(more).encode())
+    with pytest.raises(DataError, match=r":101: a persona of over 100 sentences; shorten it$"):
+        parse_file(path)
