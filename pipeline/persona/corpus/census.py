@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from pipeline.persona.conversation.record import Conversation, Role
+from pipeline.persona.corpus.overlap import Overlaps
 from pipeline.persona.task.record import SPLITS
 from pipeline.persona.tasks.grouping import group
 
@@ -29,6 +30,7 @@ class Census:
         self.splits = bytearray()
         self.texts: list[bytes] = []
         self._names_of_views: list[bytes | None] = []
+        self._overlaps = Overlaps()
         self._openings: list[tuple[bytes, Role]] = []
         self._telling = bytearray()  # whether a text is long enough to be no other's by chance
         self._who = array("q")  # a name's number; below 0, a persona's: -1 is persona 0
@@ -46,8 +48,10 @@ class Census:
         self.texts.append(_key(m.content.strip() for m in said))
         self._telling.append(len(said) >= TELLING)
         self._openings.append((_key(m.content.strip() for m in said[:OPENING]), said[0].role))
-        named = given.conversation
-        self._names_of_views.append(None if named is None else _key([named]))
+        name = None if given.conversation is None else _key([given.conversation])
+        self._names_of_views.append(name)
+        if name:
+            self._overlaps.add(name, (m.content for m in said))
         if given.person is None:
             persona = tuple(given.persona)
             self._who.append(-1 - self._personas.setdefault(persona, len(self._personas)))
@@ -59,8 +63,9 @@ class Census:
 
         Where the corpus does not name it, views with the same first messages belong together, if
         what the person says in one the other side says in the other. The end may be missing in one:
-        it stops at the person's last reply. Conversations of two names with the same text of
-        TELLING messages are one as well: both sides may have exported it, under names of their own.
+        it stops at the person's last reply. Conversations of two names are one as well if they have
+        the same text of TELLING messages, or most of their long messages: both sides may have
+        exported it, under names of their own, and one of them may have deleted a message.
         """
         sides: dict[bytes, set[Role]] = defaultdict(set)
         for opening, role in self._openings:
@@ -79,7 +84,7 @@ class Census:
 
         def root(name: bytes) -> bytes:
             while first.setdefault(name, name) != name:
-                name = first[name]
+                first[name] = name = first[first[name]]
             return name
 
         by_text: dict[bytes, bytes] = {}
@@ -87,6 +92,8 @@ class Census:
             if name:
                 other = by_text.setdefault(text, name) if tells else name
                 first[root(name)] = root(other)
+        for one, other in self._overlaps.pairs():
+            first[root(other)] = root(one)
         return {name: root(name) for name in first}
 
     def people(self) -> tuple[list[str], list[int]]:
