@@ -18,7 +18,7 @@ from typing import overload
 
 PersonaVariant = frozenset[str]
 
-SHARED = 3  # sentences that make two variants one persona
+SHARED = 3  # sentences that make two variants one persona; `_join_sharing` is written for three
 
 # Applied once, in this order, after apostrophes have become blanks. Some files have blanks already
 # ("i m a nurse"); others have "i'm" or "i am".

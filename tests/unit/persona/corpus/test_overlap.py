@@ -38,8 +38,8 @@ def test_most_of_the_long_messages_make_two_conversations_one(length):
 
 
 def test_half_of_them_do_not():
-    assert joined(a=said(4), b=[*said(2), *said(2, "another")]) == set()
-    assert joined(a=said(4), b=[*said(3), *said(1, "another")]) == {frozenset("ab")}
+    assert joined(a=said(6), b=[*said(3), *said(3, "another")]) == set()
+    assert joined(a=said(6), b=[*said(4), *said(2, "another")]) == {frozenset("ab")}
 
 
 def test_a_part_is_one_with_the_whole():
