@@ -79,6 +79,10 @@ class ParamsError(PipelineError):
     """A key or value of `params.yaml` or of a preset is not allowed."""
 
 
+class CodeError(PipelineError):
+    """Code of this project was edited while a stage ran it."""
+
+
 class DataError(PipelineError):
     """A corpus, task or prediction file does not have the right format or content."""
 

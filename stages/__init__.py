@@ -5,10 +5,13 @@ stages; `p2bot/` has P² Bot's two stages. All of them run as `python -m stages.
 """
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from pipeline.processes import fingerprint
 
 
 FOLDERS = ("p2bot", "commands", "few_shot", "studies")
@@ -49,6 +52,13 @@ def _refuse_endpoint() -> None:
         os._exit(1)
 
 
+def _begin() -> None:
+    """Note the code of NAME of `python -m stages.NAME`. `sys.argv` is -m and what follows NAME."""
+    name = re.fullmatch(r"(?:-\w*m)?stages\.(\w+)", sys.orig_argv[-len(sys.argv)])
+    if name is not None:
+        fingerprint.begin(name[1])
+
+
 # Only for `python -m stages.NAME`, whose imports take seconds; `console.run` takes over then.
 if sys.argv[:1] == ["-m"]:
     _refuse_endpoint()
@@ -56,3 +66,4 @@ if sys.argv[:1] == ["-m"]:
         signal.signal(signal.SIGINT, interrupted_early)
     if hears_sigterm():
         signal.signal(signal.SIGTERM, interrupted_early)
+    _begin()

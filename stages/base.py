@@ -4,8 +4,8 @@ from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.model.pretraining.build import PRETRAIN, build_base
 from pipeline.params import BaseParams, Settings
-from pipeline.params.stated import refuse_edited
 from stages.shell.console import out, run, wrote
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 
 

@@ -8,9 +8,10 @@ from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.evaluation.schemas.made_from import ComparedFrom
 from pipeline.params import CompareParams, Settings
-from pipeline.params.stated import refuse_edited, refuse_other_params
+from pipeline.params.stated import refuse_other_params
 from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 from stages.shell.scored import scored_with_files
 

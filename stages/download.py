@@ -8,9 +8,10 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.outs import write_record
 from pipeline.params import DownloadParams, Settings
-from pipeline.params.stated import refuse_edited, with_digests
+from pipeline.params.stated import with_digests
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 
 

@@ -19,13 +19,13 @@ from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
 from pipeline.params import FinetuneParams
-from pipeline.params.stated import refuse_edited
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.fingerprint import code_sha256
 from pipeline.processes.jobs_over_ranks import RankedJobs
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
+from stages.shell.edited import refuse_edited
 from stages.shell.launch import on_ranks
 from stages.shell.progress.shown import progress
 

@@ -14,6 +14,7 @@ from pipeline.outs import Snapshot
 from pipeline.persona.task.record import PersonaTask
 from pipeline.progress import Advance
 from stages.shell import console
+from stages.shell.edited import refuse_edited_code
 from stages.shell.progress.shown import progress
 
 
@@ -67,6 +68,7 @@ def floors() -> None:
         base=read.digests[artifacts.BASE],
         oracle=None if oracle is None else read.digests[artifacts.RAW_ORACLE],
     )
+    refuse_edited_code()
     whole = Floors(**measured.set_fields(), made_from=made_from)
     artifacts.write_sealed(artifacts.FLOORS, whole.content())
     shown = [

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline import artifacts
 from pipeline.evaluation.report.files import FIGURES, FOR_PAPERS, INDEX, OWN, OWN_FIGURES, files
@@ -16,9 +17,9 @@ from pipeline.evaluation.schemas.number_table import HISTORY, KSHOT, made_again_
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import ReportParams, Settings, preset_names, preset_values, read_yaml
 from pipeline.params.methods import made_by
-from pipeline.params.stated import refuse_edited
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 from stages.shell.scored import scored_with_files
 
@@ -37,6 +38,8 @@ def report() -> None:
         written = files(replace(findings, shown=_shown(findings)), advance)
     _refuse_foreign()  # what came while figures were drawn
     refuse_edited(params, Settings.load().view(ReportParams))
+    refuse_edited(findings.params, read_yaml(artifacts.PARAMS))
+    refuse_edited(findings.paper, _paper(), artifacts.PRESETS / f"{PAPER}.yaml")
     with artifacts.atomic_path(artifacts.REPORT) as folder:
         for name, content in written.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +65,15 @@ def _findings(params: ReportParams) -> Findings:
         floors=read(artifacts.FLOORS, Floors, made_by="floors", must_be_sealed=True),
         comparison=read(artifacts.COMPARISON, Comparison, made_by="compare", must_be_sealed=True),
         params=read_yaml(artifacts.PARAMS),
-        paper=preset_values(PAPER) if PAPER in preset_names() else {},
+        paper=_paper(),
         runs=_runs(params),
         histories=_histories(params),
     )
+
+
+def _paper() -> dict[str, Any]:
+    """Return the paper's values; none where its preset is not there."""
+    return preset_values(PAPER) if PAPER in preset_names() else {}
 
 
 def _details(name: str) -> Details:

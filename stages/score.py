@@ -12,9 +12,9 @@ from pipeline.evaluation.scoring.details import score_people
 from pipeline.evaluation.scoring.kshot import complaint
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
-from pipeline.params.stated import refuse_edited
 from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 
 

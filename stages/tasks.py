@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.outs import write_record
 from pipeline.params import Settings, TasksParams
-from pipeline.params.stated import recorded, refuse_edited
+from pipeline.params.stated import recorded
 from pipeline.persona.task.record import SPLITS, PersonaTask, Split
 from pipeline.persona.tasks.build import iterate_tasks
 from pipeline.persona.tasks.conversations import ConversationFile, check_apart
@@ -19,6 +19,7 @@ from pipeline.persona.tasks.parser import DialogueFile
 from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
 from pipeline.progress import counted
 from stages.shell import console
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 
 

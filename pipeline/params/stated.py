@@ -109,30 +109,36 @@ def training(params: StageParams, *, adapters: bool) -> dict[str, Any]:
     return values if adapters else {k: v for k, v in values.items() if k != "adapters"}
 
 
-def refuse_edited(then: Section, now: Section) -> None:
+def refuse_edited_values(
+    then: Section | Values, now: Section | Values, origin: Path = artifacts.PARAMS
+) -> None:
     """Refuse to publish what was made with values that params.yaml has no longer.
 
     DVC records the values that it finds when a stage has ended: an out that other values made
     would be taken for theirs, now and whenever DVC's cache has it.
 
     Args:
-        then: what a stage has read: its view, or a variant's axes.
+        then: what a stage has read: its view, a variant's axes, or the whole file.
         now: the same of the file as it is.
+        origin: the file.
 
     Raises:
         ParamsError: names the key and both values.
     """
     if then == now:
         return
-    before, after = (values.model_dump(mode="json", by_alias=True) for values in (then, now))
-    key, was, found = difference(before, after) or ("a key", "there", "not")
+    key, was, found = difference(*map(_by_key, (then, now))) or ("a key", "there", "not")
     shown = (one_line(public_urls(f"{value!r}"), 60) for value in (was, found))
     raise ParamsError(
         "{}: {} was {} when this command began and is {} now; put the first back and run again, "
         "which goes on from what is done; or run again as it is, which begins anew".format(
-            artifacts.PARAMS, key, *shown
+            origin, key, *shown
         )
     )
+
+
+def _by_key(values: Section | Values) -> Values:
+    return values.model_dump(mode="json", by_alias=True) if isinstance(values, Section) else values
 
 
 def in_force(settings: Settings, variant: str | None) -> dict[str, Any]:

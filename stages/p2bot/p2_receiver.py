@@ -6,10 +6,10 @@ from pipeline.learning.p2bot.receiver.network import build_receiver
 from pipeline.learning.training.loop import Session
 from pipeline.model.base.load import load_base
 from pipeline.params import ReceiverParams, Settings
-from pipeline.params.stated import refuse_edited
 from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
 from stages.shell.arguments import Seed
+from stages.shell.edited import refuse_edited
 from stages.shell.progress.shown import progress
 
 
@@ -20,6 +20,7 @@ def p2_receiver(seed: Seed) -> None:
     read = files.inputs()
     voices = files.load_voices()
     if not all(voices.values()):
+        refuse_edited(params, Settings.load().view(ReceiverParams))
         folder = files.save_untrained(seed)
         console.note(f"{folder}: nothing trained, train or valid has no persona sentences")
         return

@@ -20,6 +20,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Protocol
 
+from pipeline.processes import fingerprint
 from pipeline.processes.parent import WITH_STARTER
 from stages import hears_sigterm, interrupted_early
 
@@ -150,6 +151,7 @@ def _run(command: Command, output: Path) -> None:
     os.environ.update(command.environ)
     os.chdir(command.folder)
     Thread(target=_end_with_parent, daemon=True).start()
+    fingerprint.begin(module)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

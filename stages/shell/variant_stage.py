@@ -5,7 +5,7 @@ from typing import TypeVar
 from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import MetaTrainParams, SelfPlayParams, Settings, TrainParams
 from pipeline.params.methods import refuse_other_method
-from pipeline.params.stated import refuse_edited
+from stages.shell.edited import refuse_edited
 
 
 Params = TypeVar("Params", TrainParams, MetaTrainParams, SelfPlayParams)
@@ -25,10 +25,11 @@ def run_of(stage: str, name: str, seed: int, view: type[Params]) -> tuple[Varian
 
 
 def refuse_edited_run(run: VariantRun, params: Params) -> None:
-    """Refuse to publish a run whose axes or parameters params.yaml has no longer.
+    """Refuse to publish a run whose axes, parameters or code are there no longer.
 
     Raises:
         ParamsError: names the key and both values.
+        CodeError: names the file.
     """
     now, today = run_of(run.method, run.name, run.seed, type(params))
     refuse_edited(run.variant, now.variant)

@@ -6,8 +6,9 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
+from pipeline.processes import fingerprint as fingerprints
 from pipeline.processes.code import PROJECT, code_in_use, needs, script_of
-from pipeline.processes.fingerprint import fingerprint
+from pipeline.processes.fingerprint import begin, code_sha256, edited_meanwhile, fingerprint
 
 
 @pytest.fixture
@@ -24,6 +25,14 @@ def running(monkeypatch, project, module):
     """Let the running program be `python -m stages.NAME`."""
     spec = ModuleSpec(module, None, origin=str(script_of(module, project)))
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+
+
+@pytest.fixture
+def begun(project, monkeypatch):
+    """The copy, with the running program begun as `python -m stages.meta_train`."""
+    monkeypatch.setattr(fingerprints, "_began_with", None)
+    begin("meta_train", project)
+    return project
 
 
 def edit(project, name):
@@ -112,6 +121,38 @@ def test_data_beside_a_module_is_code(project, monkeypatch):
     data = project / "pipeline/evaluation/report/published.yaml"
     data.write_text(data.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     assert fingerprint({}, project) != before
+
+
+@pytest.mark.parametrize("name", USED)
+def test_an_edit_of_running_code_is_noticed_and_renames_nothing(begun, name):
+    before, text = fingerprint({}, begun), (begun / name).read_bytes()
+    edit(begun, name)
+    assert (edited_meanwhile(), fingerprint({}, begun)) == (name, before)
+    (begun / name).unlink()
+    assert (edited_meanwhile(), fingerprint({}, begun)) == (name, before)
+    (begun / name).write_bytes(text)
+    assert edited_meanwhile() is None
+
+
+@pytest.mark.parametrize("name", UNUSED)
+def test_an_edit_of_other_code_is_none_of_running_code(begun, name):
+    edit(begun, name)
+    assert edited_meanwhile() is None
+
+
+def test_running_code_has_the_name_that_it_has_on_the_disk(begun, monkeypatch):
+    """A checkpoint is found again however its stage was started."""
+    then = code_sha256(begun)
+    monkeypatch.setattr(fingerprints, "_began_with", None)
+    running(monkeypatch, begun, "stages.meta_train")
+    assert code_sha256(begun) == then
+
+
+def test_what_is_no_command_of_this_project_has_no_code_at_its_start(project, monkeypatch):
+    monkeypatch.setattr(fingerprints, "_began_with", None)
+    for name in ("none", "__init__"):
+        begin(name, project)
+    assert edited_meanwhile() is None
 
 
 def test_what_needs_torch_is_known():
