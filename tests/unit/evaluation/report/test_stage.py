@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError, MissingFileError
+from pipeline.errors import DataError, MissingFileError, ParamsError
 from pipeline.evaluation.report.files import by_variant
+from stages import report as stage
 from stages.report import report
 from tests.support.html_tables import Read
 from tests.support.one_run import say_one_run
@@ -127,3 +128,22 @@ def test_without_scores_the_stage_to_run_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match=r"stages\.score"):
         report()
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "presets/paper.yaml"])
+def test_values_that_are_edited_while_figures_are_drawn(project, monkeypatch, name):
+    """The page shows both files' values, those that no view of the report has included."""
+    presets = project / artifacts.PRESETS
+    presets.unlink()
+    shutil.copytree(ROOT / artifacts.PRESETS, presets)
+    file = project / name
+    text = file.read_text(encoding="utf-8")
+
+    def editing(*_):
+        file.write_text(text.replace("\nouter_lr: ", "\nouter_lr: 1"), encoding="utf-8")
+        return {}
+
+    monkeypatch.setattr(stage, "files", editing)
+    with pytest.raises(ParamsError, match=rf"^{name}: outer_lr was .* put the first back"):
+        report()
+    assert not artifacts.REPORT.exists()
