@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from pipeline.errors import TrainingError, one_line
+from pipeline.errors import PipelineError, TrainingError, one_line
 from pipeline.processes.device import best_device
 
 
@@ -196,8 +196,8 @@ def joined(limit: timedelta = TIMEOUT) -> Iterator[Ranks]:
     _here = Ranks(dist.get_rank(), dist.get_world_size(), os.getppid())
     try:
         yield _here
-    except BaseException:
-        atexit.register(_end_at_once)
+    except BaseException as error:
+        atexit.register(_end_at_once, error.exit_code if isinstance(error, PipelineError) else 1)
         raise
     finally:
         _here = Ranks()
@@ -213,8 +213,8 @@ def _meeting() -> dict[str, Any]:
     return {"store": store, "rank": rank, "world_size": size}
 
 
-def _end_at_once() -> None:
+def _end_at_once(code: int) -> None:
     """End a process that failed, after its error is shown: a clean exit would need the others."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(code)

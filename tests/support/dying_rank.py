@@ -1,8 +1,8 @@
 """A command on ranks whose rank 1 dies, or ends all, for tests: `... HOW`.
 
-HOW is kill, raise, all, terminate or hangup; or listen, which prints where the processes listen to
-others than this machine; or a signal, which rank 1 sends to the launcher once rank 0 is done, or to
-itself if it is SIGKILL.
+HOW is kill, diverge, all, terminate or hangup; or listen, which prints where the processes listen
+to others than this machine; or a signal, which rank 1 sends to the launcher once rank 0 is done, or
+to itself if it is SIGKILL.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.errors import TrainingError
+from pipeline.errors import DivergedError, TrainingError
 from pipeline.processes.ranks import here
 from stages.shell import console
 from stages.shell.launch import on_ranks
@@ -70,7 +70,7 @@ def dying(how: str) -> None:
         if how in ("terminate", "hangup"):
             os.kill(os.getppid(), signal.SIGTERM if how == "terminate" else signal.SIGHUP)
             time.sleep(3 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else 60)
-        raise TrainingError("rank 1 cannot go on")
+        raise (DivergedError if how == "diverge" else TrainingError)("rank 1 cannot go on")
     ranks.sum_gradients([torch.zeros(3)], 1.0)
 
 

@@ -39,7 +39,7 @@ def on_two_ranks(folder, how):
     ("how", "code", "expected"),
     [
         ("kill", 1, "error: rank 1 was killed by SIGKILL; nothing half-written was kept"),
-        ("raise", 1, "error: rank 1 cannot go on"),
+        ("diverge", 3, "error: rank 1 cannot go on"),
         ("all", 1, "error: no rank can go on"),
         ("terminate", 143, "error: terminated; nothing half-written was kept"),
         ("hangup", 1, "error: its ranks were ended by SIGHUP; nothing half-written was kept"),
