@@ -1,8 +1,9 @@
 """One trial of `tune`: the stages themselves, run in a folder of their own that holds no test task.
 
 The folder has the trial's `params.yaml`, links to the training and valid tasks and to the base,
-and an empty `test.jsonl`. Its name is a fingerprint of all that determines the trial, so a
-finished trial is not run again, and an interrupted one resumes where its stages can.
+and an empty `test.jsonl`. Its name is a fingerprint of all that determines the trial, the code of
+its stages included, so a finished trial is not run again, and an interrupted one resumes where its
+stages can.
 """
 
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DivergedError, MissingFileError, TrainingError
+from pipeline.errors import CodeError, DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.base import parse, read
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
@@ -23,13 +24,14 @@ from pipeline.model.files.variant_record import VariantFile
 from pipeline.outs import FILES, refuse_damaged, require_record, write_record
 from pipeline.params import AllParams, FinetuneParams, MetaTrainParams, Settings, TrainParams
 from pipeline.params.sections.lists import LISTS
-from pipeline.processes.fingerprint import fingerprint
+from pipeline.processes.fingerprint import fingerprint, stages_sha256
 from pipeline.processes.parent import WITH_STARTER
 from stages.shell.console import Terminated
 
 
 _ROOT = Path(__file__).parents[2]  # of the code
 _INPUTS = (artifacts.tasks_file("train"), artifacts.tasks_file("valid"), artifacts.BASE)
+_OUTS = ("models", "predictions")  # of the trial's stages
 _PATIENCE = 5.0  # seconds for a stage to end by Ctrl-C
 _VIEWS: dict[str, type[TrainParams] | type[MetaTrainParams]] = {
     "train": TrainParams,
@@ -69,6 +71,7 @@ class Run:
         read = {*_VIEWS[self.method].model_fields, *FinetuneParams.model_fields, "variants"}
         parts = {str(path): artifacts.sha256_of(path) for path in _INPUTS}
         parts |= {"method": self.method, "params": params.model_dump_json(include=read)}
+        parts |= {"stages": stages_sha256(self.method, "finetune")}  # `tune` imports neither
         return artifacts.CHECKPOINTS / f"tune-{self.name}-{fingerprint(parts)}"
 
 
@@ -79,6 +82,7 @@ def run(trial: Run, settings: Settings) -> Trial:
         MissingFileError: as `Run.folder`.
         DataError: the same.
         TrainingError: a stage ended by something else than a rate that is too high.
+        CodeError: the code, or a file that the stages read, is another one than at the beginning.
     """
     params = trial.params(settings)
     folder = trial.folder(params)
@@ -90,11 +94,25 @@ def run(trial: Run, settings: Settings) -> Trial:
         )
         return score.model_copy(update={"point": trial.point})  # the grid's order, not the file's
     _prepare(folder, params)
-    score = _train_and_score(trial, folder)
+    score = _train_and_score(trial, folder, params)
     artifacts.write_sealed(result, score.model_dump())
-    for name in ("models", "predictions", "data", artifacts.CHECKPOINTS):
-        shutil.rmtree(folder / name, ignore_errors=True)
+    _remove(folder, *_OUTS, "data", artifacts.CHECKPOINTS)
     return score
+
+
+def _remove(folder: Path, *names: Path | str) -> None:
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _refuse_edited(trial: Run, folder: Path, params: AllParams) -> None:
+    """Refuse what a stage has made if it began after an edit: the folder's name says otherwise."""
+    if trial.folder(params) != folder:
+        _remove(folder, *_OUTS)
+        raise CodeError(
+            f"code, tasks or base were edited while a trial of {trial.name} ran; run the same "
+            "command again, which runs this trial anew"
+        )
 
 
 def _prepare(folder: Path, params: AllParams) -> None:
@@ -112,14 +130,19 @@ def _prepare(folder: Path, params: AllParams) -> None:
     write_record(folder / artifacts.TASKS, artifacts.TASKS_SUMMARY.name, facts, linked)
 
 
-def _train_and_score(trial: Run, folder: Path) -> Trial:
+def _train_and_score(trial: Run, folder: Path, params: AllParams) -> Trial:
     model = folder / artifacts.model_dir(trial.name, trial.seed)
-    if not model.is_dir() and not _stage(folder, trial.method, trial.name, str(trial.seed)):
-        return Trial(point=trial.point, nats=None, epoch=None, cost=None)
+    if not model.is_dir():
+        came_through = _stage(folder, trial.method, trial.name, str(trial.seed))
+        _refuse_edited(trial, folder, params)
+        if not came_through:
+            return Trial(point=trial.point, nats=None, epoch=None, cost=None)
     again = f"{trial.method} {trial.name} {trial.seed}"
     record = read(model / "variant.json", VariantFile, made_by=again)
     cost = TrialCost.model_validate(record.model_dump(include=set(TrialCost.model_fields)))
-    if not _stage(folder, "finetune", trial.name):
+    came_through = _stage(folder, "finetune", trial.name)
+    _refuse_edited(trial, folder, params)
+    if not came_through:
         return Trial(point=trial.point, nats=None, epoch=None, cost=cost)
     epoch, nats = criterion(predictions_file.read(trial.name, folder / artifacts.PREDICTIONS))
     return Trial(point=trial.point, nats=nats, epoch=epoch, cost=cost)
