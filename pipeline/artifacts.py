@@ -14,7 +14,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from pipeline.atomic import atomic_path as atomic_path
+from pipeline.atomic import is_scratch as is_scratch
 from pipeline.atomic import one_at_a_time as one_at_a_time
+from pipeline.atomic import recover as recover
 from pipeline.atomic import refuse_foreign as refuse_foreign
 from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.strict_json import first_problem, opened, sealed, strict_loads

@@ -10,20 +10,20 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from inspect import signature
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar, cast
 
-from pipeline.errors import DataError, DivergedError, one_line
+from pipeline.errors import BusyError, DataError, DivergedError, one_line
 from pipeline.locks import held
 
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-_SCRATCH = re.compile(r"\..+\.[0-9a-f]{8}\.partial")
+_SCRATCH = re.compile(r"\.(.+)\.[0-9a-f]{8}\.(old\.)?partial", re.DOTALL)
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # of a folder, on some file systems
 
 
@@ -54,6 +54,22 @@ def atomic_path(target: Path) -> Iterator[Path]:
             _publish(partial, target, safely=alone)
         finally:
             _remove(partial)
+
+
+def is_scratch(path: Path) -> bool:
+    """Say whether a path is one that `atomic_path` writes, or has set aside."""
+    return _SCRATCH.fullmatch(path.name) is not None
+
+
+def recover(folder: Path) -> None:
+    """Clear up in a folder, as `atomic_path` does for its own target, what killed runs left.
+
+    What a program is writing now stays.
+    """
+    paths = folder.iterdir() if folder.is_dir() else ()
+    for name in sorted({match[1] for p in paths if (match := _SCRATCH.fullmatch(p.name))}):
+        with suppress(BusyError), held(folder / name, "publish"):
+            _clear_up(folder / name)
 
 
 @contextmanager
@@ -163,12 +179,13 @@ def _clear_up(target: Path) -> None:
 
     Nobody else writes while the lock is held.
     """
-    left = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.(old\.)?partial")
     for path in [*target.parent.iterdir()]:
-        match = left.fullmatch(path.name)
-        if match and match[1] and not os.path.lexists(target):
+        match = _SCRATCH.fullmatch(path.name)
+        if match is None or match[1] != target.name:
+            continue
+        if match[2] and not os.path.lexists(target):
             path.rename(target)
-        elif match:
+        else:
             _remove(path)
 
 

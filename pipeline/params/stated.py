@@ -54,12 +54,14 @@ class Made:
         values: as it says; a key that it does not name is not compared.
         variant: whose numbers it holds; null: those of several.
         seed: of a training run.
+        command: what makes it, as `shots transfer`, where no stage does.
     """
 
     file: Path
     values: Values
     variant: str | None = None
     seed: int | None = None
+    command: str | None = None
 
 
 def recorded(params: StageParams) -> dict[str, Any]:
@@ -215,9 +217,10 @@ def other_params(settings: Settings, file: Made, origin: Path = artifacts.PARAMS
     if found is None:
         return None
     key, then, today = found
+    again = f"`python -m stages.{file.command or _command(key, file, settings)}`"
     return (
         f"{file.file}: made with {key} {_shown(then)}, but {origin} has {_shown(today)}; run "
-        f"`python -m stages.{_command(key, file, settings)}` and what follows it (or `dvc repro`), "
+        f"{again}{'' if file.command else ' and what follows it (or `dvc repro`)'}, "
         "or put the value back"
     )
 

@@ -1,33 +1,31 @@
-"""What a study keeps of runs that have shots: of each its sums, trials, and its own parameters.
-
-A study has one `params.yaml`, that of the run which was kept last. `runs/NAME/changes.json` has
-what another run's differs by: keys of params.yaml with the run's own values.
-"""
+"""What a study keeps of runs that have shots: of each its sums, trials, and its own parameters."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
-from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.few_shot.same_replies import other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums
+from pipeline.evaluation.kept.one_run import made_of_adapted, made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
 from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_rows, read_text
-from pipeline.params import Settings, read_yaml
-from pipeline.params.edit import with_values, without_secrets
+from pipeline.model.files.variant_record import VariantFile
+from pipeline.params import Settings
 from pipeline.params.inputs import own_file, refuse_target
-from pipeline.params.settings import settings_of
+from pipeline.params.stated import Made, refuse_other_params
 from pipeline.params.views import AllParams
+from stages.few_shot.kept_params import CHANGES, KeptParams, recover, run_folders, without_paths
 from stages.shell import console
+from stages.shell.one_run import made_of_run
 
 
 PARTS = {"shots": ".json", "tuning": ".csv", "replies": ".json"}  # of each run, and their endings
-CHANGES = "changes.json"
 
 
 def keep_all(names: Mapping[Path, str], study: Path) -> None:
@@ -50,6 +48,8 @@ def keep_all(names: Mapping[Path, str], study: Path) -> None:
             )
         if run.resolve() == study.resolve():
             raise ParamsError(f"--study {study}: the run itself; name a folder of its own")
+    refuse_target(study, "--study")
+    recover(study)
     if (study / artifacts.PARAMS).exists() and not (study / "runs").is_dir():
         raise ParamsError(
             f"--study {study}: has a {artifacts.PARAMS} and no runs that were kept, so it is no "
@@ -69,16 +69,17 @@ def keep(run: Path, study: Path, name: str) -> None:
         ParamsError: there is no run, or stages write into the study's folder or above it.
         DataError: what was kept before has something else in it, or is the run itself; a file of
             the run is damaged, or a link out of it; or its sums or replies are of other tasks,
-            models or of another base than the run has.
+            models or of another base than the run has, or were made with other parameters.
     """
     params = run / artifacts.PARAMS
     if not params.is_file():
         raise ParamsError(f"{params}: not found; a run's folder was expected")
     refuse_target(study, "--study")
-    text = _without_paths(own_file(params, run))
-    refuse_other_runs(_belonging(run), run)
-    others = {other.name: run_params(study, other.name) for other in _folders(study)}
-    others.pop(name, None)
+    text = without_paths(own_file(params, run))
+    belonging = [*_belonging(run)]
+    refuse_other_runs(belonging, run)
+    refuse_other_params(Settings.load(params), _made(run, belonging), params)
+    kept_params = KeptParams(study, name, text)
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
     for part, ending in PARTS.items():
@@ -91,13 +92,25 @@ def keep(run: Path, study: Path, name: str) -> None:
             own = folder / path.parent.name / path.name
             own.parent.mkdir(exist_ok=True)
             _copy(path, own)
-        artifacts.write_sealed(folder / CHANGES, {})
-    artifacts.write_text(study / params.name, text)
-    mine = read_yaml(study / params.name)
-    for other, values in others.items():
-        if values is not None:
-            path = study / "runs" / other / CHANGES
-            artifacts.write_sealed(path, dict(_changes(mine, values)))
+        kept_params.prepare(folder)
+    kept_params.replace()
+
+
+def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
+    """Return what a run's inputs, models, sums and replies were made with."""
+    made = made_of_inputs(run)
+    for model in sorted({path for one in belonging for path in one.digests}):
+        path = run / model / "variant.json"
+        if path.is_file():
+            again = f"train {model.parent.name} {model.name.removeprefix('seed-')}"
+            made.append(replace(made_of_run(read(path, VariantFile, made_by=again)), file=path))
+    for path in _files(run):
+        command = f"{path.parent.name} {path.stem}"
+        if path.parent.name == "shots":
+            made += made_of_adapted(path, command, _sums(path).made_from)
+        elif path.parent.name == "replies":
+            made += made_of_adapted(path, command, _replies(path).made_from, ["generate"])
+    return made
 
 
 def _belonging(run: Path) -> Iterator[Belonging]:
@@ -157,55 +170,6 @@ def _sums(path: Path) -> ShotSums:
     return read(path, ShotSums, made_by=f"shots {path.stem}")
 
 
-def _without_paths(params: Path) -> str:
-    """Return a run's params.yaml without paths of this machine: whoever runs it again gives own."""
-    read_yaml(params)  # what is no text or no YAML is refused there
-    text = params.read_text(encoding="utf-8")
-    values = settings_of(text, f"{params}").check()
-    paths = {"data.source": values.data.source, "base.source": values.base.source}
-    local = {key for key, value in paths.items() if Path(value).is_absolute() or "./" in value}
-    return without_secrets(with_values(text, [f"{key}=PATH" for key in paths if key in local]))
-
-
-def _changes(study: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield each key of the run's that has another value in the study's, with the run's value."""
-    for key, value in run.items():
-        theirs: Any = study.get(key)
-        sections = isinstance(value, Mapping) and isinstance(theirs, Mapping)
-        if sections and _same_keys(value, theirs):
-            yield from ((f"{key}.{inner}", one) for inner, one in _changes(theirs, value))
-        elif value != theirs:
-            yield key, value
-
-
-def _same_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Say whether sections differ in values alone; a key with a dot, of a `set`, is no path."""
-    return one.keys() == other.keys() and not any("." in key for key in one)
-
-
-def run_params(study: Path, name: str) -> dict[str, Any] | None:
-    """Return the parameters of a kept run; null where an older version did not keep them.
-
-    Raises:
-        DataError, ParamsError: the study's files were damaged.
-    """
-    path = study / "runs" / name / CHANGES
-    alone = len(_folders(study)) == 1  # then the study's are its own
-    if not (path.is_file() or alone) or not (study / artifacts.PARAMS).is_file():
-        return None
-    values = read_yaml(study / artifacts.PARAMS)
-    changes = artifacts.read_json(path, made_by="shot_tests") if path.is_file() else {}
-    for key, value in changes.items():
-        *sections, last = key.split(".")
-        node: Any = values
-        for section in sections:
-            node = node.get(section) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
-            raise DataError(f"{path}: {one_line(key)}: no such key in {study / artifacts.PARAMS}")
-        node[last] = value
-    return values
-
-
 def kept(study: Path) -> tuple[AllParams, list[Path]]:
     """Return the study's parameters and the folders of its kept runs.
 
@@ -214,11 +178,8 @@ def kept(study: Path) -> tuple[AllParams, list[Path]]:
         DataError: there is none.
     """
     refuse_target(study, "--study")
-    folders = _folders(study)
+    recover(study)
+    folders = run_folders(study)
     if not folders:
         raise DataError(f"{study / 'runs'}: no run is kept there; name the folders of runs")
     return Settings.load(study / artifacts.PARAMS).check(), folders
-
-
-def _folders(study: Path) -> list[Path]:
-    return sorted(path for path in (study / "runs").glob("*") if path.is_dir())

@@ -87,7 +87,7 @@ def _levels(found: Curve) -> str:
 
 def _chosen(study: Study) -> str:
     rows = []
-    for path in sorted(study.folder.glob("runs/*/tuning/*_by_k.csv")):
+    for path in sorted(study.folder.glob("runs/[!.]*/tuning/*_by_k.csv")):
         kept = Study(study.name, path.parents[1])
         for trial in kept.trials[path.stem]:
             if trial["chosen"] == "true":

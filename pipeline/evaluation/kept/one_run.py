@@ -1,6 +1,6 @@
 """Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from pipeline.errors import DataError
 from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.schemas.made_from import (
+    AdaptedFrom,
     Belonging,
     ComparedFrom,
     MeasuredFrom,
     ScoredFrom,
+    adapting,
     compared,
     made_of_details,
     measured,
@@ -24,6 +26,13 @@ from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
 from pipeline.params import Settings
 from pipeline.params.stated import Made, refuse_other_params
 from pipeline.strict_json import says_made_with
+
+
+_INPUTS = {  # of every number, and the stages that write them
+    artifacts.RAW_SOURCE: "download",
+    artifacts.TASKS_SUMMARY: "tasks",
+    artifacts.BASE_FACTS: "base",
+}
 
 
 def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
@@ -87,6 +96,40 @@ def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
     path = root / artifacts.PARAMS
     if files and path.is_file():
         refuse_other_params(Settings.load(path), files, path)
+
+
+def made_of_inputs(root: Path) -> list[Made]:
+    """Return what made the corpus, the tasks and the base that a run has; older ones say nothing.
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    made = []
+    for file, stage in _INPUTS.items():
+        path = root / file
+        content = artifacts.read_json(path, made_by=stage) if path.is_file() else {}
+        for one in (content.get("source"), content):  # the tasks say what made their corpus
+            said = one.get("params") if isinstance(one, dict) else None
+            made += [Made(path, said)] if isinstance(said, dict) else []
+    return made
+
+
+def made_of_adapted(
+    file: Path, command: str, said: AdaptedFrom | None, also: Iterable[str] = ()
+) -> list[Made]:
+    """Return what a file of a command that is no stage was made with; an older one says nothing.
+
+    Args:
+        file: which.
+        command: makes it.
+        said: what it says.
+        also: keys of params.yaml that matter to it, besides those of every adaptation.
+    """
+    if said is None:
+        return []
+    values = adapting(said) | {key: said.params[key] for key in also if key in said.params}
+    told = {key: value for key, value in values.items() if value is not None}
+    return [Made(file, told, said.variant, command=command)]
 
 
 def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:

@@ -142,7 +142,7 @@ class Study:
     @cached_property
     def run_changes(self) -> dict[str, dict[str, Any]]:
         """By kept run, the keys of params.yaml that it had with other values than the study."""
-        paths = sorted(self.folder.glob("runs/*/changes.json"))
+        paths = sorted(self.folder.glob("runs/[!.]*/changes.json"))
         return {path.parent.name: self._json(path) for path in paths}
 
     def history(self, run: str) -> list[CsvRow]:

@@ -162,7 +162,7 @@ def refuse_other_adaptation(
     belongs = adapted(file, command, said, now.variant)
     if said is None:
         raise DataError(f"{file}: does not say which model made it; {_again(belongs)}")
-    if found := difference(_adapting(said), _adapting(now)):
+    if found := difference(adapting(said), adapting(now)):
         key, then, today = found
         raise DataError(
             f"{file}: made with {key} {one_line(then)}, now it is {one_line(today)}; "
@@ -174,10 +174,11 @@ def refuse_other_adaptation(
             raise _other(belongs, path, f"now it is {there[path][:12]}…")
 
 
-def _adapting(said: AdaptedFrom) -> dict[str, Any]:
+def adapting(said: AdaptedFrom) -> dict[str, Any]:
     """Return the parameters without those that say what else is scored."""
-    finetune = said.params.get("finetune", {})
-    kept = {key: value for key, value in finetune.items() if key not in _CONTROLS}
+    finetune = said.params.get("finetune")
+    values = finetune if isinstance(finetune, dict) else {}
+    kept = {key: value for key, value in values.items() if key not in _CONTROLS}
     return {"seeds": said.params.get("seeds"), "finetune": kept}
 
 

@@ -16,7 +16,8 @@ from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.schemas.base import parse, read
 from pipeline.params import read_yaml
 from stages.few_shot.conflict import conflict
-from stages.few_shot.kept_runs import keep, kept, run_params
+from stages.few_shot.kept_params import run_params
+from stages.few_shot.kept_runs import keep, kept
 from stages.few_shot.shot_tests import shot_tests_command
 from tests.support.prediction_builder import full
 from tests.unit.evaluation.studies.test_conflict import setting
