@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
+from pipeline.model.files.layers import refuse_endless
 from pipeline.model.files.rotary_numbers import refuse_odd_rotary
 from pipeline.strict_json import strict_loads
 
@@ -37,8 +38,8 @@ _OLDER = (
     "rotary_emb_base",
     "sliding_window_pattern",
 )
-_MOST_LAYERS = 10_000
 _MOST_TOKENS = 1 << 32
+_LAYERS = "num_hidden_layers"
 _MARKS = ("bos_token_id", "eos_token_id", "pad_token_id")
 _UNSTABLE = ("transformers_version", "_name_or_path", "dtype")  # say who wrote, not what
 
@@ -80,7 +81,7 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
         for key in ("rope_parameters", "rope_scaling"):
             refuse_odd_rotary(taken.get(key), key, origin)
     _refuse_marks(values, origin)
-    _refuse_endless(values, config_class, origin)
+    refuse_endless(taken, (_LAYERS, config_class.attribute_map.get(_LAYERS, _LAYERS)), origin)
     try:
         with _without_remarks():
             return config_class.from_dict(taken)
@@ -132,32 +133,6 @@ def _without_remarks() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(level)
-
-
-def _refuse_endless(values: dict[str, Any], config_class: Any, origin: str) -> None:
-    """Refuse a number of layers that no model has: some classes make a list of them at once."""
-    for key in ("num_hidden_layers", config_class.attribute_map.get("num_hidden_layers", "")):
-        layers = values.get(key)
-        if isinstance(layers, int | float) and layers > _MOST_LAYERS:
-            raise ModelError(
-                f"{origin}: {key} is {one_line(layers)}; at most {_MOST_LAYERS} are read"
-            )
-    for key, value in values.items():  # e.g. gpt_neo's attention_types, [[["global"], 12]]
-        for times in _counts(value):
-            if times > _MOST_LAYERS:
-                raise ModelError(
-                    f"{origin}: {key} repeats something {one_line(times)} times; at most "
-                    f"{_MOST_LAYERS} are read"
-                )
-
-
-def _counts(value: object, depth: int = 0) -> Iterator[int]:
-    """Yield the whole numbers in a list within a list: classes repeat what stands beside them."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _counts(item, depth + 1)
-    elif type(value) is int and depth > 1:
-        yield value
 
 
 def write_config(model: Any, folder: Path) -> None:

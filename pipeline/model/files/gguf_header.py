@@ -10,6 +10,7 @@ from struct import calcsize, unpack
 from typing import Any, BinaryIO
 
 from pipeline.errors import ModelError, one_line
+from pipeline.model.files.layers import MOST_LAYERS
 
 
 # Sizes in bytes by the format's numbers of types; 8 is a text, 9 an array.
@@ -21,7 +22,6 @@ _TEXTS = (_TOKENS, "tokenizer.ggml.merges")
 _OF_TOKENS = ("tokenizer.ggml.scores", "tokenizer.ggml.token_type")
 _MOST_ELEMENTS = 10_000  # of other arrays: languages, one number for each layer
 _LONGEST = 4_000  # bytes of a text in an array; published tokens have some hundred
-_MOST_BLOCKS = 160  # published models reach some 140
 
 
 def refuse_long_header(path: Path) -> None:
@@ -113,9 +113,9 @@ def refuse_other_blocks(facts: Mapping[str, Any], names: list[str], path: Path) 
                 f"{path}: {one_line(name, 60)} is {one_line(repr(value), 60)}, and the tensors are "
                 f"of {len(blocks)} layers; fetch it again"
             )
-    if len(blocks) > _MOST_BLOCKS:
+    if len(blocks) > MOST_LAYERS:
         raise ModelError(
-            f"{path}: the tensors are of {len(blocks):,} layers, at most {_MOST_BLOCKS} are read; "
+            f"{path}: the tensors are of {len(blocks):,} layers, at most {MOST_LAYERS} are read; "
             "give a folder with safetensors"
         )
 

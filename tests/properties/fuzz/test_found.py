@@ -75,11 +75,11 @@ def test_a_configuration_of_endless_layers_takes_no_memory(kind, tmp_path):
     values = {k: v for k, v in values.items() if k != "layer_types"} | {key: 10**9}
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     content = bytes([KINDS.index(kind)]) + json.dumps(values).encode()
-    refused("config", content, tmp_path, "is 1000000000; at most 10000 are read")
+    refused("config", content, tmp_path, "is 1000000000; at most 160 are read")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
 
 
-@pytest.mark.parametrize("count", [10_001, 10**9])
+@pytest.mark.parametrize("count", [161, 10**9])
 def test_a_configuration_that_repeats_a_layer_endlessly_takes_no_memory(count, tmp_path):
     types = [[["global", "local"], count]]
     values = {"model_type": "gpt_neo", "num_layers": 2, "attention_types": types}

@@ -143,6 +143,20 @@ def test_a_bos_that_no_template_can_hold_is_one_line(name, tmp_path):
     assert str(refusal.value).isprintable()
 
 
+@pytest.mark.parametrize(("kind", "key"), [("gpt2", "n_layer"), ("llama", "num_hidden_layers")])
+def test_more_layers_than_any_model_has_are_refused(kind, key):
+    """1,000 layers of two numbers took four minutes: a file of 1 MB."""
+    values = tiny_model(kind, 300).config.to_dict() | {key: 161}
+    with pytest.raises(ModelError, match=rf"c\.json: {key} is 161; at most 160 are read"):
+        config_of(values, "c.json")
+
+
+def test_as_many_layers_as_a_model_has_are_taken():
+    """Lists of tokens' numbers may stand beside them, from which no layer is made."""
+    values = tiny_model("gpt2", 300).config.to_dict() | {"n_layer": 160, "bad_words_ids": [[299]]}
+    assert config_of(values, "c.json").num_hidden_layers == 160
+
+
 NESTED = ['{"a": [{"b": %s}]}', '{"model_type": "gpt2", "rope_scaling": {"factor": %s}}']
 
 
