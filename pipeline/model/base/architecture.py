@@ -1,8 +1,8 @@
 """What the learner must know of a causal language model: the one seam between architectures.
 
 Everything is asked of `transformers` (`get_input_embeddings`, `get_output_embeddings`,
-`get_decoder`, the configuration), and nothing is written per family. `network/self_check.py` proves
-on loading that the answers are right for the model at hand.
+`get_decoder`, `base_model`, the configuration), and nothing is written per family.
+`network/self_check.py` proves on loading that the answers are right for the model at hand.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from pipeline.errors import ModelError
@@ -96,12 +97,13 @@ def architecture_of(model: Any) -> Architecture:
     Raises:
         ModelError: the model has parts that the learner does not know, named in the message.
     """
-    config, trunk = model.config, model.get_decoder()
+    config, trunk = model.config, trunk_of(model)
     kind = config.model_type
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     if not isinstance(embedding, nn.Embedding) or not isinstance(head, nn.Linear):
         raise ModelError(f"{kind}: one embedding and one linear head are needed as the base")
     _require_plain(trunk, kind)
+    _require_nothing_else(model, trunk, head)
     table = next((n for n, v in trunk.named_parameters() if v is embedding.weight), None)
     if table is None:
         raise ModelError(f"{kind}: the trunk does not hold the embedding; it can't be the base")
@@ -113,6 +115,24 @@ def architecture_of(model: Any) -> Architecture:
         embedding_scale=float(scale),
         window=_window(config),
         context=longest_context(config),
+    )
+
+
+def trunk_of(model: Any) -> Any:
+    """Return the trunk of a causal language model: what takes embeddings and returns states.
+
+    A class may call its head `decoder`, and `get_decoder` then returns that head.
+
+    Raises:
+        ModelError: the model does not say what its trunk is.
+    """
+    for part in (model, model.base_model):
+        trunk = part.get_decoder()
+        if isinstance(trunk, PreTrainedModel) and trunk is not model:
+            return trunk
+    raise ModelError(
+        f"{model.config.model_type}: {type(model).__name__} has no trunk apart from its head; this "
+        "architecture can't be the base"
     )
 
 
@@ -129,7 +149,7 @@ def longest_context(config: Any) -> int:
     original = rotary.get("original_max_position_embeddings") or getattr(
         config, "original_max_position_embeddings", None
     )
-    return min(longest, original or longest)
+    return min(longest, int(original or longest))
 
 
 def blocks_of(trunk: Any) -> nn.ModuleList:
@@ -188,6 +208,17 @@ def _require_plain(trunk: Any, kind: str) -> None:
         raise ModelError(
             f"{kind}: layers of kind {', '.join(sorted(others))}; the base may have "
             f"{' and '.join(sorted(_LAYERS))} only"
+        )
+
+
+def _require_nothing_else(model: Any, trunk: Any, head: nn.Linear) -> None:
+    """Refuse a model with parameters between trunk and head, which f would not have."""
+    known = {id(value) for part in (trunk, head) for value in part.parameters()}
+    others = [name for name, value in model.named_parameters() if id(value) not in known]
+    if others:
+        raise ModelError(
+            f"{model.config.model_type}: {others[0]} is neither in its trunk nor in its linear "
+            f"head ({len(others)} such tensors); this architecture can't be the base"
         )
 
 

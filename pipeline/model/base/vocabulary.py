@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, one_line
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 
 
@@ -60,7 +60,8 @@ def cut_padding(model: Any, entries: int, origin: str) -> int:
         How many rows were cut.
 
     Raises:
-        ModelError: the model has fewer rows than the tokenizer has entries.
+        ModelError: the model has fewer rows than the tokenizer has entries, or its class cannot be
+            given other rows.
     """
     rows = model.get_input_embeddings().weight.shape[0]
     if rows < entries:
@@ -74,7 +75,11 @@ def cut_padding(model: Any, entries: int, origin: str) -> int:
 
 
 def add_mean_rows(model: Any, size: int, entries: int) -> None:
-    """Append rows `size` to `entries` to a model of `size` rows, each the mean of those."""
+    """Append rows `size` to `entries` to a model of `size` rows, each the mean of those.
+
+    Raises:
+        ModelError: the model's class cannot be given other rows.
+    """
     parts = [model.get_input_embeddings(), model.get_output_embeddings()]
     means = [part.weight.double().mean(dim=0).float() for part in parts]  # (H,) each
     bias = getattr(parts[1], "bias", None)
@@ -89,5 +94,11 @@ def add_mean_rows(model: Any, size: int, entries: int) -> None:
 
 
 def _resize(model: Any, rows: int) -> None:
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        model.resize_token_embeddings(rows, mean_resizing=False)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            model.resize_token_embeddings(rows, mean_resizing=False)
+    except Exception as error:  # a class may fail where it draws new rows, as xLSTM's does
+        raise ModelError(
+            f"{model.config.model_type}: its tables take no other number of rows "
+            f"({one_line(error)}); this architecture can't be the base"
+        ) from error

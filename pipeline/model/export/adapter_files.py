@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
 from pipeline import artifacts
-from pipeline.model.base.architecture import linear_layers
+from pipeline.model.base.architecture import linear_layers, trunk_of
 from pipeline.model.export.plain_model import name_of
 from pipeline.model.files.tensors import write_tensors
 from pipeline.params import Adapters
@@ -34,7 +34,7 @@ def write_adapter(phi: Mapping[str, Tensor], model: Any, adapters: Adapters, fol
         folder: created.
     """
     folder.mkdir()
-    trunk = name_of(model, model.get_decoder())
+    trunk = name_of(model, trunk_of(model))
     named = {f"{trunk}.{name}": value for name, value in phi.items()}
     if adapters.kind == "bottleneck":
         write_tensors(named, folder / BOTTLENECKS_FILE, {"format": "pt"})
@@ -45,8 +45,8 @@ def write_adapter(phi: Mapping[str, Tensor], model: Any, adapters: Adapters, fol
 
 
 def _peft_config(phi: Mapping[str, Tensor], model: Any, adapters: Adapters) -> dict[str, Any]:
-    trunk = name_of(model, model.get_decoder())
-    layers = dict(linear_layers(model.get_decoder()))
+    trunk = name_of(model, trunk_of(model))
+    layers = dict(linear_layers(trunk_of(model)))
     modules = list(
         dict.fromkeys(name.partition(".lora_")[0].removesuffix(".ia3_l") for name in phi)
     )

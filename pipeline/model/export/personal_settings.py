@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from pipeline.model.base.architecture import trunk_of
 from pipeline.model.export.plain_model import name_of
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.projection import BIAS, SPECIAL, SPECIAL_WEIGHT, WEIGHT
@@ -71,7 +72,7 @@ def _rates(learner: Learner, model: Any, tune: Finetune) -> dict[str, list[float
     """
     own = learner.adapting(tune.parameters)
     rates = {name: 1.0 if rate is None else rate / tune.lr for name, rate in own.items()}
-    trunk = name_of(model, model.get_decoder())
+    trunk = name_of(model, trunk_of(model))
     head = name_of(model, model.get_output_embeddings())
     table = learner.model.table
     found = {

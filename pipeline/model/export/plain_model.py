@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from pipeline.errors import ModelError
-from pipeline.model.base.architecture import linear_layers
+from pipeline.model.base.architecture import linear_layers, trunk_of
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.next_utterance import HEAD
 from pipeline.model.network.projection import BIAS, SPECIAL, SPECIAL_WEIGHT, WEIGHT
@@ -65,7 +65,7 @@ def merge(model: Any, phi: Mapping[str, Tensor], adapters: Adapters) -> None:
         phi: as `phi_of` returns it.
         adapters: kind `lora` or `ia3`, and alpha.
     """
-    layers: list[tuple[str, Any]] = list(linear_layers(model.get_decoder()))
+    layers: list[tuple[str, Any]] = list(linear_layers(trunk_of(model)))
     for name, layer in layers:
         weight = layer.weight.T if isinstance(layer, Conv1D) else layer.weight  # (out, in), a view
         if f"{name}.lora_A.weight" in phi:
@@ -91,7 +91,7 @@ def _model_names(learner: Learner, model: Any, phi: Mapping[str, Tensor]) -> dic
     if BIAS in own:
         head["bias"] = own.pop(BIAS)
     own[table] = _joined(own[table], own.pop(SPECIAL))
-    trunk = name_of(model, model.get_decoder())
+    trunk = name_of(model, trunk_of(model))
     projection = name_of(model, model.get_output_embeddings())
     return {f"{trunk}.{name}": value for name, value in own.items()} | {
         f"{projection}.{name}": value for name, value in head.items()

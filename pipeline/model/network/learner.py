@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import MissingFileError, ModelError
-from pipeline.model.base.architecture import architecture_of
+from pipeline.model.base.architecture import architecture_of, trunk_of
 from pipeline.model.base.load import fixed_dtype, run_context
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.files.tensors import read_tensors, write_tensors
@@ -157,7 +157,7 @@ def in_bfloat16(fixed: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _randomise(network: Any, seed: int) -> None:
     """Give a model new values, as `transformers` initialises its architecture (REINIT)."""
-    trunk, head = network.get_decoder(), network.get_output_embeddings()
+    trunk, head = trunk_of(network), network.get_output_embeddings()
     with torch.random.fork_rng(devices=[]), torch.no_grad():  # it draws from the global generator
         torch.manual_seed(seed)
         trunk.load_state_dict(type(trunk)(trunk.config).state_dict())

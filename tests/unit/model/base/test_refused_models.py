@@ -177,6 +177,14 @@ def test_constants_that_would_fill_memory_are_refused_before_they_are_made(kind,
     refused(tmp_path, r"GiB of constants, 2 are allowed; is its longest context right")
 
 
+def test_a_class_that_fails_on_other_rows_is_refused(tmp_path):
+    """xLSTM's draws new rows of an embedding that it looks for in the wrong place."""
+    sizes = {"vocab_size": 300, "hidden_size": 32, "num_heads": 2, "num_hidden_layers": 1}
+    config = AutoConfig.for_model("xlstm", **sizes, bos_token_id=0, eos_token_id=0)
+    written(tmp_path, AutoModelForCausalLM.from_config(config))
+    refused(tmp_path, r"xlstm: its tables take no other number of rows \(.*'embeddings'\); this")
+
+
 @pytest.mark.parametrize("family", TIED)
 @pytest.mark.parametrize("stored", ["head", "table", "both"])
 def test_a_tied_table_is_read_under_either_name(family, stored, tmp_path):

@@ -102,6 +102,33 @@ def test_positions_from_the_place_in_the_pass_are_refused(kind):
         require_own_logits(model)
 
 
+def test_a_head_that_is_called_decoder_is_not_the_trunk():
+    """`get_decoder` of `transformers` returns whatever has that name."""
+    model = tiny_model("llama", VOCABULARY)
+    model.decoder = model.lm_head
+    assert model.get_decoder() is model.lm_head
+    assert architecture_of(model).trunk is model.model
+    assert require_own_logits(model) < 1e-5
+
+
+def test_a_model_without_a_trunk_of_its_own_is_refused():
+    model = tiny_model("llama", VOCABULARY)
+    model.model.get_decoder = lambda: model.lm_head
+    with pytest.raises(ModelError, match="llama: LlamaForCausalLM has no trunk apart from its"):
+        architecture_of(model)
+
+
+def test_what_stands_between_trunk_and_head_is_named():
+    """ModernBERT's decoders have a layer there, and call their head `decoder`."""
+    sizes = SIZES | {"intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = AutoConfig.for_model("modernbert-decoder", **sizes, pad_token_id=0)
+    model = AutoModelForCausalLM.from_config(config)
+    match = r"modernbert-decoder: lm_head\.dense\.weight is neither in its trunk nor in its linear"
+    with pytest.raises(ModelError, match=match) as refusal:
+        architecture_of(model)
+    assert "\n" not in str(refusal.value)
+
+
 def test_a_short_context_has_room_for_a_branch():
     assert require_own_logits(tiny_model("llama", VOCABULARY, max_position_embeddings=32)) < 1e-5
 
