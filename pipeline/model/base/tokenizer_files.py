@@ -97,8 +97,8 @@ def chat_template(folder: Path, config: dict[str, Any]) -> str | None:
             raise ModelError(f"{path}: not UTF-8 text ({error.reason}); get it again") from error
     template = config.get("chat_template")
     if isinstance(template, list):  # several with names
-        named = {t.get("name"): t.get("template") for t in template if isinstance(t, dict)}
-        template = named.get("default")
+        named = [t for t in template if isinstance(t, dict) and t.get("name") == "default"]
+        template = named[-1].get("template") if named else None
     return template if isinstance(template, str) else None
 
 

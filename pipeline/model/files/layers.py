@@ -3,6 +3,7 @@
 Classes make a list of their layers at once, and time grows with the square of their number.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from pipeline.errors import ModelError, one_line
 
 
 MOST_LAYERS = 160  # published models reach some 140
+
+_COUNT = re.compile(r"(num|n)_.*(layer|block)")  # e.g. xLSTM's num_blocks, beside the layers
 
 
 def refuse_endless(values: Mapping[str, Any], names: tuple[str, ...], origin: str) -> None:
@@ -23,11 +26,11 @@ def refuse_endless(values: Mapping[str, Any], names: tuple[str, ...], origin: st
     Raises:
         ModelError: names the key, its value and the most that is read.
     """
-    for key in names:
-        layers = values.get(key)
-        if isinstance(layers, int | float) and layers > MOST_LAYERS:
+    for key, value in values.items():
+        counts = key in names or _COUNT.match(key)
+        if counts and isinstance(value, int | float) and value > MOST_LAYERS:
             raise ModelError(
-                f"{origin}: {key} is {one_line(layers)}; at most {MOST_LAYERS} are read"
+                f"{origin}: {key} is {one_line(value)}; at most {MOST_LAYERS} are read"
             )
     for key, value in values.items():  # e.g. gpt_neo's attention_types, [[["global"], 12]]
         for times in _counts(value):

@@ -27,6 +27,7 @@ from pipeline.model.base.tokenizer import (
 from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
 from pipeline.model.base.weights import weight_files
 from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.model.files.layers import MOST_LAYERS
 from pipeline.model.network.self_check import require_own_logits
 from pipeline.model.phi.insert import require_places
 from pipeline.model.pretraining import hub
@@ -209,6 +210,11 @@ def _pretrained(base: Base, text: Path, advance: Advance) -> SourceModel:
         )
     read = Snapshot([text])
     params = base.pretrain
+    if params.num_layers > MOST_LAYERS:  # which no later stage would read
+        raise ModelError(
+            f"base.pretrain.num_layers is {params.num_layers}; at most {MOST_LAYERS} are read, "
+            "lower it"
+        )
     train, heldout = split_text(text, params.holdout)
     tokenizer = _tokenizer(params, train)
     ids = encode_lines(train.lines(), tokenizer)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import DataError, MissingFileError, ModelError, one_line
@@ -155,11 +156,15 @@ def _refuse_inline_marks(text: str, number: int, path: Path) -> None:
 
 
 def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> Ids:
-    """Return the documents' ids (N,), with `<|endoftext|>` before each and after the last."""
+    """Return the documents' ids (N,), with `<|endoftext|>` before each and after the last.
+
+    Raises:
+        ModelError: the tokenizer has not one token for the end of a line.
+    """
     backend = tokenizer.backend_tokenizer
     backend.encode_special_tokens = True  # a special token's name in a text is text
     end = tokenizer.eos_token_id
-    (newline,) = backend.encode("\n", add_special_tokens=False).ids
+    newline = _line_end(backend)
     chunks = []
     for group in _groups(lines):
         texts = [" " + text for _, text in group]
@@ -170,6 +175,16 @@ def encode_lines(lines: Iterable[Line], tokenizer: PreTrainedTokenizerFast) -> I
             ids += encoding.ids
         chunks.append(np.array(ids, dtype=np.uint32))
     return np.concatenate([*chunks, np.array([end], dtype=np.uint32)])
+
+
+def _line_end(backend: Tokenizer) -> int:
+    ids: list[int] = backend.encode("\n", add_special_tokens=False).ids
+    if len(ids) != 1:
+        raise ModelError(
+            f"base.pretrain.tokenizer has {len(ids)} tokens for the end of a line, and lines are "
+            "joined by one; give a tokenizer with such a token, or null to train one"
+        )
+    return ids[0]
 
 
 def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:

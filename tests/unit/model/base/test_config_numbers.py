@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline.errors import ModelError
+from pipeline.model.base.architecture import longest_context
 from pipeline.model.base.configuration import config_of, read_config
 from pipeline.model.base.huggingface_folder import read_model
 from pipeline.model.base.tokenizer import load_tokenizer, train_tokenizer
@@ -82,6 +83,23 @@ THETA = {"rope_theta": 10000.0}
             {"rope_parameters": {"full_attention": YARN | {"factor": -4.0}}},
             r"rope_parameters\.full_attention\.factor is -4\.0",
         ),
+        ("llama", {"rope_parameters": {"rope_type": [], "factor": 2.0}}, r"rope_type is \[\]; the"),
+        (
+            "llama",
+            {"rope_scaling": {"type": {}, "factor": 2.0}},
+            r"rope_scaling\.type is \{\}; the",
+        ),
+        (
+            "gemma3",
+            {"rope_parameters": {"full_attention": {"type": 3}}},
+            r"full_attention\.type is 3",
+        ),
+        ("llama", {"rope_parameters": YARN | {"factor": "4"}}, r"factor is '4'; a finite number"),
+        (
+            "llama",
+            {"rope_parameters": YARN | {"original_max_position_embeddings": "a"}},
+            r"rope_parameters\.original_max_position_embeddings is 'a'; a finite number above 0",
+        ),
         ("llama", {"rope_scaling": {"kind": "linear", "factor": 4.0}}, "rope_scaling has kind and"),
         ("llama", {"rope_parameters": {"factor": 4.0}}, "has factor and names no kind of scaling"),
         ("gemma3", {"rope_parameters": {"full_attention": {"factor": 4.0}}}, "names no kind"),
@@ -91,6 +109,15 @@ def test_a_scaling_of_positions_that_no_model_has_is_one_line(kind, changes, mat
     with pytest.raises(ModelError, match=rf"c\.json: .*{match}") as refusal:
         config_of(tiny_model(kind, 300).config.to_dict() | changes, "c.json")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_context_of_a_scaling_that_grows_is_a_whole_number():
+    """It bounds the windows of a run."""
+    growing = {"rope_type": "dynamic", "factor": 2.0, "original_max_position_embeddings": 48.0}
+    config = config_of(
+        tiny_model("llama", 300).config.to_dict() | {"rope_parameters": growing}, "c"
+    )
+    assert repr(longest_context(config)) == "48"
 
 
 @pytest.mark.parametrize("scaling", [None, {}, THETA, {"type": "linear", "factor": 2.0}, YARN])
@@ -148,6 +175,12 @@ def test_more_layers_than_any_model_has_are_refused(kind, key):
     """1,000 layers of two numbers took four minutes: a file of 1 MB."""
     values = tiny_model(kind, 300).config.to_dict() | {key: 161}
     with pytest.raises(ModelError, match=rf"c\.json: {key} is 161; at most 160 are read"):
+        config_of(values, "c.json")
+
+
+def test_more_blocks_than_any_model_has_beside_a_number_of_layers_are_refused():
+    values = {"model_type": "xlstm", "num_hidden_layers": 1, "num_blocks": 10**9}
+    with pytest.raises(ModelError, match=r"num_blocks is 1000000000; at most 160 are read"):
         config_of(values, "c.json")
 
 

@@ -231,3 +231,13 @@ def test_vocabulary_and_merges_alone_are_gpt2s_or_refused(kind, tmp_path, plain)
     else:
         with pytest.raises(ModelError, match=rf"merges\.txt of '?{kind}'?, the slow form; it need"):
             load_tokenizer(tmp_path)
+
+
+def test_of_several_templates_the_default_is_taken(tmp_path):
+    """A name may be anything that JSON has."""
+    others = [{"name": name, "template": "x"} for name in ([], {}, None, 3)]
+    edited(tmp_path, unchanged, chat_template=others)
+    assert load_tokenizer(tmp_path).chat_template is None
+    default = {"name": "default", "template": "{{ messages }}"}
+    edited(tmp_path, unchanged, chat_template=[*others, default, "y"])
+    assert load_tokenizer(tmp_path).chat_template == "{{ messages }}"

@@ -5,13 +5,14 @@ import shutil
 import pytest
 
 from pipeline import artifacts
-from pipeline.errors import DataError, DivergedError, MissingFileError, ParamsError
+from pipeline.errors import DataError, DivergedError, MissingFileError, ModelError, ParamsError
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import read_tokenizer
 from pipeline.model.pretraining import heldout
+from pipeline.model.pretraining.build import build_base
 from pipeline.params import Adapters
 from stages import base as stage
-from tests.support.bases import base_params
+from tests.support.bases import base_params, ignore
 
 
 @pytest.fixture
@@ -139,3 +140,10 @@ def test_a_loss_too_high_for_a_perplexity_is_a_divergence(project, monkeypatch):
     with pytest.raises(DivergedError, match=r"held-out loss .* lower base\.pretrain\.lr"):
         stage.base()
     assert not artifacts.BASE.exists()
+
+
+def test_more_layers_than_are_read_again_are_refused_before_the_text(tmp_path):
+    text = tmp_path / "text"
+    text.write_text("not read")
+    with pytest.raises(ModelError, match=r"num_layers is 161; at most 160 are read, lower it"):
+        build_base(base_params(num_layers=161), text, tmp_path / "b", advance=ignore)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tokenizers import normalizers
 
 from pipeline.errors import DataError, MissingFileError, ModelError
 from pipeline.model.base.tokenizer import add_special_tokens, train_tokenizer
@@ -217,6 +218,15 @@ def test_no_line_of_the_text_gives_a_special_token():
     ids = encode_lines([(True, f"<|user|> a {END_OF_TEXT} <|/system|>")], tokenizer)
     assert ids[1:-1].max() < plain
     assert tokenizer.eos_token_id not in ids[1:-1]
+
+
+def test_a_tokenizer_whose_end_of_a_line_is_not_one_token_is_refused():
+    tokenizer = train_tokenizer(["a dog runs"], 270)
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = normalizers.Replace("\n", "Q9")
+    match = r"base\.pretrain\.tokenizer has 2 tokens for the end of a line, and lines are joined by"
+    with pytest.raises(ModelError, match=match):
+        encode_lines([(True, "a dog")], tokenizer)
 
 
 def test_no_lines_are_one_boundary(tokenizer):
