@@ -205,14 +205,17 @@ def wrapped(
     special = [
         t.content for _, t in sorted(backend.get_added_tokens_decoder().items()) if t.special
     ]
-    return PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         **names,
-        extra_special_tokens=[token for token in special if token not in names.values()],
+        extra_special_tokens=[],  # given here, each is looked for among all: a minute for 80,000
         split_special_tokens=True,
         clean_up_tokenization_spaces=False,
         **({} if template is None else {"chat_template": template}),
     )
+    own = {*names.values()}
+    tokenizer.extra_special_tokens = [token for token in special if token not in own]
+    return tokenizer
 
 
 def _set_bos(backend: Tokenizer, names: dict[str, str], asked: object, origin: str) -> None:

@@ -44,7 +44,8 @@ def without_rowless(
         or any(name in text for name in rowless for text in texts)
     ):
         return backend, []
-    values["added_tokens"] = [t for t in values["added_tokens"] if t["content"] not in rowless]
+    gone = {*rowless}
+    values["added_tokens"] = [t for t in values["added_tokens"] if t["content"] not in gone]
     return Tokenizer.from_str(json.dumps(values)), rowless
 
 
