@@ -5,7 +5,7 @@ from pipeline.errors import DataError, MissingFileError, one_line
 from pipeline.model.pretraining.build import PRETRAIN, build_base
 from pipeline.params import BaseParams, Settings
 from stages.shell.console import out, run, wrote
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
 
 

@@ -11,9 +11,8 @@ from pipeline.params import CompareParams, Settings
 from pipeline.params.stated import refuse_other_params
 from pipeline.progress import counted
 from stages.shell import console
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited, scored_with_files
 from stages.shell.progress.shown import progress
-from stages.shell.scored import scored_with_files
 
 
 def compare() -> None:

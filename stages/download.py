@@ -11,7 +11,7 @@ from pipeline.params import DownloadParams, Settings
 from pipeline.params.stated import with_digests
 from pipeline.persona.corpus.source import Origin, fetch_corpus, fetch_pretrain_text
 from stages.shell import console
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
 
 

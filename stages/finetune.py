@@ -25,7 +25,7 @@ from pipeline.processes.fingerprint import code_sha256
 from pipeline.processes.jobs_over_ranks import RankedJobs
 from pipeline.processes.workers import Jobs, Work, Workers
 from stages.shell import console
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.launch import on_ranks
 from stages.shell.progress.shown import progress
 

@@ -14,7 +14,7 @@ from pipeline.outs import Snapshot
 from pipeline.persona.task.record import PersonaTask
 from pipeline.progress import Advance
 from stages.shell import console
-from stages.shell.edited import refuse_edited_code
+from stages.shell.in_force import refuse_edited_code
 from stages.shell.progress.shown import progress
 
 

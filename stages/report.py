@@ -19,9 +19,8 @@ from pipeline.params import ReportParams, Settings, preset_names, preset_values,
 from pipeline.params.methods import made_by
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console, one_run
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited, scored_with_files
 from stages.shell.progress.shown import progress
-from stages.shell.scored import scored_with_files
 
 
 PAPER = "paper"  # the preset of the paper's values

@@ -14,7 +14,7 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import ScoreParams, Settings
 from pipeline.progress import counted
 from stages.shell import console
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
 
 

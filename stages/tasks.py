@@ -19,7 +19,7 @@ from pipeline.persona.tasks.parser import DialogueFile
 from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
 from pipeline.progress import counted
 from stages.shell import console
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
 
 

@@ -9,7 +9,7 @@ from pipeline.params import ReceiverParams, Settings
 from pipeline.processes.device import best_device, use_threads
 from stages.shell import console
 from stages.shell.arguments import Seed
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
 
 

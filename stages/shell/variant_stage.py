@@ -5,7 +5,7 @@ from typing import TypeVar
 from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import MetaTrainParams, SelfPlayParams, Settings, TrainParams
 from pipeline.params.methods import refuse_other_method
-from stages.shell.edited import refuse_edited
+from stages.shell.in_force import refuse_edited
 
 
 Params = TypeVar("Params", TrainParams, MetaTrainParams, SelfPlayParams)
