@@ -11,6 +11,7 @@ from pipeline import artifacts
 from pipeline.errors import DivergedError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob, PersonaRun
+from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.headline import headline_epoch
 from pipeline.evaluation.records.prediction import Prediction
@@ -18,7 +19,7 @@ from pipeline.learning.finetuning.room import require_room
 from pipeline.model.network.learner import Learner
 from pipeline.model.network.trained import load_variant
 from pipeline.model.sequences.fits import require_context
-from pipeline.params import FinetuneParams
+from pipeline.params import Finetune, FinetuneParams
 from pipeline.processes import ranks
 from pipeline.processes.device import best_device, folds_at_once
 from pipeline.processes.fingerprint import code_sha256
@@ -83,6 +84,7 @@ def finetune(
     if here.size > 1:
         parts = {key: artifacts.json_text(value) for key, value in made_from.items()}
         here.agree({**parts, "code": code_sha256()})
+    sizes = _sizes(params.finetune)
     journal = inputs.journal("finetune", variant, params)
     work, at_once = FinetuneWork(variant, params), folds_at_once(best_device())
     workers = (
@@ -91,7 +93,6 @@ def finetune(
         else Workers(work, journal, at_once=at_once)
     )
     console.note(journal.complaint)
-    sizes = {split: len(inputs.tasks_of(split)) for split in ("valid", "test")}
 
     def run(split: str, headline: int | None) -> list[Prediction]:
         jobs = [
@@ -115,6 +116,13 @@ def finetune(
         console.wrote(path, what, "`python -m stages.samples` shows what it says")
     here.barrier()  # a journal may lie on another machine, where an earlier run had rank 0
     journal.delete()
+
+
+def _sizes(params: Finetune) -> dict[str, int]:
+    """Return the number of personas of each split; of test somebody must have a K-shot fold."""
+    tasks = {split: inputs.tasks_of(split) for split in ("valid", "test")}
+    require_k_shot(tasks["test"], params, "test")
+    return {split: len(of_split) for split, of_split in tasks.items()}
 
 
 if __name__ == "__main__":

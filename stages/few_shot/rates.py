@@ -18,6 +18,7 @@ from pipeline.evaluation.few_shot.rates import (
     trials_of,
 )
 from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import put, with_values
 from stages.few_shot.kshot_records import KshotRecords
@@ -40,9 +41,12 @@ def rates(
     if tune.finetune is None:
         raise ParamsError("tune.finetune: missing; give the rates of sgd and adam to be tried")
     params = inputs.finetune_params(name)
+    if not max(params.finetune.k, default=0):
+        raise ParamsError("finetune.k: a K over 0 was expected; rates are chosen for each")
     path = artifacts.tuning_file(f"{name}_by_k")
     with only_run(path):
         read = inputs.read_by(name, [tune.seed])
+        require_k_shot(inputs.tasks_of("valid"), params.finetune, "valid")
         scored = KshotRecords()
         trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)

@@ -8,6 +8,7 @@ from pipeline import artifacts
 from pipeline.atomic import only_run
 from pipeline.errors import ParamsError
 from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
 from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from stages.few_shot.kshot_records import KshotRecords
@@ -32,6 +33,10 @@ def replies(
         seeds = params.seeds[:1]
         read = inputs.read_by(name, seeds)
         made_from = AdaptedFrom.of(name, params, read.digests, seeds)
+        first = inputs.tasks_of("test")[:people]
+        require_k_shot(
+            first, params.finetune, "test" if people > len(first) else f"test, the first {people},"
+        )
         scored = KshotRecords()
         records = scored.of(name, params, "test", seeds, "replies", people)
         content = few_shot_replies(records, made_from)

@@ -18,6 +18,7 @@ from pipeline.evaluation.few_shot.shots import (
     stranger_sums,
 )
 from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
 from pipeline.evaluation.schemas.base import read
@@ -60,10 +61,14 @@ def shots(
     params = inputs.finetune_params(name)
     if only and not set(only) <= set(params.finetune.k):
         raise ParamsError(f"--k: some of finetune.k {params.finetune.k} was expected, found {only}")
+    if not params.finetune.k:
+        raise ParamsError("finetune.k: empty; the K to adapt to were expected")
     path = shots_file(name)
     with only_run(path):
         read_now = inputs.read_by(name, params.seeds)
         made_from = AdaptedFrom.of(name, params, read_now.digests, params.seeds)
+        for split in ("valid", "test") if cache else ("test",):
+            require_k_shot(inputs.tasks_of(split), params.finetune, split)
         scored = KshotRecords()
         if cache or strangers:
             content = read(path, ShotSums, made_by=f"shots {name}")

@@ -117,7 +117,7 @@ def shot_sums(
     """Return the sums of a variant's records.
 
     Args:
-        tuned: of K-shot folds, for each K at one epoch.
+        tuned: of K-shot folds, for each K at one epoch; some at every K.
         prompted: of the same queries with dialogues in the prompt; or none.
         by_k: how the variant was fine-tuned.
         shots: the K.
@@ -125,14 +125,9 @@ def shot_sums(
             0 is one of them.
 
     Raises:
-        DataError: there is no record at some K, or a person lacks a seed.
+        DataError: a person lacks a seed.
     """
     by_shots = {k: [r for r in tuned if r.k == k] for k in (adapted or shots)}
-    if missing := [k for k, records in by_shots.items() if not records]:
-        raise DataError(
-            f"nobody has a query after {max(by_shots)} dialogues, so there is no K = {missing[0]}; "
-            "lower finetune.k"
-        )
     longest = {k: longest_prompts(prompted, by_shots[0], k) for k in shots if k and prompted}
     return ShotSums(
         seeds=sorted({record.seed for record in tuned}),

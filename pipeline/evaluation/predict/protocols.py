@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from pipeline.errors import ParamsError
 from pipeline.evaluation.records.prediction import Protocol
 from pipeline.params import Finetune
 from pipeline.persona.task.record import Dialogue, PersonaTask
@@ -90,3 +91,22 @@ def k_shot(task: PersonaTask, params: Finetune) -> list[Fold]:
     if not query:
         return []
     return [Fold("k_shot", task.task_id, dialogues[:k], query) for k in params.k]
+
+
+def require_k_shot(tasks: Sequence[PersonaTask], params: Finetune, whose: str) -> None:
+    """Refuse K after which nobody has a dialogue left: there would be no K-shot fold at all.
+
+    Args:
+        tasks: the people whose folds are scored.
+        params: the K; none is asked for where they are empty.
+        whose: names the people in the message.
+
+    Raises:
+        ParamsError: names the largest K, how many dialogues people have, and what to lower.
+    """
+    most = max((len(task.dialogues) for task in tasks), default=0)
+    if tasks and params.k and params.k[-1] >= most:
+        raise ParamsError(
+            f"finetune.k: the largest K is {params.k[-1]}, and the people of {whose} have at most "
+            f"{most} dialogues, so nobody has one left to score; lower K to at most {most - 1}"
+        )

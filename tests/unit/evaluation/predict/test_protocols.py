@@ -1,6 +1,15 @@
 """Leave-one-out, swap and k-shot: who supports, who is scored."""
 
-from pipeline.evaluation.predict.protocols import k_shot, leave_one_out, permuted, swapped
+import pytest
+
+from pipeline.errors import ParamsError
+from pipeline.evaluation.predict.protocols import (
+    k_shot,
+    leave_one_out,
+    permuted,
+    require_k_shot,
+    swapped,
+)
 from pipeline.params import Finetune, MaxFolds
 from pipeline.persona.task.record import PersonaTask
 from tests.conftest import a_dialogue
@@ -87,6 +96,19 @@ def test_k_shot_supports_are_nested_and_the_query_is_the_same():
 def test_a_persona_without_query_is_left_out_at_every_k():
     assert k_shot(task(1, 3), settings()) == []
     assert len(k_shot(task(1, 4), settings())) == 3
+
+
+def test_k_that_leave_nobody_a_query_are_refused():
+    people = [task(1, 3), task(2, 4)]
+    with pytest.raises(ParamsError) as caught:
+        require_k_shot(people, settings(k=(0, 1, 4)), "valid")
+    assert str(caught.value) == (
+        "finetune.k: the largest K is 4, and the people of valid have at most 4 dialogues, so "
+        "nobody has one left to score; lower K to at most 3"
+    )
+    require_k_shot(people, settings(k=(0, 1, 3)), "valid")  # one of the two is scored
+    require_k_shot(people, settings(k=()), "valid")
+    require_k_shot([], settings(k=(0, 50)), "test")
 
 
 def test_without_k_there_is_no_k_shot():

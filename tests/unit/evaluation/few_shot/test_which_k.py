@@ -1,0 +1,48 @@
+"""K that leave nothing to score are refused before anybody is fine-tuned."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline import artifacts
+from pipeline.errors import ParamsError
+from pipeline.evaluation.predict import inputs
+from pipeline.params import FinetuneParams, Settings
+from pipeline.processes.workers import Workers
+from stages.few_shot.rates import rates
+from stages.few_shot.replies import replies
+from stages.few_shot.shots import shots
+from stages.finetune import finetune
+from tests.support.toy_project import write_params, write_project, write_tasks
+from tests.unit.evaluation.few_shot.test_rates_and_shots import params
+
+
+@pytest.mark.parametrize(
+    ("command", "k", "said"),
+    [
+        (finetune, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
+        (rates, [0, 3], "the largest K is 3, and the people of valid have at most 3 dial"),
+        (shots, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
+        (replies, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
+        (rates, [0], "a K over 0 was expected; rates are chosen for each"),
+        (rates, [], "a K over 0 was expected; rates are chosen for each"),
+        (shots, [], "empty; the K to adapt to were expected"),
+    ],
+)
+def test_k_that_leave_nothing_to_score_are_refused_before_any_work(
+    command, k, said, tmp_path, tokenizer, monkeypatch
+):
+    write_project(tmp_path, tokenizer, params())
+    write_tasks(tmp_path, "test", 2)
+    monkeypatch.chdir(tmp_path)
+    for name in ("read_by", "made_from"):  # of a model: nobody gets so far
+        monkeypatch.setattr(
+            inputs, name, lambda *_: SimpleNamespace(digests={artifacts.BASE: "b" * 64})
+        )
+    monkeypatch.setattr(inputs, "finetune_params", lambda _: Settings.load().view(FinetuneParams))
+    monkeypatch.setattr(Workers, "map", None)
+    changed = params()
+    changed["finetune"]["k"] = k
+    write_params(tmp_path, changed)
+    with pytest.raises(ParamsError, match=rf"^finetune\.k: {said}"):
+        command("transfer")
