@@ -16,11 +16,13 @@ from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Gain, Rows, curve, picture
 from pipeline.params import Settings
 from pipeline.params.inputs import json_with, refuse_others_file
+from stages.few_shot.kept_params import changes, run_params
 from stages.few_shot.kept_runs import keep_all, kept
 from stages.shell import console
 
 
 STUDY = artifacts.STUDIES / "conflict"
+OWN = ("data.synthetic.conflict", "finetune.by_k")  # of a setting: the dial, rates chosen on valid
 SEED = 0
 SAMPLES = 10_000  # bootstrap draws over people
 
@@ -42,9 +44,23 @@ def conflict(
     artifacts.write_sealed(study / "curve.json", rounded_content(found.content()))
     artifacts.write_text(study / "gain.svg", picture(found))
     console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")
+    _tell_other_params(study, [folder.name for folder in folders])
     for one in found.gains:
         if one.verdict is not None:
             console.say(f"  {_shown(one)}")
+
+
+def _tell_other_params(study: Path, names: Sequence[str]) -> None:
+    """Say what else than the dial two settings differ in, as far as the study knows."""
+    known = {name: found for name in names if (found := run_params(study, name)) is not None}
+    for name, values in [*known.items()][1:]:
+        first = next(iter(known))
+        keys = (key for key, _ in changes(known[first], values) if not key.startswith(OWN))
+        if differing := ", ".join(keys):
+            console.note(
+                f"{study}: settings {first} and {name} differ in {one_line(differing)}, too; so "
+                "the curve is not of the dial alone"
+            )
 
 
 def _shown(one: Gain) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, ParamsError, one_line
-from pipeline.evaluation.kept.one_run import refuse_other_runs_in
+from pipeline.evaluation.kept.one_run import refuse_other_adaptation_in, refuse_other_runs_in
 from pipeline.evaluation.kept.slim import (
     asked,
     existing,
@@ -28,7 +28,7 @@ from pipeline.evaluation.kept.slim import (
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.base import Excerpt, read
-from pipeline.evaluation.schemas.made_from import AdaptedFrom, adapted, refuse_other_runs
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.schemas.number_table import (
     HISTORY,
     KSHOT,
@@ -70,7 +70,7 @@ def keep(run: Path, study: Path) -> None:
     if not (run / artifacts.PARAMS).is_file():
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
-    refuse_other_runs_in(run, params.variants)
+    refuse_other_runs_in(run, params.scored)
     _refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
@@ -125,6 +125,7 @@ class _Params:
     """What of `params.yaml` says which files are the run's own."""
 
     variants: frozenset[str]
+    scored: frozenset[str]
     seeds: frozenset[int]
     asked: frozenset[frozenset[str]]  # pairs of variants
 
@@ -133,11 +134,12 @@ class _Params:
         path = run / artifacts.PARAMS
         params = read_yaml(path)
         try:
-            return cls(frozenset(params["variants"]), frozenset(params["seeds"]), asked(params))
+            rows = frozenset(params["variants"]), frozenset(params["scored"])
+            return cls(*rows, frozenset(params["seeds"]), asked(params))
         except (KeyError, TypeError, AttributeError) as error:
             raise ParamsError(
-                f"{path}: {one_line(error)}: variants, seeds and compare.claims were expected as "
-                "presets/embedded.yaml has them"
+                f"{path}: {one_line(error)}: variants, scored, seeds and compare.claims were "
+                "expected as presets/embedded.yaml has them"
             ) from error
 
 
@@ -147,7 +149,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
         path.stem: content
         for path in sorted(details.glob("*.json"))
         if "headline" in (content := artifacts.read_json(own_file(path, run), made_by="score"))
-        and (details.name == "metrics" or path.stem in params.variants)
+        and (details.name == "metrics" or path.stem in params.scored)
     }
     if not contents:
         raise DataError(f"{details}: no variant was scored there; nothing to keep")
@@ -187,10 +189,10 @@ class _Support(Excerpt):
 
 
 def _refuse_other_models(run: Path, support: Path, name: str) -> None:
-    """Refuse what fine-tuning does to the support, of models that the run no longer has."""
+    """Refuse what fine-tuning does to the support, of other models or parameters than the run's."""
     if support.is_file():
         said = read(own_file(support, run), _Support, made_by=f"support {name}")
-        refuse_other_runs([adapted(support, f"support {name}", said.made_from, name)], run)
+        refuse_other_adaptation_in(run, support, f"support {name}", said.made_from, name)
 
 
 def _copy(run: Path, source: Path, target: Path) -> None:

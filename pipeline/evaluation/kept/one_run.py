@@ -15,6 +15,7 @@ from pipeline.evaluation.schemas.made_from import (
     ComparedFrom,
     MeasuredFrom,
     ScoredFrom,
+    adapted,
     adapting,
     compared,
     made_of_details,
@@ -96,6 +97,19 @@ def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
     path = root / artifacts.PARAMS
     if files and path.is_file():
         refuse_other_params(Settings.load(path), files, path)
+
+
+def refuse_other_adaptation_in(
+    root: Path, file: Path, command: str, said: AdaptedFrom | None, name: str
+) -> None:
+    """Refuse a file of a command that is no stage, of other models or parameters than are there.
+
+    Raises:
+        DataError: names the file, what differs, and the command to run.
+    """
+    refuse_other_runs([adapted(file, command, said, name)], root)
+    path = root / artifacts.PARAMS
+    refuse_other_params(Settings.load(path), made_of_adapted(file, command, said), path)
 
 
 def made_of_inputs(root: Path) -> list[Made]:

@@ -83,8 +83,10 @@ def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
         bootstrap: of the intervals over people.
 
     Raises:
-        DataError: a row was not scored at a K that another has.
+        DataError: a row was not scored at a K that another has; or settings have other people or
+            training seeds, of which the curve names those of all.
     """
+    _refuse_other_sizes(settings)
     differences = [
         _Difference(conflict, k, (a, b), rows[b].nats(k) - rows[a].nats(k))
         for conflict, rows in sorted(settings.items())
@@ -107,6 +109,23 @@ def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
         ],
         gains=[_gain(one, corrected.get(id(one)), bootstrap) for one in differences],
     )
+
+
+def _refuse_other_sizes(settings: Mapping[float, Rows]) -> None:
+    sizes = {
+        (len(row.personas), *row.seeds): conflict
+        for conflict, rows in sorted(settings.items(), reverse=True)
+        for row in rows.values()
+    }
+    if len(sizes) > 1:
+        told = [
+            f"{conflict} has {people} people by training seeds {seeds}"
+            for (people, *seeds), conflict in sorted(sizes.items(), key=lambda one: one[1])[:2]
+        ]
+        raise DataError(
+            f"setting {', setting '.join(told)}; settings of the same people and training seeds "
+            "were expected: run one of them again with the values of the other"
+        )
 
 
 def _gain(one: _Difference, p_holm: float | None, bootstrap: Bootstrap) -> Gain:

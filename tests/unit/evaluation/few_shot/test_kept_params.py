@@ -88,6 +88,19 @@ def test_wherever_keeping_is_stopped_every_run_has_its_own_parameters(
     assert number > 2
 
 
+def test_what_else_than_the_dial_settings_differ_in_is_told(tmp_path, capsys):
+    settings = {0.0: {}, 0.5: {}, 1.0: {"inner_lr": 0.9}}
+    for setting, own in settings.items():
+        values = params() | own
+        values["data"]["synthetic"]["conflict"] = setting
+        at_k = {"k": 1, "optimizer": "sgd", "lr": 0.25 + setting, "epochs": 1}
+        values["finetune"]["by_k"] = {"transfer": [at_k]}
+        conflict([write_run(tmp_path / f"{setting}", ROWS, values)], study=tmp_path / "study")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "settings 0.0 and 1.0 differ in inner_lr, too; so the curve is not of the dial" in said
+    assert said.count("differ in") == 1
+
+
 def test_what_a_killed_run_left_is_no_run_of_the_study(tmp_path):
     study = tmp_path / "study"
     for name in "abc":

@@ -8,6 +8,8 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
+from pipeline.params import read_yaml
+from pipeline.params.edit import with_values
 from tests.support.one_run import say_one_run
 from tests.wiring.closure import ROOT
 
@@ -84,6 +86,27 @@ def test_support_of_a_model_that_was_trained_again_is_not_kept(run):
     artifacts.write_text(run / artifacts.model_dir("transfer", 0) / "theta", "trained again")
     with pytest.raises(DataError, match=r"support/transfer\.json: belongs to a models/transfer/se"):
         keep(run, run.parent / "study")
+
+
+def test_support_of_other_parameters_is_not_kept(run):
+    made_from = {"variant": "transfer", "params": {"finetune": {"lr": 0.75}}, "tasks": None}
+    made_from |= {"base": "b" * 64, "models": {}}
+    artifacts.write_json(run / "support/transfer.json", {"seeds": [0], "made_from": made_from})
+    with pytest.raises(DataError, match=r"support/transfer\.json: made with finetune\.lr 0\.75, "):
+        keep(run, run.parent / "study")
+
+
+def test_rows_that_are_no_longer_scored_are_neither_asked_nor_kept(run):
+    """DVC leaves the outs of stages that are no more, as of a fresh clone with rows of its own."""
+    text = (run / "params.yaml").read_text()
+    scored = read_yaml(run / "params.yaml")["scored"]
+    (run / "params.yaml").write_text(
+        with_values(text, [f"scored=[{', '.join(name for name in scored if name != 'adapters')}]"])
+    )
+    artifacts.write_json(run / artifacts.details_file("adapters"), {"headline": {}, "old": True})
+    keep(run, run.parent / "study")
+    kept = {path.stem for path in (run.parent / "study/metrics").iterdir()}
+    assert kept == {*scored} - {"adapters"}
 
 
 @pytest.mark.parametrize(

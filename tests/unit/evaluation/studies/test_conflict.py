@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.conflict import Curve, curve, picture
@@ -63,6 +64,21 @@ def test_one_seed_that_differs_makes_no_win():
     assert one.verdict == "not distinguishable"
     half = stats.t.ppf(0.975, 2) * np.std(shift, ddof=1) / np.sqrt(3)
     assert one.gain.crossed_high - one.gain.value == pytest.approx(half, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seeds": [0, 1, 5]}, r"1.0 has 12 people by training seeds \[0, 1, 5\]"),
+        ({"personas": ["p00"]}, r"1.0 has 1 people by training seeds \[0, 1, 2\]"),
+    ],
+)
+def test_settings_of_other_people_or_seeds_make_no_curve(change, said):
+    other = {name: row.model_copy(update=change) for name, row in setting(0.1).items()}
+    with pytest.raises(
+        DataError, match=rf"setting 0.0 has 12 people by .* \[0, 1, 2\], .* {said};"
+    ):
+        curve({0.0: setting(0.0), 0.5: setting(0.0), 1.0: other}, BOOTSTRAP)
 
 
 def test_levels_are_means_over_people_and_seeds():
