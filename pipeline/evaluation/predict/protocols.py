@@ -93,20 +93,32 @@ def k_shot(task: PersonaTask, params: Finetune) -> list[Fold]:
     return [Fold("k_shot", task.task_id, dialogues[:k], query) for k in params.k]
 
 
-def require_k_shot(tasks: Sequence[PersonaTask], params: Finetune, whose: str) -> None:
-    """Refuse K after which nobody has a dialogue left: there would be no K-shot fold at all.
+def without_k_shot(tasks: Sequence[PersonaTask], params: Finetune, whose: str) -> str:
+    """Say that nobody has a dialogue left after the largest K: there is no K-shot fold at all.
 
     Args:
         tasks: the people whose folds are scored.
         params: the K; none is asked for where they are empty.
         whose: names the people in the message.
 
-    Raises:
-        ParamsError: names the largest K, how many dialogues people have, and what to lower.
+    Returns:
+        A line with the largest K, how many dialogues people have, and what to lower; empty where
+        somebody has a fold.
     """
     most = max((len(task.dialogues) for task in tasks), default=0)
-    if tasks and params.k and params.k[-1] >= most:
-        raise ParamsError(
-            f"finetune.k: the largest K is {params.k[-1]}, and the people of {whose} have at most "
-            f"{most} dialogues, so nobody has one left to score; lower K to at most {most - 1}"
-        )
+    if not (tasks and params.k and params.k[-1] >= most):
+        return ""
+    return (
+        f"finetune.k: the largest K is {params.k[-1]}, and the people of {whose} have at most "
+        f"{most} dialogues, so nobody has one left to score; lower K to at most {most - 1}"
+    )
+
+
+def require_k_shot(tasks: Sequence[PersonaTask], params: Finetune, whose: str) -> None:
+    """Refuse K after which nobody has a dialogue left; arguments as `without_k_shot`.
+
+    Raises:
+        ParamsError: its line.
+    """
+    if said := without_k_shot(tasks, params, whose):
+        raise ParamsError(said)

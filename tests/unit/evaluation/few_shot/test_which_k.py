@@ -12,7 +12,7 @@ from pipeline.processes.workers import Workers
 from stages.few_shot.rates import rates
 from stages.few_shot.replies import replies
 from stages.few_shot.shots import shots
-from stages.finetune import finetune
+from stages.finetune import _sizes
 from tests.support.toy_project import write_params, write_project, write_tasks
 from tests.unit.evaluation.few_shot.test_rates_and_shots import params
 
@@ -20,7 +20,6 @@ from tests.unit.evaluation.few_shot.test_rates_and_shots import params
 @pytest.mark.parametrize(
     ("command", "k", "said"),
     [
-        (finetune, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
         (rates, [0, 3], "the largest K is 3, and the people of valid have at most 3 dial"),
         (shots, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
         (replies, [0, 3], "the largest K is 3, and the people of test have at most 3 dial"),
@@ -32,6 +31,22 @@ from tests.unit.evaluation.few_shot.test_rates_and_shots import params
 def test_k_that_leave_nothing_to_score_are_refused_before_any_work(
     command, k, said, tmp_path, tokenizer, monkeypatch
 ):
+    without_a_model(tmp_path, tokenizer, monkeypatch, k)
+    with pytest.raises(ParamsError, match=rf"^finetune\.k: {said}"):
+        command("transfer")
+
+
+@pytest.mark.parametrize(("k", "lines"), [([0, 2], 0), ([0, 3], 1), ([], 0)])
+def test_finetune_says_that_fig_3_will_be_empty(k, lines, tmp_path, tokenizer, monkeypatch, capsys):
+    """Table 1 needs no K, and a person of one's own corpus may have two dialogues."""
+    without_a_model(tmp_path, tokenizer, monkeypatch, k)
+    _sizes(Settings.load().view(FinetuneParams).finetune)
+    said = [line for line in capsys.readouterr().err.splitlines() if "Fig. 3 has no points" in line]
+    assert len(said) == lines
+    assert all(line.startswith("note: finetune.k: the largest K is 3") for line in said)
+
+
+def without_a_model(tmp_path, tokenizer, monkeypatch, k):
     write_project(tmp_path, tokenizer, params())
     write_tasks(tmp_path, "test", 2)
     monkeypatch.chdir(tmp_path)
@@ -44,5 +59,3 @@ def test_k_that_leave_nothing_to_score_are_refused_before_any_work(
     changed = params()
     changed["finetune"]["k"] = k
     write_params(tmp_path, changed)
-    with pytest.raises(ParamsError, match=rf"^finetune\.k: {said}"):
-        command("transfer")
