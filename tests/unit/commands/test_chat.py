@@ -187,7 +187,7 @@ def test_bad_input(here):
     with pytest.raises(DataError, match=r"params.yaml: of no format that is known"):
         chat("in_place", support=[here / "params.yaml"])
     said = [{"role": "assistant", "content": "hi"}]
-    line = {"person": "ann", "persona": ["i like tea ."] * 2000, "messages": said}
+    line = {"person": "ann", "persona": ["i like tea . " * 2000], "messages": said}
     (here / "long.jsonl").write_text(json.dumps(line))
     expected = (
         r"dialogue ann/0: its persona 'i like tea \. i like tea .*has \d+ tokens, at most \d+ fit: "
