@@ -144,12 +144,14 @@ def longest_context(config: Any) -> int:
     """
     longest: int = getattr(config, "max_position_embeddings", None) or 1 << 30
     rotary = getattr(config, "rope_parameters", None) or {}
-    if rotary.get("rope_type") not in _GROWING:
-        return longest
-    original = rotary.get("original_max_position_embeddings") or getattr(
-        config, "original_max_position_embeddings", None
-    )
-    return min(longest, int(original or longest))
+    # One table, or one for each kind of layer.
+    for table in (rotary, *(t for t in rotary.values() if isinstance(t, dict))):
+        if table.get("rope_type") in _GROWING:
+            original = table.get("original_max_position_embeddings") or getattr(
+                config, "original_max_position_embeddings", None
+            )
+            longest = min(longest, int(original or longest))
+    return longest
 
 
 def blocks_of(trunk: Any) -> nn.ModuleList:

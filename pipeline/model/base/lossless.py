@@ -109,7 +109,8 @@ def checked(backend: Tokenizer, origin: str) -> None:
             )
     backend.encode_special_tokens = True  # the name of a special token in a text is text
     for text in (*_SAMPLES, *_names(backend)):
-        decoded = round_trip(backend, text)
+        with _no_panic(f"{origin}: the tokenizer fails on {text!r}", "another one"):
+            decoded = round_trip(backend, text)
         if decoded != text:
             raise ModelError(
                 f"{origin}: the tokenizer changes text ({text!r} is decoded as {decoded!r}); "
@@ -121,20 +122,27 @@ def checked(backend: Tokenizer, origin: str) -> None:
 def _refuse_slow(backend: Tokenizer, origin: str) -> None:
     """Refuse patterns that hardly end on a run of letters, as a stranger's may."""
     began = time.process_time()
-    why = ""
     for text in _RUNS:
-        try:
-            with _quiet():
-                backend.encode(text, add_special_tokens=False)
-        except BaseException as error:  # the compiled part's own is no Exception
-            if type(error).__name__ != "PanicException":
-                raise
-            why = f" ({one_line(error)})"
-        if why or time.process_time() - began > _SLOW:
-            raise ModelError(
-                f"{origin}: a pattern of the tokenizer hardly ends on {len(text)} characters such "
-                f"as {text[:4]!r}{why}; give a tokenizer with simpler patterns"
-            )
+        fault = (
+            f"{origin}: a pattern of the tokenizer hardly ends on {len(text)} characters such "
+            f"as {text[:4]!r}"
+        )
+        with _no_panic(fault, "a tokenizer with simpler patterns"):
+            backend.encode(text, add_special_tokens=False)
+        if time.process_time() - began > _SLOW:
+            raise ModelError(f"{fault}; give a tokenizer with simpler patterns")
+
+
+@contextmanager
+def _no_panic(fault: str, needed: str) -> Iterator[None]:
+    """Make a panic of the compiled part one line: what is wrong, the panic's words, a remedy."""
+    try:
+        with _quiet():
+            yield
+    except BaseException as error:  # the compiled part's own is no Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ModelError(f"{fault} ({one_line(error)}); give {needed}") from error
 
 
 @contextmanager

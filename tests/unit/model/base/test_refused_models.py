@@ -236,3 +236,14 @@ def test_half_precision_is_read_into_float32(family, dtype, tmp_path):
             value.copy_(value.to(dtype))
         expected = model(IDS).logits
         torch.testing.assert_close(read(IDS).logits[..., :300], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_rules_of_a_tokenizer_that_panic_are_one_line(tmp_path, capfd):
+    """Its template asks for the second text of a pair."""
+    second = [{"Sequence": {"id": "B", "type_id": 0}}]
+    template = {"type": "TemplateProcessing", "single": second, "pair": second}
+    train_tokenizer(LINES, 300).save_pretrained(tmp_path)
+    edited(tmp_path / "tokenizer.json", post_processor=template | {"special_tokens": {}})
+    with pytest.raises(ModelError, match=r"the tokenizer fails on .*index out of bounds"):
+        load_tokenizer(tmp_path)
+    assert capfd.readouterr().err == ""

@@ -151,14 +151,14 @@ def test_a_block_without_one_attention_and_one_mlp_takes_no_bottlenecks():
         branches_of(torch.nn.Sequential(torch.nn.Linear(2, 2)))
 
 
+@pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize(("kind", "longest"), [("longrope", 64), ("dynamic", 64), ("default", 192)])
-def test_a_rotary_table_that_changes_with_the_length_bounds_the_context(kind, longest):
-    model = tiny_model("llama", VOCABULARY)
-    model.config.rope_parameters = {
-        "rope_type": kind,
-        "rope_theta": 1e4,
-        "original_max_position_embeddings": 64,
-    }
+def test_a_rotary_table_that_changes_with_the_length_bounds_the_context(kind, longest, nested):
+    model = tiny_model("gemma3" if nested else "llama", VOCABULARY)
+    table = {"rope_type": kind, "rope_theta": 1e4, "original_max_position_embeddings": 64}
+    plain = {"rope_type": "default", "rope_theta": 1e4}
+    by_layer = {"sliding_attention": plain, "full_attention": table}
+    model.config.rope_parameters = by_layer if nested else table
     assert architecture_of(model).context == longest
 
 
