@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from pipeline import artifacts
+from pipeline.evaluation.report.charts import figures
 from pipeline.evaluation.report.page.strangers import visible
 from tests.support import report_project
 from tests.support.html_tables import Read
@@ -146,6 +147,19 @@ def test_no_secret_of_a_url_is_shown(tmp_path, monkeypatch):
     assert "data.source is https://host/corpus.tgz," in text
     assert Read.of(text).row("parameters", "data.source ≠")[0] == "https://host/corpus.tgz"
     assert [one for one in ("user7", "word7", "tok7") if one in text] == []
+
+
+def test_a_figure_3_without_points_says_why(tmp_path, monkeypatch):
+    drawn = figures.figure_3
+
+    def of_headers(kshot):
+        return drawn({name: text.splitlines()[0] for name, text in kshot.items()})
+
+    monkeypatch.setattr(figures, "figure_3", of_headers)
+    page = Read.of(page_of(tmp_path, "hello").read_text(encoding="utf-8"))
+    assert "No points: finetune.k is empty, or nobody of test has a dialogue left" in page.words
+    assert "fig3_ppl-numbers" not in page.tables
+    assert not (tmp_path / artifacts.REPORT / "figures/fig3.svg").exists()
 
 
 def test_a_leak_of_people_is_said(page):
