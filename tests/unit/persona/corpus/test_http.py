@@ -95,7 +95,9 @@ def test_an_interrupted_run_goes_on_in_the_next(tmp_path):
 def test_a_server_without_ranges_sends_it_all_again(tmp_path):
     with serve(CONTENT, ranges=False) as server:
         interrupt(server.url, tmp_path)
-        assert fetch(server.url, tmp_path).read_bytes() == CONTENT
+        seen: list = []
+        assert fetch(server.url, tmp_path, seen=seen).read_bytes() == CONTENT
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
 
 
 def test_a_file_that_changed_on_the_way_is_not_mixed(tmp_path):
