@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
@@ -51,12 +51,24 @@ wrong = st.fixed_dictionaries(
         "more": st.sampled_from([float("nan"), float("inf"), 1.5, "x"]),
     },
 )
+# A key that is there twice is the only fault of it.
+TWICE = '{"person": "ann", "person": "bob", "messages": [{"role": "assistant", "content": "hi"}]}'
 lines = (
     conversation.map(json.dumps)
     | conversation.map(lambda record: json.dumps(record, ensure_ascii=False))
     | wrong.map(json.dumps)
     | st.sampled_from(
-        ["", " \r", "{", "[]", "7", '{"person": "ann", "person": "bob"}', '{"x": 1e999}', "["]
+        [
+            "",
+            " \r",
+            "{",
+            "[]",
+            "7",
+            '{"person": "ann", "person": "bob"}',
+            '{"x": 1e999}',
+            "[",
+            TWICE,
+        ]
     )
 ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 files = st.lists(lines, max_size=8).map(b"\n".join)
@@ -110,6 +122,7 @@ def ours(path, how):
 
 
 @seeded
+@example(content=TWICE.encode(), mark=b"", longest=None, system="keep", skip_broken=False)
 @given(
     content=files,
     mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),

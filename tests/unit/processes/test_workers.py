@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import MissingFileError, ModelError, TrainingError
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.processes import parent, workers
 from pipeline.processes.journal import Journal
 from pipeline.processes.workers import Workers
 from tests.support.jobs import JOBS, ignore, record
@@ -66,8 +67,11 @@ def test_jobs_of_one_run_can_be_handed_over_together(tmp_path, monkeypatch, work
     assert journal.load().keys() == {job.name for job in JOBS}
 
 
-def test_an_error_of_the_state_comes_back_as_it_is(monkeypatch):
+@pytest.mark.parametrize("forks", [True, False])
+def test_an_error_of_the_state_comes_back_as_it_is(forks, monkeypatch):
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "2")
+    monkeypatch.setattr(parent, "FORKS", forks)
+    monkeypatch.setattr(workers, "FORKS", forks)
     with pytest.raises(MissingFileError, match="theta: not found"):
         Workers(without_model, Journal(Prediction, "a", {})).map(JOBS, ignore)
 
