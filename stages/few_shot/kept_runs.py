@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError
-from pipeline.evaluation.few_shot.same_replies import other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept.one_run import made_of_adapted, made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
@@ -21,7 +20,6 @@ from pipeline.params.inputs import own_file, refuse_target
 from pipeline.params.stated import Made, refuse_other_params
 from pipeline.params.views import AllParams
 from stages.few_shot.kept_params import CHANGES, KeptParams, recover, run_folders, without_paths
-from stages.shell import console
 from stages.shell.one_run import made_of_run
 
 
@@ -62,14 +60,11 @@ def keep_all(names: Mapping[Path, str], study: Path) -> None:
 def keep(run: Path, study: Path, name: str) -> None:
     """Copy what is kept of a run into the study, in the place of what was kept before.
 
-    A row's sums that were kept before, and that the run has no longer, stay if they are of the same
-    replies as the run's; else a line says that they go.
-
     Raises:
         ParamsError: there is no run, or stages write into the study's folder or above it.
-        DataError: what was kept before has something else in it, or is the run itself; a file of
-            the run is damaged, or a link out of it; or its sums or replies are of other tasks,
-            models or of another base than the run has, or were made with other parameters.
+        DataError: what was kept before has something that the run lacks, or is the run itself; a
+            file of the run is damaged, or a link out of it; or its sums or replies are of other
+            tasks, models or of another base than the run has, or were made with other parameters.
     """
     params = run / artifacts.PARAMS
     if not params.is_file():
@@ -85,10 +80,10 @@ def keep(run: Path, study: Path, name: str) -> None:
     for part, ending in PARTS.items():
         expected = [path.name for path in (target / part).glob(f"*{ending}")]
         refuse_foreign(target / part, own=expected)
-    staying = _staying(run, target)
+    _refuse_loss(run, target)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
-        for path in [*_files(run), *staying]:
+        for path in _files(run):
             own = folder / path.parent.name / path.name
             own.parent.mkdir(exist_ok=True)
             _copy(path, own)
@@ -151,19 +146,21 @@ def _files(run: Path) -> list[Path]:
     return [own_file(path, run) for path in paths if path.is_file()]
 
 
-def _staying(run: Path, kept_before: Path) -> list[Path]:
-    """Return what was kept before of rows that the run lacks; say which of it goes."""
-    there = {(path.parent.name, path.name) for path in _files(run)}
-    before = [p for p in _files(kept_before) if (p.parent.name, p.name) not in there]
-    mine = [_sums(path) for path in sorted((run / "shots").glob("*.json"))[:1]]
-    gone: dict[str, str] = {}
-    for path in before if mine else ():
-        is_row = path.parent.name == "shots" and path.suffix == ".json"
-        if is_row and (difference := other_replies(mine[0], _sums(path))):
-            gone[path.stem] = difference
-    for row, difference in gone.items():
-        console.note(f"{kept_before}: row {row} is not kept on, of other replies ({difference})")
-    return [p for p in before if p.stem.removesuffix("_by_k") not in gone]
+def _refuse_loss(run: Path, kept_before: Path) -> None:
+    """Refuse to drop what was kept before of a run that has it no longer.
+
+    To keep it beside the run's new files would be wrong, too: it may be of other parameters.
+    """
+    there = {path.relative_to(run) for path in _files(run)}
+    kept_alone = [
+        path for path in _files(kept_before) if path.relative_to(kept_before) not in there
+    ]
+    if kept_alone:
+        first = kept_alone[0].relative_to(kept_before)
+        raise DataError(
+            f"{kept_alone[0]}: kept before, but {run} has no {first} ({len(kept_alone)} such "
+            "files); copy them into the run if they are its own, else remove them from the study"
+        )
 
 
 def _sums(path: Path) -> ShotSums:

@@ -1,5 +1,6 @@
 """A run's claims, answered by its shots: `python -m stages.shot_tests RUN... --study FOLDER`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params.inputs import json_with, refuse_others_file
+from stages.few_shot.kept_params import run_folders
 from stages.few_shot.kept_runs import keep_all, kept
 from stages.shell import console
 
@@ -33,7 +35,10 @@ def shot_tests_command(
 ) -> None:
     """Keep the runs' sums in the study; test the claims of their params.yaml."""
     refuse_others_file(study / FILE, "--study", json_with(("tests", "levels")))
-    keep_all({run: run.resolve().name for run in runs or ()}, study)
+    names = {run: run.resolve().name for run in runs or ()}
+    others = [folder for folder in run_folders(study) if folder.name not in names.values()]
+    _refuse_two_rows_of_one_name([*names, *others])
+    keep_all(names, study)
     params, folders = kept(study)
     rows = {
         name: read(path, ShotSums, made_by=f"shots {name}")
@@ -56,6 +61,18 @@ def shot_tests_command(
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
     for test in found.tests:
         console.say(f"  {_shown(test)}")
+
+
+def _refuse_two_rows_of_one_name(folders: Sequence[Path]) -> None:
+    first: dict[str, Path] = {}
+    paths = [path for folder in folders for path in sorted(folder.glob("shots/*.json"))]
+    for path in filter(Path.is_file, paths):
+        other = first.setdefault(path.stem, path)
+        if other.read_bytes() != path.read_bytes():
+            raise DataError(
+                f"{other} and {path}: two rows of one name; give these runs studies of their own, "
+                "or one variant another name"
+            )
 
 
 def _shown(test: ShotTest) -> str:

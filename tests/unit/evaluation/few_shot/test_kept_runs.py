@@ -1,7 +1,6 @@
 """Rows of one study are of the same replies, and each run keeps its own parameters."""
 
 import json
-import shutil
 
 import pytest
 from ruamel.yaml import YAML
@@ -152,23 +151,40 @@ def test_each_run_keeps_its_own_parameters(tmp_path):
     assert "`tune.finetune.sgd` [0.5]" in shown
 
 
-def test_a_row_that_the_new_run_lacks_stays(tmp_path, capsys):
-    study = tmp_path / "study"
-    run = write_run(tmp_path / "a", ROWS)
-    (run / "tuning").mkdir()
-    (run / "tuning/in_place_by_k.csv").write_text(BY_K)
+@pytest.mark.parametrize("lost", ["shots/in_place.json", "tuning/in_place_by_k.csv"])
+def test_what_was_kept_before_and_the_run_lacks_is_neither_mixed_in_nor_lost(lost, tmp_path):
+    """It may be of other parameters than the run has now."""
+    study, run = tmp_path / "study", write_run(tmp_path / "a", ROWS)
+    artifacts.write_text(run / "tuning/in_place_by_k.csv", BY_K)
     keep(run, study, "a")
-    shutil.rmtree(run)
-    keep(write_run(tmp_path / "a", {"transfer": ROWS["transfer"]}), study, "a")
-    names = sorted(path.name for path in (study / "runs/a").rglob("*.*"))
-    assert names == ["changes.json", "in_place.json", "in_place_by_k.csv", "transfer.json"]
-    assert capsys.readouterr().err == ""
-    other = with_tokens(ROWS["transfer"], 0, 77.0)
-    keep(write_run(tmp_path / "a", {"transfer": other}), study, "a")
-    names = sorted(path.name for path in (study / "runs/a").rglob("*.*"))
-    assert names == ["changes.json", "transfer.json"]
-    said = capsys.readouterr().err
-    assert "row in_place is not kept on, of other replies (" in " ".join(said.split())
+    before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
+    own = (run / lost).rename(tmp_path / "aside")
+    YAML().dump(params(finetune__lr=0.75), run / "params.yaml")
+    with pytest.raises(
+        DataError, match=rf"runs/a/{lost}: kept before, but .*/a has no {lost} \(1 "
+    ):
+        keep(run, study, "a")
+    assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == before
+    own.rename(run / lost)
+    keep(run, study, "a")
+    assert run_params(study, "a")["finetune"]["lr"] == 0.75
+
+
+def test_two_rows_of_one_name_are_no_one_row(tmp_path):
+    study = tmp_path / "study"
+    one = write_run(tmp_path / "a", ROWS)
+    two = write_run(tmp_path / "b", {"in_place": setting(0.7)["in_place"]})
+    with pytest.raises(
+        DataError, match=r"/a/shots/in_place\.json and .*/b/shots/in_place\.json: two"
+    ):
+        shot_tests_command([one, two], study=study)
+    assert not study.exists()
+    shot_tests_command([one], study=study)
+    with pytest.raises(DataError, match="two rows of one name; give these runs studies of their"):
+        shot_tests_command([two], study=study)
+    write_run(two, {"in_place": ROWS["in_place"]})  # the same sums: one row
+    shot_tests_command([two], study=study)
+    assert sorted(path.name for path in (study / "runs").iterdir()) == ["a", "b"]
 
 
 @pytest.mark.parametrize("name", ["notes", "nan", "7"])
