@@ -72,6 +72,7 @@ def test_details_older_than_the_predictions(project, command):
     refused(
         command,
         "metrics/details/transfer.json: belongs to a predictions/transfer.jsonl of SHA-256 ",
+        "…, now it is ",
         "run `python -m stages.score transfer` (or `dvc repro`)",
     )
 
