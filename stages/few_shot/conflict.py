@@ -8,6 +8,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.few_shot.kept_sums import kept_sums
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.kept.slim import rounded_content
@@ -41,6 +42,7 @@ def conflict(
     params, folders = kept(study)
     settings = {_setting(folder): _rows(folder, params.scored) for folder in folders}
     found = curve(settings, Bootstrap(SAMPLES, SEED))
+    found = found.model_copy(update={"shots": kept_sums(study)})
     artifacts.write_sealed(study / "curve.json", rounded_content(found.content()))
     artifacts.write_text(study / "gain.svg", picture(found))
     console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")

@@ -8,6 +8,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.few_shot.kept_sums import kept_sums
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.shot_answers import ShotTest, Side
 from pipeline.evaluation.few_shot.shot_tests import shot_tests
@@ -57,6 +58,7 @@ def shot_tests_command(
         bootstrap=Bootstrap(compare.permutations, compare.seed),
         text=TEXT,
     )
+    found = found.model_copy(update={"shots": kept_sums(study)})
     artifacts.write_sealed(study / FILE, rounded_content(found.content()))
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
     for test in found.tests:

@@ -70,3 +70,6 @@ class ShotTests(Schema):
     tests: list[ShotTest]
     levels: list[SideLevel]
     persona_text: PersonaText | None
+    shots: dict[str, str] | None = (
+        None  # what it was made from, `kept_sums`; older ones say nothing
+    )

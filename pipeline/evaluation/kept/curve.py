@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipeline.evaluation.few_shot.kept_sums import refuse_other_sums
 from pipeline.evaluation.few_shot.shots import IN_WORDS
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report.cells import NONE, interval, number, p_value
@@ -15,9 +16,17 @@ FILE = "curve.json"
 
 
 def of(study: Study) -> Curve | None:
-    """Return the study's curve; null where it has none."""
+    """Return the study's curve; null where it has none.
+
+    Raises:
+        DataError: the file is damaged, or made from other sums than are kept.
+    """
     path = study.file(FILE)
-    return read(path, Curve, made_by="conflict") if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = read(path, Curve, made_by="conflict")
+    refuse_other_sums(found.shots, path, f"conflict --study {study.folder}")
+    return found
 
 
 def sections(study: Study) -> dict[str, list[str]]:

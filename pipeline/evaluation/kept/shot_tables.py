@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.evaluation.few_shot.kept_sums import refuse_other_sums
 from pipeline.evaluation.few_shot.shot_answers import (
     Family,
     PersonaText,
@@ -29,9 +30,17 @@ ASKED: tuple[Family, ...] = ("claims", "claims_of_gains")  # by the run's `compa
 
 
 def tests_of(study: Study) -> ShotTests | None:
-    """Return the study's tests; null where it has none of this kind."""
+    """Return the study's tests; null where it has none of this kind.
+
+    Raises:
+        DataError: the file is damaged, or made from other sums than are kept.
+    """
     path = study.file(FILE)
-    return read(path, ShotTests, made_by="shot_tests") if path.is_file() else None
+    if not path.is_file():
+        return None
+    found = read(path, ShotTests, made_by="shot_tests")
+    refuse_other_sums(found.shots, path, f"shot_tests --study {study.folder}")
+    return found
 
 
 def sections(study: Study) -> dict[str, list[str]]:

@@ -60,6 +60,9 @@ class Curve(Schema):
     tests: Count
     levels: list[Level]
     gains: list[Gain]
+    shots: dict[str, str] | None = (
+        None  # what it was made from, `kept_sums`; older ones say nothing
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, PipelineError
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies, replies_sha256
 from pipeline.evaluation.few_shot.shots import ShotSums
-from pipeline.evaluation.kept import tables
+from pipeline.evaluation.kept import curve, shot_tables, tables
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.schemas.base import parse, read
@@ -185,6 +185,26 @@ def test_two_rows_of_one_name_are_no_one_row(tmp_path):
     write_run(two, {"in_place": ROWS["in_place"]})  # the same sums: one row
     shot_tests_command([two], study=study)
     assert sorted(path.name for path in (study / "runs").iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("command", ["shot_tests", "conflict"])
+def test_a_result_of_runs_that_were_kept_before_is_not_shown(command, tmp_path):
+    """A kill between the runs and the result leaves the old one."""
+    study, run = tmp_path / "study", write_run(tmp_path / "a", ROWS)
+    make, shown = {
+        "shot_tests": (shot_tests_command, shot_tables.tests_of),
+        "conflict": (conflict, curve.of),
+    }[command]
+    make([run], study=study)
+    assert shown(Study("study", study)) is not None
+    kept_run = next((study / "runs").iterdir())
+    row = write_run(tmp_path / "b", {"in_place": setting(0.7)["in_place"]})
+    (row / "shots/in_place.json").replace(kept_run / "shots/in_place.json")
+    match = rf"made from another runs/.*/in_place.json than is kept now; run .*{command} --study"
+    with pytest.raises(DataError, match=match):
+        shown(Study("study", study))
+    make([], study=study)
+    assert shown(Study("study", study)) is not None
 
 
 @pytest.mark.parametrize("name", ["notes", "nan", "7"])
