@@ -46,7 +46,16 @@ def tiny_llama(vocab_size, *, tied=True):
 
 
 def write_gguf(
-    path, model, tokenizer, kind=Kind.F32, *, architecture="llama", without=(), more=(), facts=()
+    path,
+    model,
+    tokenizer,
+    kind=Kind.F32,
+    *,
+    architecture="llama",
+    without=(),
+    more=(),
+    facts=(),
+    pre="gpt-2",
 ):
     """Write the file with matrices of a kind.
 
@@ -57,6 +66,7 @@ def write_gguf(
         without: names of tensors that are left out.
         more: names of further tensors.
         facts: methods of the writer with their value, called last.
+        pre: the name of the pattern that cuts texts into words; null: none is written.
 
     Returns:
         The values by `transformers`' names, as they are after de-quantising.
@@ -65,7 +75,7 @@ def write_gguf(
     _write_facts(writer, model.config)
     for method, value in facts:
         getattr(writer, method)(value)
-    _write_tokenizer(writer, tokenizer)
+    _write_tokenizer(writer, tokenizer, pre)
     state = model.state_dict()
     values = {}
     for name in more:
@@ -112,12 +122,13 @@ def _write_facts(writer, config):
     writer.add_vocab_size(config.vocab_size)
 
 
-def _write_tokenizer(writer, tokenizer):
+def _write_tokenizer(writer, tokenizer, pre):
     values = json.loads(tokenizer.backend_tokenizer.to_str())
     entries = sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])
     special = set(tokenizer.all_special_ids)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    if pre is not None:
+        writer.add_tokenizer_pre(pre)
     writer.add_token_list([token for token, _ in entries])
     writer.add_token_types([3 if number in special else 1 for _, number in entries])
     merges = values["model"]["merges"]

@@ -1,9 +1,9 @@
 """A causal language model from a .gguf file, de-quantised by `transformers` into float32.
 
 `transformers` needs two packages for it, which are an optional extra of this project. It draws at
-random what the file lacks and passes over what it does not know. Both are refused, here and in
-`files/gguf_facts.py`. It takes a folder and reads what stands beside the file, too, so it gets a
-folder with that file alone.
+random what the file lacks and passes over what it does not know. Both are refused, here, in
+`files/gguf_facts.py` and, for the tokenizer, in `files/gguf_words.py`. It takes a folder and reads
+what stands beside the file, too, so it gets a folder with that file alone.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from pipeline.model.files.gguf_header import (
     refuse_other_blocks,
     refuse_other_sizes,
 )
+from pipeline.model.files.gguf_words import FACTS, Words, cut_by, words_of
 
 
 SUFFIX = ".gguf"
@@ -59,6 +60,7 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
             refuse_long_header(path)
             reader = import_module("gguf").GGUFReader(path)
             made, config = _configuration(folder, reader, path)
+            words = _words(reader, path)
             source, report = AutoModelForCausalLM.from_pretrained(
                 folder,
                 config=made,
@@ -72,6 +74,8 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
                 folder, gguf_file=path.name, trust_remote_code=False, local_files_only=True
             )
         backend = without_stored_state(given.backend_tokenizer)
+        if words is not None:
+            cut_by(backend, words)
     except ModelError:
         raise
     except Exception as error:  # whatever the readers make of a damaged or unknown file
@@ -83,9 +87,10 @@ def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
     _require_complete(source, report, reader, path)
     model = _plain(source, config, path)
     names = {key: str(value) for key in NAMED if (value := getattr(given, key, None))}
-    asked = {"add_bos_token": given.init_kwargs.get("add_bos_token")}
+    asked = words.add_bos if words else given.init_kwargs.get("add_bos_token")
     template = given.chat_template if isinstance(given.chat_template, str) else None
-    return model, adopt(backend, names, asked, origin=str(path), template=template)
+    own = {"add_bos_token": asked}
+    return model, adopt(backend, names, own, origin=str(path), template=template)
 
 
 def _require_gguf(path: Path) -> None:
@@ -149,6 +154,12 @@ def _configuration(folder: Path, reader: Any, path: Path) -> tuple[Any, Any]:
     numbers = sum(value.numel() for value in on_meta(config, path).parameters())
     refuse_other_sizes(reader.tensors, numbers, path)
     return made, config
+
+
+def _words(reader: Any, path: Path) -> Words | None:
+    """Return how the file's tokenizer cuts texts into words; see `words_of`."""
+    given = {name: reader.fields[name] for name in FACTS if name in reader.fields}
+    return words_of({name: field.contents() for name, field in given.items()}, path)
 
 
 def _require_complete(source: Any, report: dict[str, Any], reader: Any, path: Path) -> None:
