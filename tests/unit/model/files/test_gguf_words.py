@@ -109,7 +109,9 @@ def test_texts_are_cut_as_the_models_own_tokenizer_cuts_them(pre, cut, whole, tm
     own = trained(cut, ignore_merges=whole)
     tokenizer = read(tmp_path, own, pre)
     assert (begin_ids(tokenizer) == (own.bos_token_id,)) == whole
+    words = tokenizer.backend_tokenizer.pre_tokenizer
     for text in TEXTS:
+        assert words.pre_tokenize_str(text) == cut.pre_tokenize_str(text)
         expected = own.encode(text, add_special_tokens=False)
         assert tokenizer.encode(text, add_special_tokens=False) == expected, text
     assert ("Ġnurse" in tokenizer.tokenize(" i am a nurse")) == whole
