@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tokenizers import Regex, Tokenizer, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 
 from pipeline.errors import ModelError, one_line
 
@@ -107,8 +107,12 @@ def words_of(facts: Mapping[str, Any], path: Path) -> Words | None:
 
 
 def cut_by(backend: Tokenizer, words: Words) -> None:
-    """Let a tokenizer cut texts into these words, whatever it was made with."""
+    """Let a byte-level tokenizer cut texts into these words, whatever it was made with.
+
+    Older versions of `transformers` make a Llama's decode as sentencepiece does.
+    """
     backend.pre_tokenizer = words.pre_tokenizer
+    backend.decoder = decoders.ByteLevel()
     backend.model.ignore_merges = words.ignore_merges
 
 
