@@ -1,6 +1,8 @@
 """Errors that the user can act on. A message says what is wrong, what is expected, what to do."""
 
+import os
 import re
+import ssl
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -67,6 +69,22 @@ def public_urls(text: str) -> str:
     "404 for url 'http://example.org/x'"
     """
     return _URL.sub(lambda found: public(found[0]), text)
+
+
+def wrong_certificates() -> str | None:
+    """Return what is wrong with the environment's file of certificates; null if nothing is.
+
+    The system's own words name no file.
+    """
+    path = os.environ.get("SSL_CERT_FILE")
+    try:
+        ssl.create_default_context(cafile=path or None)
+    except OSError as error:
+        return (
+            f"SSL_CERT_FILE of the environment, {one_line(path)}, holds no certificates that can "
+            f"be read ({one_line(error.strerror)}); correct it, or unset it"
+        )
+    return None
 
 
 class PipelineError(Exception):

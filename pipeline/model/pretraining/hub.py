@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from pipeline.errors import WRONG_PROXY, DownloadError, ModelError, public_urls
+from pipeline.errors import WRONG_PROXY, DownloadError, ModelError, public_urls, wrong_certificates
 
 
 FILES = (
@@ -61,7 +61,8 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     Raises:
         ModelError: no revision is given, or the repository or revision does not exist, or access to
             it is refused.
-        DownloadError: the hub cannot be reached, or no proxy, and the files are not in the cache;
+        DownloadError: the hub, a proxy or the environment's certificates cannot be used, and the
+            files are not in the cache;
             or a file is not what the hub says it is.
     """
     if revision is None:
@@ -83,6 +84,8 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     except (_HTTPError, OSError, RuntimeError) as error:  # RuntimeError: from the transfer protocol
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
+        if why := wrong_certificates():
+            raise DownloadError(f"{where}: not asked: {why}") from error
         why = public_urls((str(error).splitlines() or [""])[0])
         raise DownloadError(
             f"{where}, revision {revision!r}: not in the cache, and the hub did not send it "

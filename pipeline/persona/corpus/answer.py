@@ -12,7 +12,7 @@ from time import monotonic
 
 import httpx
 
-from pipeline.errors import WRONG_PROXY, DownloadError
+from pipeline.errors import WRONG_PROXY, DownloadError, one_line, wrong_certificates
 
 
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)  # seconds without a byte
@@ -42,7 +42,8 @@ def response_to(url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response
     """Yield the answer to a GET, its content not yet read; redirects to http(s) are followed.
 
     Raises:
-        DownloadError: a redirect leads elsewhere, there are too many, or the proxy is none.
+        DownloadError: a redirect leads elsewhere, there are too many, or the environment's
+            proxy or certificates cannot be used.
         TryAgainError: the headers take too long.
         httpx.TransportError, httpx.InvalidURL: as httpx has it.
     """
@@ -67,6 +68,8 @@ def _client() -> httpx.Client:
         return httpx.Client(timeout=TIMEOUT, follow_redirects=False)
     except (ImportError, ValueError, httpx.InvalidURL):  # their own words may hold a password
         raise LaterError(f"not asked: {WRONG_PROXY}") from None
+    except OSError as error:  # of the certificates, which are all that it reads
+        raise LaterError(f"not asked: {wrong_certificates() or one_line(error)}") from error
 
 
 def _sent(client: httpx.Client, request: httpx.Request) -> httpx.Response:

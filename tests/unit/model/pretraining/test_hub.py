@@ -139,6 +139,13 @@ def test_a_proxy_that_cannot_be_used_is_one_line(fetch, proxy):
     assert "word7" not in error
 
 
+def test_certificates_that_cannot_be_read_are_named(fetch, tmp_path):
+    path = str(tmp_path / "none.pem")
+    kind, error = fetch("org/gpt2", "main", SSL_CERT_FILE=path)
+    assert kind == "DownloadError"
+    assert f"not asked: SSL_CERT_FILE of the environment, {path}, holds no certificates" in error
+
+
 def test_a_connection_that_breaks(fetch, server, tmp_path):
     server.breaks = True
     kind, error = fetch("org/gpt2", COMMIT)

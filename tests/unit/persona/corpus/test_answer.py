@@ -164,6 +164,16 @@ def test_a_proxy_that_cannot_be_used_is_one_line(tmp_path, monkeypatch, variable
     assert kept.read_bytes() == BODY[:10]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_certificates_that_cannot_be_read_are_named(tmp_path, monkeypatch, there):
+    path = tmp_path / "certificates.pem"
+    if there:
+        path.write_text("none\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    message = refused("http://host/x", tmp_path)
+    assert f"not asked: SSL_CERT_FILE of the environment, {path}, holds no certificates" in message
+
+
 def test_no_secret_is_shown_where_nobody_listens(tmp_path):
     message = refused("http://user7:word7@127.0.0.1:9/x?tok7", tmp_path)
     assert [secret for secret in SECRETS if secret in message] == []
