@@ -38,6 +38,8 @@ _OLDER = (
     "rotary_emb_base",
     "sliding_window_pattern",
 )
+# The kinds of layers, which a class without such a field does not read, and still refuses if wrong.
+_KINDS = ("layer_types", "mlp_layer_types")
 _MOST_TOKENS = 1 << 32
 _LAYERS = "num_hidden_layers"
 _MARKS = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -82,8 +84,16 @@ def config_of(values: dict[str, Any], origin: str) -> Any:
             refuse_odd_rotary(taken.get(key), key, origin)
     _refuse_marks(values, origin)
     refuse_endless(taken, (_LAYERS, config_class.attribute_map.get(_LAYERS, _LAYERS)), origin)
+    if values.get("per_layer_config"):
+        raise ModelError(
+            f"{origin}: per_layer_config gives some layers sizes of their own; give a model whose "
+            "layers are all alike"
+        )
+    kinds = {key: values[key] for key in _KINDS if key in values and key not in allowed}
     try:
         with _without_remarks():
+            if kinds:
+                config_class.from_dict(taken | kinds)
             return config_class.from_dict(taken)
     except Exception as error:  # the configuration class raises errors of its own
         raise ModelError(

@@ -62,8 +62,7 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
         ModelError: no revision is given, or the repository or revision does not exist, or access to
             it is refused.
         DownloadError: the hub, a proxy or the environment's certificates cannot be used, and the
-            files are not in the cache;
-            or a file is not what the hub says it is.
+            files are not in the cache; or a file is not what the hub says it is.
     """
     if revision is None:
         raise ModelError(

@@ -184,6 +184,28 @@ def test_more_blocks_than_any_model_has_beside_a_number_of_layers_are_refused():
         config_of(values, "c.json")
 
 
+FULL = "full_attention"
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "mistral"])
+@pytest.mark.parametrize(
+    ("key", "value", "match"),
+    [
+        ("layer_types", [FULL] * 7, r"not a configuration of .*\(2\) must be equal .*\(7\)"),
+        ("layer_types", [FULL, "x"], "not a configuration of .*entries must be in"),
+        ("per_layer_config", {"0": {"intermediate_size": 8}}, "gives some layers sizes of their"),
+    ],
+)
+def test_what_is_said_of_each_layer_is_not_dropped(kind, key, value, match):
+    """A class without the field is given none, and `transformers` fails on it."""
+    values = tiny_model(kind, 300).config.to_dict() | {"num_hidden_layers": 2}
+    values |= {"layer_types": [FULL] * 2}
+    assert config_of(values, "config.json").num_hidden_layers == 2
+    with pytest.raises(ModelError, match=match) as refusal:
+        config_of(values | {key: value}, "config.json")
+    assert "\n" not in str(refusal.value)
+
+
 def test_as_many_layers_as_a_model_has_are_taken():
     """Lists of tokens' numbers may stand beside them, from which no layer is made."""
     values = tiny_model("gpt2", 300).config.to_dict() | {"n_layer": 160, "bad_words_ids": [[299]]}
