@@ -12,7 +12,7 @@ from pipeline.model.base import gguf_file
 from pipeline.model.base.gguf_file import read_gguf
 from pipeline.model.base.tokenizer import wrapped
 from pipeline.model.files import gguf_words
-from pipeline.model.files.gguf_words import words_of
+from pipeline.model.files.gguf_words import cut_by, words_of
 from pipeline.model.sequences.formats import begin_ids
 from tests.conftest import LINES
 
@@ -122,6 +122,16 @@ def test_the_patterns_are_told_apart():
     cuts = [GPT2, SMOLLM, QWEN2, LLAMA3, TEKKEN]
     words = {str([cut.pre_tokenize_str(text) for text in TEXTS]) for cut in cuts}
     assert len(words) == len(cuts)
+
+
+def test_texts_come_back_whatever_the_tokenizer_was_made_with():
+    """Versions of `transformers` make a Llama's without the blank that begins a text."""
+    backend = trained(QWEN2).backend_tokenizer
+    backend.pre_tokenizer = GPT2
+    backend.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    cut_by(backend, judge(pre="qwen2"))
+    assert str(backend.pre_tokenizer) == str(QWEN2)
+    assert [backend.decode(backend.encode(text).ids) for text in TEXTS[:-1]] == TEXTS[:-1]
 
 
 def test_a_bos_that_the_file_does_not_want_is_not_put(tmp_path):
