@@ -31,8 +31,9 @@ class Census:
         self.texts: list[bytes] = []
         self._names_of_views: list[bytes | None] = []
         self._overlaps = Overlaps()
+        self._numbers: dict[bytes, int] = {}  # of texts, by their key
+        self._text = array("L")  # the number of each conversation's text
         self._openings: list[tuple[bytes, Role]] = []
-        self._telling = bytearray()  # whether a text is long enough to be no other's by chance
         self._who = array("q")  # a name's number; below 0, a persona's: -1 is persona 0
         self._names: dict[str, int] = {}
         self._personas: dict[tuple[str, ...], int] = {}
@@ -46,12 +47,15 @@ class Census:
         self.splits.append(0 if given.split is None else SPLITS.index(given.split) + 1)
         said = [m for m in given.messages if m.role != "system" and m.content.strip()]
         self.texts.append(_key(m.content.strip() for m in said))
-        self._telling.append(len(said) >= TELLING)
         self._openings.append((_key(m.content.strip() for m in said[:OPENING]), said[0].role))
         name = None if given.conversation is None else _key([given.conversation])
         self._names_of_views.append(name)
-        if name:
-            self._overlaps.add(name, (m.content for m in said))
+        # Few messages under two names may be two conversations by chance.
+        text = self.texts[-1] if len(said) >= TELLING else self.texts[-1] + (name or b"")
+        if text not in self._numbers:
+            self._numbers[text] = len(self._numbers)
+            self._overlaps.add(m.content for m in said)
+        self._text.append(self._numbers[text])
         if given.person is None:
             persona = tuple(given.persona)
             self._who.append(-1 - self._personas.setdefault(persona, len(self._personas)))
@@ -64,8 +68,8 @@ class Census:
         Where the corpus does not name it, views with the same first messages belong together, if
         what the person says in one the other side says in the other. The end may be missing in one:
         it stops at the person's last reply. Conversations of two names are one as well if they have
-        the same text of TELLING messages, or most of their long messages: both sides may have
-        exported it, under names of their own, and one of them may have deleted a message.
+        the same text of TELLING messages, or parts in common: both sides may have exported a chat,
+        under names of their own, one of them later, and one may have deleted a message.
         """
         sides: dict[bytes, set[Role]] = defaultdict(set)
         for opening, role in self._openings:
@@ -87,14 +91,19 @@ class Census:
                 first[name] = name = first[first[name]]
             return name
 
-        by_text: dict[bytes, bytes] = {}
-        for name, text, tells in zip(self._names_of_views, self.texts, self._telling, strict=True):
+        named: dict[int, bytes] = {}  # the first name of each text
+        for name, text in zip(self._names_of_views, self._text, strict=True):
             if name:
-                other = by_text.setdefault(text, name) if tells else name
-                first[root(name)] = root(other)
+                first[root(name)] = root(named.setdefault(text, name))
         for one, other in self._overlaps.pairs():
-            first[root(other)] = root(one)
+            if one in named and other in named:
+                first[root(named[other])] = root(named[one])
         return {name: root(name) for name in first}
+
+    def overlap(self, index: int) -> tuple[int, set[int]]:
+        """Return how many runs a conversation has, and which of them other texts have, too."""
+        text = self._text[index]
+        return self._overlaps.length(text), self._overlaps.shared(text)
 
     def people(self) -> tuple[list[str], list[int]]:
         """Return the people's names, and the number of each conversation's person.

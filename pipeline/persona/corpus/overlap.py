@@ -1,59 +1,80 @@
-"""Which conversations are one under several names: most of what tells them apart is the same.
+"""Which texts have a part in common, however long they are before and after it.
 
-Both sides may have exported a chat, under names of their own. The two texts may differ a little:
-one side deleted a message, or edited one. A conversation's sketch is the lowest digests of its long
-messages. Two sketches are compared in place of two texts (bottom-k sampling, Broder 1997).
+Both sides may have exported a chat, under names of their own: one of them later, or from a later
+day on, and one deleted a message. Likeness of whole texts does not show that. So texts are
+compared by their runs: from one telling message to the next, with the short ones between. A message
+tells something if it is long and few texts have it: a line that a machine says to everybody, or a
+joke that is sent on, makes no two conversations one.
 """
 
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from hashlib import blake2b
-from heapq import nsmallest
-from itertools import pairwise
+from itertools import combinations, groupby, pairwise
 
 
 LONG = 16  # bytes of a message that is not said by chance; scripts without blanks have longer ones
-SKETCH = 16  # digests of a conversation
-COMMON = 8  # conversations; what more have is a phrase that is said often, and tells nothing
-LEAST = 3  # digests that two sketches share, and over half of the shorter one
+COMMON = 8  # texts; what more have is a phrase that is said often, and tells nothing
+LEAST = 2  # runs that two texts share: three telling messages in a row
 
 
 class Overlaps:
-    """The sketches of named conversations: at most SKETCH numbers of each."""
+    """Eight bytes for each message of some texts, none of what it says."""
 
     def __init__(self) -> None:
-        self._sketches: dict[bytes, array[int]] = {}
+        self._messages = array("Q")  # digests, of all texts; an odd one is that of a long message
+        self._ends = array("Q", [0])  # where the messages of each text end; no text is before all
 
-    def add(self, name: bytes, messages: Iterable[str]) -> None:
-        """Add the messages of a conversation, or of another view of it."""
-        words = (" ".join(message.split()).encode() for message in messages)
-        digests = {_digest(text) for text in words if len(text) >= LONG}
-        digests.update(self._sketches.get(name, ()))
-        self._sketches[name] = array("Q", nsmallest(SKETCH, digests))
+    def add(self, messages: Iterable[str]) -> None:
+        """Add a text. Texts are numbered from 0, in the order in which they are added."""
+        for message in messages:
+            words = " ".join(message.split()).encode()
+            self._messages.append(_digest(words) & ~1 | (len(words) >= LONG))
+        self._ends.append(len(self._messages))
 
-    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield pairs of names that link all names of one conversation, the earlier name first.
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield the pairs of texts that share LEAST runs, the earlier text first."""
+        having: dict[int, list[int]] = defaultdict(list)
+        for text in range(len(self._runs)):
+            for run in self.shared(text):
+                having[run].append(text)
+        both = Counter(pair for texts in having.values() for pair in combinations(texts, 2))
+        yield from (pair for pair, count in both.items() if count >= LEAST)
 
-        Each digest links the conversations that have it in a chain. So the work grows with the
-        sketches, not with the pairs.
-        """
-        names = [*self._sketches]
-        having: dict[int, array[int]] = defaultdict(lambda: array("L"))
-        for number, sketch in enumerate(self._sketches.values()):
-            for digest in sketch:
-                having[digest].append(number)
-        shared = Counter(
-            link
-            for numbers in having.values()
-            if len(numbers) <= COMMON
-            for link in pairwise(numbers)
-        )
-        for (one, other), count in shared.items():
-            shorter = min(len(self._sketches[names[one]]), len(self._sketches[names[other]]))
-            if count >= LEAST and 2 * count > shorter:
-                yield names[one], names[other]
+    def length(self, text: int) -> int:
+        """Return how many runs a text has."""
+        return len(self._runs[text])
+
+    def shared(self, text: int) -> set[int]:
+        """Return those of a text's runs that other texts have, too: at most COMMON texts each."""
+        return self._of_several.intersection(self._runs[text])
+
+    @cached_property
+    def _runs(self) -> list["array[int]"]:
+        """Of each text, the digests of its runs."""
+        texts = [self._messages[begin:end] for begin, end in pairwise(self._ends)]
+        phrases = _repeated(({one for one in text if one & 1} for text in texts), COMMON)
+        return [_runs_of(text, phrases) for text in texts]
+
+    @cached_property
+    def _of_several(self) -> set[int]:
+        return _repeated(self._runs, 1)
 
 
-def _digest(text: bytes) -> int:
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+def _runs_of(text: "array[int]", phrases: set[int]) -> "array[int]":
+    telling = [place for place, one in enumerate(text) if one & 1 and one not in phrases]
+    return array("Q", {_digest(text[a : b + 1].tobytes()) for a, b in pairwise(telling)})
+
+
+def _repeated(sets: Iterable[Iterable[int]], times: int) -> set[int]:
+    """Return what more than `times` sets have. Sorted numbers take less memory than counts."""
+    numbers = array("Q")
+    for one in sets:
+        numbers.extend(one)
+    return {number for number, equal in groupby(sorted(numbers)) if sum(1 for _ in equal) > times}
+
+
+def _digest(data: bytes) -> int:
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from pipeline.errors import DataError, one_line
 from pipeline.params import SplitShares
 from pipeline.persona.corpus.census import Census
+from pipeline.persona.corpus.overlap import LEAST as RUNS
 from pipeline.persona.task.record import SPLITS, Split
 
 
@@ -91,11 +92,23 @@ def _given(census: Census, people: Sequence[str], person: Sequence[int]) -> dict
 
 
 def _once(census: Census, person: Sequence[int]) -> list[int]:
-    """Return the conversations without those that their person has already, word for word."""
+    """Return the conversations without those that their person has already.
+
+    Either word for word, or for the most part: an older and a newer export of one chat, or both
+    sides' under the same names. Of those the longest stays.
+    """
     seen: dict[tuple[int, bytes], int] = {}
     for index, who in enumerate(person):
         seen.setdefault((who, census.texts[index]), index)
-    return [*seen.values()]
+    kept = []
+    had: dict[int, set[int]] = defaultdict(set)  # what each person's conversations share
+    for index in sorted(seen.values(), key=lambda index: -census.overlap(index)[0]):
+        length, shared = census.overlap(index)
+        again = len(shared & had[person[index]])
+        if again < RUNS or 2 * again <= length:
+            had[person[index]] |= shared
+            kept.append(index)
+    return sorted(kept)
 
 
 class _Draw:

@@ -5,9 +5,11 @@ new conversation begins.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from pipeline.errors import one_line
 from pipeline.params import Data
@@ -18,7 +20,7 @@ from pipeline.persona.readers.shared.files import CorpusFile, lines_of
 from pipeline.persona.readers.shared.speakers import TOO_LONG, Said, longest_message, parts, views
 
 
-MOST_MESSAGES = 1000  # of a conversation: a log without a pause is cut
+MOST_MESSAGES = 1000  # of a conversation: a log without a pause is cut at a shorter one
 
 _BLANK = r"[\s\u202f\u00a0]"
 _STAMP = re.compile(
@@ -114,12 +116,38 @@ def _sessions(file: CorpusFile, order: Order, data: Data, tally: Tally) -> Itera
     longest = longest_message(data)
     session: list[_Message] = []
     for message in _messages(file, order, longest, tally):
-        if session and (message.when - session[-1].when > pause or len(session) == MOST_MESSAGES):
+        if session and message.when - session[-1].when > pause:
             yield session
             session = []
+        elif len(session) == MOST_MESSAGES:
+            cut = _pause(session)
+            yield session[:cut]
+            session = session[cut:]
         session.append(message)
     if session:
         yield session
+
+
+def _pause(session: Sequence[_Message]) -> int:
+    """Return where to cut a session: before the first message after a pause longer than any near.
+
+    So two exports of one chat are cut in the same places, wherever each begins: all that counts is
+    what is near. Not every phone writes seconds. Of equal pauses the text decides.
+    """
+    near = len(session) // 5
+
+    def rank(place: int) -> tuple[timedelta, bytes]:
+        before, after = (one.when.replace(second=0) for one in session[place - 1 : place + 1])
+        return after - before, sha256("\n".join(session[place].text).encode()).digest()
+
+    falling = sorted(range(1, len(session)), key=rank, reverse=True)
+    peaks, longer = [], [0, len(session)]
+    for place in falling:
+        at = bisect(longer, place)
+        if min(place - longer[at - 1], longer[at] - place) > near:
+            peaks.append(place)
+        longer.insert(at, place)
+    return min(peaks, default=next(place for place in falling if place > near))
 
 
 def _messages(file: CorpusFile, order: Order, longest: int, tally: Tally) -> Iterator[_Message]:

@@ -1,4 +1,4 @@
-"""Conversations that are one under several names, though their texts differ a little."""
+"""Conversations that are one under several names: they have a part in common."""
 
 from random import Random
 
@@ -7,18 +7,18 @@ import pytest
 from pipeline.params import SplitShares
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.overlap import COMMON, LEAST, SKETCH, Overlaps
-from pipeline.persona.corpus.split import placed
+from pipeline.persona.corpus.overlap import COMMON, Overlaps
+from pipeline.persona.corpus.split import TWICE, placed
 
 
 def joined(**conversations):
     """Return the sets of names that pairs link."""
-    overlaps = Overlaps()
-    for name, messages in conversations.items():
-        overlaps.add(name.encode(), messages)
+    overlaps, names = Overlaps(), [*conversations]
+    for messages in conversations.values():
+        overlaps.add(messages)
     sets = {name: {name} for name in conversations}
     for one, other in overlaps.pairs():
-        together = sets[one.decode()] | sets[other.decode()]
+        together = sets[names[one]] | sets[names[other]]
         sets |= dict.fromkeys(together, together)
     return {frozenset(one) for one in sets.values() if len(one) > 1}
 
@@ -27,8 +27,8 @@ def said(count, of="this talk"):
     return [f"message {number} of {of}" for number in range(count)]
 
 
-@pytest.mark.parametrize("length", [LEAST, 12, SKETCH, 60, 1000])
-def test_most_of_the_long_messages_make_two_conversations_one(length):
+@pytest.mark.parametrize("length", [3, 12, 16, 60, 1000])
+def test_two_conversations_are_one_though_some_messages_are_missing(length):
     random = Random(length)
     lost = random.sample(range(length), length // 5)
     one = said(length)
@@ -37,20 +37,30 @@ def test_most_of_the_long_messages_make_two_conversations_one(length):
     assert joined(a=one, b=other, c=said(length, "another talk")) == {frozenset("ab")}
 
 
-def test_half_of_them_do_not():
-    assert joined(a=said(6), b=[*said(3), *said(3, "another")]) == set()
-    assert joined(a=said(6), b=[*said(4), *said(2, "another")]) == {frozenset("ab")}
+@pytest.mark.parametrize("begin", [0, 1, 500, 997])
+def test_three_messages_in_a_row_are_enough_whatever_is_around_them(begin):
+    whole = said(1000)
+    for count, expected in ((3, {frozenset("ab")}), (2, set())):
+        part = [*said(40, "before"), *whole[begin : begin + count], *said(40, "after")]
+        assert joined(a=whole, b=part) == expected
 
 
-def test_a_part_is_one_with_the_whole():
-    assert joined(a=said(SKETCH), b=said(SKETCH)[5:10]) == {frozenset("ab")}
+def test_short_messages_between_them_belong_to_the_talk():
+    """A machine says its lines in one order; what people answer is their own."""
+    lines = said(5, "a machine's")
+    talks = [[text for line in lines for text in (line, answer)] for answer in ("yes", "no", "yes")]
+    assert joined(a=talks[0], b=talks[1], c=talks[2]) == {frozenset("ac")}
 
 
-def test_blanks_and_views_of_one_name_change_nothing():
-    overlaps = Overlaps()
-    for name, texts in ((b"a", said(3)), (b"b", [" message  0 of this talk\n"]), (b"b", said(3))):
-        overlaps.add(name, texts)
-    assert list(overlaps.pairs()) == [(b"a", b"b")]
+def test_a_letter_that_is_sent_on_makes_no_two_conversations_one():
+    letter = "send this letter to seven friends , or seven years will be dull " * 20
+    talks = {name: [*said(20, name), letter, *said(20, f"{name}, later")] for name in "abc"}
+    assert joined(**talks) == set()
+
+
+def test_blanks_change_nothing():
+    spaced = [f"  {text} \n".replace(" of ", "\u00a0 of\n") for text in said(3)]
+    assert joined(a=said(3), b=spaced) == {frozenset("ab")}
 
 
 @pytest.mark.parametrize("text", ["ok, see you {}", "хорошо {}", "好的{}"])
@@ -72,8 +82,14 @@ def test_phrases_that_many_say_tell_nothing():
     assert joined(**several) == set()
 
 
-def exports(phones, sessions=6, length=14):
-    """Every chat from both phones, each with its own names; each side lacks a message."""
+def exports(session, texts, phone):
+    """Return what a phone has of a session: each lacks a message, and one may begin later."""
+    kept = [text for number, text in enumerate(texts) if number != 5 + phone]
+    return kept[-6:] if phone and session % 2 else kept
+
+
+def views_of(phone_names, sessions=6, length=20):
+    """Yield every chat from both phones, from both sides, each with the names of its phone."""
     random = Random(3)
     for chat in range(12):
         for session in range(sessions):
@@ -81,30 +97,78 @@ def exports(phones, sessions=6, length=14):
                 " ".join(random.choices(["park", "tea", "work", "film", "song"], k=6))
                 for _ in range(length)
             ]
-            for place, phone in enumerate(phones):
-                kept = [t for n, t in enumerate(texts) if n != 5 + place]
-                yield chat, session, phone, kept
+            for phone, name in enumerate(phone_names):
+                for side in range(2):
+                    roles = ("assistant", "user") if side else ("user", "assistant")
+                    messages = [
+                        {"role": roles[number % 2], "content": text}
+                        for number, text in enumerate(exports(session, texts, phone))
+                    ]
+                    yield (
+                        (chat, session),
+                        Conversation.model_validate(
+                            {
+                                "person": f"{name}{chat}/{side}",
+                                "conversation": f"{phone}/{chat}/{session}",
+                                "messages": messages,
+                            }
+                        ),
+                    )
 
 
-def test_both_exports_of_a_chat_are_in_one_split_though_a_message_is_missing():
+@pytest.mark.parametrize("names", [("", "friend "), ("", "")])
+def test_both_exports_of_a_chat_are_in_one_split_though_one_has_a_part(names):
     census, where = Census(), []
-    for chat, session, phone, texts in exports(("", "friend ")):
-        for side in range(2):
-            roles = ("assistant", "user") if side else ("user", "assistant")
-            messages = [
-                {"role": roles[number % 2], "content": text} for number, text in enumerate(texts)
-            ]
-            view = Conversation.model_validate(
-                {
-                    "person": f"{phone}{chat}/{side}",
-                    "conversation": f"{phone}{chat}/{session}",
-                    "messages": messages,
-                }
-            )
-            census.add(view, view)
-            where.append((chat, session))
+    for talk, view in views_of(names):
+        census.add(view, view)
+        where.append(talk)
+    assert len(set(census.keys())) == len(set(where))
     splits = {}
     for talk, split in zip(where, placed(census, SplitShares()).split, strict=True):
         splits.setdefault(talk, set()).add(split)
     assert all(len(found - {None}) == 1 for found in splits.values())
     assert {split for found in splits.values() for split in found} >= {"train", "valid", "test"}
+
+
+def census_of(*talks):
+    """Each talk is a person and what is said, by both sides in turn."""
+    census = Census()
+    for number, (person, texts) in enumerate(talks):
+        messages = [
+            {"role": ("user", "assistant")[place % 2], "content": text}
+            for place, text in enumerate(texts)
+        ]
+        view = Conversation.model_validate(
+            {"person": person, "conversation": f"c{number}", "messages": messages}
+        )
+        census.add(view, view)
+    return census
+
+
+def kept(*of_ann):
+    """Return which of Ann's talks stay."""
+    others = [(f"p{who}", said(4, f"{who}/{talk}")) for who in range(5) for talk in range(2)]
+    census = census_of(*(("Ann", texts) for texts in of_ann), *others)
+    placement = placed(census, SplitShares())
+    stays = [split is not None for split in placement.split]
+    assert placement.left_out.get(TWICE, 0) == stays.count(False)
+    assert all(stays[len(of_ann) :])
+    return stays[: len(of_ann)]
+
+
+def test_of_two_exports_of_one_chat_a_person_has_the_longer_once():
+    whole, other = said(20), said(20, "another")
+    deleted = [*whole[:9], *whole[10:]]
+    assert kept(deleted, other, whole, whole[12:]) == [False, True, True, False]
+    assert kept(deleted, [*whole[:3], "edited", *whole[4:9], *whole[10:]]) == [True, False]
+
+
+def test_what_a_person_has_in_parts_of_several_conversations_is_there_already():
+    whole = said(40)
+    assert kept(whole[:20], whole[20:], whole[10:30]) == [True, True, False]
+
+
+@pytest.mark.parametrize(("shared", "stays"), [(10, True), (11, True), (12, False)])
+def test_a_conversation_that_goes_on_for_as_long_stays(shared, stays):
+    whole = said(30)
+    assert kept(whole, [*whole[:shared], *said(21 - shared, "new")]) == [True, stays]

@@ -1,11 +1,14 @@
 """Logs of messengers: stamps of several kinds, dates in any order, what is no message."""
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 
 from pipeline.errors import DataError
 from pipeline.persona.conversation.tally import Tally
+from pipeline.persona.readers.messenger import MOST_MESSAGES
 from pipeline.persona.readers.shared.dates import moment, verdict_of
 from tests.support.reading import raw, texts
 
@@ -173,12 +176,49 @@ def test_a_text_before_the_first_message_is_broken(tmp_path):
     assert len(raw(path, skip_broken=True)) == 1
 
 
-def test_a_log_without_a_pause_is_cut(tmp_path, monkeypatch):
-    from pipeline.persona.readers import messenger
+def without_a_pause(messages, *, seconds=True):
+    """A log in which somebody writes every few minutes, or always after as long."""
+    random, when, lines = Random(5), datetime(2024, 2, 13, 8), []
+    for number in range(messages):
+        when += timedelta(seconds=random.randint(1, 9999) if seconds else 60)
+        shown = f"{when:%d/%m/%Y, %H:%M:%S}" if seconds else f"{when:%d/%m/%Y, %H:%M}"
+        lines.append(f"{shown} - {'ab'[number % 2]}: message {number}\n")
+    return lines
 
-    monkeypatch.setattr(messenger, "MOST_MESSAGES", 3)
-    views = raw(written(tmp_path, log(*["13/02/24"] * 7)))
-    assert [len(view.messages) for view in views] == [3, 3, 1]
+
+@pytest.mark.parametrize("seconds", [True, False])
+def test_a_log_without_a_pause_is_cut_in_one_way_wherever_it_begins(tmp_path, seconds):
+    """Two phones have it from other days on: what both have is cut alike."""
+    lines = without_a_pause(6000, seconds=seconds)
+    begins = []
+    for begin in (0, 1300):
+        views = raw(written(tmp_path, "".join(lines[begin:])))
+        assert all(len(view.messages) <= MOST_MESSAGES for view in views)
+        told = [view.messages for view in views if view.person == views[0].person]
+        assert sum(map(len, told)) == len(lines) - begin
+        begins.append([messages[0].content for messages in told])
+    whole, part = begins
+    assert len(whole) > len(part) > 6
+    assert len({*part} - {*whole}) <= 2
+
+
+def test_two_phones_of_which_one_writes_no_seconds_cut_a_log_alike(tmp_path):
+    lines = without_a_pause(3000)
+    shorter = [re.sub(r":\d\d - ", " - ", line) for line in lines]
+    one, other = (raw(written(tmp_path, "".join(log))) for log in (lines, shorter))
+    assert len(one) > 6
+    assert [view.messages for view in one] == [view.messages for view in other]
+
+
+@pytest.mark.parametrize("times", ["rising", "falling"])
+def test_where_every_pause_is_longer_than_the_last_a_log_is_cut_too(tmp_path, times):
+    when, lines = datetime(2024, 2, 13, 8), []
+    for number in range(3000):
+        when += timedelta(seconds=60 * (number if times == "rising" else 3000 - number) // 20)
+        lines.append(f"{when:%d/%m/%Y, %H:%M} - a: message {number}\n")
+    views = raw(written(tmp_path, "".join(lines)))
+    assert max(len(view.messages) for view in views) <= MOST_MESSAGES
+    assert sum(len(view.messages) for view in views) == 3000
 
 
 @pytest.mark.parametrize(
