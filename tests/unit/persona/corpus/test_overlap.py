@@ -116,15 +116,19 @@ def views_of(phone_names, sessions=6, length=20):
                     )
 
 
-@pytest.mark.parametrize("names", [("", "friend "), ("", "")])
-def test_both_exports_of_a_chat_are_in_one_split_though_one_has_a_part(names):
+@pytest.mark.parametrize(
+    ("names", "twice"), [(("", "friend "), 0), (("", ""), 12 * 6 * 2)], ids=["other", "same"]
+)
+def test_both_exports_of_a_chat_are_in_one_split_though_one_has_a_part(names, twice):
     census, where = Census(), []
     for talk, view in views_of(names):
         census.add(view, view)
         where.append(talk)
     assert len(set(census.keys())) == len(set(where))
+    placement = placed(census, SplitShares())
+    assert placement.left_out.get(TWICE, 0) == twice
     splits = {}
-    for talk, split in zip(where, placed(census, SplitShares()).split, strict=True):
+    for talk, split in zip(where, placement.split, strict=True):
         splits.setdefault(talk, set()).add(split)
     assert all(len(found - {None}) == 1 for found in splits.values())
     assert {split for found in splits.values() for split in found} >= {"train", "valid", "test"}
