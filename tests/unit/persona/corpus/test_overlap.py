@@ -176,3 +176,9 @@ def test_what_a_person_has_in_parts_of_several_conversations_is_there_already():
 def test_a_conversation_that_goes_on_for_as_long_stays(shared, stays):
     whole = said(30)
     assert kept(whole, [*whole[:shared], *said(21 - shared, "new")]) == [True, stays]
+
+
+def test_any_number_of_exports_with_the_same_text_are_one_and_so_is_a_part():
+    """All members of a group may have exported it: their messages are no phrases."""
+    members = [(f"member {number}", said(20)) for number in range(3 * COMMON)]
+    assert len(set(census_of(*members, ("late", said(20)[10:])).keys())) == 1
