@@ -8,7 +8,7 @@ from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.split import TWICE
+from pipeline.persona.corpus.split import TWICE, had_once
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.task.record import Dialogue, Turn
 from pipeline.persona.tasks.conversations import exchanges_of
@@ -18,7 +18,8 @@ def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue
     """Return each person's dialogues, in the file's order; ids are PERSON/0, PERSON/1, ...
 
     They are read, tidied and grouped as stage `download` does it. What a person has twice, word for
-    word, counts once: a copy of the dialogue that is held out would be adapted to.
+    word or for the most part, counts once: a copy of the dialogue that is held out would be adapted
+    to.
 
     Args:
         path: a file, or a folder of files of one format.
@@ -40,12 +41,11 @@ def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue
         raise DataError(f"{one_line(path)}: no conversation with a reply of a person")
     names, person = census.people()
     people: dict[str, list[Dialogue]] = {}
-    seen: set[tuple[int, bytes]] = set()
-    for who, text, conversation, place in zip(person, census.texts, kept, places, strict=True):
-        if (who, text) in seen:
+    once = {*had_once(census, person)}
+    for index, (who, conversation, place) in enumerate(zip(person, kept, places, strict=True)):
+        if index not in once:
             tally.leave_out(TWICE, place)
             continue
-        seen.add((who, text))
         own = people.setdefault(names[who], [])
         own.append(_dialogue(conversation, f"{names[who]}/{len(own)}"))
     return people

@@ -59,7 +59,7 @@ def placed(census: Census, shares: SplitShares) -> Placement:
     people, person = census.people()
     given = _given(census, people, person)
     left_out: Counter[str] = Counter()
-    once = _once(census, person)
+    once = had_once(census, person)
     left_out[TWICE] = len(census) - len(once)
     drawn: list[Split] = [s for s in HELD_OUT if s not in set(given.values())]
     keys = census.keys()
@@ -91,7 +91,7 @@ def _given(census: Census, people: Sequence[str], person: Sequence[int]) -> dict
     return given
 
 
-def _once(census: Census, person: Sequence[int]) -> list[int]:
+def had_once(census: Census, person: Sequence[int]) -> list[int]:
     """Return the conversations without those that their person has already.
 
     Either word for word, or for the most part: an older and a newer export of one chat, or both

@@ -121,6 +121,15 @@ def test_what_a_person_has_twice_counts_once_and_is_said(tmp_path, monkeypatch, 
     assert len(person_of([path], [], "bob").dialogues) == 1
 
 
+def test_of_two_exports_of_one_chat_the_longer_counts(tmp_path):
+    whole = say(*(f"{'ua'[turn % 2]}:this is message {turn}" for turn in range(12)))
+    path = write(tmp_path / "f", ("ann", whole[:8]), ("ann", say("u:hi", "a:yes")), ("ann", whole))
+    tally = Tally()
+    ann = read_people(path, data(), tally)["ann"]
+    assert [len(dialogue.turns) for dialogue in ann] == [1, 6]
+    assert tally.counts() == {"conversations that a person has twice": 1}
+
+
 def test_several_people_and_no_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, toy_params())
