@@ -40,6 +40,10 @@ SUFFIX = ".gguf"
 PACKAGES = ("gguf", "accelerate")
 
 _MAGIC = b"GGUF"
+_OTHER_SHAPE = (
+    "{path}: {name} is missing or has another shape than the file's own facts say ({count} such "
+    "tensors); fetch it again, or give a folder with safetensors"
+)
 
 
 def read_gguf(path: Path) -> tuple[Any, PreTrainedTokenizerFast]:
@@ -166,10 +170,7 @@ def _require_complete(source: Any, report: dict[str, Any], reader: Any, path: Pa
     """Refuse a file of which not every tensor became one of the model's, and the other way."""
     drawn = sorted(str(key) for key in {*report["missing_keys"], *report["mismatched_keys"]})
     if drawn:
-        raise ModelError(
-            f"{path}: {drawn[0]} is missing or has another shape than the file's own facts say "
-            f"({len(drawn)} such tensors); fetch it again, or give a folder with safetensors"
-        )
+        raise ModelError(_OTHER_SHAPE.format(path=path, name=drawn[0], count=len(drawn)))
     taken = source.state_dict().keys() - {tied_names(source)[0]}
     names = sorted(tensor.name for tensor in reader.tensors)
     if len(names) > len(taken):
@@ -183,8 +184,10 @@ def _require_complete(source: Any, report: dict[str, Any], reader: Any, path: Pa
 def _plain(source: Any, config: Any, path: Path) -> Any:
     """Return the model built anew from its configuration, without what GGUF left in it."""
     model = new_model(config)
-    state = source.state_dict()
+    own, state = model.state_dict(), source.state_dict()
     for name, value in state.items():
+        if name not in own or own[name].shape != value.shape:  # older transformers take any shape
+            raise ModelError(_OTHER_SHAPE.format(path=path, name=name, count=1))
         if not torch.isfinite(value).all():
             raise ModelError(f"{path}: {name} holds NaN or infinity; fetch it again")
     model.load_state_dict(state)

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from pipeline.errors import ModelError
-from pipeline.model.base.gguf_file import read_gguf
+from pipeline.model.base.gguf_file import _plain, read_gguf
 from pipeline.model.base.load import load_base
 from pipeline.model.base.tokenizer import train_tokenizer
 from tests.conftest import LINES
 from tests.support.bases import base_params, build
+from tests.support.families import tiny_model
 
 
 gguf_llama = pytest.importorskip("tests.support.gguf_llama", reason="gguf is not installed")
@@ -171,3 +172,9 @@ def test_a_longer_context_than_the_files_is_refused(own_tokenizer, tmp_path):
     written(tmp_path / "tiny.gguf", own_tokenizer)
     with pytest.raises(ModelError, match="context is 96, the model's longest context 64"):
         build(base_params("tiny.gguf", window=96), Path("none"), tmp_path / "base")
+
+
+def test_a_shape_that_an_older_transformers_lets_through_is_refused(tmp_path):
+    config = tiny_model("llama", 300, hidden_size=32).config
+    with pytest.raises(ModelError, match=r"x\.gguf: model\..* has another shape .*\(1 such tens"):
+        _plain(tiny_model("llama", 300), config, tmp_path / "x.gguf")
