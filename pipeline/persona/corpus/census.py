@@ -100,10 +100,17 @@ class Census:
                 first[root(named[other])] = root(named[one])
         return {name: root(name) for name in first}
 
-    def overlap(self, index: int) -> tuple[int, set[int]]:
-        """Return how many runs a conversation has, and which of them other texts have, too."""
-        text = self._text[index]
-        return self._overlaps.length(text), self._overlaps.shared(text)
+    def length(self, index: int) -> int:
+        """Return how many messages a conversation has, a system's not counted."""
+        return self._overlaps.length(self._text[index])
+
+    def shared(self, index: int) -> set[int]:
+        """Return those of a conversation's runs that other texts have, too."""
+        return self._overlaps.shared(self._text[index])
+
+    def covered(self, index: int, runs: set[int]) -> int:
+        """Return how many messages of a conversation stand in these runs; see `Overlaps`."""
+        return self._overlaps.covered(self._text[index], runs)
 
     def people(self) -> tuple[list[str], list[int]]:
         """Return the people's names, and the number of each conversation's person.

@@ -25,6 +25,7 @@ class Overlaps:
 
     def __init__(self) -> None:
         self._messages = array("Q")  # digests, of all texts; an odd one is that of a long message
+        self._spans: list[array[int]] = []
         self._ends = array("Q", [0])  # where the messages of each text end; no text is before all
 
     def add(self, messages: Iterable[str]) -> None:
@@ -44,8 +45,13 @@ class Overlaps:
         yield from (pair for pair, count in both.items() if count >= LEAST)
 
     def length(self, text: int) -> int:
-        """Return how many runs a text has."""
-        return len(self._runs[text])
+        """Return how many messages a text has."""
+        return self._ends[text + 1] - self._ends[text]
+
+    def covered(self, text: int, runs: set[int]) -> int:
+        """Return how many of a text's messages stand in these runs, less one for each stretch."""
+        spans = zip(self._runs[text], self._spans[text], strict=True)
+        return sum(span for run, span in spans if run in runs)
 
     def shared(self, text: int) -> set[int]:
         """Return those of a text's runs that other texts have, too: at most COMMON texts each."""
@@ -56,16 +62,19 @@ class Overlaps:
         """Of each text, the digests of its runs."""
         texts = [self._messages[begin:end] for begin, end in pairwise(self._ends)]
         phrases = _repeated(({one for one in text if one & 1} for text in texts), COMMON)
-        return [_runs_of(text, phrases) for text in texts]
+        found = [_runs_of(text, phrases) for text in texts]
+        self._spans = [array("L", of_text.values()) for of_text in found]  # in the same order
+        return [array("Q", of_text) for of_text in found]
 
     @cached_property
     def _of_several(self) -> set[int]:
         return _repeated(self._runs, 1)
 
 
-def _runs_of(text: "array[int]", phrases: set[int]) -> "array[int]":
+def _runs_of(text: "array[int]", phrases: set[int]) -> dict[int, int]:
+    """Return the digests of a text's runs, with how many messages further each ends."""
     telling = [place for place, one in enumerate(text) if one & 1 and one not in phrases]
-    return array("Q", {_digest(text[a : b + 1].tobytes()) for a, b in pairwise(telling)})
+    return {_digest(text[a : b + 1].tobytes()): b - a for a, b in pairwise(telling)}
 
 
 def _repeated(sets: Iterable[Iterable[int]], times: int) -> set[int]:

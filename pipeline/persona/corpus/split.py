@@ -102,10 +102,11 @@ def had_once(census: Census, person: Sequence[int]) -> list[int]:
         seen.setdefault((who, census.texts[index]), index)
     kept = []
     had: dict[int, set[int]] = defaultdict(set)  # what each person's conversations share
-    for index in sorted(seen.values(), key=lambda index: -census.overlap(index)[0]):
-        length, shared = census.overlap(index)
-        again = len(shared & had[person[index]])
-        if again < RUNS or 2 * again <= length:
+    for index in sorted(seen.values(), key=census.length, reverse=True):
+        shared = census.shared(index)
+        again = shared & had[person[index]]
+        # Of all messages, the short ones too: friends who get one invitation are no copies.
+        if len(again) < RUNS or 2 * census.covered(index, again) <= census.length(index):
             had[person[index]] |= shared
             kept.append(index)
     return sorted(kept)

@@ -178,6 +178,13 @@ def test_a_conversation_that_goes_on_for_as_long_stays(shared, stays):
     assert kept(whole, [*whole[:shared], *said(21 - shared, "new")]) == [True, stays]
 
 
+def test_one_invitation_to_many_friends_makes_no_copies():
+    """Three long messages are equal; the short ones around them are each talk's own."""
+    own = [[f"{talk}-{number}" for number in range(24)] for talk in range(6)]
+    talks = [[*short[:12], *said(3, "the party"), *short[12:]] for short in own]
+    assert kept(*talks) == [True] * 6
+
+
 def test_any_number_of_exports_with_the_same_text_are_one_and_so_is_a_part():
     """All members of a group may have exported it: their messages are no phrases."""
     members = [(f"member {number}", said(20)) for number in range(3 * COMMON)]
