@@ -3,11 +3,13 @@
 import errno
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from hashlib import file_digest, sha1, sha256
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import file_download, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -16,7 +18,14 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from pipeline.errors import WRONG_PROXY, DownloadError, ModelError, public_urls, wrong_certificates
+from pipeline.errors import (
+    WRONG_PROXY,
+    DownloadError,
+    ModelError,
+    one_line,
+    public_urls,
+    wrong_certificates,
+)
 
 
 FILES = (
@@ -38,6 +47,8 @@ _HTTPError: type[Exception] = HfHubHTTPError.__bases__[0]
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 # Its own warnings show URLs with user and password; what is wrong is in its errors.
 logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)
+# What the client makes of a page that asks for a login, or of JSON of another shape.
+_MISREAD = (ValueError, LookupError, TypeError, AttributeError)
 _LONG = 64  # hexadecimal digits of a SHA-256
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
@@ -126,14 +137,53 @@ def _digest(path: Path, like: str) -> str:
         return file_digest(file, lambda: begun).hexdigest()
 
 
+@contextmanager
+def _digests_alone(repository: str) -> Iterator[None]:
+    """Let the client take digests alone as ETags, of which it makes the names of blobs.
+
+    A path there would be written to, wherever it leads. Only the client's own function sees every
+    answer, so that one is wrapped; a client without it is not used.
+    """
+    own = getattr(file_download, "_normalize_etag", None)
+    if own is None:
+        raise DownloadError(
+            f"hub model {repository!r}: not asked: this version of huggingface_hub does not show "
+            "its answers' digests; install the version of the lock, or give a folder"
+        )
+
+    def checked(etag: str | None) -> str | None:
+        found: str | None = own(etag)
+        if found is not None and not _DIGEST.fullmatch(found):
+            raise DownloadError(
+                f"hub model {repository!r}: a file's ETag is {one_line(found, 80)}, a digest was "
+                "expected; nothing was written; use another mirror, or give a folder"
+            )
+        return found
+
+    file_download._normalize_etag = checked
+    try:
+        yield
+    finally:
+        file_download._normalize_etag = own
+
+
 def _snapshot(repository: str, revision: str) -> str:
     try:
-        return snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+        with _digests_alone(repository):
+            return snapshot_download(repository, revision=revision, allow_patterns=list(FILES))
+    except DownloadError:
+        raise
     except HFValidationError:
         raise
     except Exception as error:
         no_url = type(error).__name__ == "InvalidURL"  # of httpx, of Python, of the client's own
         proxy = isinstance(error, ImportError | ValueError) and "proxy" in str(error).lower()
+        if isinstance(error, _MISREAD) and not (no_url or proxy):
+            raise DownloadError(
+                f"hub model {repository!r}: what was answered is no hub's answer "
+                f"({type(error).__name__}); does the network ask for a login? Check HF_ENDPOINT, "
+                "or give a folder as base.source"
+            ) from error
         if not (no_url or proxy):
             raise
         why = WRONG_PROXY if proxy else "HF_ENDPOINT of the environment, or a redirect, is no URL"

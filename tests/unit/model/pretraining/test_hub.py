@@ -173,6 +173,28 @@ def test_a_failure_of_the_transfer_protocol_is_one_line(monkeypatch):
         hub.fetch("org/gpt2", COMMIT)
 
 
+@pytest.mark.parametrize("error", [ValueError("no JSON"), TypeError("no list"), KeyError("sha")])
+def test_an_answer_that_is_no_hubs_is_one_line(error, monkeypatch):
+    """A page that asks for a login, with status 200."""
+
+    def fail(*args, **keywords):
+        raise error
+
+    monkeypatch.setattr(hub, "snapshot_download", fail)
+    with pytest.raises(DownloadError, match=r"no hub's answer \(\w+\); does the network ask for a"):
+        hub.fetch("org/gpt2", COMMIT)
+
+
+def test_a_hub_that_names_a_place_as_a_files_digest_writes_nothing_there(fetch, server, tmp_path):
+    """The client takes an ETag for the name of a blob, whatever path it is."""
+    server.etag = f"{tmp_path}/x.pth"
+    kind, error = fetch("org/gpt2", COMMIT)
+    assert kind == "DownloadError"
+    assert "ETag is" in error
+    assert "nothing was written" in error
+    assert not [*tmp_path.glob("x.pth*")]
+
+
 def test_a_hub_id_needs_a_revision():
     with pytest.raises(ModelError, match=r"'org/gpt2' is no folder.*set base\.revision"):
         hub.fetch("org/gpt2", None)
