@@ -1,5 +1,6 @@
 """What the shell shows: lines and tables, every expected error as one line and its exit code."""
 
+import atexit
 import errno
 import logging
 import os
@@ -105,9 +106,19 @@ def _hear_signals() -> None:
 
 
 def _hear_no_signals(code: int) -> None:
-    """Let Ctrl-C and SIGTERM end the program with this code: all is done."""
+    """Let Ctrl-C and SIGTERM end the program with this code: all is done.
+
+    Python takes its handlers away while it ends, which takes a second once torch is loaded. A
+    signal would then be the exit code, and whoever started the program would think it failed.
+    """
     for number in _heard:
         signal.signal(number, lambda *_: os._exit(code))
+    atexit.register(_ignore_signals)
+
+
+def _ignore_signals() -> None:
+    for number in _heard:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -174,8 +185,7 @@ def _what_was_asked(error: Exception) -> str:
 
 
 def _fail(message: str, code: int = 1) -> None:
-    for number in _heard:
-        signal.signal(number, signal.SIG_IGN)
+    _ignore_signals()
     marked("error:", message, "bold red")
     _hear_no_signals(code)
     sys.exit(code)
