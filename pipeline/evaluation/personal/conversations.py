@@ -8,7 +8,8 @@ from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.split import TWICE, had_once
+from pipeline.persona.corpus.copies import had_once
+from pipeline.persona.corpus.split import TWICE
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.task.record import Dialogue, Turn
 from pipeline.persona.tasks.conversations import exchanges_of

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from pipeline.persona.conversation.record import Conversation, Role
@@ -111,6 +111,10 @@ class Census:
     def covered(self, index: int, runs: set[int]) -> int:
         """Return how many messages of a conversation stand in these runs; see `Overlaps`."""
         return self._overlaps.covered(self._text[index], runs)
+
+    def stretches(self, index: int, length: int) -> Iterator[int]:
+        """Yield digests of all so many messages in a row of a conversation."""
+        return self._overlaps.stretches(self._text[index], length)
 
     def people(self) -> tuple[list[str], list[int]]:
         """Return the people's names, and the number of each conversation's person.

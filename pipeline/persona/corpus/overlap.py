@@ -57,6 +57,12 @@ class Overlaps:
         """Return those of a text's runs that other texts have, too: at most COMMON texts each."""
         return self._of_several.intersection(self._runs[text])
 
+    def stretches(self, text: int, length: int) -> Iterator[int]:
+        """Yield digests of all `length` messages in a row of a text, whatever they tell."""
+        messages = self._messages[self._ends[text] : self._ends[text + 1]]
+        for begin in range(len(messages) - length + 1):
+            yield _digest(messages[begin : begin + length].tobytes())
+
     @cached_property
     def _runs(self) -> list["array[int]"]:
         """Of each text, the digests of its runs."""

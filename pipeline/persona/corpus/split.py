@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pipeline.errors import DataError, one_line
 from pipeline.params import SplitShares
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.overlap import LEAST as RUNS
+from pipeline.persona.corpus.copies import had_once
 from pipeline.persona.task.record import SPLITS, Split
 
 
@@ -63,7 +63,7 @@ def placed(census: Census, shares: SplitShares) -> Placement:
     left_out[TWICE] = len(census) - len(once)
     drawn: list[Split] = [s for s in HELD_OUT if s not in set(given.values())]
     keys = census.keys()
-    draw = _Draw(keys, person, once, shares)
+    draw = _Draw(keys, person, once, shares, left_out[TWICE])
     chosen = draw.people(
         drawn, {p for p in set(person) if given.get(p, "train") == "train"}, people
     )
@@ -91,27 +91,6 @@ def _given(census: Census, people: Sequence[str], person: Sequence[int]) -> dict
     return given
 
 
-def had_once(census: Census, person: Sequence[int]) -> list[int]:
-    """Return the conversations without those that their person has already.
-
-    Either word for word, or for the most part: an older and a newer export of one chat, or both
-    sides' under the same names. Of those the longest stays.
-    """
-    seen: dict[tuple[int, bytes], int] = {}
-    for index, who in enumerate(person):
-        seen.setdefault((who, census.texts[index]), index)
-    kept = []
-    had: dict[int, set[int]] = defaultdict(set)  # what each person's conversations share
-    for index in sorted(seen.values(), key=census.length, reverse=True):
-        shared = census.shared(index)
-        again = shared & had[person[index]]
-        # Of all messages, the short ones too: friends who get one invitation are no copies.
-        if len(again) < RUNS or 2 * census.covered(index, again) <= census.length(index):
-            had[person[index]] |= shared
-            kept.append(index)
-    return sorted(kept)
-
-
 class _Draw:
     """Draws people for the splits that are held out.
 
@@ -120,10 +99,16 @@ class _Draw:
     """
 
     def __init__(
-        self, keys: Sequence[bytes], person: Sequence[int], once: Iterable[int], shares: SplitShares
+        self,
+        keys: Sequence[bytes],
+        person: Sequence[int],
+        once: Iterable[int],
+        shares: SplitShares,
+        twice: int,
     ) -> None:
         self.taken: dict[bytes, Split] = {}
         self._shares = shares
+        self._twice = twice  # conversations that were left out; for messages
         self._all = len(set(keys))
         self._of: dict[int, list[bytes]] = defaultdict(list)
         for index in once:
@@ -147,9 +132,9 @@ class _Draw:
                     chosen[who] = split
                     wanted -= 1
             if sum(one == split for one in chosen.values()) < LEAST:
-                raise DataError(_too_few(split, len(able), len(pool)))
+                raise DataError(_too_few(split, len(able), len(pool), self._twice))
         if splits and not any(self._left(who) for who in pool - chosen.keys()):
-            raise DataError(_too_few("train", len(able), len(pool)))
+            raise DataError(_too_few("train", len(able), len(pool), self._twice))
         return chosen
 
     def _take(self, who: int, split: Split) -> bool:
@@ -170,9 +155,11 @@ def _rank(name: str, seed: int) -> bytes:
     return blake2b(f"{seed}/split/{name}".encode(), digest_size=16).digest()
 
 
-def _too_few(split: Split, able: int, people: int) -> str:
+def _too_few(split: Split, able: int, people: int, twice: int) -> str:
+    left_out = f" ({twice} {TWICE} are left out)" if twice else ""
     return (
-        f"too few people for {split}: {able} of {people} have two conversations or more, and of "
+        f"too few people for {split}: {able} of {people} have two conversations or more"
+        f"{left_out}, and of "
         f"those {LEAST} are needed in valid, {LEAST} in test and one in train, with conversations "
         f"that are not the others', too (nobody is held out who is in over {MOST_OF_ONE:.0%} of "
         'them); give more people, or say who is one person ("person") and in which "split"'

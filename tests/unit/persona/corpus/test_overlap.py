@@ -178,6 +178,26 @@ def test_a_conversation_that_goes_on_for_as_long_stays(shared, stays):
     assert kept(whole, [*whole[:shared], *said(21 - shared, "new")]) == [True, stays]
 
 
+@pytest.mark.parametrize("text", ["message {} of this talk", "{}"], ids=["long", "short"])
+def test_of_records_that_each_hold_all_that_was_said_before_a_reply_the_last_stays(text):
+    """Each message is in up to 40 records, as if it were a phrase."""
+    whole = [text.format(number) for number in range(80)]
+    records = [whole[:end] for end in range(2, 81, 2)]
+    assert kept(*records) == [False] * 39 + [True]
+
+
+def test_of_many_answers_to_one_conversation_one_stays():
+    talks = [[*said(9), f"answer {number}"] for number in range(3 * COMMON)]
+    assert kept(*talks, said(5, "another")) == [True] + [False] * (3 * COMMON - 1) + [True]
+
+
+def test_everyday_words_make_no_copies():
+    """Five messages in a row are equal, and more than half."""
+    assert kept(*([*"abcde", f"{day} {n}", "f", f"{day}"] for n, day in enumerate("123"))) == (
+        [True] * 3
+    )
+
+
 def test_one_invitation_to_many_friends_makes_no_copies():
     """Three long messages are equal; the short ones around them are each talk's own."""
     own = [[f"{talk}-{number}" for number in range(24)] for talk in range(6)]

@@ -82,6 +82,12 @@ def test_too_few_people_are_refused(given):
     assert "\n" not in str(caught.value)
 
 
+def test_too_few_people_says_what_was_left_out():
+    records = [conversation(f"p{n}", *"abcdefgh"[:end]) for n in range(9) for end in (2, 4, 6, 8)]
+    with pytest.raises(DataError, match=r"\(27 conversations that a person has twice are left out"):
+        splits(records)
+
+
 def both_sides(one, other, number, **values):
     said = [f"{one} {other} {number} {turn}" for turn in range(6)]
     return [

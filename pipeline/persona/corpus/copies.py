@@ -1,0 +1,82 @@
+"""Which conversations a person has already: word for word, or for the most part.
+
+A copy of the dialogue that is held out would be adapted to. An older and a newer export of one chat
+are copies, both sides' exports under the same names, and records of one conversation that each hold
+what was said before one reply.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.persona.corpus.census import TELLING, Census
+from pipeline.persona.corpus.overlap import LEAST
+
+
+def had_once(census: Census, person: Sequence[int]) -> list[int]:
+    """Return the conversations without those that their person has already; the longest stays.
+
+    Args:
+        census: counts all conversations.
+        person: the number of each conversation's person.
+    """
+    own: dict[int, list[int]] = defaultdict(list)
+    for index, who in enumerate(person):
+        own[who].append(index)
+    return sorted(index for indices in own.values() for index in _new(census, indices))
+
+
+def _new(census: Census, indices: Iterable[int]) -> Iterator[int]:
+    """Yield those of one person's conversations that no longer one has a half of, or an equal."""
+    first: dict[bytes, int] = {}
+    for index in indices:
+        first.setdefault(census.texts[index], index)
+    had = _Had(census)
+    for index in sorted(first.values(), key=census.length, reverse=True):
+        # Of all messages, the short ones too: friends who get one invitation are no copies.
+        if 2 * had.messages(index) <= census.length(index):
+            had.add(index)
+            yield index
+
+
+class _Had:
+    """What one person's conversations have in common with those that were added."""
+
+    def __init__(self, census: Census) -> None:
+        self._census = census
+        self._added: list[int] = []
+        self._runs: set[int] = set()
+        self._stretches: set[int] = set()
+        self._length = 0  # of the stretches, in messages
+
+    def add(self, index: int) -> None:
+        self._added.append(index)
+        self._runs |= self._census.shared(index)
+        self._stretches.update(self._census.stretches(index, self._length))
+
+    def messages(self, index: int) -> int:
+        """Return how many messages of a conversation were had, less one for each stretch of them.
+
+        All of them, if it is a part of one that was added. No added one may be shorter.
+        """
+        again = self._census.shared(index) & self._runs
+        covered = self._census.covered(index, again) if len(again) >= LEAST else 0
+        return max(covered, self._in_stretches(index))
+
+    def _in_stretches(self, index: int) -> int:
+        """Count by messages in a row, so that what many conversations have counts as well.
+
+        Records that each hold all that was said before one reply have its first messages a hundred
+        times, as if they were a phrase.
+        """
+        whole = self._census.length(index)
+        if (length := min(whole, TELLING)) != self._length:
+            self._length = length
+            self._stretches = {
+                one for added in self._added for one in self._census.stretches(added, length)
+            }
+        covered, end = 0, -1
+        for begin, one in enumerate(self._census.stretches(index, length)):
+            if one in self._stretches:
+                covered += begin + length - 1 - max(begin, end)
+                end = begin + length - 1
+        return whole if 0 < covered == whole - 1 else covered
