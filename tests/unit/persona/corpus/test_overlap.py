@@ -193,9 +193,7 @@ def test_of_many_answers_to_one_conversation_one_stays():
 
 def test_everyday_words_make_no_copies():
     """Five messages in a row are equal, and more than half."""
-    assert kept(*([*"abcde", f"{day} {n}", "f", f"{day}"] for n, day in enumerate("123"))) == (
-        [True] * 3
-    )
+    assert kept(*([*"abcde", f"news {day}", "f"] for day in range(3))) == [True] * 3
 
 
 def test_one_invitation_to_many_friends_makes_no_copies():
