@@ -38,6 +38,8 @@ _WITHOUT = {
     "rope.scaling.finetuned": False,
     "rope.scaling.type": "none",
 }
+# Of 27 B parameters, known by their layers: queries are scaled by the width for each head.
+_SCALED_BY_WIDTH = {("gemma2.", 46), ("gemma3.", 62)}
 _EPSILONS = ("rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps", "norm_epsilon", "norm_eps")
 _ROUNDING = 1e-6  # relative; files hold float32
 
@@ -55,7 +57,7 @@ def refuse_lost_facts(facts: Mapping[str, Any], config: Any, path: Path) -> None
     """
     own = f"{facts['general.architecture']}."
     built = _facts_of(config)
-    for name, value in {**_unsaid(own, built), **facts}.items():
+    for name, value in {**_unsaid(own, built, config), **facts}.items():
         fact = name.removeprefix(own) if name.startswith(own) else name.partition(".")[2]
         if not name.startswith(own) and fact in {*built, *_PROVEN, *_SILENT}:
             raise ModelError(
@@ -72,16 +74,21 @@ def refuse_lost_facts(facts: Mapping[str, Any], config: Any, path: Path) -> None
             )
 
 
-def _unsaid(own: str, built: Mapping[str, Any]) -> dict[str, Any]:
+def _unsaid(own: str, built: Mapping[str, Any], config: Any) -> dict[str, Any]:
     """Return what a file means that says nothing: a class of `transformers` may mean another thing.
 
-    Gemma's windows are its architecture's, so there the class's own number stands.
+    Gemma's windows are its architecture's, so there the class's own number stands. Its queries are
+    scaled by a number that no file has: by the size of a head, but in the largest models.
     """
     meant = {
         "rope.dimension_count": built["attention.key_length"],
         "rope.freq_base": 10000.0,
         "attention.sliding_window": 0,
+        "attention.query_pre_attn_scalar": built["attention.key_length"],
     }
+    if (own, config.num_hidden_layers) in _SCALED_BY_WIDTH:
+        per_head = config.hidden_size // config.num_attention_heads
+        meant["attention.query_pre_attn_scalar"] = per_head
     if own.startswith("gemma"):
         del meant["attention.sliding_window"]
     return {f"{own}{fact}": value for fact, value in meant.items() if fact in built}
@@ -103,6 +110,7 @@ def _facts_of(config: Any) -> dict[str, Any]:
         "context_length": "max_position_embeddings",
         "attn_logit_softcapping": "attn_logit_softcapping",
         "final_logit_softcapping": "final_logit_softcapping",
+        "attention.query_pre_attn_scalar": "query_pre_attn_scalar",
     }
     found |= {fact: getattr(config, key) for fact, key in named.items() if hasattr(config, key)}
     epsilon = next((getattr(config, key) for key in _EPSILONS if hasattr(config, key)), None)

@@ -50,6 +50,7 @@ SIZES = {"vocab_size": 32000, "feed_forward_length": 512}
 HEADS = {"block_count": 4, "attention.head_count": 8, "attention.head_count_kv": 4}
 RMS = {"attention.layer_norm_rms_epsilon": 9.999999974752427e-07}
 PER_HEAD = {"attention.key_length": 64, "attention.value_length": 64}
+WIDE = {"attention.key_length": 256, "attention.value_length": 256}
 LONG = {"context_length": 8192, "embedding_length": 512}
 PLAIN = SIZES | HEADS | LONG
 # What the converter of llama.cpp writes for published models, the sizes aside.
@@ -61,10 +62,10 @@ PUBLISHED = {
     | {"rope.scaling.original_context_length": 4096, "attention.sliding_window": 262144}
     | {"rope.dimension_count": 64, "attention.layer_norm_rms_epsilon": 1e-5},
     "gemma2": PLAIN
-    | {"attention.key_length": 256, "attention.value_length": 256, **RMS}
+    | {**WIDE, **RMS}
     | {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
     | {"attention.sliding_window": 4096},
-    "gemma3": PLAIN | {"rope.freq_base": 1e6, "attention.sliding_window": 512, **RMS, **PER_HEAD},
+    "gemma3": PLAIN | {"rope.freq_base": 1e6, "attention.sliding_window": 512, **RMS, **WIDE},
     "stablelm": PLAIN
     | {"rope.dimension_count": 16, "attention.layer_norm_epsilon": 9.999999747378752e-06}
     | {"use_parallel_residual": True},
@@ -135,6 +136,20 @@ def test_a_fact_that_is_not_said_is_not_the_classes(architecture, fact):
     facts = {name: value for name, value in PUBLISHED[architecture].items() if name != fact}
     with pytest.raises(ModelError, match=rf"{architecture}\.{fact} is .* would have"):
         judge(architecture, facts)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "facts", "scale"),
+    [
+        ("gemma2", {"block_count": 46, "embedding_length": 1152}, 144),
+        ("gemma3", {"block_count": 62, "embedding_length": 1344}, 168),
+        ("gemma2", PER_HEAD, 64),
+    ],
+)
+def test_gemmas_queries_are_scaled_as_the_file_means_it(architecture, facts, scale):
+    """No file has the number; transformers would take the default of its class."""
+    with pytest.raises(ModelError, match=rf"query_pre_attn_scalar is {scale}, .* would have 256"):
+        judge(architecture, PUBLISHED[architecture] | facts)
 
 
 def test_a_fact_of_another_architecture_is_refused():
