@@ -74,9 +74,12 @@ class _Had:
             self._stretches = {
                 one for added in self._added for one in self._census.stretches(added, length)
             }
+        had = [one in self._stretches for one in self._census.stretches(index, length)]
+        if all(had):
+            return whole
         covered, end = 0, -1
-        for begin, one in enumerate(self._census.stretches(index, length)):
-            if one in self._stretches:
+        for begin, is_had in enumerate(had):
+            if is_had:
                 covered += begin + length - 1 - max(begin, end)
                 end = begin + length - 1
-        return whole if 0 < covered == whole - 1 else covered
+        return covered
