@@ -10,6 +10,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.kept_sums import kept_sums
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
+from pipeline.evaluation.few_shot.short_prompts import Fit
 from pipeline.evaluation.few_shot.shot_answers import ShotTest, Side
 from pipeline.evaluation.few_shot.shot_tests import shot_tests
 from pipeline.evaluation.few_shot.shots import IN_WORDS, ShotSums, shots_file
@@ -61,8 +62,11 @@ def shot_tests_command(
     found = found.model_copy(update={"shots": kept_sums(study)})
     artifacts.write_sealed(study / FILE, rounded_content(found.content()))
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
+    fit = Fit(found.short_prompts)
     for test in found.tests:
-        console.say(f"  {_shown(test)}")
+        console.say(f"  {_shown(test, fit)}")
+    for note in fit.notes():
+        console.note(f"{study}: {note}")
 
 
 def _refuse_two_rows_of_one_name(folders: Sequence[Path]) -> None:
@@ -77,16 +81,17 @@ def _refuse_two_rows_of_one_name(folders: Sequence[Path]) -> None:
             )
 
 
-def _shown(test: ShotTest) -> str:
+def _shown(test: ShotTest, fit: Fit) -> str:
     one = test.difference
     over_people, over_both = (one.low, one.high), (one.crossed_low, one.crossed_high)
     low, high = over_people if one.crossed_low is None else over_both
     between = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
-    return f"{_name(test.a)} - {_name(test.b)}: {one.value:.4f}{between}, {test.answer}"
+    return f"{_name(test.a, fit)} - {_name(test.b, fit)}: {one.value:.4f}{between}, {test.answer}"
 
 
-def _name(side: Side) -> str:
-    return f"{side.row}, K = {side.k}{IN_WORDS[side.way]}"
+def _name(side: Side, fit: Fit) -> str:
+    fitting = fit.words(side.row, side.k, side.way)
+    return f"{side.row}, K = {side.k}{IN_WORDS[side.way]}{fitting}"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pipeline.atomic import only_run
 from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.few_shot.same_replies import replies_sha256
+from pipeline.evaluation.few_shot.short_prompts import Fit, short_prompts
 from pipeline.evaluation.few_shot.shots import (
     ShotSums,
     cache_sums,
@@ -84,6 +85,8 @@ def shots(
         scored.delete()
     adapted = ", ".join(map(str, content.tuned))
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
+    for note in Fit(short_prompts({name: content})).notes():
+        console.note(f"{path}: {note}")
 
 
 def _measured(

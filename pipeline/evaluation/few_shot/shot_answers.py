@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from pipeline.evaluation.few_shot.short_prompts import ShortPrompt
 from pipeline.evaluation.few_shot.shots import Way
 from pipeline.evaluation.schemas.base import Count, Estimate, Schema
 from pipeline.evaluation.schemas.bounds import Share
@@ -73,3 +74,5 @@ class ShotTests(Schema):
     shots: dict[str, str] | None = (
         None  # what it was made from, `kept_sums`; older ones say nothing
     )
+    # Prompts that hold fewer than K dialogues; absent where all fit, and from older files.
+    short_prompts: list[ShortPrompt] | None = None

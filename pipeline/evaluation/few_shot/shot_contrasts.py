@@ -55,9 +55,9 @@ def contrasts_of(rows: Rows, claims: Sequence[Claim]) -> list[Contrast]:
 
 
 def sides_of_row(name: str, row: ShotSums) -> Iterator[Side]:
-    """Yield each way and K at which a row was scored."""
+    """Yield each way and K at which a row has a result of its own, `ShotSums.shots`."""
     for way in WAYS:
-        for k in sorted(row.by(way)):
+        for k in row.shots(way):
             yield Side(row=name, k=k, way=way)
 
 
@@ -111,6 +111,6 @@ def _gains(rows: Rows) -> Iterator[Contrast]:
 def _ways(rows: Rows) -> Iterator[Contrast]:
     for name, row in rows.items():
         for first, second in COMPARED:
-            for k in sorted(row.by(first).keys() & row.by(second).keys()):
+            for k in sorted({*row.shots(first)} & {*row.shots(second)}):
                 a, b = (Side(row=name, k=k, way=way) for way in (first, second))
                 yield _contrast(rows, "ways", None, a, b)

@@ -10,6 +10,9 @@ Four families of tests, each with its own correction by Holm:
 - ways: gradient steps against the same dialogues in the prompt, and against a cache of them; the
   person's dialogues against a stranger's.
 
+Of a prompt, K is how many dialogues were asked for; `short_prompts` says where fewer fit. Where no
+more fit than at a smaller K there is no test.
+
 With two training seeds or more the tests are over people and seeds. With one they are over people
 alone: they speak of these trained parameters.
 """
@@ -23,6 +26,7 @@ from pipeline.evaluation.comparison.equivalence import (
     equivalence_p_over_seeds,
 )
 from pipeline.evaluation.comparison.paired import detectable, holm, sign_flip_p
+from pipeline.evaluation.few_shot.short_prompts import short_prompts
 from pipeline.evaluation.few_shot.shot_answers import (
     Family,
     PersonaText,
@@ -73,6 +77,8 @@ def shot_tests(
     first = next(iter(rows.values()))
     contrasts = contrasts_of(rows, claims)
     sides = [side for name, row in rows.items() for side in sides_of_row(name, row)]
+    short = short_prompts(rows)
+    told = {"short_prompts": short} if short else {}
     return ShotTests(
         personas=len(first.personas),
         seeds=first.seeds,
@@ -80,6 +86,7 @@ def shot_tests(
         tests=_tested(contrasts, margin, bootstrap),
         levels=[_level(rows, one, bootstrap) for one in sides],
         persona_text=None if text is None else _persona_text(rows, text, sides, bootstrap),
+        **told,
     )
 
 

@@ -12,7 +12,11 @@ from pipeline.evaluation.metrics.likelihood import ppl_per_word
 from pipeline.evaluation.records.cached import cache_choice, cached
 from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.records.prompted import longest_prompts
+from pipeline.evaluation.records.prompted import (
+    dialogues_that_fit,
+    longest_prompts,
+    same_prompts,
+)
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.schemas.bounds import is_read
 from pipeline.evaluation.schemas.made_from import AdaptedFrom
@@ -41,6 +45,7 @@ IN_WORDS: dict[Way, str] = {
     "stranger_prompt": ", a stranger's in the prompt",
 }
 WAYS: tuple[Way, ...] = tuple(IN_WORDS)
+PROMPTS: tuple[Way, ...] = ("prompt", "stranger_prompt")  # whose dialogues have to fit the context
 
 
 class ShotSums(Schema):
@@ -53,11 +58,12 @@ class ShotSums(Schema):
     # The same replies without closing tokens: [nats, words]. Not in files of earlier commits.
     by_word: Mapping[int, Cells] = Field(default_factory=dict)
     prompted: Mapping[int, Cells]  # with K dialogues in the prompt, no gradient; or empty
-    prompted_k: Mapping[int, float]  # dialogues that the prompt held, on average
+    prompted_k: Mapping[int, float]  # dialogues that the prompt held, mean over replies
     cached: Mapping[int, Cells] = Field(default_factory=dict)  # with a cache of K dialogues
     cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
     stranger: Mapping[int, Cells] = Field(default_factory=dict)  # by K dialogues of a stranger
     stranger_prompted: Mapping[int, Cells] = Field(default_factory=dict)  # with these in the prompt
+    stranger_prompted_k: Mapping[int, float] = Field(default_factory=dict)  # as `prompted_k`
     replies: str | None = None  # SHA-256 of the replies; absent from older files, as `made_from`
     tasks: str | None = None  # of data/tasks; `made_from` says it since there is one
     made_from: AdaptedFrom | None = None
@@ -76,6 +82,19 @@ class ShotSums(Schema):
                     raise ValueError(f"{way}, K = {k}: fewer than 1 token")
         return self
 
+    @model_validator(mode="after")
+    def _prompts_are_counted(self, info: ValidationInfo) -> "ShotSums":
+        for way in PROMPTS if is_read(info) else ():
+            fitted = self.fitted(way)
+            for k in self.by(way):
+                if not 0 <= fitted.get(k, -1) <= k:
+                    known = f"{fitted[k]:g} found" if k in fitted else "it is not there"
+                    raise ValueError(
+                        f"{way}, K = {k}: how many of the dialogues fit, 0 to {k}, was expected, "
+                        f"{known}"
+                    )
+        return self
+
     def by(self, way: Way) -> Mapping[int, Cells]:
         """Return the sums of one way of using the dialogues, by K."""
         ways: dict[Way, Mapping[int, Cells]] = {
@@ -86,6 +105,26 @@ class ShotSums(Schema):
             "stranger_prompt": self.stranger_prompted,
         }
         return ways[way]
+
+    def fitted(self, way: Way) -> Mapping[int, float]:
+        """Return how many dialogues the prompts of a way held on average, by K.
+
+        Older files do not say it of a stranger's. Where all of the person's own fit, there was
+        room, and K is taken.
+        """
+        if way == "prompt":
+            return self.prompted_k
+        if way != "stranger_prompt" or self.stranger_prompted_k:
+            return self.stranger_prompted_k if way == "stranger_prompt" else {}
+        return {k: k for k in self.stranger_prompted if self.prompted_k.get(k) == k}
+
+    def same_prompts(self, way: Way) -> dict[int, int]:
+        """Return each K at which no more dialogues fit than at a smaller K, with that K."""
+        return same_prompts(self.fitted(way))
+
+    def shots(self, way: Way) -> list[int]:
+        """Return the K at which a way has a result of its own, increasing."""
+        return sorted(self.by(way).keys() - self.same_prompts(way).keys())
 
     def nats(self, k: int, way: Way = "gradient") -> Array:
         """Return the nats per token of each person and seed after K dialogues, (p, q).
@@ -136,7 +175,7 @@ def shot_sums(
         tuned={k: _cells(records) for k, records in by_shots.items()},
         by_word={k: _cells(records, ppl_per_word) for k, records in by_shots.items()},
         prompted={k: _cells(records) for k, records in longest.items()},
-        prompted_k={k: sum(r.k for r in own) / len(own) for k, own in longest.items()},
+        prompted_k={k: dialogues_that_fit(records) for k, records in longest.items()},
     )
 
 
@@ -194,7 +233,10 @@ def stranger_sums(
                 "finetune.k, or run shots again"
             )
     cells = {k: _cells(own) for k, own in by_k.items()}
-    return before.model_copy(update={"stranger_prompted" if in_prompt else "stranger": cells})
+    if not in_prompt:
+        return before.model_copy(update={"stranger": cells})
+    fitted = {k: dialogues_that_fit(own) for k, own in by_k.items()}
+    return before.model_copy(update={"stranger_prompted": cells, "stranger_prompted_k": fitted})
 
 
 def _cells(records: Sequence[Prediction], metric: Metric = nats_per_token) -> Cells:

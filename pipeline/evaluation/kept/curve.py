@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pipeline.evaluation.few_shot.kept_sums import refuse_other_sums
+from pipeline.evaluation.few_shot.kept_sums import kept_rows, refuse_other_sums
+from pipeline.evaluation.few_shot.short_prompts import Fit, refuse_silent, short_prompts
 from pipeline.evaluation.few_shot.shots import IN_WORDS
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.report.cells import NONE, interval, number, p_value
@@ -25,7 +26,12 @@ def of(study: Study) -> Curve | None:
     if not path.is_file():
         return None
     found = read(path, Curve, made_by="conflict")
-    refuse_other_sums(found.shots, path, f"conflict --study {study.folder}")
+    again = f"conflict --study {study.folder}"
+    refuse_other_sums(found.shots, path, again)
+    shown = {(one.conflict, one.row) for one in found.levels}
+    for folder, sums in kept_rows(study.folder).items():
+        rows = {name: row for name, row in sums.items() if (float(folder), name) in shown}
+        refuse_silent(found.short_prompts, short_prompts(rows, float(folder)), path, again)
     return found
 
 
@@ -36,7 +42,7 @@ def sections(study: Study) -> dict[str, list[str]]:
         return {}
     return {
         "## Gain of meta-learning": [_gains(found), _how(found), *_pictures(study)],
-        "## Nats per token": [_levels(found)],
+        "## Nats per token": [_levels(found), *Fit(found.short_prompts).notes("`{}`")],
         "## What was chosen on valid": [_chosen(study)],
     }
 
@@ -82,12 +88,17 @@ def _pictures(study: Study) -> Sequence[str]:
 def _levels(found: Curve) -> str:
     shots = sorted({one.k for one in found.levels})
     kinds = list(dict.fromkeys((one.conflict, one.row, one.way) for one in found.levels))
-    values = {(one.conflict, one.row, one.way, one.k): one.nats.value for one in found.levels}
+    fit = Fit(found.short_prompts)
+    values = {
+        (one.conflict, one.row, one.way, one.k): number(one.nats.value, NATS_DIGITS)
+        + fit.words(one.row, one.k, one.way, one.conflict)
+        for one in found.levels
+    }
     rows = [
         [
             f"{conflict:g}",
             code(row) + IN_WORDS[way],
-            *(number(values.get((conflict, row, way, k)), NATS_DIGITS) for k in shots),
+            *(values.get((conflict, row, way, k), NONE) for k in shots),
         ]
         for conflict, row, way in kinds
     ]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.few_shot.kept_sums import refuse_other_sums
+from pipeline.evaluation.few_shot.kept_sums import kept_rows, refuse_other_sums
+from pipeline.evaluation.few_shot.short_prompts import Fit, refuse_silent, short_prompts
 from pipeline.evaluation.few_shot.shot_answers import (
     Family,
     PersonaText,
@@ -39,7 +40,12 @@ def tests_of(study: Study) -> ShotTests | None:
     if not path.is_file():
         return None
     found = read(path, ShotTests, made_by="shot_tests")
-    refuse_other_sums(found.shots, path, f"shot_tests --study {study.folder}")
+    again = f"shot_tests --study {study.folder}"
+    refuse_other_sums(found.shots, path, again)
+    shown_rows = {one.side.row for one in found.levels}
+    for sums in kept_rows(study.folder).values():
+        rows = {name: row for name, row in sums.items() if name in shown_rows}
+        refuse_silent(found.short_prompts, short_prompts(rows), path, again)
     return found
 
 
@@ -50,10 +56,10 @@ def sections(study: Study) -> dict[str, list[str]]:
         return {}
     tables = {heading: [_tests(found, family)] for family, heading in HEADINGS.items()}
     return {
-        "## Nats per token": [_levels(found), _how(found)],
+        "## Nats per token": [_levels(found), _how(found), *Fit(found.short_prompts).notes("`{}`")],
         **_words(found),
         **{heading: parts for heading, parts in tables.items() if any(parts)},
-        "## The persona text": _text(found.persona_text),
+        "## The persona text": _text(found.persona_text, Fit(found.short_prompts)),
     }
 
 
@@ -62,9 +68,10 @@ def shown(estimate: Estimate, digits: int = NATS_DIGITS) -> str:
     return interval(estimate, digits, crossed=estimate.crossed_low is not None)
 
 
-def side(one: Side) -> str:
-    """Return a side as a cell."""
-    return f"{code(one.row)}, K = {one.k}" + IN_WORDS[one.way]
+def side(one: Side, fit: Fit) -> str:
+    """Return a side as a cell, with how many dialogues fit where they are fewer than K."""
+    fitting = fit.words(one.row, one.k, one.way)
+    return f"{code(one.row)}, K = {one.k}{IN_WORDS[one.way]}{fitting}"
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,10 @@ class ShotQuote:
     """What a document's template may ask of a study's shots, as text."""
 
     found: ShotTests
+
+    @property
+    def _fit(self) -> Fit:
+        return Fit(self.found.short_prompts)
 
     def claim(self, a: str, b: str, k: int) -> str:
         """Return a claim's answer after K dialogues: difference, p-value and answer."""
@@ -91,7 +102,7 @@ class ShotQuote:
 
     def nats(self, row: str, k: int, way: Way = "gradient") -> str:
         """Return nats per token."""
-        return shown(self._level(row, k, way).nats)
+        return shown(self._level(row, k, way).nats) + self._fit.words(row, k, way)
 
     def per_word(self, row: str, k: int) -> str:
         """Return the perplexity per word."""
@@ -105,20 +116,20 @@ class ShotQuote:
         recovered = self.found.persona_text.recovered if self.found.persona_text else []
         asked = Side(row=row, k=k, way=way)
         (share,) = (one.share for one in recovered if one.side == asked)
-        return shown(share, 2)
+        return shown(share, 2) + self._fit.words(row, k, way)
 
     def table(self, rows: Sequence[str]) -> str:
         """Return the rows' nats per token at every K, by gradient steps or without dialogues."""
         levels = [one for one in self.found.levels if one.side.way == "gradient"]
-        by_row = {row: [one for one in levels if one.side.row == row] for row in rows}
-        return _by_k([(one.side, shown(one.nats)) for own in by_row.values() for one in own])
+        own = [one for row in rows for one in levels if one.side.row == row]
+        return _by_k([(one.side, shown(one.nats)) for one in own], self._fit)
 
     def _level(self, row: str, k: int, way: Way) -> SideLevel:
         asked = Side(row=row, k=k, way=way)
         for one in self.found.levels:
             if one.side == asked:
                 return one
-        raise ValueError(f"{side(asked)}: not scored")
+        raise ValueError(f"{side(asked, self._fit)}: not scored")
 
     def _test(self, family: Family, a: Side, other: str, way: Way | None = None) -> str:
         for test in self.found.tests:
@@ -127,8 +138,9 @@ class ShotQuote:
             if way is None or test.b.way == way:
                 p = p_value(test.p_holm)
                 words = f"p {p}" if p.startswith("<") else f"p = {p}"
-                return f"{shown(test.difference)}, {words}: {test.answer}"
-        raise ValueError(f"{side(a)} and {other} were not tested")
+                fitting = (self._fit.words(one.row, one.k, one.way) for one in (test.a, test.b))
+                return f"{shown(test.difference)}, {words}: {test.answer}" + "".join(fitting)
+        raise ValueError(f"{side(a, self._fit)} and {other} were not tested")
 
 
 def _how(found: ShotTests) -> str:
@@ -142,7 +154,8 @@ def _how(found: ShotTests) -> str:
 
 
 def _levels(found: ShotTests) -> str:
-    return _by_k([(one.side, shown(one.nats)) for one in found.levels])
+    fit = Fit(found.short_prompts)
+    return _by_k([(one.side, shown(one.nats)) for one in found.levels], fit)
 
 
 def _words(found: ShotTests) -> dict[str, list[str]]:
@@ -152,14 +165,16 @@ def _words(found: ShotTests) -> dict[str, list[str]]:
         for one in found.levels
         if one.ppl_per_word is not None
     ]
-    return {"## Perplexity per word": [_by_k(counted)]} if counted else {}
+    return {"## Perplexity per word": [_by_k(counted, Fit(None))]} if counted else {}
 
 
-def _by_k(cells: Sequence[tuple[Side, str]]) -> str:
+def _by_k(cells: Sequence[tuple[Side, str]], fit: Fit) -> str:
     """Return a table of sides: rows and ways down, K across."""
     shots = sorted({one.k for one, _ in cells})
     kinds = dict.fromkeys((one.row, one.way) for one, _ in cells)
-    values = {(one.row, one.way, one.k): text for one, text in cells}
+    values = {
+        (one.row, one.way, one.k): text + fit.words(one.row, one.k, one.way) for one, text in cells
+    }
     rows = [
         [code(row) + IN_WORDS[way], *(values.get((row, way, k), NONE) for k in shots)]
         for row, way in kinds
@@ -168,11 +183,12 @@ def _by_k(cells: Sequence[tuple[Side, str]]) -> str:
 
 
 def _tests(found: ShotTests, family: Family) -> str:
+    fit = Fit(found.short_prompts)
     rows = [
         [
             *([test.question or NONE] if family in ASKED else []),
-            side(test.a),
-            side(test.b),
+            side(test.a, fit),
+            side(test.b, fit),
             shown(test.difference),
             p_value(test.p_holm),
             number(test.detectable, NATS_DIGITS),
@@ -186,7 +202,7 @@ def _tests(found: ShotTests, family: Family) -> str:
     return table([*asked, *headings], rows) if rows else ""
 
 
-def _text(text: PersonaText | None) -> list[str]:
+def _text(text: PersonaText | None, fit: Fit) -> list[str]:
     if text is None:
         return []
     worth = (
@@ -194,5 +210,5 @@ def _text(text: PersonaText | None) -> list[str]:
         f"({code(text.with_text)} against {code(text.without)}, K = 0). Dialogues bring this share "
         "of it:"
     )
-    rows = [[side(one.side), shown(one.share, 2)] for one in text.recovered]
+    rows = [[side(one.side, fit), shown(one.share, 2)] for one in text.recovered]
     return [worth, table(["after", "share of the text's worth"], rows)]

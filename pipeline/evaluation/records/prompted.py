@@ -1,6 +1,7 @@
-"""Which record has the most support dialogues in the prompt, for each reply. No torch."""
+"""Which record has the most support dialogues in the prompt, and how many fit. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import fsum
 
 from pipeline.evaluation.records.prediction import Prediction
 
@@ -22,6 +23,39 @@ def longest_prompts(
         if record.k <= k and _reply(record) in longest:
             longest[_reply(record)] = record
     return list(longest.values())
+
+
+def dialogues_that_fit(longest: Sequence[Prediction]) -> float:
+    """Return how many dialogues the prompts hold, mean over replies."""
+    return fsum(record.k for record in longest) / len(longest)
+
+
+def same_prompts(fitted: Mapping[int, float]) -> dict[int, int]:
+    """Return each K whose prompts are those of a smaller K, with that K; 0: not a dialogue fits.
+
+    The prompt of a K holds that of every smaller K, so prompts of equal means are the same.
+
+    Args:
+        fitted: how many dialogues the prompts hold at each K over 0, as `dialogues_that_fit`.
+
+    >>> same_prompts({1: 0.9, 3: 2.1, 5: 2.1}), same_prompts({1: 0.0})
+    ({5: 3}, {1: 0})
+    """
+    first: dict[float, int] = {0.0: 0}
+    smallest = {k: first.setdefault(fitted[k], k) for k in sorted(fitted)}
+    return {k: smaller for k, smaller in smallest.items() if smaller != k}
+
+
+def fit_words(k: int, fitted: float) -> str:
+    """Return what stands behind a K whose prompts hold fewer dialogues on average; else nothing.
+
+    >>> fit_words(3, 3.0), fit_words(3, 2.08), fit_words(5, 4.96)
+    ('', ' (2.1 fit)', ' (4.96 fit)')
+    """
+    if fitted >= k:
+        return ""
+    rounded = (float(f"{fitted:.{digits}g}") for digits in range(2, 17))
+    return f" ({next((one for one in rounded if one < k), fitted):.15g} fit)"
 
 
 def _reply(record: Prediction) -> tuple[str, int, str, int]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pipeline.errors import DataError
 from pipeline.evaluation.comparison.paired import holm
+from pipeline.evaluation.few_shot.short_prompts import ShortPrompt, short_prompts
 from pipeline.evaluation.few_shot.shots import NATS, WAYS, ShotSums, Way
 from pipeline.evaluation.records.metric import Array
 from pipeline.evaluation.report.charts.chart import Chart, Line, Point, chart
@@ -63,6 +64,8 @@ class Curve(Schema):
     shots: dict[str, str] | None = (
         None  # what it was made from, `kept_sums`; older ones say nothing
     )
+    # Prompts that hold fewer than K dialogues; absent where all fit, and from older files.
+    short_prompts: list[ShortPrompt] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,10 @@ def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
     tested = [one for one in differences if one.k and one.p is not None]
     corrected = dict(zip(map(id, tested), holm([one.p or 0.0 for one in tested]), strict=True))
     first = next(row for rows in settings.values() for row in rows.values())
+    short = [
+        one for conflict in sorted(settings) for one in short_prompts(settings[conflict], conflict)
+    ]
+    told = {"short_prompts": short} if short else {}
     return Curve(
         personas=len(first.personas),
         seeds=first.seeds,
@@ -111,6 +118,7 @@ def curve(settings: Mapping[float, Rows], bootstrap: Bootstrap) -> Curve:
             for level in _levels(conflict, name, row, bootstrap)
         ],
         gains=[_gain(one, corrected.get(id(one)), bootstrap) for one in differences],
+        **told,
     )
 
 
@@ -159,7 +167,7 @@ def _levels(conflict: float, name: str, row: ShotSums, bootstrap: Bootstrap) -> 
             nats=bootstrap.over_cells(row.nats(k, way), NATS),
         )
         for way in WAYS
-        for k in sorted(row.by(way))
+        for k in row.shots(way)
     ]
 
 
