@@ -5,6 +5,7 @@ Every number in them is in a committed metrics file or in a training run's `vari
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.evaluation.records.prompted import fit_words, same_prompts
 from pipeline.evaluation.report.cells import NONE, compact, interval, published_number
 from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import FORMATS, HEAD_HITS, NATS_DIGITS, TABLE_1
@@ -136,10 +137,21 @@ def costs(runs: Mapping[str, Sequence[TrainingRun]]) -> Table:
 
 
 def in_context(details: Mapping[str, Details]) -> Table:
-    """Return how far the prompt is behind fine-tuning at each K; empty where it was not tried."""
-    rows = [
-        _row(name, [f"{k}", interval(prompted.behind_fine_tuning, NATS_DIGITS)])
-        for name in in_order(details)
-        for k, prompted in sorted((details[name].k_shot.in_context or {}).items())
-    ]
+    """Return how far the prompt is behind fine-tuning at each K; empty where it was not tried.
+
+    Without those K whose prompts are a smaller K's, or hold no dialogue.
+    """
+    rows = []
+    for name in in_order(details):
+        prompts = details[name].k_shot.in_context or {}
+        fitted = {k: prompted.mean_k for k, prompted in prompts.items()}
+        for k in sorted(fitted.keys() - same_prompts(fitted).keys()):
+            behind = interval(prompts[k].behind_fine_tuning, NATS_DIGITS)
+            rows.append(_row(name, [f"{k}{fit_words(k, fitted[k])}", behind]))
     return Table(["variant", "K", "behind fine-tuning, nats per token"], rows)
+
+
+def short_prompts(details: Mapping[str, Details]) -> bool:
+    """Say whether fewer dialogues than K fit into prompts somewhere."""
+    shots = (one.k_shot.in_context or {} for one in details.values())
+    return any(prompted.mean_k < k for prompts in shots for k, prompted in prompts.items())

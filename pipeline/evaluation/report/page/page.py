@@ -76,6 +76,7 @@ def _parts(findings: Findings) -> dict[str, Any]:
         "over_seeds": tables.over_seeds(details),
         "costs": tables.costs(findings.runs),
         "in_context": tables.in_context(details),
+        "short_prompts": tables.short_prompts(details),
         "leaks": leaks.leaks(findings.tasks),
         "leaks_checked": leaks.checked(findings.tasks),
         "others": _others(compared),

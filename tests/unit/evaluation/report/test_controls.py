@@ -3,6 +3,7 @@
 from types import SimpleNamespace as Of
 
 from pipeline.evaluation.report.page.controls import recovered_by_k, text_worth
+from pipeline.evaluation.report.tables import in_context, short_prompts
 from pipeline.evaluation.schemas.base import Estimate, parse
 from pipeline.evaluation.schemas.details import Details
 from tests.support.details_builder import content
@@ -37,7 +38,26 @@ def test_each_k_has_a_row():
     ]
 
 
+def prompts(fitted):
+    by_k = {k: Of(mean_k=mean, behind_fine_tuning=nats(0.5)) for k, mean in fitted.items()}
+    return {"in_place": Of(k_shot=Of(in_context=by_k))}
+
+
+def test_a_prompt_says_how_many_dialogues_fit_and_is_shown_once():
+    """At K = 1 nothing fits; at K = 8 no more than at 5."""
+    found = prompts({8: 4.96, 5: 4.96, 3: 2.08, 1: 0.0})
+    cells = [row.cells for row in in_context(found).rows]
+    assert [one for one, _ in cells] == ["3 (2.1 fit)", "5 (4.96 fit)"]
+    assert {behind for _, behind in cells} == {"0.500 [0.375, 0.625]"}
+    assert short_prompts(found)
+    whole = prompts({1: 1.0, 3: 3.0})
+    assert [row.cells[0] for row in in_context(whole).rows] == ["1", "3"]
+    assert not short_prompts(whole)
+
+
 def test_what_was_not_measured_has_no_table():
     found = {"in_place": parse(Details, content(), "x.json")}
     assert not text_worth(found)
     assert not recovered_by_k(found)
+    assert not in_context(found)
+    assert not short_prompts(found)

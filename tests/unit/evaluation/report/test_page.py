@@ -162,6 +162,14 @@ def test_a_figure_3_without_points_says_why(tmp_path, monkeypatch):
     assert not (tmp_path / artifacts.REPORT / "figures/fig3.svg").exists()
 
 
+def test_prompts_that_hold_next_to_nothing_say_so(page):
+    """Of the embedded preset's dialogues 0.18 fit, whatever K is."""
+    rows = page.tables["in-context"][1:]
+    assert {row[1] for row in rows} == {"1 (0.18 fit)"}
+    assert len(rows) == len(scored())
+    assert "(n fit): fewer dialogues than K fit into the prompt" in page.words
+
+
 def test_a_leak_of_people_is_said(page):
     words = " ".join(page.words.split())
     assert "people who are in both splits, train and test: 2" in words
