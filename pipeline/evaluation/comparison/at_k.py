@@ -4,6 +4,9 @@ Fig. 3's question at each K: who is ahead after K dialogues (`nats_per_token`), 
 dialogues give more (`gain`)? And of each variant: is fine-tuning ahead of not adapting, of a
 stranger's dialogues, of a cache, of the same dialogues in the prompt? All in nats per token. The
 claims at each K are one family, the controls another.
+
+Where fewer than K dialogues fit into the prompt, `fitted` says how many; where no more fit than at
+a smaller K, or none, there is no test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,6 +64,14 @@ class _Contrast:
     def values(self) -> Array:
         """One number per persona, (p,), in the order of their names."""
         return np.array([self.by_persona[name] for name in sorted(self.by_persona)])
+
+    @property
+    def short(self) -> dict[str, float]:
+        """How many dialogues the control's prompts hold, where they are fewer than K."""
+        for _, side in self.sides:
+            if self.k is not None and side.fitted is not None and side.fitted < self.k:
+                return {"fitted": side.fitted}
+        return {}
 
     def verdict(self, difference: float, p_holm: float) -> LevelVerdict:
         """Return what a mean difference says of the first."""
@@ -164,6 +175,7 @@ def _tests(
                 equivalence=equivalent[place],
                 over_seeds=over_seeds[place],
                 answer=answer(verdict, equivalent[place], over_seeds[place]),
+                **contrast.short,
             )
         )
     return found

@@ -8,6 +8,7 @@ Dimensions: p, personas; q, training seeds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pipeline.evaluation.records.cached import cached, with_cache
@@ -15,7 +16,11 @@ from pipeline.evaluation.records.headline import select
 from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.records.prompted import longest_prompts
+from pipeline.evaluation.records.prompted import (
+    dialogues_that_fit,
+    longest_prompts,
+    same_prompts,
+)
 from pipeline.evaluation.statistics.persona_values import Values, common, per_persona
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 
@@ -29,6 +34,7 @@ class Side:
 
     records: Sequence[Prediction]
     metric: Metric = nats_per_token
+    fitted: float | None = None  # dialogues in the prompt, mean over replies; null: no prompt
 
 
 Signed = tuple[int, Side]  # 1 or -1
@@ -47,7 +53,10 @@ class Sides:
         return self._overview.shots()
 
     def of(self, way: Way, k: int | None) -> Side | None:
-        """Return a side; null where it was not run."""
+        """Return a side; null where it was not run, or its prompts are a smaller K's or empty."""
+        if way == "in the prompt":
+            prompts = None if k is None else self._prompts.get(k)
+            return Side(prompts, fitted=dialogues_that_fit(prompts)) if prompts else None
         metric, records = nats_per_token, self._records(way, k)
         if way == "a cache":
             weight = self._overview.cache_weight(k)
@@ -65,12 +74,17 @@ class Sides:
             return self._select(protocol, epoch, k)
         if way == "a cache":
             return with_cache(self._select(protocol, None, k))
-        if way == "a stranger's":
-            return self._select("swap" if k is None else "k_shot_swap", epoch, k)
+        return self._select("swap" if k is None else "k_shot_swap", epoch, k)  # a stranger's
+
+    @cached_property
+    def _prompts(self) -> dict[int, list[Prediction]]:
+        """The records with K dialogues in the prompt, by K; not those that are a smaller K's."""
         prompted = self._select("in_context", 0, None)
-        if k is None or not prompted:
-            return []
-        return longest_prompts(prompted, self._select("k_shot", 0, 0), k)
+        zero = self._select("k_shot", 0, 0)
+        shots = [k for k in self.shots if k] if prompted and zero else []
+        longest = {k: longest_prompts(prompted, zero, k) for k in shots}
+        same = same_prompts({k: dialogues_that_fit(records) for k, records in longest.items()})
+        return {k: records for k, records in longest.items() if k not in same}
 
     def _select(self, protocol: str, epoch: int | None, k: int | None) -> list[Prediction]:
         return select(self._test, "test", protocol, epoch=epoch, k=k)  # type: ignore[arg-type]

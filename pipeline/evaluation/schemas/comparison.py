@@ -126,6 +126,8 @@ class KTest(PairedTest):
     verdict: LevelVerdict
     detectable: float | None  # at alpha, uncorrected
     over_seeds: OverSeeds | None  # null below two common training seeds
+    # Dialogues in the control's prompts, mean over replies; absent unless fewer than K fit.
+    fitted: float | None = None
 
 
 class AtK(Schema):

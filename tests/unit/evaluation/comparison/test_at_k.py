@@ -73,13 +73,15 @@ def test_a_claim_at_each_k_by_level_and_by_gain():
 
 
 def test_a_variant_against_its_controls():
-    """Prompts are there for half of the persons; the others' record at K = 0 stands for them."""
+    """Prompts are there for half of the persons; the others' record at K = 0 stands for them.
+
+    They hold two dialogues: at K = 1 none is there.
+    """
     found = compared(records(*META), records(*NORMAL))["controls"]
     rows = {(t["k"], t["b"]): t["difference"]["value"] for t in found if t["a"] == "meta"}
     assert rows == pytest.approx(
         {
             (1, "not adapted"): -1.0,
-            (1, "in the prompt"): 2.0 - 3.0,  # the prompts hold two dialogues
             (3, "not adapted"): -1.5,
             (3, "a stranger's"): -2.0,
             (3, "a cache"): 1.5 - 2.5,
@@ -87,6 +89,17 @@ def test_a_variant_against_its_controls():
         }
     )
     assert {t["answer"] for t in found if t["a"] == "meta"} == {"better"}
+
+
+def test_prompts_say_how_many_dialogues_fit_and_are_tested_once():
+    """At K = 4 no more fit than at 3; where all K fit, nothing is said."""
+    more = [*replies(1.0, "k_shot", k=4, epoch=1), *replies(9.0, "in_context", k=1, epoch=0)]
+    found = compared([*records(*META), *more], [*records(*NORMAL), *more])["controls"]
+    prompts = {
+        t["k"]: t.get("fitted") for t in found if (t["a"], t["b"]) == ("meta", "in the prompt")
+    }
+    assert prompts == {1: None, 3: 1.5}
+    assert {t.get("fitted") for t in found if t["b"] != "in the prompt"} == {None}
 
 
 def test_a_family_is_corrected_together():
