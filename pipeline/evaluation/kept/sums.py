@@ -9,6 +9,8 @@ the person's replies of test:
   epoch), `text_own@E` and the other persona texts, `cache`.
 - nats of Fig. 3's replies: `k0`; at the headline epoch `k3`, `swap_k3` for K = 3 and so on;
   `cache_k3`, `prompt_k3`, `text_own_k0`.
+- `fit_k3`: dialogues that the prompts of `prompt_k3` held; over `k_replies` it is their mean, below
+  K where fewer fit.
 
 A cell is empty where the setting was not run, or not on all of the person's replies.
 """
@@ -31,6 +33,7 @@ Column = tuple[str, Metric, list[Prediction]]
 
 DIGITS = 4  # after the point: 1e-6 nats per token of a person's 50 tokens
 
+PROMPT = "prompt_k"
 TEXTS = ("text_own", "text_stranger", "text_none")
 
 
@@ -66,6 +69,9 @@ def _row(records: Sequence[Prediction], overview: Overview) -> dict[str, str]:
         base = fig_3 if "_k" in name or name.startswith("k") else table_1
         same = own and not metric.null_in(own) and _tokens(own) == _tokens(base)
         row[name] = _rounded(metric.counts(r)[0] for r in own) if same else ""
+        if name.startswith(PROMPT):
+            fit = name.replace(PROMPT, "fit_k", 1)
+            row[fit] = str(sum(record.k for record in own)) if same else ""
     return row
 
 
@@ -103,7 +109,7 @@ class _Records:
             found.append((f"swap_k{k}", nats_per_token, self.at("k_shot_swap", epoch, k)))
             found += self._cache(f"cache_k{k}", k, self._cached(k))
             longest = longest_prompts(prompted, zero, k) if self._prompts else []
-            found.append((f"prompt_k{k}", nats_per_token, longest))
+            found.append((f"{PROMPT}{k}", nats_per_token, longest))
         return found
 
     def _cached(self, k: int) -> list[Prediction]:

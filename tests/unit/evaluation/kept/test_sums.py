@@ -98,6 +98,15 @@ def test_every_interval_that_is_kept_comes_again(study):
         assert found == pytest.approx(said, rel=1e-5, abs=1e-5), path
 
 
+def test_the_dialogues_that_fit_into_the_prompts_come_again(study):
+    kept = json.loads((study / f"metrics/{NAME}.json").read_text())["k_shot"]["prompted"]
+    rows = sums_of(study)
+    for k, mean in kept.items():
+        replies = sum(row["k_replies"] for row in rows)
+        assert sum(row[f"fit_k{k}"] for row in rows) / replies == pytest.approx(mean)
+    assert kept["8"] < 1
+
+
 def test_keeping_a_study_again_keeps_its_sums(study, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(study, again)
