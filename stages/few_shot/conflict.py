@@ -9,6 +9,7 @@ import typer
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, one_line
 from pipeline.evaluation.few_shot.kept_sums import kept_sums
+from pipeline.evaluation.few_shot.rates_file import used_rates
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.short_prompts import Fit
 from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
@@ -48,6 +49,8 @@ def conflict(
     artifacts.write_text(study / "gain.svg", picture(found))
     console.say(f"{study / 'curve.json'}: {len(settings)} settings, {found.tests} tests")
     for note in Fit(found.short_prompts).notes():
+        console.note(f"{study}: {note}")
+    for note in filter(None, (one.note for one in used_rates(study))):
         console.note(f"{study}: {note}")
     _tell_other_params(study, [folder.name for folder in folders])
     for one in found.gains:

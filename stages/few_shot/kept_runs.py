@@ -8,12 +8,13 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError
+from pipeline.evaluation.few_shot.rates_file import rates_belonging, rates_made
 from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept.one_run import made_of_adapted, made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
-from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_rows, read_text
+from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_text
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import Settings
 from pipeline.params.inputs import own_file, refuse_target
@@ -105,6 +106,8 @@ def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
             made += made_of_adapted(path, command, _sums(path).made_from)
         elif path.parent.name == "replies":
             made += made_of_adapted(path, command, _replies(path).made_from, ["generate"])
+        elif path.stem.endswith("_by_k"):
+            made += rates_made(path)
     return made
 
 
@@ -116,12 +119,7 @@ def _belonging(run: Path) -> Iterator[Belonging]:
         elif path.parent.name == "replies":
             yield adapted(path, f"replies {path.stem}", _replies(path).made_from, path.stem)
         elif path.stem.endswith("_by_k"):
-            name = path.stem.removesuffix("_by_k")
-            rows = read_rows(path, RATES, remedy=f"run `python -m stages.rates {name}`")
-            tried = {(row["seed"], row["model"]) for row in rows if {"seed", "model"} <= row.keys()}
-            for seed, model in sorted(tried):
-                folder = artifacts.model_dir(name, int(seed) if seed.isdecimal() else 0)
-                yield Belonging(path, f"rates {name}", {folder: model}, is_stage=False)
+            yield from rates_belonging(path)
 
 
 def _replies(path: Path) -> FewShotReplies:

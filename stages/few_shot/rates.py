@@ -17,8 +17,10 @@ from pipeline.evaluation.few_shot.rates import (
     rates_csv,
     trials_of,
 )
+from pipeline.evaluation.few_shot.rates_file import made_from_columns
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
+from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import put, with_values
 from stages.few_shot.kshot_records import KshotRecords
@@ -51,8 +53,9 @@ def rates(
         trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)
         read.refuse_changed()  # between two rates, too
-        model = read.digests[artifacts.model_dir(name, tune.seed)]
-        artifacts.write_text(path, rates_csv(trials, best, seed=tune.seed, model=model))
+        said = AdaptedFrom.of(name, params, read.digests, [tune.seed])
+        columns = made_from_columns(said, tune.seed)
+        artifacts.write_text(path, rates_csv(trials, best, seed=tune.seed, made_from=columns))
         scored.delete()
     epochs = params.finetune.epochs
     for warning in at_the_edge(best, tune.finetune, epochs):

@@ -9,6 +9,7 @@ import typer
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.kept_sums import kept_sums
+from pipeline.evaluation.few_shot.rates_file import used_rates
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.short_prompts import Fit
 from pipeline.evaluation.few_shot.shot_answers import ShotTest, Side
@@ -66,6 +67,8 @@ def shot_tests_command(
     for test in found.tests:
         console.say(f"  {_shown(test, fit)}")
     for note in fit.notes():
+        console.note(f"{study}: {note}")
+    for note in filter(None, (one.note for one in used_rates(study))):
         console.note(f"{study}: {note}")
 
 

@@ -106,17 +106,19 @@ def edge(value: float, tried: Sequence[float]) -> str | None:
     return "lowest" if value <= min(tried) else None
 
 
-def rates_csv(trials: Sequence[RateTrial], best: Sequence[AtK], *, seed: int, model: str) -> str:
+def rates_csv(
+    trials: Sequence[RateTrial], best: Sequence[AtK], *, seed: int, made_from: Mapping[str, str]
+) -> str:
     """Return a row for each trial, by K; `valid_nats` is inf where it diverged.
 
     Args:
         trials: all of them.
         best: those that were chosen.
         seed: the training seed of the model that was tried.
-        model: SHA-256 of its folder.
+        made_from: further columns, the same in each row, `made_from_columns`.
     """
     text = io.StringIO(newline="")
-    columns = ("k", "optimizer", "lr", "epochs", "valid_nats", "chosen", "seed", "model")
+    columns = ("k", "optimizer", "lr", "epochs", "valid_nats", "chosen", "seed", *made_from)
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     kept = {(one.k, one.optimizer, one.lr, one.epochs) for one in best}
@@ -125,6 +127,6 @@ def rates_csv(trials: Sequence[RateTrial], best: Sequence[AtK], *, seed: int, mo
         table.writerow(
             trial.model_dump(exclude={"nats"})
             | {"valid_nats": inf if trial.nats is None else trial.nats}
-            | {"chosen": "true" if place in kept else "false", "seed": seed, "model": model}
+            | {"chosen": "true" if place in kept else "false", "seed": seed, **made_from}
         )
     return text.getvalue()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.evaluation.few_shot.kept_sums import kept_rows, refuse_other_sums
+from pipeline.evaluation.few_shot.rates_file import used_rates
 from pipeline.evaluation.few_shot.short_prompts import Fit, refuse_silent, short_prompts
 from pipeline.evaluation.few_shot.shots import IN_WORDS
 from pipeline.evaluation.kept.study import Study
@@ -43,7 +44,7 @@ def sections(study: Study) -> dict[str, list[str]]:
     return {
         "## Gain of meta-learning": [_gains(found), _how(found), *_pictures(study)],
         "## Nats per token": [_levels(found), *Fit(found.short_prompts).notes("`{}`")],
-        "## What was chosen on valid": [_chosen(study)],
+        "## What was chosen on valid": _chosen(study),
     }
 
 
@@ -105,14 +106,21 @@ def _levels(found: Curve) -> str:
     return table(["conflict", "row", *(f"K = {k}" for k in shots)], rows)
 
 
-def _chosen(study: Study) -> str:
-    rows = []
-    for path in sorted(study.folder.glob("runs/[!.]*/tuning/*_by_k.csv")):
-        kept = Study(study.name, path.parents[1])
-        for trial in kept.trials[path.stem]:
-            if trial["chosen"] == "true":
-                name = path.stem.removesuffix("_by_k")
-                values = [trial[key] for key in ("k", "optimizer", "lr", "epochs")]
-                nats = number(float(trial["valid_nats"]), NATS_DIGITS)
-                rows.append([path.parents[1].name, code(name), *values, nats])
-    return table(["conflict", "row", "K", "optimizer", "rate", "epochs", "nats on valid"], rows)
+def _chosen(study: Study) -> list[str]:
+    """Return how the shots were fine-tuned, and where the kept trials choose otherwise."""
+    found = used_rates(study.folder)
+    rows = [
+        [
+            one.run,
+            code(one.name),
+            f"{one.k}",
+            one.used.optimizer,
+            f"{one.used.lr}",
+            f"{one.used.epochs:g}",
+            number(one.valid_nats, NATS_DIGITS),
+        ]
+        for one in found
+        if one.used is not None
+    ]
+    headings = ["conflict", "row", "K", "optimizer", "rate", "epochs", "nats on valid"]
+    return [table(headings, rows), *(f"{one.note}." for one in found if one.note)]

@@ -110,7 +110,7 @@ def test_a_run_whose_model_was_trained_again_is_not_kept(part, tmp_path):
         artifacts.write_sealed(run / FILE, row.content())
     elif part == "tuning":
         trials = [RateTrial(k=1, optimizer="sgd", lr=0.1, epochs=1, nats=2.0)]
-        text = rates_csv(trials, chosen(trials), seed=0, model="c" * 64)
+        text = rates_csv(trials, chosen(trials), seed=0, made_from={"model": "c" * 64})
         artifacts.write_text(run / "tuning/transfer_by_k.csv", text)
     else:
         records = [a_prediction(protocol="k_shot", k=k, epoch=k, greedy="hi") for k in (0, 3)]

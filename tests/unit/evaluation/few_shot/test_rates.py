@@ -72,7 +72,9 @@ def test_a_best_value_at_the_edge_of_the_grid_is_said():
 
 def test_every_trial_is_a_row():
     trials = [trial(3, 1.0), trial(1, None), trial(1, 2.0, lr=0.3)]
-    rows = list(csv.DictReader(io.StringIO(rates_csv(trials, chosen(trials), seed=0, model="ab"))))
+    text = rates_csv(trials, chosen(trials), seed=0, made_from={"model": "ab"})
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {(r["seed"], r["model"]) for r in rows} == {("0", "ab")}
     assert [(r["k"], r["valid_nats"], r["chosen"]) for r in rows] == [
         ("1", "inf", "false"),
         ("1", "2.0", "true"),

@@ -1,6 +1,7 @@
 """`stages.rates`, `shots` and `conflict` at toy size: who is read, what is written and used."""
 
 import csv
+import json
 import math
 
 import numpy as np
@@ -91,7 +92,12 @@ def test_what_is_scored_is_kept_until_the_out_is_written(folder, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("stages.few_shot.kshot_records.shots", None)
         rates("transfer")
-    assert artifacts.tuning_file("transfer_by_k").is_file()
+    with artifacts.tuning_file("transfer_by_k").open() as file:
+        (said,) = {(r["tasks"], r["base"], r["finetune"]) for r in csv.DictReader(file)}
+    assert said[:2] == (artifacts.sha256_of(artifacts.TASKS), artifacts.sha256_of(artifacts.BASE))
+    assert json.loads(said[2]) == {
+        "batch_size": None, "epochs": [0, 1, 2], "k": [0, 1], "parameters": None, "seed": 0
+    }  # fmt: skip
     assert not [*folder.glob(f"{artifacts.CHECKPOINTS}/*.jsonl")]
 
 
