@@ -217,11 +217,14 @@ def other_params(settings: Settings, file: Made, origin: Path = artifacts.PARAMS
     if found is None:
         return None
     key, then, today = found
-    again = f"`python -m stages.{file.command or _command(key, file, settings)}`"
+    first = _command(key, file, settings)
+    stage = f"`python -m stages.{first}` and what follows it (or `dvc repro`)"
+    own = f"`python -m stages.{file.command}`"
+    adapts = key.split(".")[0] in _SCORING  # the command itself reads it
+    again = stage if file.command is None else own if adapts else f"{stage}, then {own}"
     return (
         f"{file.file}: made with {key} {_shown(then)}, but {origin} has {_shown(today)}; run "
-        f"{again}{'' if file.command else ' and what follows it (or `dvc repro`)'}, "
-        "or put the value back"
+        f"{again}, or put the value back"
     )
 
 

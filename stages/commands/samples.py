@@ -21,12 +21,14 @@ from pipeline.evaluation.report.samples.samples import (
     markdown,
     responses,
 )
+from pipeline.evaluation.schemas.adapted_from import adapted, is_untold, made_of_adapted
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
+from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.outs import refuse_damaged
-from pipeline.params import Settings
+from pipeline.params import Settings, stated
 from pipeline.params.inputs import refuse_others_file
 from pipeline.persona.task.record import PersonaTask
+from stages.few_shot.kept_params import CHANGES
 from stages.shell import console, one_run
 
 
@@ -77,7 +79,28 @@ def _few_shot(files: Sequence[Path], every: Sequence[Context]) -> Responses:
         adapted(path, f"replies {name}", content.made_from, name)
         for name, (path, content) in read_files.items()
     )
+    for path, content in read_files.values():
+        _refuse_other_params(path, content)
     return {name: responses_of(content, real) for name, (_, content) in read_files.items()}
+
+
+def _refuse_other_params(path: Path, content: FewShotReplies) -> None:
+    """Refuse replies that were made with other parameters than their run has now.
+
+    A run's file lies in its folder `replies`; any other is taken to be of the run that is shown.
+    What a study keeps was compared when it was kept.
+    """
+    run, command = path.parent.parent, f"replies {content.variant}"
+    params = run / artifacts.PARAMS if (run / artifacts.PARAMS).is_file() else artifacts.PARAMS
+    if (run / CHANGES).is_file() or not params.is_file():
+        return
+    made = made_of_adapted(path, command, content.made_from, ["generate"])
+    stated.refuse_other_params(Settings.load(params), made, params)
+    if is_untold(content.made_from, run):
+        console.note(
+            f"{path}: of an older version, so the parameters that made it are not known; "
+            f"`python -m stages.{command}` makes it anew"
+        )
 
 
 def _predicted() -> Responses:

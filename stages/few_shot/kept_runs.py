@@ -8,12 +8,18 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError
-from pipeline.evaluation.few_shot.rates_file import rates_belonging, rates_made
+from pipeline.evaluation.few_shot.rates_file import BY_K, rates_belonging, rates_made
 from pipeline.evaluation.few_shot.shots import ShotSums
-from pipeline.evaluation.kept.one_run import made_of_adapted, made_of_inputs
+from pipeline.evaluation.kept.one_run import made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
+from pipeline.evaluation.schemas.adapted_from import (
+    AdaptedFrom,
+    adapted,
+    is_untold,
+    made_of_adapted,
+)
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.made_from import Belonging, adapted, refuse_other_runs
+from pipeline.evaluation.schemas.made_from import Belonging, refuse_other_runs
 from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_text
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import Settings
@@ -21,6 +27,7 @@ from pipeline.params.inputs import own_file, refuse_target
 from pipeline.params.stated import Made, refuse_other_params
 from pipeline.params.views import AllParams
 from stages.few_shot.kept_params import CHANGES, KeptParams, recover, run_folders, without_paths
+from stages.shell import console
 from stages.shell.one_run import made_of_run
 
 
@@ -75,6 +82,7 @@ def keep(run: Path, study: Path, name: str) -> None:
     belonging = [*_belonging(run)]
     refuse_other_runs(belonging, run)
     refuse_other_params(Settings.load(params), _made(run, belonging), params)
+    console.note(_untold(run))
     kept_params = KeptParams(study, name, text)
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
@@ -100,26 +108,49 @@ def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
         if path.is_file():
             again = f"train {model.parent.name} {model.name.removeprefix('seed-')}"
             made.append(replace(made_of_run(read(path, VariantFile, made_by=again)), file=path))
-    for path in _files(run):
-        command = f"{path.parent.name} {path.stem}"
-        if path.parent.name == "shots":
-            made += made_of_adapted(path, command, _sums(path).made_from)
-        elif path.parent.name == "replies":
-            made += made_of_adapted(path, command, _replies(path).made_from, ["generate"])
-        elif path.stem.endswith("_by_k"):
-            made += rates_made(path)
+    for path, said in _adapted_from(run):
+        also = ["generate"] if path.parent.name == "replies" else []
+        made += made_of_adapted(path, _command(path), said, also)
+    for path in _rates(run):
+        made += rates_made(path)
     return made
+
+
+def _untold(run: Path) -> str:
+    """Return a note on the run's older files of which nobody can tell how they were made."""
+    files = [path for path, said in _adapted_from(run) if is_untold(said, run)]
+    if not files:
+        return ""
+    return (
+        f"{run}: {', '.join(path.relative_to(run).as_posix() for path in files)}: of an older "
+        "version, so the parameters that made them are not known, and are taken to be those of "
+        f"{run / artifacts.PARAMS}; `python -m stages.{_command(files[0])}` makes one anew"
+    )
+
+
+def _adapted_from(run: Path) -> Iterator[tuple[Path, AdaptedFrom | None]]:
+    """Yield a run's sums and replies, with what they say that they were made from."""
+    for path in _files(run):
+        if path.parent.name == "shots":
+            yield path, _sums(path).made_from
+        elif path.parent.name == "replies":
+            yield path, _replies(path).made_from
+
+
+def _command(path: Path) -> str:
+    return f"{path.parent.name} {path.stem}"
 
 
 def _belonging(run: Path) -> Iterator[Belonging]:
     """Yield what a run's sums, replies and trials of rates belong to."""
-    for path in _files(run):
-        if path.parent.name == "shots":
-            yield adapted(path, f"shots {path.stem}", _sums(path).made_from, path.stem)
-        elif path.parent.name == "replies":
-            yield adapted(path, f"replies {path.stem}", _replies(path).made_from, path.stem)
-        elif path.stem.endswith("_by_k"):
-            yield from rates_belonging(path)
+    for path, said in _adapted_from(run):
+        yield adapted(path, _command(path), said, path.stem)
+    for path in _rates(run):
+        yield from rates_belonging(path)
+
+
+def _rates(run: Path) -> list[Path]:
+    return [path for path in _files(run) if path.stem.endswith(BY_K) and path.suffix == ".csv"]
 
 
 def _replies(path: Path) -> FewShotReplies:

@@ -20,7 +20,6 @@ from pipeline.evaluation.few_shot.rates import (
 from pipeline.evaluation.few_shot.rates_file import made_from_columns
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import put, with_values
 from stages.few_shot.kshot_records import KshotRecords
@@ -53,7 +52,7 @@ def rates(
         trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)
         read.refuse_changed()  # between two rates, too
-        said = AdaptedFrom.of(name, params, read.digests, [tune.seed])
+        said = inputs.adapted_from(name, params, read, [tune.seed])
         columns = made_from_columns(said, tune.seed)
         artifacts.write_text(path, rates_csv(trials, best, seed=tune.seed, made_from=columns))
         scored.delete()

@@ -22,8 +22,8 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
+from pipeline.evaluation.schemas.adapted_from import refuse_other_adaptation
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.made_from import AdaptedFrom, refuse_other_adaptation
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
@@ -67,7 +67,7 @@ def shots(
     path = shots_file(name)
     with only_run(path):
         read_now = inputs.read_by(name, params.seeds)
-        made_from = AdaptedFrom.of(name, params, read_now.digests, params.seeds)
+        made_from = inputs.adapted_from(name, params, read_now, params.seeds)
         for split in ("valid", "test") if cache else ("test",):
             require_k_shot(inputs.tasks_of(split), params.finetune, split)
         scored = KshotRecords()
@@ -79,7 +79,7 @@ def shots(
                 content = _with_strangers(scored, name, params, content, strangers)
         else:
             content = _measured(scored, name, params, only)
-            content = content.model_copy(update={"made_from": made_from})
+        content = content.model_copy(update={"made_from": made_from})
         read_now.refuse_changed()
         artifacts.write_sealed(path, content.content())
         scored.delete()

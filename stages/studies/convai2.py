@@ -14,8 +14,9 @@ from pipeline.evaluation.report.cells import interval, published_number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.published import Published, quoted_on
 from pipeline.evaluation.report.rows import FLOOR_TITLES
+from pipeline.evaluation.schemas.adapted_from import adapted
 from pipeline.evaluation.schemas.base import Estimate, Estimates, read
-from pipeline.evaluation.schemas.made_from import adapted, refuse_other_runs
+from pipeline.evaluation.schemas.made_from import refuse_other_runs
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.convai2 import (
     ZERO_SHOT,
@@ -27,6 +28,7 @@ from pipeline.evaluation.studies.convai2 import (
 from pipeline.evaluation.studies.schemas import Convai2Floors, ZeroShotScores
 from pipeline.params import Settings
 from pipeline.params.inputs import json_with, refuse_others_file
+from pipeline.params.stated import Made, refuse_other_params
 from stages.shell import console
 
 
@@ -74,21 +76,32 @@ def _zero_shot(sha256: str, splits: Sequence[str]) -> dict[str, Estimates]:
             others.append(path.stem)
     if others:
         console.out.print(
-            "Left out, scored on other files or splits than these, or by another model than is "
-            f"there: {', '.join(others)} in {ZERO_SHOT}; `python -m stages.zero_shot` scores them "
-            "again.",
+            "Left out, scored on other files or splits than these, with other parameters than "
+            f"{artifacts.PARAMS} has, or by another model than is there: {', '.join(others)} in "
+            f"{ZERO_SHOT}; `python -m stages.zero_shot` scores them again.",
             soft_wrap=True,
         )
     return metrics
 
 
 def _of_what_is_there(path: Path, scores: ZeroShotScores) -> bool:
-    """Say whether base, model and an untrained variant's axes are still those, if they are here."""
+    """Say whether base, model and the parameters that made them are still those, if they are here.
+
+    An older file does not say what trained its model; it counts as long as the model does not
+    differ.
+    """
     if (own := scores.made_from) is None:  # of an older version
         return True
+    command = f"zero_shot {own.variant}"
     try:
-        refuse_other_runs([adapted(path, f"zero_shot {own.variant}", own, own.variant)])
-        return not artifacts.PARAMS.is_file() or is_todays_start(own, Settings.load())
+        refuse_other_runs([adapted(path, command, own, own.variant)])
+        if not artifacts.PARAMS.is_file():
+            return True
+        settings = Settings.load()
+        spoken = scores.metrics.get(DECODED["f1"]) is not None and "generate" in own.params
+        said = {"generate": own.params["generate"]} if spoken else {}
+        refuse_other_params(settings, [Made(path, (own.made_with or {}) | said, own.variant)])
+        return is_todays_start(own, settings)
     except (DataError, ParamsError):
         return False
 

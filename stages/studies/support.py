@@ -11,7 +11,6 @@ from pipeline.evaluation.controls.support_fit import falls, support_fit
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
@@ -58,7 +57,7 @@ def support(
     read.refuse_changed()
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
-    made_from = AdaptedFrom.of(variant, params, read.digests, params.seeds)
+    made_from = inputs.adapted_from(variant, params, read, params.seeds)
     fit = fit.model_copy(update={"made_from": made_from})
     artifacts.write_sealed(target, fit.content())
     journal.delete()

@@ -8,15 +8,16 @@ training: what the base can do in that format.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline import artifacts
 from pipeline.evaluation.controls.zero_shot import zero_shot as predict
+from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.scoring.estimates import Estimator
 from pipeline.evaluation.scoring.setting import SettingSums
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
@@ -28,7 +29,7 @@ from pipeline.evaluation.studies.convai2 import (
     validation_splits,
 )
 from pipeline.evaluation.studies.schemas import ZeroShotCounts, ZeroShotScores
-from pipeline.model.files.variant_record import read_variant
+from pipeline.model.files.variant_record import VariantFile, read_variant
 from pipeline.model.network.trained import load_variant
 from pipeline.model.network.trained import untrained as untrained_variant
 from pipeline.model.sequences.fits import require_context
@@ -100,6 +101,7 @@ def zero_shot(
     kind = variant + "-untrained" * untrained + "-likelihood" * likelihood
     models = [] if untrained else [artifacts.model_dir(variant, seed)]
     read = Snapshot([artifacts.BASE, path, *models])
+    made_with = _made_with(given)
     tasks = tuple(read_tasks(path, splits, seed=SEED))
     asked = {"splits": " ".join(splits), "params": params.model_dump_json(), "seed": str(seed)}
     journal = _journal(kind, read, start, asked)
@@ -110,7 +112,7 @@ def zero_shot(
         records = workers.map(jobs, on_done)
     read.refuse_changed()
     target = _target(kind, splits)
-    made_from = AdaptedFrom.of(variant, params, read.digests, [seed])
+    made_from = AdaptedFrom.of(variant, params, read.digests, [seed], made_with)
     scores = ZeroShotScores(
         sha256=read.digests[path],
         splits=splits,
@@ -122,6 +124,15 @@ def zero_shot(
     artifacts.write_sealed(target, scores.content())
     journal.delete()
     console.out.print(f"{target}: {len(tasks)} personas, {len(records)} replies")
+
+
+def _made_with(given: Start | VariantFile) -> dict[str, Any]:
+    """Return what made the base, and a model with its tasks as long as these are still there."""
+    if isinstance(given, Start):
+        return inputs.made_with(None, tasks=False)
+    files = {artifacts.tasks_file(split): digest for split, digest in given.tasks.items()}
+    same = all(file.is_file() and artifacts.sha256_of(file) == files[file] for file in files)
+    return inputs.made_with(given, tasks=bool(files) and same)
 
 
 def _bootstrap(settings: Settings) -> Bootstrap:

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pipeline.evaluation.predict.folds import FoldJob, score_folds
 from pipeline.evaluation.predict.protocols import Fold, leave_one_out, swapped
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.schemas.details import Adaptation
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.scoring.adaptation import adaptation_by_epoch
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.learner import Learner

@@ -1,7 +1,8 @@
 """What `tuning/VARIANT_by_k.csv` was made from, and whether shots have its choice. No torch.
 
-Each row says it: the model's seed and digest, those of the base and tasks, and section `finetune`
-without what the trials vary. Files of older versions lack some of these columns, or all.
+Each row says it: the seed and digest of the model, those of base and tasks, and which parameters
+made all of them; of section `finetune` not what the trials vary. Files of older versions lack
+some of these columns, or all.
 """
 
 import json
@@ -14,7 +15,8 @@ from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.few_shot.kept_sums import kept_rows
 from pipeline.evaluation.few_shot.shots import ShotSums
-from pipeline.evaluation.schemas.made_from import AdaptedFrom, Belonging, adapting
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapting
+from pipeline.evaluation.schemas.made_from import Belonging
 from pipeline.evaluation.schemas.number_table import RATES, CsvRow, read_rows
 from pipeline.params.inputs import own_file
 from pipeline.params.stated import Made
@@ -35,7 +37,8 @@ def made_from_columns(said: AdaptedFrom, seed: int) -> dict[str, str]:
     """
     shared = {k: v for k, v in adapting(said)["finetune"].items() if k not in _OTHERS}
     columns = {"model": said.models[seed], "base": said.base, "tasks": f"{said.tasks}"}
-    return columns | {"finetune": json.dumps(shared, sort_keys=True)}
+    made_with = (said.made_with or {}) | {"finetune": shared}
+    return columns | {"made_with": json.dumps(made_with, sort_keys=True)}
 
 
 def rates_belonging(path: Path) -> Iterator[Belonging]:
@@ -60,9 +63,9 @@ def rates_made(path: Path) -> Iterator[Made]:
         DataError: the file is damaged.
     """
     name, rows = _read(path)
-    for row in _told(rows, "finetune"):
-        told = _finetune(row["finetune"], path, name) if "finetune" in row else {}
-        yield Made(path, {"finetune": told}, name, command=f"rates {name}")
+    for row in _told(rows, "made_with"):
+        told = _made_with(row["made_with"], path, name) if "made_with" in row else {}
+        yield Made(path, told, name, command=f"rates {name}")
 
 
 def _read(path: Path) -> tuple[str, list[CsvRow]]:
@@ -80,14 +83,14 @@ def _told(rows: Sequence[CsvRow], *columns: str) -> list[CsvRow]:
     return [dict(one) for one in dict.fromkeys(each)]
 
 
-def _finetune(text: str, path: Path, name: str) -> dict[str, Any]:
+def _made_with(text: str, path: Path, name: str) -> dict[str, Any]:
     try:
         found = strict_loads(text.encode())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: finetune: {first_problem(error)}; {_again(name)}") from error
+        raise DataError(f"{path}: made_with: {first_problem(error)}; {_again(name)}") from error
     if not isinstance(found, dict):
         raise DataError(
-            f"{path}: finetune: {one_line(text, 60)} found, parameters by name were expected; "
+            f"{path}: made_with: {one_line(text, 60)} found, parameters by name were expected; "
             f"{_again(name)}"
         )
     return found

@@ -17,9 +17,9 @@ from pipeline.evaluation.records.prompted import (
     longest_prompts,
     same_prompts,
 )
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Schema
 from pipeline.evaluation.schemas.bounds import is_read
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import AtK
 

@@ -27,8 +27,8 @@ from pipeline.evaluation.kept.slim import (
 )
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Excerpt, read
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.schemas.number_table import (
     HISTORY,
     KSHOT,

@@ -1,6 +1,6 @@
 """Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,13 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.report.compared import Levels
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapted, made_of_adapted
 from pipeline.evaluation.schemas.base import parse
 from pipeline.evaluation.schemas.made_from import (
-    AdaptedFrom,
     Belonging,
     ComparedFrom,
     MeasuredFrom,
     ScoredFrom,
-    adapted,
-    adapting,
     compared,
     made_of_details,
     measured,
@@ -104,6 +102,8 @@ def refuse_other_adaptation_in(
 ) -> None:
     """Refuse a file of a command that is no stage, of other models or parameters than are there.
 
+    An older file does not say what trained its models. It is taken where these are gone.
+
     Raises:
         DataError: names the file, what differs, and the command to run.
     """
@@ -126,24 +126,6 @@ def made_of_inputs(root: Path) -> list[Made]:
             said = one.get("params") if isinstance(one, dict) else None
             made += [Made(path, said)] if isinstance(said, dict) else []
     return made
-
-
-def made_of_adapted(
-    file: Path, command: str, said: AdaptedFrom | None, also: Iterable[str] = ()
-) -> list[Made]:
-    """Return what a file of a command that is no stage was made with; an older one says nothing.
-
-    Args:
-        file: which.
-        command: makes it.
-        said: what it says.
-        also: keys of params.yaml that matter to it, besides those of every adaptation.
-    """
-    if said is None:
-        return []
-    values = adapting(said) | {key: said.params[key] for key in also if key in said.params}
-    told = {key: value for key, value in values.items() if value is not None}
-    return [Made(file, told, said.variant, command=command)]
 
 
 def _belonging(path: Path, content: dict[str, Any]) -> Belonging | None:

@@ -14,11 +14,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Excerpt, Schema
 from pipeline.outs import refuse_damaged
-from pipeline.params.sections.section import StageParams
-from pipeline.params.stated import Made, difference
-
-
-_CONTROLS = ("cache", "in_context", "k_shot_swap", "other_texts")  # keys of section `finetune`
+from pipeline.params.stated import Made
 
 
 class Inputs(Schema):
@@ -55,30 +51,6 @@ class MeasuredFrom(Inputs):
     """What the floors were made from."""
 
     oracle: str | None  # data/raw/oracle.json; null for a corpus that people wrote
-
-
-class AdaptedFrom(Schema):
-    """What the numbers or replies of a command that is no stage were made from."""
-
-    variant: str
-    params: dict[str, Any]  # what adaptation read, the variant's own `set` in force
-    base: str  # models/base
-    models: dict[int, str]  # models/VARIANT/seed-SEED, by training seed; none: φ itself
-    tasks: str | None  # data/tasks; null: of other people
-
-    @classmethod
-    def of(
-        cls, variant: str, params: StageParams, read: Mapping[Path, str], seeds: Iterable[int]
-    ) -> "AdaptedFrom":
-        """Return it of a command that has `read` these paths, with their digests."""
-        models = {seed: artifacts.model_dir(variant, seed) for seed in seeds}
-        return cls(
-            variant=variant,
-            params=params.model_dump(mode="json"),
-            base=read[artifacts.BASE],
-            models={seed: read[path] for seed, path in models.items() if path in read},
-            tasks=read.get(artifacts.TASKS),
-        )
 
 
 class PredictedFrom(Excerpt):
@@ -122,9 +94,9 @@ def scored(name: str, said: ScoredFrom, kshot_csv: str | None = None) -> Belongi
     """
     file = artifacts.details_file(name)
     own = {artifacts.predictions_file(name): said.predictions}
-    own |= _models(name, said.models)
+    own |= models_of(name, said.models)
     own |= {artifacts.kshot_file(name): kshot_csv} if kshot_csv else {}
-    return _of_variant(Belonging(file, f"score {name}", _inputs(said) | own), name, said.variant)
+    return of_variant(Belonging(file, f"score {name}", _inputs(said) | own), name, said.variant)
 
 
 def predicted(name: str, said: PredictedFrom) -> Belonging:
@@ -134,52 +106,8 @@ def predicted(name: str, said: PredictedFrom) -> Belonging:
         DataError: they are another variant's.
     """
     file = artifacts.identity_file(name)
-    own = _models(name, said.models) | {artifacts.predictions_file(name): said.sha256}
-    return _of_variant(Belonging(file, f"finetune {name}", _inputs(said) | own), name, said.variant)
-
-
-def adapted(file: Path, command: str, said: AdaptedFrom | None, name: str) -> Belonging:
-    """Return what a file of a command that is no stage belongs to; an older one says nothing.
-
-    Raises:
-        DataError: it is of another variant than `name`.
-    """
-    if said is None:
-        return Belonging(file, command, {}, is_stage=False)
-    own = {artifacts.BASE: said.base} | _models(said.variant, said.models)
-    own |= {artifacts.TASKS: said.tasks} if said.tasks else {}
-    return _of_variant(Belonging(file, command, own, is_stage=False), name, said.variant)
-
-
-def refuse_other_adaptation(
-    file: Path, command: str, said: AdaptedFrom | None, now: AdaptedFrom
-) -> None:
-    """Refuse to add numbers, made from `now`, to a file of another model or way to adapt.
-
-    Raises:
-        DataError: names the file, what differs, and the `command` that makes the file anew.
-    """
-    belongs = adapted(file, command, said, now.variant)
-    if said is None:
-        raise DataError(f"{file}: does not say which model made it; {_again(belongs)}")
-    if found := difference(adapting(said), adapting(now)):
-        key, then, today = found
-        raise DataError(
-            f"{file}: made with {key} {one_line(then)}, now it is {one_line(today)}; "
-            f"{_again(belongs)}, or put the value back"
-        )
-    there = adapted(file, command, now, now.variant).digests
-    for path in belongs.digests:
-        if belongs.digests[path] != there[path]:
-            raise _other(belongs, path, f"now it is {there[path][:12]}…")
-
-
-def adapting(said: AdaptedFrom) -> dict[str, Any]:
-    """Return the parameters without those that say what else is scored."""
-    finetune = said.params.get("finetune")
-    values = finetune if isinstance(finetune, dict) else {}
-    kept = {key: value for key, value in values.items() if key not in _CONTROLS}
-    return {"seeds": said.params.get("seeds"), "finetune": kept}
+    own = models_of(name, said.models) | {artifacts.predictions_file(name): said.sha256}
+    return of_variant(Belonging(file, f"finetune {name}", _inputs(said) | own), name, said.variant)
 
 
 def compared(said: ComparedFrom) -> Belonging:
@@ -198,7 +126,8 @@ def _inputs(said: Inputs | PredictedFrom) -> dict[Path, str]:
     return {artifacts.TASKS: said.tasks, artifacts.BASE: said.base}
 
 
-def _models(name: str, models: Mapping[int, str]) -> dict[Path, str]:
+def models_of(name: str, models: Mapping[int, str]) -> dict[Path, str]:
+    """Return the digests of a variant's models by their folder, from those by training seed."""
     return {artifacts.model_dir(name, seed): digest for seed, digest in models.items()}
 
 
@@ -222,27 +151,35 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
                     refuse_damaged(path, root)
                     there[path] = artifacts.sha256_of(root / path)
                 if there[path] != digest:
-                    raise _other(one, path, f"now it is {there[path][:12]}…")
+                    raise belongs_elsewhere(one, path, f"now it is {there[path][:12]}…")
             known, other = first.setdefault(path, (digest, one))
             if known != digest:
-                raise _other(one, path, f"{other.file} to one of {one_line(known)[:12]}…")
+                raise belongs_elsewhere(
+                    one, path, f"{other.file} to one of {one_line(known)[:12]}…"
+                )
 
 
-def _other(one: Belonging, path: Path, instead: str) -> DataError:
+def belongs_elsewhere(one: Belonging, path: Path, instead: str) -> DataError:
+    """Return the error of a file that belongs to another `path`; `instead` says to which."""
     return DataError(
         f"{one.file}: belongs to a {path} of SHA-256 {one_line(one.digests[path])[:12]}…, "
-        f"{instead}; {_again(one)}"
+        f"{instead}; {again(one)}"
     )
 
 
-def _of_variant(one: Belonging, name: str, found: str) -> Belonging:
-    """Return it, if it is of the variant that it is named after."""
+def of_variant(one: Belonging, name: str, found: str) -> Belonging:
+    """Return it, if it is of the variant that it is named after.
+
+    Raises:
+        DataError: it is of the variant `found`, not of `name`.
+    """
     if found != name:
         raise DataError(
-            f"{one.file}: of variant {one_line(found)!r}, not of {name!r}; {_again(one)}"
+            f"{one.file}: of variant {one_line(found)!r}, not of {name!r}; {again(one)}"
         )
     return one
 
 
-def _again(one: Belonging) -> str:
+def again(one: Belonging) -> str:
+    """Say what to run to make a file again."""
     return f"run `python -m stages.{one.command}`" + " (or `dvc repro`)" * one.is_stage

@@ -24,8 +24,8 @@ from pipeline.evaluation.floors.rankers import (
 )
 from pipeline.evaluation.metrics.generation import word_f1
 from pipeline.evaluation.records.metric import finite, percent
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Estimate
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.evaluation.studies.schemas import (
     Convai2Counts,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Count, Estimate, Estimates, Schema
-from pipeline.evaluation.schemas.made_from import AdaptedFrom, ObservedFrom
+from pipeline.evaluation.schemas.made_from import ObservedFrom
 
 
 class PersonaSums(BaseModel):

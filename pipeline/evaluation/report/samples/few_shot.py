@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.errors import DataError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.report.samples.samples import Place, Response
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.schemas.base import Schema
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
 
 
 def replies_file(variant: str) -> Path:

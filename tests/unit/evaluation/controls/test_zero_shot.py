@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +10,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot
 from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_tasks
 from pipeline.params import FinetuneParams, Settings, read_yaml
+from pipeline.params.edit import with_values
 from pipeline.persona.task.record import PersonaTask
 from stages.studies import zero_shot as stage
 from stages.studies.convai2 import convai2
@@ -18,6 +18,7 @@ from tests.conftest import a_dialogue
 from tests.support.personachat_text import lines, with_candidates
 from tests.support.plain_nll import plain_nll
 from tests.support.toy_project import write_params
+from tests.support.training_runs import run as training_run
 from tests.wiring.closure import ROOT
 
 
@@ -70,15 +71,19 @@ def project(learner, tmp_path, monkeypatch):
     """A person with two replies in each of the two splits, and a variant to score them by."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAMLVIAPP_WORKERS", "1")
-    shutil.copy(ROOT / "presets/embedded.yaml", "params.yaml")
     for split, persona in (("valid", "i fish ."), ("test", "i read books .")):
         text = lines(persona, with_candidates("hi", "i like dogs"), with_candidates("ok", "bye"))
         artifacts.write_text(tmp_path / f"data/{split}_self_original.txt", text)
     for folder in (artifacts.model_dir("in_place", 0), artifacts.BASE):
         artifacts.write_text(folder / "x", "x")
+    values = read_yaml(ROOT / "presets/embedded.yaml")
+    artifacts.write_sealed(artifacts.BASE_FACTS, {"params": {"base": values["base"]}})
     monkeypatch.setattr(stage, "load_variant", lambda name, seed: learner)
-    axes = SimpleNamespace(set={"generate.max_new_tokens": 3})
-    monkeypatch.setattr(stage, "read_variant", lambda *_, **__: SimpleNamespace(axes=axes))
+    axes = {"init": "pretrained", "set": {"generate.max_new_tokens": 3}}
+    values["variants"]["in_place"] = axes
+    write_params(tmp_path, values)
+    record = training_run(axes=axes, params={"inner_lr": values["inner_lr"]})
+    monkeypatch.setattr(stage, "read_variant", lambda *_, **__: record)
     return tmp_path
 
 
@@ -130,6 +135,29 @@ def test_other_splits_are_refused_before_anything_is_scored(project, split):
     with pytest.raises(ParamsError, match=f"--split {split}: valid or test was expected"):
         stage.zero_shot("in_place", project / "data", split=["valid", split])
     assert not artifacts.CHECKPOINTS.exists()
+
+
+@pytest.mark.parametrize(
+    ("edit", "listed"),
+    [
+        ("train.lr=0.75", True),
+        ("inner_lr=0.75", False),
+        ("base.pretrain.steps=7", False),
+        ("generate.top_p=0.75", False),
+        ("finetune.lr=0.75", True),  # nothing is fine-tuned
+    ],
+)
+def test_scores_of_a_model_that_is_gone_are_of_the_parameters_that_made_it(
+    edit, listed, project, capsys
+):
+    shutil.copy(project / "data/test_self_original.txt", project / "data/train_self_original.txt")
+    stage.zero_shot("in_place", project / "data")
+    shutil.rmtree(artifacts.MODELS)
+    artifacts.write_text(artifacts.PARAMS, with_values(artifacts.PARAMS.read_text(), [edit]))
+    convai2(project / "data", out=project / "out.json")
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("in_place, zero-shot" in said) == listed
+    assert ("than is there: in_place in" in said) != listed
 
 
 def test_an_untrained_variant_of_other_axes_is_not_listed(learner, project, monkeypatch, capsys):

@@ -8,8 +8,8 @@ from pipeline.evaluation.few_shot.rates import RateTrial, chosen, rates_csv
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies
 from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, refuse_other_adaptation
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.made_from import AdaptedFrom, refuse_other_adaptation
 from stages.few_shot.kshot_records import KshotRecords
 from stages.few_shot.rates import rates
 from stages.few_shot.shot_tests import shot_tests_command
@@ -134,8 +134,13 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
 def test_a_control_of_another_model_is_not_added(folder):
     write_tasks(folder, "test", 2)
     shots("transfer")
+    found = read(FILE, ShotSums, made_by="shots")
+    content = found.content()
+    del content["made_from"]["made_with"]  # an older file
+    artifacts.write_sealed(FILE, content)
+    shots("transfer", strangers=Strangers.PROMPT)
+    assert read(FILE, ShotSums, made_by="shots").made_from == found.made_from
     before = FILE.read_bytes()
-    assert read(FILE, ShotSums, made_by="shots").made_from.variant == "transfer"
     changed = params()
     changed["train"]["lr"] = 1e-6
     write_params(folder, changed)

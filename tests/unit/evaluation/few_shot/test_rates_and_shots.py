@@ -11,6 +11,7 @@ from pipeline import artifacts
 from pipeline.atomic import only_run
 from pipeline.errors import BusyError, DataError, MissingFileError, ParamsError
 from pipeline.evaluation.few_shot.shots import ShotSums, shots_file
+from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, replies_file
 from pipeline.evaluation.schemas.base import read
@@ -93,9 +94,9 @@ def test_what_is_scored_is_kept_until_the_out_is_written(folder, monkeypatch):
         patched.setattr("stages.few_shot.kshot_records.shots", None)
         rates("transfer")
     with artifacts.tuning_file("transfer_by_k").open() as file:
-        (said,) = {(r["tasks"], r["base"], r["finetune"]) for r in csv.DictReader(file)}
+        (said,) = {(r["tasks"], r["base"], r["made_with"]) for r in csv.DictReader(file)}
     assert said[:2] == (artifacts.sha256_of(artifacts.TASKS), artifacts.sha256_of(artifacts.BASE))
-    assert json.loads(said[2]) == {
+    assert json.loads(said[2])["finetune"] == {
         "batch_size": None, "epochs": [0, 1, 2], "k": [0, 1], "parameters": None, "seed": 0
     }  # fmt: skip
     assert not [*folder.glob(f"{artifacts.CHECKPOINTS}/*.jsonl")]
@@ -107,6 +108,8 @@ def test_with_dialogues_in_the_prompt_k_0_is_scored_too(folder):
     shots("transfer", only=[1])
     found = read(shots_file("transfer"), ShotSums, made_by="shots")
     assert (sorted(found.tuned), sorted(found.prompted)) == ([0, 1], [1])
+    of_finetune = inputs.made_from("transfer", inputs.finetune_params("transfer"))
+    assert found.made_from.made_with == of_finetune["made_with"] != {}
     without = params()
     without["finetune"]["in_context"] = False
     write_params(folder, without)
@@ -116,6 +119,7 @@ def test_with_dialogues_in_the_prompt_k_0_is_scored_too(folder):
 
 @pytest.mark.slow
 def test_the_chain_from_valid_to_the_curve(folder, capsys):
+    write_tasks(folder, "test", 2)
     for name in PAIR:
         rates(name, write=True)
     said = capsys.readouterr()
@@ -134,7 +138,6 @@ def test_the_chain_from_valid_to_the_curve(folder, capsys):
         int(best["epochs"]),
     )
 
-    write_tasks(folder, "test", 2)
     for name in PAIR:
         shots(name)
     found = read(shots_file("transfer"), ShotSums, made_by="shots")

@@ -75,10 +75,11 @@ def test_a_rate_that_was_never_tried_and_one_of_the_section(tmp_path):
     assert five.note is None
 
 
-def columns_of(run, **finetune):
+def columns_of(run, section, **changes):
     values = in_force(Settings.load(run / artifacts.PARAMS), "transfer")
-    said = made_from(params={"seeds": [0], "finetune": values["finetune"] | finetune})
-    return made_from_columns(said, 0)
+    values[section] |= changes
+    own = {"seeds": [0], "finetune": values.pop("finetune")}
+    return made_from_columns(made_from(params=own, made_with=values), 0)
 
 
 @pytest.mark.parametrize(
@@ -92,11 +93,14 @@ def columns_of(run, **finetune):
         ("batch_size", 3, "made with finetune.batch_size 3, but .*params.yaml has null"),
         ("lr", 9.0, None),  # a trial has its own
         ("by_k", {"transfer": [RATE]}, None),
+        ("train.lr", 7.0, "made with train.lr 7.0, but .* has"),  # of a model that is gone
     ],
 )
 def test_trials_of_other_parameters_are_not_kept(key, value, said, tmp_path):
-    columns = columns_of(write_run(tmp_path / "a", ROWS), **{key: value})
-    run = run_with(tmp_path, TRIALS, {"finetune": columns["finetune"]}, by_k=[])
+    section, _, key = f"finetune.{key}".rpartition(".")
+    section = section.removeprefix("finetune.")
+    columns = columns_of(write_run(tmp_path / "a", ROWS), section, **{key: value})
+    run = run_with(tmp_path, TRIALS, {"made_with": columns["made_with"]}, by_k=[])
     if said is None:
         conflict([run], study=tmp_path / "study")
         return
@@ -119,12 +123,12 @@ def test_trials_of_another_base_of_other_tasks_or_another_model_are_not_kept(
 
 @pytest.mark.parametrize("cell", ["[1]", "{", '{"k": 1, "k": 2}', "[" * 20_000])
 def test_a_damaged_cell_is_one_line(cell, tmp_path):
-    run = run_with(tmp_path, TRIALS, {"finetune": cell})
-    with pytest.raises(DataError, match=r"by_k.csv: finetune: .*; run .*stages.rates transfer`$"):
+    run = run_with(tmp_path, TRIALS, {"made_with": cell})
+    with pytest.raises(DataError, match=r"by_k.csv: made_with: .*; run .*stages.rates transfer`$"):
         conflict([run], study=tmp_path / "study")
 
 
 def test_the_columns_hold_what_the_trials_share():
     columns = made_from_columns(made_from(), 0)
-    assert [*columns] == ["model", "base", "tasks", "finetune"]
-    assert json.loads(columns["finetune"]) == {"k": [0, 1]}
+    assert [*columns] == ["model", "base", "tasks", "made_with"]
+    assert json.loads(columns["made_with"]) == {"finetune": {"k": [0, 1]}}

@@ -122,7 +122,7 @@ def test_an_older_result_that_does_not_say_it_is_not_shown(command, file, shown,
 def test_where_all_fit_nothing_is_said(tmp_path, capsys):
     shot_tests_command([write_run(tmp_path / "a", ROWS)], study=tmp_path / "study")
     assert "short_prompts" not in (tmp_path / "study/shot_tests.json").read_text()
-    assert "fit" not in capsys.readouterr().err
+    assert "fit)" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fitted", [{1: 1.0, 3: 3.0}, {1: 1.0, 3: -0.5, 5: 5.0}])

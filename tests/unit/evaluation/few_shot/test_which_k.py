@@ -50,7 +50,7 @@ def without_a_model(tmp_path, tokenizer, monkeypatch, k):
     write_project(tmp_path, tokenizer, params())
     write_tasks(tmp_path, "test", 2)
     monkeypatch.chdir(tmp_path)
-    for name in ("read_by", "made_from"):  # of a model: nobody gets so far
+    for name in ("read_by", "made_from", "adapted_from"):  # of a model: nobody gets so far
         monkeypatch.setattr(
             inputs, name, lambda *_: SimpleNamespace(digests={artifacts.BASE: "b" * 64})
         )

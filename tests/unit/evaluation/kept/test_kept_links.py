@@ -96,6 +96,19 @@ def test_support_of_other_parameters_is_not_kept(run):
         keep(run, run.parent / "study")
 
 
+def test_support_of_a_model_that_is_gone_is_of_the_parameters_that_made_it(run):
+    lr = read_yaml(run / "params.yaml")["inner_lr"]
+    made_from = {"variant": "in_place", "params": {}, "tasks": None, "base": "b" * 64}
+    made_from |= {"models": {"0": "c" * 64}, "made_with": {"inner_lr": lr}}
+    artifacts.write_sealed(run / "support/in_place.json", {"seeds": [0], "made_from": made_from})
+    keep(run, run.parent / "study")
+    keep(run.parent / "study", run.parent / "slimmed-again")
+    made_from["made_with"]["inner_lr"] = 0.75
+    artifacts.write_sealed(run / "support/in_place.json", {"seeds": [0], "made_from": made_from})
+    with pytest.raises(DataError, match=r"support/in_place\.json: made with inner_lr 0\.75, but "):
+        keep(run, run.parent / "study")
+
+
 def test_rows_that_are_no_longer_scored_are_neither_asked_nor_kept(run):
     """DVC leaves the outs of stages that are no more, as of a fresh clone with rows of its own."""
     text = (run / "params.yaml").read_text()

@@ -15,7 +15,7 @@ from pipeline.evaluation.report.samples.few_shot import (
     responses_of,
 )
 from pipeline.evaluation.report.samples.samples import chosen, contexts, digest, markdown, responses
-from pipeline.evaluation.schemas.made_from import AdaptedFrom
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.persona.task.record import SILENCE, Dialogue, PersonaTask, Turn
 from stages.commands import samples as command
 from tests.support.prediction_builder import a_prediction, full
