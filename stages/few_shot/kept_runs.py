@@ -61,6 +61,11 @@ def keep_all(names: Mapping[Path, str], study: Path) -> None:
             f"--study {study}: has a {artifacts.PARAMS} and no runs that were kept, so it is no "
             "such study; name another folder"
         )
+    if any(study.glob("metrics/*.json")):
+        raise ParamsError(
+            f"--study {study}: has metrics that `study keep` wrote, so its {artifacts.PARAMS} may "
+            "be those of the run that has these; name another folder"
+        )
     for run, name in names.items():
         keep(run, study, name)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, ParamsError, one_line
-from pipeline.evaluation.kept.one_run import refuse_other_adaptation_in, refuse_other_runs_in
+from pipeline.evaluation.kept.one_run import refuse_other_runs_in, refuse_other_support_in
 from pipeline.evaluation.kept.slim import (
     asked,
     existing,
@@ -27,8 +27,6 @@ from pipeline.evaluation.kept.slim import (
 )
 from pipeline.evaluation.kept.sums import persona_sums
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
-from pipeline.evaluation.schemas.base import Excerpt, read
 from pipeline.evaluation.schemas.number_table import (
     HISTORY,
     KSHOT,
@@ -65,8 +63,9 @@ def keep(run: Path, study: Path) -> None:
 
     Raises:
         DataError: the run has no `params.yaml`, nothing was scored, or its files are of two runs;
-            or the study has something else under a name that this writes.
+            or the study is of kept runs, or has something else under a name that this writes.
     """
+    _refuse_kept_runs(study)
     if not (run / artifacts.PARAMS).is_file():
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
@@ -83,6 +82,19 @@ def keep(run: Path, study: Path) -> None:
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
                 _copy_all(path, folder / path.name)
+
+
+def _refuse_kept_runs(study: Path) -> None:
+    """Refuse the study of runs that `shot_tests` or `conflict` kept: its `params.yaml` is theirs.
+
+    `runs/NAME/changes.json` has what theirs differ by, so another file would change them all.
+    """
+    for part in ("changes.json", "shots", "tuning", "replies"):
+        for path in study.glob(f"runs/[!.]*/{part}"):
+            raise DataError(
+                f"{one_line(path.parent)}: a run that `shot_tests` or `conflict` kept, which needs "
+                f"{study / artifacts.PARAMS} as it is; give `study keep` a study of another name"
+            )
 
 
 def _refuse_foreign(study: Path) -> None:
@@ -160,7 +172,7 @@ def _metrics(run: Path, folder: Path, params: _Params) -> None:
         points = existing(run / artifacts.kshot_file(name), run / "kshot" / f"{name}.csv")
         _copy_table(run, points, folder / "kshot" / f"{name}.csv", KSHOT, f"score {name}")
         support = existing(run / artifacts.support_file(name), run / "support" / f"{name}.json")
-        _refuse_other_models(run, support, name)
+        refuse_other_support_in(run, support, name)
         _copy(run, support, folder / "support" / f"{name}.json")
     comparison = existing(run / artifacts.COMPARISON, run / "comparison.json")
     if comparison.is_file():
@@ -182,17 +194,6 @@ def _sums(run: Path, folder: Path, name: str) -> None:
     made_by = f"finetune {name}"
     records = artifacts.read_records(predictions, Prediction, made_by=made_by)
     artifacts.write_text(folder / target, persona_sums(records))
-
-
-class _Support(Excerpt):
-    made_from: AdaptedFrom | None = None
-
-
-def _refuse_other_models(run: Path, support: Path, name: str) -> None:
-    """Refuse what fine-tuning does to the support, of other models or parameters than the run's."""
-    if support.is_file():
-        said = read(own_file(support, run), _Support, made_by=f"support {name}")
-        refuse_other_adaptation_in(run, support, f"support {name}", said.made_from, name)
 
 
 def _copy(run: Path, source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapted, made_of_adapted
-from pipeline.evaluation.schemas.base import parse
+from pipeline.evaluation.schemas.base import Excerpt, parse, read
 from pipeline.evaluation.schemas.made_from import (
     Belonging,
     ComparedFrom,
@@ -23,6 +23,7 @@ from pipeline.evaluation.schemas.made_from import (
 )
 from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
 from pipeline.params import Settings
+from pipeline.params.inputs import own_file
 from pipeline.params.stated import Made, refuse_other_params
 from pipeline.strict_json import says_made_with
 
@@ -97,16 +98,27 @@ def _refuse_other_params(root: Path, variants: Collection[str]) -> None:
         refuse_other_params(Settings.load(path), files, path)
 
 
-def refuse_other_adaptation_in(
-    root: Path, file: Path, command: str, said: AdaptedFrom | None, name: str
-) -> None:
-    """Refuse a file of a command that is no stage, of other models or parameters than are there.
+class _Support(Excerpt):
+    made_from: AdaptedFrom | None = None
+
+
+def refuse_other_support_in(root: Path, file: Path, name: str) -> None:
+    """Refuse what fine-tuning does to the support, of other models or parameters than the run's.
 
     An older file does not say what trained its models. It is taken where these are gone.
+
+    Args:
+        root: the run's folder.
+        file: which may be missing.
+        name: of the variant.
 
     Raises:
         DataError: names the file, what differs, and the command to run.
     """
+    if not file.is_file():
+        return
+    command = f"support {name}"
+    said = read(own_file(file, root), _Support, made_by=command).made_from
     refuse_other_runs([adapted(file, command, said, name)], root)
     path = root / artifacts.PARAMS
     refuse_other_params(Settings.load(path), made_of_adapted(file, command, said), path)

@@ -1,5 +1,6 @@
 """Where `shot_tests` and `conflict` write: not into outs, and over nothing of the user's."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,9 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError
+from pipeline.evaluation.kept.keep import keep as keep_study
 from stages.few_shot.conflict import conflict
-from stages.few_shot.kept_runs import keep
+from stages.few_shot.kept_runs import keep, keep_all
 from stages.few_shot.shot_tests import shot_tests_command
 from tests.unit.evaluation.few_shot.test_kept_runs import BY_K, ROWS, write_run
 from tests.wiring.closure import ROOT
@@ -31,6 +33,37 @@ def test_a_study_in_or_above_outs_is_refused(command, study, runs, tmp_path, mon
     with pytest.raises(ParamsError, match=r"--study: .* lie one in the other; name a place"):
         command([Path(run) for run in runs], study=Path(study))
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("part", ["changes.json", "shots", "tuning", "replies"])
+def test_a_study_of_kept_runs_is_not_that_of_another_run(part, tmp_path):
+    """Its runs would get the other's parameters; older ones have no changes.json."""
+    run, study = write_run(tmp_path / "run", ROWS), tmp_path / "study"
+    keep(run, study, "run")
+    shutil.rmtree(study / "runs/run")
+    artifacts.write_text(study / "runs/run" / part / "x.json", "{}")
+    shutil.copytree(ROOT / "metrics", run / "metrics")
+    before = files(study)
+    with pytest.raises(DataError, match=r"study/runs/run: a run that `shot_tests` or `conflict`"):
+        keep_study(run, study)
+    assert files(study) == before
+
+
+@pytest.mark.parametrize("command", [shot_tests_command, conflict])
+def test_a_study_that_was_mixed_is_neither_tested_nor_added_to(command, tmp_path):
+    run, study = write_run(tmp_path / "run", ROWS), tmp_path / "study"
+    keep(run, study, "0.5")
+    artifacts.write_json(study / "metrics/transfer.json", {"headline": {}})
+    before = files(study)
+    for runs in ([], [run]):
+        with pytest.raises(ParamsError, match=r"study: has metrics that `study keep` wrote, so"):
+            command(runs, study=study)
+    assert files(study) == before
+
+
+@pytest.mark.parametrize("study", ["conflict", "smollm2", "smollm2_seeds"])
+def test_to_a_committed_study_of_runs_more_may_be_added(study):
+    keep_all({}, ROOT / "studies" / study)
 
 
 def test_a_run_in_the_studys_own_runs_is_not_replaced(tmp_path):
