@@ -1,8 +1,8 @@
 """A run's claims, answered by its shots: `python -m stages.shot_tests RUN... --study FOLDER`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,8 +18,9 @@ from pipeline.evaluation.few_shot.shots import IN_WORDS, ShotSums, shots_file
 from pipeline.evaluation.kept.slim import rounded_content
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
+from pipeline.params import CompareParams, Settings, read_yaml
 from pipeline.params.inputs import json_with, refuse_others_file
-from stages.few_shot.kept_params import run_folders
+from stages.few_shot.kept_params import run_folders, run_params
 from stages.few_shot.kept_runs import keep_all, kept
 from stages.shell import console
 
@@ -63,6 +64,7 @@ def shot_tests_command(
     found = found.model_copy(update={"shots": kept_sums(study)})
     artifacts.write_sealed(study / FILE, rounded_content(found.content()))
     console.say(f"{study / FILE}: {len(rows)} rows, {found.personas} people")
+    _tell_who_asks_otherwise(study, folders)
     fit = Fit(found.short_prompts)
     for test in found.tests:
         console.say(f"  {_shown(test, fit)}")
@@ -82,6 +84,49 @@ def _refuse_two_rows_of_one_name(folders: Sequence[Path]) -> None:
                 f"{other} and {path}: two rows of one name; give these runs studies of their own, "
                 "or one variant another name"
             )
+
+
+def _tell_who_asks_otherwise(study: Path, folders: Sequence[Path]) -> None:
+    """Say which kept runs ask other questions than the one kept last, whose alone are answered."""
+    known = {folder.name: run_params(study, folder.name) for folder in folders}
+    asked = {name: _asked(values, study, folders) for name, values in known.items() if values}
+    answered = _asked(read_yaml(study / artifacts.PARAMS), study, folders)
+    own = [name for name, values in asked.items() if values == answered]
+    of_run = f", that of {' and '.join(own)}," if own else ""
+    for name, values in asked.items():
+        if differing := "; ".join(_differences(values, answered)):
+            console.note(
+                f"{study}: answered as its {artifacts.PARAMS}{of_run} asks; run {name} asks "
+                f"otherwise: {differing}"
+            )
+
+
+def _differences(theirs: Mapping[str, Any], answered: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in theirs.items():
+        ours = answered[key]
+        if not isinstance(value, set):
+            yield from [f"{key} {value}, not {ours}"] if value != ours else []
+        elif value != ours:
+            parts = {"with": value - ours, "without": ours - value}
+            told = (f"{word} {', '.join(sorted(part))}" for word, part in parts.items() if part)
+            yield f"{key} {' and '.join(told)}"
+
+
+def _asked(values: Mapping[str, Any], study: Path, folders: Sequence[Path]) -> dict[str, Any]:
+    """Return what a run's params.yaml asks of the rows that are kept."""
+    read_keys = {key: values[key] for key in CompareParams.read_keys() if key in values}
+    params = Settings(read_keys, f"{study / artifacts.PARAMS}").view(CompareParams)
+    compare = params.compare
+    rows = {path.stem for folder in folders for path in folder.glob("shots/*.json")}
+    rows &= {*params.scored}
+    claims = [claim for claim in compare.claims if {claim.a, claim.b} <= rows]
+    return {
+        "scored": rows,
+        "compare.claims": {f"{claim.a} - {claim.b} ({claim.question})" for claim in claims},
+        "compare.margin": compare.margin,
+        "compare.permutations": compare.permutations,
+        "compare.seed": compare.seed,
+    }
 
 
 def _shown(test: ShotTest, fit: Fit) -> str:

@@ -101,6 +101,48 @@ def test_what_else_than_the_dial_settings_differ_in_is_told(tmp_path, capsys):
     assert said.count("differ in") == 1
 
 
+CLAIM = {"a": "in_place", "b": "transfer", "question": "better?"}
+OTHERWISE = {  # of run `a` than run `b`, which is kept last: what is said of it
+    "scored": (
+        ["transfer"],
+        "scored without in_place; compare.claims without in_place - t",
+    ),
+    "claims": ([], "compare.claims without in_place - transfer (better?)"),
+    "margin": (0.5, "compare.margin 0.5, not 0.01"),
+    "permutations": (200, "compare.permutations 200, not 100"),
+    "seed": (7, "compare.seed 7, not 0"),
+}
+
+
+def asking():
+    compare = {"seed": 0, "permutations": 100, "margin": 0.01, "claims": [CLAIM]}
+    return params() | {"scored": ["transfer", "in_place"], "compare": compare}
+
+
+@pytest.mark.parametrize("key", OTHERWISE)
+def test_whose_questions_are_answered_is_told_where_runs_ask_others(key, tmp_path, capsys):
+    study, (value, said) = tmp_path / "study", OTHERWISE[key]
+    a, b = asking(), asking()
+    (a if key == "scored" else a["compare"])[key] = value
+    runs = [write_run(tmp_path / n, ROWS, v) for n, v in (("a", a), ("b", b))]
+    for given in (runs, []):
+        shot_tests_command(given, study=study)
+        told = " ".join(capsys.readouterr().err.split())
+        assert told.count("asks otherwise") == 1
+        whose = "study: answered as its params.yaml, that of b, asks; run a asks otherwise: "
+        assert whose + said in told
+
+
+def test_runs_that_ask_the_same_of_what_is_there_are_not_told_apart(tmp_path, capsys):
+    """Of a row that no run has nothing is asked."""
+    more = asking()
+    more["scored"] = ["in_place", "transfer", "adapters"]
+    more["compare"]["claims"] = [{"a": "adapters", "b": "transfer", "question": "?"}, CLAIM]
+    runs = [write_run(tmp_path / n, ROWS, v) for n, v in (("a", more), ("b", asking()))]
+    shot_tests_command(runs, study=tmp_path / "study")
+    assert "asks" not in capsys.readouterr().err
+
+
 def test_what_a_killed_run_left_is_no_run_of_the_study(tmp_path):
     study = tmp_path / "study"
     for name in "abc":
