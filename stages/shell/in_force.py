@@ -41,14 +41,11 @@ def refuse_edited(
 ) -> None:
     """Refuse to publish what was made with values or code that are there no longer.
 
-    Args:
-        then: what a stage has read: its view, a variant's axes, or the whole file.
-        now: the same of the file as it is.
-        origin: the file.
+    The arguments are those of `refuse_edited_values`.
 
     Raises:
-        ParamsError: names the key and both values.
-        CodeError: names the file.
+        ParamsError: as `refuse_edited_values`.
+        CodeError: as `refuse_edited_code`.
     """
     refuse_edited_values(then, now, origin)
     refuse_edited_code()

@@ -71,8 +71,7 @@ class ShotTests(Schema):
     tests: list[ShotTest]
     levels: list[SideLevel]
     persona_text: PersonaText | None
-    shots: dict[str, str] | None = (
-        None  # what it was made from, `kept_sums`; older ones say nothing
-    )
+    # What it was made from, as `kept_sums`; older ones say nothing.
+    shots: dict[str, str] | None = None
     # Prompts that hold fewer than K dialogues; absent where all fit, and from older files.
     short_prompts: list[ShortPrompt] | None = None

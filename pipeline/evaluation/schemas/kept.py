@@ -18,9 +18,8 @@ class Shots(Excerpt):
     personas: int | None = None
     gain: Mapping[int, Estimate | None] = Field(default_factory=dict)
     behind_fine_tuning: Mapping[int, Estimate] = Field(default_factory=dict)
-    prompted: Mapping[int, float] = Field(
-        default_factory=dict
-    )  # dialogues in the prompt, on average
+    # Dialogues in the prompt, on average.
+    prompted: Mapping[int, float] = Field(default_factory=dict)
 
 
 class KeptDetails(Scores):

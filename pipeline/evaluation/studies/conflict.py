@@ -61,9 +61,8 @@ class Curve(Schema):
     tests: Count
     levels: list[Level]
     gains: list[Gain]
-    shots: dict[str, str] | None = (
-        None  # what it was made from, `kept_sums`; older ones say nothing
-    )
+    # What it was made from, as `kept_sums`; older ones say nothing.
+    shots: dict[str, str] | None = None
     # Prompts that hold fewer than K dialogues; absent where all fit, and from older files.
     short_prompts: list[ShortPrompt] | None = None
 
