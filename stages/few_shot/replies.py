@@ -10,6 +10,7 @@ from pipeline.errors import ParamsError
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
@@ -31,7 +32,8 @@ def replies(
     with only_run(path):
         seeds = params.seeds[:1]
         read = inputs.read_by(name, seeds)
-        made_from = inputs.adapted_from(name, params, read, seeds)
+        made_with = inputs.made_from(name, params)["made_with"]
+        made_from = AdaptedFrom.of(name, params, read.digests, seeds, made_with)
         first = inputs.tasks_of("test")[:people]
         require_k_shot(
             first, params.finetune, "test" if people > len(first) else f"test, the first {people},"

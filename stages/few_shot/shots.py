@@ -22,7 +22,7 @@ from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.records.prompted import longest_prompts
-from pipeline.evaluation.schemas.adapted_from import refuse_other_adaptation
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, refuse_other_adaptation
 from pipeline.evaluation.schemas.base import read
 from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import KshotRecords
@@ -67,7 +67,8 @@ def shots(
     path = shots_file(name)
     with only_run(path):
         read_now = inputs.read_by(name, params.seeds)
-        made_from = inputs.adapted_from(name, params, read_now, params.seeds)
+        made_with = inputs.made_from(name, params)["made_with"]
+        made_from = AdaptedFrom.of(name, params, read_now.digests, params.seeds, made_with)
         for split in ("valid", "test") if cache else ("test",):
             require_k_shot(inputs.tasks_of(split), params.finetune, split)
         scored = KshotRecords()

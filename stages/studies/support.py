@@ -11,6 +11,7 @@ from pipeline.evaluation.controls.support_fit import falls, support_fit
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.model.network.trained import load_variant
 from pipeline.params import FinetuneParams, ScoreParams, Settings
@@ -47,6 +48,7 @@ def support(
     params = inputs.finetune_params(variant)
     score = Settings.load().view(ScoreParams).score
     read = inputs.read_by(variant, params.seeds)
+    made_with = inputs.made_from(variant, params)["made_with"]
     journal = inputs.journal("support", variant, params)
     tasks = inputs.tasks_of("test")
     jobs = [PersonaJob(s, "test", index, None) for s in params.seeds for index in range(len(tasks))]
@@ -57,7 +59,7 @@ def support(
     read.refuse_changed()
     target = artifacts.support_file(variant)
     fit = falls(tasks, records, params, Bootstrap(score.bootstrap_samples, score.seed))
-    made_from = inputs.adapted_from(variant, params, read, params.seeds)
+    made_from = AdaptedFrom.of(variant, params, read.digests, params.seeds, made_with)
     fit = fit.model_copy(update={"made_from": made_from})
     artifacts.write_sealed(target, fit.content())
     journal.delete()

@@ -14,7 +14,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.evaluation.controls.zero_shot import zero_shot as predict
-from pipeline.evaluation.predict import inputs
+from pipeline.evaluation.kept.one_run import made_of_inputs
 from pipeline.evaluation.predict.persona import PersonaJob
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
@@ -128,11 +128,13 @@ def zero_shot(
 
 def _made_with(given: Start | VariantFile) -> dict[str, Any]:
     """Return what made the base, and a model with its tasks as long as these are still there."""
-    if isinstance(given, Start):
-        return inputs.made_with(None, tasks=False)
-    files = {artifacts.tasks_file(split): digest for split, digest in given.tasks.items()}
+    trained = given.tasks if isinstance(given, VariantFile) else {}
+    files = {artifacts.tasks_file(split): digest for split, digest in trained.items()}
     same = all(file.is_file() and artifacts.sha256_of(file) == files[file] for file in files)
-    return inputs.made_with(given, tasks=bool(files) and same)
+    told = {artifacts.BASE_FACTS, *([artifacts.TASKS_SUMMARY] if files and same else [])}
+    of_inputs = [made.values for made in made_of_inputs(Path()) if made.file in told]
+    of_model = given.made_with() if isinstance(given, VariantFile) else {}
+    return {key: value for values in (*of_inputs, of_model) for key, value in values.items()}
 
 
 def _bootstrap(settings: Settings) -> Bootstrap:

@@ -6,7 +6,6 @@ from typing import Any
 from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
 from pipeline.outs import Snapshot, refuse_damaged, require_record
 from pipeline.params import FinetuneParams, Settings
@@ -82,40 +81,14 @@ def made_from(variant: str, params: FinetuneParams) -> dict[str, Any]:
     }
 
 
-def adapted_from(
-    variant: str, params: FinetuneParams, read: Snapshot, seeds: Sequence[int]
-) -> AdaptedFrom:
-    """Return what a command that is no stage makes its numbers from.
-
-    Args:
-        variant: its name.
-        params: how to adapt, of `finetune_params`: all seeds were trained with the same.
-        read: of `read_by`.
-        seeds: of the models.
-    """
-    made_with = _made_with(variant, seeds[0])
-    return AdaptedFrom.of(variant, params, read.digests, seeds, made_with)
-
-
 def _made_with(variant: str, seed: int) -> dict[str, Any]:
     """Return what made tasks, base and the variant's models, by key of params.yaml."""
-    record = read_variant(variant, seed, made_by=made_by(variant, seed))
-    return made_with(record, tasks=True)
-
-
-def made_with(record: VariantFile | None, *, tasks: bool) -> dict[str, Any]:
-    """Return what made a base and what was trained from it, by key of params.yaml.
-
-    Args:
-        record: of the trained model; null: there is none.
-        tasks: what made the tasks that are there is told, too.
-    """
-    summary = require_record(artifacts.TASKS) if tasks else {}
+    summary, facts = require_record(artifacts.TASKS), require_record(artifacts.BASE)
     found: dict[str, Any] = {}
-    for one in (summary.get("source"), summary, require_record(artifacts.BASE)):
+    for one in (summary.get("source"), summary, facts):
         said = one.get("params") if isinstance(one, dict) else None
         found |= said if isinstance(said, dict) else {}
-    return found | (record.made_with() if record else {})
+    return found | read_variant(variant, seed, made_by=made_by(variant, seed)).made_with()
 
 
 def journal(command: str, variant: str, params: FinetuneParams) -> Journal[Prediction]:

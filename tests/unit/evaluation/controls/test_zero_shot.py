@@ -8,7 +8,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import ParamsError
 from pipeline.evaluation.controls.zero_shot import zero_shot
-from pipeline.evaluation.studies.convai2 import ZERO_SHOT, read_tasks
+from pipeline.evaluation.studies.convai2 import ZERO_SHOT, Start, read_tasks
 from pipeline.params import FinetuneParams, Settings, read_yaml
 from pipeline.params.edit import with_values
 from pipeline.persona.task.record import PersonaTask
@@ -158,6 +158,22 @@ def test_scores_of_a_model_that_is_gone_are_of_the_parameters_that_made_it(
     said = " ".join(capsys.readouterr().out.split())
     assert ("in_place, zero-shot" in said) == listed
     assert ("than is there: in_place in" in said) != listed
+
+
+def test_what_made_the_base_and_a_model_with_its_tasks_is_told(project):
+    """Of other tasks than the model's, and of an untrained variant, nothing else."""
+    source = {"params": {"data": {"source": "synthetic"}}}
+    summary = {"source": source, "params": {"tasks": {"seed": 0}}}
+    artifacts.write_sealed(artifacts.TASKS_SUMMARY, summary)
+    path = artifacts.tasks_file("train")
+    artifacts.write_text(path, "its tasks\n")
+    record = training_run(params={"inner_lr": 0.1}, tasks={"train": artifacts.sha256_of(path)})
+    of_model = {"base", "method", "variants.in_place", "inner_lr"}
+    assert {*stage._made_with(record)} == {"data", "tasks", *of_model}
+    start = Start.of(Settings.load(), "in_place")
+    assert {*stage._made_with(start)} == {"base"}
+    artifacts.write_text(path, "others\n")
+    assert {*stage._made_with(record)} == of_model
 
 
 def test_an_untrained_variant_of_other_axes_is_not_listed(learner, project, monkeypatch, capsys):

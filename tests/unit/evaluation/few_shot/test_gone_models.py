@@ -4,7 +4,6 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.report.samples.few_shot import few_shot_replies, replies_file
 from pipeline.evaluation.schemas.adapted_from import made_of_adapted, refuse_other_adaptation
 from pipeline.params import Settings
@@ -143,20 +142,6 @@ def test_an_older_file_is_taken_with_a_note_where_nobody_can_tell(tmp_path, caps
 
 def test_to_an_older_file_of_what_is_there_more_is_added():
     refuse_other_adaptation(FILE, "shots transfer", made_from(), made_from(made_with={"a": 1}))
-
-
-def test_what_made_tasks_base_and_model_is_told_together(tmp_path, monkeypatch):
-    """Of what was not trained on these tasks, and of an untrained variant, without the others."""
-    monkeypatch.chdir(tmp_path)
-    source = {"params": {"data": {"source": "synthetic"}}}
-    summary = {"source": source, "params": {"tasks": {"seed": 0}}}
-    artifacts.write_sealed(artifacts.TASKS_SUMMARY, summary)
-    artifacts.write_sealed(artifacts.BASE_FACTS, {"params": {"base": {"source": "pretrain"}}})
-    record = training_run(params={"inner_lr": 0.1})
-    of_model = {"base", "method", "variants.in_place", "inner_lr"}
-    assert {*inputs.made_with(record, tasks=True)} == {"data", "tasks", *of_model}
-    assert {*inputs.made_with(record, tasks=False)} == of_model
-    assert {*inputs.made_with(None, tasks=False)} == {"base"}
 
 
 def test_a_controls_own_values_may_differ():

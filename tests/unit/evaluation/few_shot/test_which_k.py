@@ -50,10 +50,9 @@ def without_a_model(tmp_path, tokenizer, monkeypatch, k):
     write_project(tmp_path, tokenizer, params())
     write_tasks(tmp_path, "test", 2)
     monkeypatch.chdir(tmp_path)
-    for name in ("read_by", "made_from", "adapted_from"):  # of a model: nobody gets so far
-        monkeypatch.setattr(
-            inputs, name, lambda *_: SimpleNamespace(digests={artifacts.BASE: "b" * 64})
-        )
+    read = SimpleNamespace(digests={artifacts.BASE: "b" * 64})
+    for name, of_a_model in (("read_by", read), ("made_from", {"made_with": {}})):
+        monkeypatch.setattr(inputs, name, lambda *_, found=of_a_model: found)  # nobody gets so far
     monkeypatch.setattr(inputs, "finetune_params", lambda _: Settings.load().view(FinetuneParams))
     monkeypatch.setattr(Workers, "map", None)
     changed = params()
