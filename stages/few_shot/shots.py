@@ -103,7 +103,7 @@ def _measured(
     adapted = sorted({0, *adapted}) if finetune.in_context else adapted
     tuned = [record for k in adapted for record in _at(scored, name, params, k)]
     prompted = (
-        scored.of(name, params, "test", params.seeds, "prompt") if finetune.in_context else []
+        scored.of(name, params, "test", params.seeds, "prompt") if finetune.in_context else None
     )
     own = finetune.by_k.get(name, [])
     sums = shot_sums(tuned, prompted, own, finetune.k, adapted)

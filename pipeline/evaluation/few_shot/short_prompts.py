@@ -58,10 +58,10 @@ class Fit:
         Args:
             name: how a row's name is written.
         """
-        if not self._short:
-            return []
-        said = ["(n fit): fewer dialogues than K fit into the prompt, n on average."]
+        said = []
         left_out = [one for one in self._short if one.same_as is not None]
+        if len(left_out) < len(self._short):
+            said.append("(n fit): fewer dialogues than K fit into the prompt, n on average.")
         if left_out:
             named = "; ".join(_left_out(one, name) for one in left_out)
             said.append(f"Left out, for the prompts are those of a smaller K: {named}.")

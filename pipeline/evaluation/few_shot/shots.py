@@ -148,7 +148,7 @@ def _shape(cells: Cells) -> tuple[int, ...] | None:
 
 def shot_sums(
     tuned: Sequence[Prediction],
-    prompted: Sequence[Prediction],
+    prompted: Sequence[Prediction] | None,
     by_k: Sequence[AtK],
     shots: Sequence[int],
     adapted: Sequence[int] | None = None,
@@ -157,7 +157,8 @@ def shot_sums(
 
     Args:
         tuned: of K-shot folds, for each K at one epoch; some at every K.
-        prompted: of the same queries with dialogues in the prompt; or none.
+        prompted: of the same queries with dialogues in the prompt; empty: not one fits anywhere;
+            null: not asked for.
         by_k: how the variant was fine-tuned.
         shots: the K.
         adapted: those that were adapted to by gradient steps; null: all of them. With `prompted`,
@@ -167,7 +168,8 @@ def shot_sums(
         DataError: a person lacks a seed.
     """
     by_shots = {k: [r for r in tuned if r.k == k] for k in (adapted or shots)}
-    longest = {k: longest_prompts(prompted, by_shots[0], k) for k in shots if k and prompted}
+    asked = [] if prompted is None else [k for k in shots if k]
+    longest = {k: longest_prompts(prompted or [], by_shots[0], k) for k in asked}
     return ShotSums(
         seeds=sorted({record.seed for record in tuned}),
         personas=sorted({record.task_id for record in tuned}),

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
+from pipeline.evaluation.few_shot.short_prompts import short_prompts
 from pipeline.evaluation.few_shot.shots import ShotSums, shot_sums, stranger_sums
 from pipeline.evaluation.kept import curve, shot_tables
 from pipeline.evaluation.kept.study import Study
@@ -36,7 +37,7 @@ def made(tmp_path, command):
 
 
 def test_what_fits_of_a_strangers_dialogues_is_counted():
-    before = shot_sums(TUNED, [], [], [0, 1, 3])
+    before = shot_sums(TUNED, None, [], [0, 1, 3])
     people = [(seed, task) for seed in (0, 1) for task in ("p0", "p1")]
     by_k = {
         1: [record(1, 5.0, *one, protocol="in_context") for one in people],
@@ -46,6 +47,15 @@ def test_what_fits_of_a_strangers_dialogues_is_counted():
     assert found.stranger_prompted_k == {1: 1.0, 3: 0.5}
     assert found.fitted("stranger_prompt") == {1: 1.0, 3: 0.5}
     assert stranger_sums(before, by_k, in_prompt=False).stranger_prompted_k == {}
+
+
+def test_where_not_one_dialogue_fits_anywhere_that_is_known():
+    """The control was asked for and has no record: it is that of K = 0, and left out by name."""
+    found = shot_sums(TUNED, [], [], [0, 1, 3])
+    assert found.prompted_k == {1: 0.0, 3: 0.0}
+    assert found.prompted[3] == found.tuned[0]
+    assert found.shots("prompt") == []
+    assert [(one.k, one.same_as) for one in short_prompts({"x": found})] == [(1, 0), (3, 0)]
 
 
 def test_prompts_that_are_those_of_a_smaller_k_are_neither_tested_nor_counted_by_holm(tmp_path):

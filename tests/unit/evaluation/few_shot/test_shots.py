@@ -26,7 +26,7 @@ TUNED = [
 
 
 def test_the_sums_are_of_nats_and_tokens_by_person_and_seed():
-    found = shot_sums(TUNED, [], [], [0, 1, 3])
+    found = shot_sums(TUNED, None, [], [0, 1, 3])
     assert (found.personas, found.seeds) == (["p0", "p1"], [0, 1])
     # Two replies of 3 tokens and a closing one: k + seed + (0, 1), and 1 for each closing token.
     assert found.tuned[3] == [[[9.0, 8.0], [11.0, 8.0]]] * 2
@@ -35,7 +35,7 @@ def test_the_sums_are_of_nats_and_tokens_by_person_and_seed():
 
 
 def test_sums_by_word_leave_closing_tokens_out():
-    found = shot_sums(TUNED, [], [], [0, 1, 3])
+    found = shot_sums(TUNED, None, [], [0, 1, 3])
     words = 2 * a_prediction().num_words
     assert found.by_word[3] == [[[7.0, words], [9.0, words]]] * 2
 
@@ -52,7 +52,7 @@ def test_a_prompt_counts_at_every_k_that_allows_it():
 
 def test_what_is_missing_is_said():
     with pytest.raises(DataError, match="no sums at K = 5"):
-        shot_sums(TUNED, [], [], [0, 1, 3]).nats(5)
+        shot_sums(TUNED, None, [], [0, 1, 3]).nats(5)
 
 
 def test_a_file_comes_back_as_it_was():
@@ -70,7 +70,7 @@ def mixed(k, nats, split="test", task="p0"):
 
 
 def test_the_caches_weight_is_valids_and_its_sums_are_tests():
-    before = shot_sums([record(k, 2.0) for k in (0, 1, 3)], [], [], [0, 1, 3])
+    before = shot_sums([record(k, 2.0) for k in (0, 1, 3)], None, [], [0, 1, 3])
     valid = [mixed(1, (3.0, 2.0), "valid"), mixed(3, (2.0, 3.0), "valid")]
     found = cache_sums(before, valid, [mixed(1, (8.0, 6.0)), mixed(3, (8.0, 6.0))])
     assert found.cache_weight == {1: 0.5, 3: 0.0}
@@ -81,13 +81,13 @@ def test_the_caches_weight_is_valids_and_its_sums_are_tests():
 
 
 def test_a_cache_of_other_people_is_refused():
-    before = shot_sums([record(k, 2.0) for k in (0, 1)], [], [], [0, 1])
+    before = shot_sums([record(k, 2.0) for k in (0, 1)], None, [], [0, 1])
     with pytest.raises(DataError, match="other people"):
         cache_sums(before, [mixed(1, (3.0, 2.0), "valid")], [mixed(1, (3.0, 2.0), task="p1")])
 
 
 def test_a_strangers_dialogues_are_scored_for_the_same_people():
-    before = shot_sums(TUNED, [], [], [0, 1, 3])
+    before = shot_sums(TUNED, None, [], [0, 1, 3])
     by_k = {1: [record(1, 5.0, seed, task) for seed in (0, 1) for task in ("p0", "p1")]}
     found = stranger_sums(before, by_k, in_prompt=False)
     assert found.stranger == {1: [[[6.0, 4.0], [6.0, 4.0]]] * 2}
