@@ -20,6 +20,7 @@ from pipeline.evaluation.few_shot.rates import (
 from pipeline.evaluation.few_shot.rates_file import made_from_columns
 from pipeline.evaluation.predict import inputs
 from pipeline.evaluation.predict.protocols import require_k_shot
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
 from pipeline.params import FinetuneParams, RateGrid, Settings, TuneParams
 from pipeline.params.edit import put, with_values
 from stages.few_shot.kshot_records import KshotRecords
@@ -46,14 +47,17 @@ def rates(
         raise ParamsError("finetune.k: a K over 0 was expected; rates are chosen for each")
     path = artifacts.tuning_file(f"{name}_by_k")
     with only_run(path):
-        read = inputs.read_by(name, [tune.seed])
+        own = params.model_copy(update={"seeds": [tune.seed]})
+        read = inputs.read_by(name, own.seeds)
         require_k_shot(inputs.tasks_of("valid"), params.finetune, "valid")
         scored = KshotRecords()
         trials = _trials(scored, name, params, tune.finetune, tune.seed)
         best = chosen(trials)
+        valid = artifacts.sha256_of(artifacts.tasks_file("valid"))
         read.refuse_changed()  # between two rates, too
-        said = inputs.adapted_from(name, params, read, [tune.seed])
-        columns = made_from_columns(said, tune.seed)
+        made_with = inputs.made_from(name, own)["made_with"]
+        said = AdaptedFrom.of(name, params, read.digests, own.seeds, made_with)
+        columns = made_from_columns(said, tune.seed, valid)
         artifacts.write_text(path, rates_csv(trials, best, seed=tune.seed, made_from=columns))
         scored.delete()
     epochs = params.finetune.epochs

@@ -1,8 +1,8 @@
 """What `tuning/VARIANT_by_k.csv` was made from, and whether shots have its choice. No torch.
 
-Each row says it: the seed and digest of the model, those of base and tasks, and which parameters
-made all of them; of section `finetune` not what the trials vary. Files of older versions lack
-some of these columns, or all.
+Each row says it: the seed and digest of the model, those of base and valid people, and which
+parameters made all of them; of section `finetune` not what the trials vary. Files of older versions
+lack some of these columns, or all.
 """
 
 import json
@@ -28,15 +28,16 @@ BY_K = "_by_k"  # ends the names of these files
 _OTHERS = ("optimizer", "lr", "by_k", "max_folds")
 
 
-def made_from_columns(said: AdaptedFrom, seed: int) -> dict[str, str]:
+def made_from_columns(said: AdaptedFrom, seed: int, valid: str) -> dict[str, str]:
     """Return the columns that say what trials were made from.
 
     Args:
         said: what the command has read.
         seed: of the model that was tried.
+        valid: SHA-256 of the valid people's tasks.
     """
     shared = {k: v for k, v in adapting(said)["finetune"].items() if k not in _OTHERS}
-    columns = {"model": said.models[seed], "base": said.base, "tasks": f"{said.tasks}"}
+    columns = {"model": said.models[seed], "base": said.base, "valid": valid}
     made_with = (said.made_with or {}) | {"finetune": shared}
     return columns | {"made_with": json.dumps(made_with, sort_keys=True)}
 
@@ -48,9 +49,9 @@ def rates_belonging(path: Path) -> Iterator[Belonging]:
         DataError: the file is damaged.
     """
     name, rows = _read(path)
-    for row in _told(rows, "seed", "model", "base", "tasks"):
+    for row in _told(rows, "seed", "model", "base", "valid"):
         seed = int(row["seed"]) if row.get("seed", "").isdecimal() else 0
-        folders = {"base": artifacts.BASE, "tasks": artifacts.TASKS}
+        folders = {"base": artifacts.BASE, "valid": artifacts.tasks_file("valid")}
         folders |= {"model": artifacts.model_dir(name, seed)} if "seed" in row else {}
         digests = {folder: row[key] for key, folder in folders.items() if key in row}
         yield Belonging(path, f"rates {name}", digests, is_stage=False)

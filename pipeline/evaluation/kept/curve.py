@@ -107,7 +107,7 @@ def _levels(found: Curve) -> str:
 
 
 def _chosen(study: Study) -> list[str]:
-    """Return how the shots were fine-tuned, and where the kept trials choose otherwise."""
+    """Return how shots with trials on valid were fine-tuned, and which trials choose otherwise."""
     found = used_rates(study.folder)
     rows = [
         [
@@ -120,7 +120,7 @@ def _chosen(study: Study) -> list[str]:
             number(one.valid_nats, NATS_DIGITS),
         ]
         for one in found
-        if one.used is not None
+        if one.used is not None and one.chosen is not None
     ]
     headings = ["conflict", "row", "K", "optimizer", "rate", "epochs", "nats on valid"]
     return [table(headings, rows), *(f"{one.note}." for one in found if one.note)]

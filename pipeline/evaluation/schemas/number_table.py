@@ -52,7 +52,7 @@ TRIALS = Kind(  # tuning/VARIANT.csv
 )
 RATES = Kind(  # tuning/VARIANT_by_k.csv
     ("k", "lr", "epochs", "valid_nats"),
-    later=("model", "base", "tasks", "made_with"),
+    later=("model", "base", "valid", "made_with"),
     words={"chosen": ("true", "false"), "optimizer": ("sgd", "adam")},
     infinite=True,
 )

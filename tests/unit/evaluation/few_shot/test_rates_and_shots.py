@@ -94,11 +94,11 @@ def test_what_is_scored_is_kept_until_the_out_is_written(folder, monkeypatch):
         patched.setattr("stages.few_shot.kshot_records.shots", None)
         rates("transfer")
     with artifacts.tuning_file("transfer_by_k").open() as file:
-        (said,) = {(r["tasks"], r["base"], r["made_with"]) for r in csv.DictReader(file)}
-    assert said[:2] == (artifacts.sha256_of(artifacts.TASKS), artifacts.sha256_of(artifacts.BASE))
-    assert json.loads(said[2])["finetune"] == {
-        "batch_size": None, "epochs": [0, 1, 2], "k": [0, 1], "parameters": None, "seed": 0
-    }  # fmt: skip
+        (said,) = {(r["valid"], r["base"], r["made_with"]) for r in csv.DictReader(file)}
+    read_files = (artifacts.tasks_file("valid"), artifacts.BASE)
+    assert said[:2] == tuple(map(artifacts.sha256_of, read_files))
+    shared = json.loads(said[2])["finetune"]
+    assert shared == Settings.load().check().finetune.model_dump(include={*shared}) != {}
     assert not [*folder.glob(f"{artifacts.CHECKPOINTS}/*.jsonl")]
 
 
@@ -119,7 +119,6 @@ def test_with_dialogues_in_the_prompt_k_0_is_scored_too(folder):
 
 @pytest.mark.slow
 def test_the_chain_from_valid_to_the_curve(folder, capsys):
-    write_tasks(folder, "test", 2)
     for name in PAIR:
         rates(name, write=True)
     said = capsys.readouterr()
@@ -131,13 +130,10 @@ def test_the_chain_from_valid_to_the_curve(folder, capsys):
     (chosen,) = [row for row in rows if row["chosen"] == "true"]
     assert chosen == best
     (own,) = Settings.load().check().finetune.by_k["transfer"]
-    assert (own.k, own.optimizer, own.lr, own.epochs) == (
-        1,
-        best["optimizer"],
-        float(best["lr"]),
-        int(best["epochs"]),
-    )
+    expected = (1, best["optimizer"], float(best["lr"]), int(best["epochs"]))
+    assert (own.k, own.optimizer, own.lr, own.epochs) == expected
 
+    write_tasks(folder, "test", 2)
     for name in PAIR:
         shots(name)
     found = read(shots_file("transfer"), ShotSums, made_by="shots")

@@ -79,7 +79,7 @@ def columns_of(run, section, **changes):
     values = in_force(Settings.load(run / artifacts.PARAMS), "transfer")
     values[section] |= changes
     own = {"seeds": [0], "finetune": values.pop("finetune")}
-    return made_from_columns(made_from(params=own, made_with=values), 0)
+    return made_from_columns(made_from(params=own, made_with=values), 0, "d" * 64)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,15 @@ def test_trials_of_other_parameters_are_not_kept(key, value, said, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "path"), [("base", artifacts.BASE), ("tasks", artifacts.TASKS), ("model", MODEL)]
+    ("column", "path"),
+    [("base", artifacts.BASE), ("valid", artifacts.tasks_file("valid")), ("model", MODEL)],
 )
-def test_trials_of_another_base_of_other_tasks_or_another_model_are_not_kept(
+def test_trials_of_another_base_of_other_people_or_another_model_are_not_kept(
     column, path, tmp_path
 ):
     run = run_with(tmp_path, TRIALS, {column: "c" * 64}, by_k=[])
-    artifacts.write_text(run / path / "file", "another")
+    where = run / path
+    artifacts.write_text(where if where.suffix else where / "file", "another")
     with pytest.raises(DataError, match=rf"transfer_by_k.csv: belongs to a {path} of SHA-256 c+…"):
         conflict([run], study=tmp_path / "study")
 
@@ -129,6 +131,6 @@ def test_a_damaged_cell_is_one_line(cell, tmp_path):
 
 
 def test_the_columns_hold_what_the_trials_share():
-    columns = made_from_columns(made_from(), 0)
-    assert [*columns] == ["model", "base", "tasks", "made_with"]
+    columns = made_from_columns(made_from(), 0, "d" * 64)
+    assert [*columns] == ["model", "base", "valid", "made_with"]
     assert json.loads(columns["made_with"]) == {"finetune": {"k": [0, 1]}}
