@@ -73,6 +73,8 @@ def test_a_rate_that_was_never_tried_and_one_of_the_section(tmp_path):
     )  # fmt: skip
     assert "made with sgd 0.7 x 4, " in one.note
     assert five.note is None
+    table, _ = curve._chosen(Study("study", study))  # at K = 5 nothing was chosen
+    assert table.split("\n")[2:] == ["| 0.5 | `transfer` | 1 | sgd | 0.7 | 4 | – |"]
 
 
 def columns_of(run, section, **changes):
