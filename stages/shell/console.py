@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,17 @@ def _terminated(*_: object) -> None:
     raise Terminated
 
 
+def _send_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that came while Python deleted an object, where it raises nothing."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+        again = threading.Timer(0.1, os.kill, (os.getpid(), number))  # after the deletion
+        again.daemon = True
+        again.start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def _hear_signals() -> None:
     """Let Ctrl-C and SIGTERM be exceptions, so that the command tidies up.
 
@@ -103,6 +115,7 @@ def _hear_signals() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hears_sigterm():
         signal.signal(signal.SIGTERM, _terminated)
+    sys.unraisablehook = _send_again
 
 
 def _hear_no_signals(code: int) -> None:

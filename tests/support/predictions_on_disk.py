@@ -12,8 +12,9 @@ from pipeline.evaluation.records.prediction import Prediction
 def write_predictions(
     folder: Path, variant: str, records: Iterable[Prediction], **changes: Any
 ) -> None:
-    """Write both files; seeds, epochs and K are those of the records."""
+    """Write both files; seeds, epochs, K and weights are those of the records."""
     records = list(records)
+    weights = {float(weight) for record in records for weight in record.cache_nll or ()}
     shots = {record.k for record in records if record.protocol == "k_shot"}
     made_from = {
         "params": {
@@ -21,6 +22,7 @@ def write_predictions(
             "finetune": {
                 "epochs": sorted({record.epoch for record in records}),
                 "k": sorted(shots),
+                **({"cache": sorted(weights)} if weights else {}),
             },
         },
         "tasks": "0" * 64,

@@ -27,6 +27,8 @@ from pipeline.params import AtK
 Cells = list[list[list[float]]]  # [person][seed] -> [nats, tokens], closing tokens counted
 NATS = "nats per token"  # the number's name in errors
 DIGITS = 6  # of a sum of nats
+# Of a token. Below 0 by rounding alone; more are of a model that diverged.
+LEAST_NATS, MOST_NATS = -1e-3, 1e6
 
 
 def shots_file(variant: str) -> Path:
@@ -71,15 +73,15 @@ class ShotSums(Schema):
     @model_validator(mode="after")
     def _every_cell_is_there(self, info: ValidationInfo) -> "ShotSums":
         shape = (len(self.personas), len(self.seeds), 2)
-        for way in WAYS if is_read(info) else ():
-            for k, cells in self.by(way).items():
-                if _shape(cells) != shape:
-                    raise ValueError(
-                        f"{way}, K = {k}: nats and tokens of {shape[0]} people and {shape[1]} "
-                        "seeds were expected"
-                    )
-                if not all(sums[1] >= 1 for person in cells for sums in person):
-                    raise ValueError(f"{way}, K = {k}: fewer than 1 token")
+        if is_read(info):
+            for name, own in (("personas", self.personas), ("seeds", self.seeds)):
+                if len({*own}) < len(own):
+                    raise ValueError(f"{name}: one is there twice")
+            for way in WAYS:
+                for k, cells in self.by(way).items():
+                    _check_cells(cells, shape, f"{way}, K = {k}")
+            for k, cells in self.by_word.items():  # a reply may have no words
+                _check_cells(cells, shape, f"by_word, K = {k}", least=0)
         return self
 
     @model_validator(mode="after")
@@ -144,6 +146,18 @@ def _shape(cells: Cells) -> tuple[int, ...] | None:
     widths = {len(person) for person in cells}
     sums = {len(one) for person in cells for one in person}
     return (len(cells), *widths, *sums) if len(widths) == len(sums) == 1 else None
+
+
+def _check_cells(cells: Cells, shape: tuple[int, ...], place: str, least: int = 1) -> None:
+    if _shape(cells) != shape:
+        raise ValueError(
+            f"{place}: nats and tokens of {shape[0]} people and {shape[1]} seeds were expected"
+        )
+    for nats, tokens in (sums for person in cells for sums in person):
+        if tokens < least:
+            raise ValueError(f"{place}: fewer than {least} tokens or words")
+        if not LEAST_NATS <= nats / max(tokens, 1) <= MOST_NATS:
+            raise ValueError(f"{place}: {nats:g} nats of {tokens:g} tokens are none")
 
 
 def shot_sums(

@@ -31,7 +31,14 @@ def word_f1(response: str, reference: str) -> float:
     >>> word_f1("the cat and a dog", "A dog , a dog !")
     0.4
     """
-    predicted, gold = Counter(normalise(response).split()), Counter(normalise(reference).split())
+    return _f1_of(_bag(response), _bag(reference))
+
+
+def _bag(text: str) -> Counter[str]:
+    return Counter(normalise(text).split())
+
+
+def _f1_of(predicted: Counter[str], gold: Counter[str]) -> float:
     shared = (predicted & gold).total()
     return 2 * shared / (predicted.total() + gold.total()) if shared else 0.0
 
@@ -45,7 +52,8 @@ def persona_overlap(text: str, sentences: Sequence[str]) -> float:
     >>> persona_overlap("i have a dog", ["i have two cats", "my dog is old"])
     0.5714285714285714
     """
-    return max((word_f1(text, sentence) for sentence in sentences), default=0.0)
+    own = _bag(text)
+    return max((_f1_of(own, _bag(sentence)) for sentence in sentences), default=0.0)
 
 
 def repeated_bigrams(response: str) -> float:

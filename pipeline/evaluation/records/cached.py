@@ -6,7 +6,7 @@ No torch. `predict/cache.py` computes `cache_nll`, at each weight of `finetune.c
 from collections.abc import Iterable
 from math import isclose
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.records.exact import ExactSum
 from pipeline.evaluation.records.metric import Metric, ratio
 from pipeline.evaluation.records.prediction import Prediction
@@ -32,19 +32,28 @@ def with_cache(records: Iterable[Prediction]) -> list[Prediction]:
     return [record for record in records if record.cache_nll is not None]
 
 
-def refuse_other_nats(record: Prediction, place: str, remedy: str) -> None:
+def refuse_other_nats(
+    record: Prediction, weights: Iterable[float], place: str, remedy: str
+) -> None:
     """Refuse a record whose NLL with a cache of weight 0, the model alone, is not the reply's.
 
     A K with an epoch of its own mixes the cache with the model before it: nothing is compared.
 
     Args:
         record: the record.
+        weights: of the cache, as `finetune.cache` has them.
         place: file and line, for errors.
         remedy: what to do, for errors.
 
     Raises:
-        DataError: the numbers differ by more than 1e-6 of them.
+        DataError: the numbers differ by more than 1e-6 of them; or the weights are others.
     """
+    expected = {repr(weight) for weight in weights}
+    if record.cache_nll is not None and record.cache_nll.keys() != expected:
+        raise DataError(
+            f"{place}: cache_nll of weights {one_line(sorted(record.cache_nll))}, those of "
+            f"finetune.cache were expected, {one_line(sorted(expected))}; {remedy}"
+        )
     alone = (record.cache_nll or {}).get(MODEL_ALONE)
     if alone is None or record.epoch:
         return

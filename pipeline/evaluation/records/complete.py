@@ -6,6 +6,7 @@ memory, and a digest of each person's.
 
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 from pipeline.errors import DataError, one_line
@@ -21,9 +22,12 @@ class Completeness:
     """Takes a file's records one by one; complains at the first that cannot be right.
 
     Args:
-        params: what `finetune` read: `seeds`, `finetune.epochs`, `finetune.k`.
+        params: what `finetune` read: `seeds`, `finetune.epochs`, `finetune.k`, `finetune.cache`.
         origin: the file's name, for errors.
         remedy: what to do about it, for errors.
+
+    Attributes:
+        weights: of a cache; none: the records have no cache.
     """
 
     def __init__(self, params: Mapping[str, Any], origin: str, remedy: str) -> None:
@@ -34,6 +38,7 @@ class Completeness:
             self._epochs = set(params["finetune"]["epochs"])
             self._shots = set(params["finetune"]["k"])
             by_k = params["finetune"].get("by_k", {})  # of this variant alone
+            self.weights = list(params["finetune"].get("cache", []))
             self._own = {one["k"]: one["epochs"] for own in by_k.values() for one in own}
         except KeyError as error:
             raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
@@ -105,7 +110,9 @@ class Completeness:
             last[dialogue] = max(turn, last.get(dialogue, 0))
         if sum(last.values()) + len(last) == len(replies):
             return
-        gap = min((d, t) for d, most in last.items() for t in range(most) if (d, t) not in replies)
+        # The first that is missing: a number of 13 digits is not counted up to.
+        first = {d: next(t for t in count() if (d, t) not in replies) for d in last}
+        gap = min((d, t) for d, t in first.items() if t < last[d])
         raise self._error(f"{self._place(setting, gap)} is missing")
 
     def _check_settings(self) -> None:

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from pipeline.persona.conversation.record import MOST_SENTENCES
+
 
 Protocol = Literal[
     "leave_one_out",
@@ -55,7 +57,8 @@ class Prediction(BaseModel):
     response: str | None = None  # nucleus sample
     responses: list[str] | None = None  # further nucleus samples of the same reply
     greedy: str | None = None
-    persona: list[str] | None = None  # the dialogue's sentences, where responses are
+    # The dialogue's sentences, where responses are; persona F1 compares each with each response.
+    persona: Annotated[list[str], Field(max_length=MOST_SENTENCES)] | None = None
     reference: str
 
     @model_validator(mode="after")

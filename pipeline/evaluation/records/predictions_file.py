@@ -139,7 +139,7 @@ def _checked(
         except DataError as error:
             raise DataError(f"{error}; {again}") from error
         complete.add(record)
-        refuse_other_nats(record, f"{path}:{number}", again)
+        refuse_other_nats(record, complete.weights, f"{path}:{number}", again)
         digest.update(line)
         yield (byte, byte + len(line)), record
         byte += len(line)

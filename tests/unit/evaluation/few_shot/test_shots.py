@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.shots import ShotSums, cache_sums, shot_sums, stranger_sums
+from pipeline.evaluation.schemas.base import read
 from tests.support.prediction_builder import a_prediction
 
 
@@ -97,3 +99,23 @@ def test_a_strangers_dialogues_are_scored_for_the_same_people():
     assert (prompted.stranger, prompted.stranger_prompted) == ({}, found.stranger)
     with pytest.raises(DataError, match=r"K = 1: after strangers' dialogues 1 people"):
         stranger_sums(before, {1: by_k[1][::2]}, in_prompt=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"by_word": {1: [[[1.0, 2.0]] * 2]}}, "by_word, K = 1: nats and tokens of 2 people and 2"),
+        ({"by_word": {1: [[[1.0, 2.0], [1.0]]] * 2}}, "by_word, K = 1: nats and tokens of 2 peop"),
+        ({"tuned": {1: [[[1e308, 2.0]] * 2] * 2}}, "gradient, K = 1: 1e.308 nats of 2 tokens are"),
+        ({"tuned": {1: [[[-5.0, 2.0]] * 2] * 2}}, "gradient, K = 1: -5 nats of 2 tokens are none"),
+        ({"tuned": {1: [[[5.0, 0.0]] * 2] * 2}}, "gradient, K = 1: fewer than 1 tokens"),
+        ({"seeds": [0, 0]}, "seeds: one is there twice"),
+        ({"personas": ["p0", "p0"]}, "personas: one is there twice"),
+    ],
+)
+def test_sums_that_cannot_be_are_one_line(change, said, tmp_path):
+    found = shot_sums(TUNED, None, [], [0, 1, 3])
+    path = tmp_path / "x.json"
+    artifacts.write_sealed(path, found.model_copy(update=change).content())
+    with pytest.raises(DataError, match=said):
+        read(path, ShotSums, made_by="shots x")
