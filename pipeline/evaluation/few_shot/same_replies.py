@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
 from pipeline.errors import DataError, one_line
-from pipeline.evaluation.few_shot.shots import WAYS, Cells, ShotSums
+from pipeline.evaluation.few_shot.shot_cells import Cells
+from pipeline.evaluation.few_shot.shots import WAYS, ShotSums
 from pipeline.evaluation.records.prediction import Prediction
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, model_validator
 
 from pipeline.errors import DataError
+from pipeline.evaluation.few_shot.shot_cells import Cells, check_cells
 from pipeline.evaluation.metrics.likelihood import ppl_per_word
 from pipeline.evaluation.records.cached import cache_choice, cached
 from pipeline.evaluation.records.metric import Array, Metric, nats_per_token
@@ -24,11 +25,8 @@ from pipeline.evaluation.statistics.seeds import sums_by_cell
 from pipeline.params import AtK
 
 
-Cells = list[list[list[float]]]  # [person][seed] -> [nats, tokens], closing tokens counted
 NATS = "nats per token"  # the number's name in errors
 DIGITS = 6  # of a sum of nats
-# Of a token. Below 0 by rounding alone; more are of a model that diverged.
-LEAST_NATS, MOST_NATS = -1e-3, 1e6
 
 
 def shots_file(variant: str) -> Path:
@@ -79,9 +77,9 @@ class ShotSums(Schema):
                     raise ValueError(f"{name}: one is there twice")
             for way in WAYS:
                 for k, cells in self.by(way).items():
-                    _check_cells(cells, shape, f"{way}, K = {k}")
+                    check_cells(cells, shape, f"{way}, K = {k}")
             for k, cells in self.by_word.items():  # a reply may have no words
-                _check_cells(cells, shape, f"by_word, K = {k}", least=0)
+                check_cells(cells, shape, f"by_word, K = {k}", least=0)
         return self
 
     @model_validator(mode="after")
@@ -139,25 +137,6 @@ class ShotSums(Schema):
             raise DataError(f"no sums at K = {k}; run shots again with K in finetune.k")
         cells: Array = nats_per_token.combine(np.array(of[k]))
         return cells
-
-
-def _shape(cells: Cells) -> tuple[int, ...] | None:
-    """Return the lengths; null where they vary."""
-    widths = {len(person) for person in cells}
-    sums = {len(one) for person in cells for one in person}
-    return (len(cells), *widths, *sums) if len(widths) == len(sums) == 1 else None
-
-
-def _check_cells(cells: Cells, shape: tuple[int, ...], place: str, least: int = 1) -> None:
-    if _shape(cells) != shape:
-        raise ValueError(
-            f"{place}: nats and tokens of {shape[0]} people and {shape[1]} seeds were expected"
-        )
-    for nats, tokens in (sums for person in cells for sums in person):
-        if tokens < least:
-            raise ValueError(f"{place}: fewer than {least} tokens or words")
-        if not LEAST_NATS <= nats / max(tokens, 1) <= MOST_NATS:
-            raise ValueError(f"{place}: {nats:g} nats of {tokens:g} tokens are none")
 
 
 def shot_sums(
