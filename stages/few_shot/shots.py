@@ -1,13 +1,16 @@
 """Likelihoods on test after K dialogues, at the chosen rates: `python -m stages.shots VARIANT`."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from pipeline import artifacts
 from pipeline.atomic import only_run
-from pipeline.errors import ParamsError
+from pipeline.errors import DataError, MissingFileError, ParamsError
 from pipeline.evaluation.controls.shots import at
 from pipeline.evaluation.few_shot.same_replies import replies_sha256
 from pipeline.evaluation.few_shot.short_prompts import Fit, short_prompts
@@ -28,6 +31,13 @@ from pipeline.params import FinetuneParams
 from stages.few_shot.kshot_records import KshotRecords
 from stages.shell import console
 from stages.shell.arguments import VariantName
+
+
+_ADDED = {  # parts of the file, and the options that add them
+    "cached": "--cache",
+    "stranger": "--strangers gradient",
+    "stranger_prompted": "--strangers prompt",
+}
 
 
 class Strangers(StrEnum):
@@ -79,6 +89,7 @@ def shots(
             if strangers:
                 content = _with_strangers(scored, name, params, content, strangers)
         else:
+            _tell_what_is_left_out(path, name)
             content = _measured(scored, name, params, only)
         content = content.model_copy(update={"made_from": made_from})
         read_now.refuse_changed()
@@ -88,6 +99,16 @@ def shots(
     console.say(f"{path}: {len(content.personas)} people, K {adapted}")
     for note in Fit(short_prompts({name: content})).notes():
         console.note(f"{path}: {note}")
+
+
+def _tell_what_is_left_out(path: Path, name: str) -> None:
+    """Say which controls of the file that is there have to be added again."""
+    before: Mapping[str, Any] = {}
+    with suppress(MissingFileError, DataError):  # a damaged file is written anew
+        before = artifacts.read_json(path, made_by=f"shots {name}")
+    if added := [option for key, option in _ADDED.items() if before.get(key)]:
+        again = " and ".join(f"`python -m stages.shots {name} {option}`" for option in added)
+        console.note(f"{path}: written anew, without what was added to it; add it by {again}")
 
 
 def _measured(

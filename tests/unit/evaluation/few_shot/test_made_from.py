@@ -131,7 +131,7 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_control_of_another_model_is_not_added(folder):
+def test_a_control_of_another_model_is_not_added(folder, capsys):
     write_tasks(folder, "test", 2)
     shots("transfer")
     found = read(FILE, ShotSums, made_by="shots")
@@ -149,6 +149,8 @@ def test_a_control_of_another_model_is_not_added(folder):
         with pytest.raises(DataError, match=f"^{FILE}: belongs to a {MODEL} of SHA-256"):
             shots("transfer", strangers=how)
     assert FILE.read_bytes() == before
+    shots("transfer")
+    assert "add it by `python -m stages.shots transfer --strangers prompt`" in capsys.readouterr().err
 
 
 @pytest.mark.slow
