@@ -150,7 +150,8 @@ def test_a_control_of_another_model_is_not_added(folder, capsys):
             shots("transfer", strangers=how)
     assert FILE.read_bytes() == before
     shots("transfer")
-    assert "add it by `python -m stages.shots transfer --strangers prompt`" in capsys.readouterr().err
+    again = "add it by `python -m stages.shots transfer --strangers prompt`"
+    assert again in capsys.readouterr().err
 
 
 @pytest.mark.slow
