@@ -115,7 +115,8 @@ def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
             made.append(replace(made_of_run(read(path, VariantFile, made_by=again)), file=path))
     for path, said in _adapted_from(run):
         also = ["generate"] if path.parent.name == "replies" else []
-        made += made_of_adapted(path, _command(path), said, also)
+        controls = ["cache"] if path.parent.name == "shots" and _sums(path).cached else []
+        made += made_of_adapted(path, _command(path), said, also, controls)
     for path in _rates(run):
         made += rates_made(path)
     return made

@@ -84,7 +84,8 @@ def shots(
         scored = KshotRecords()
         if cache or strangers:
             content = read(path, ShotSums, made_by=f"shots {name}")
-            refuse_other_adaptation(path, f"shots {name}", content.made_from, made_from)
+            controls = ["cache"] if content.cached and not cache else []  # the weights tried
+            refuse_other_adaptation(path, f"shots {name}", content.made_from, made_from, controls)
             content = _with_cache(scored, name, params, content) if cache else content
             if strangers:
                 content = _with_strangers(scored, name, params, content, strangers)

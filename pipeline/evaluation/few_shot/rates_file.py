@@ -36,9 +36,11 @@ def made_from_columns(said: AdaptedFrom, seed: int, valid: str) -> dict[str, str
         seed: of the model that was tried.
         valid: SHA-256 of the valid people's tasks.
     """
-    shared = {k: v for k, v in adapting(said)["finetune"].items() if k not in _OTHERS}
+    values = adapting(said)
+    values["finetune"] = {k: v for k, v in values["finetune"].items() if k not in _OTHERS}
     columns = {"model": said.models[seed], "base": said.base, "valid": valid}
-    made_with = (said.made_with or {}) | {"finetune": shared}
+    read_keys = {key: value for key, value in values.items() if key != "seeds"}
+    made_with = (said.made_with or {}) | read_keys
     return columns | {"made_with": json.dumps(made_with, sort_keys=True)}
 
 

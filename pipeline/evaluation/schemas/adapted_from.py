@@ -23,6 +23,7 @@ from pipeline.params.sections.section import StageParams
 from pipeline.params.stated import Made, difference
 
 
+_ROOM = "max_new_tokens"  # of section `generate`: kept free, so that fewer dialogues fit
 _CONTROLS = ("cache", "in_context", "k_shot_swap", "other_texts")  # keys of section `finetune`
 
 
@@ -72,7 +73,11 @@ def adapted(file: Path, command: str, said: AdaptedFrom | None, name: str) -> Be
 
 
 def made_of_adapted(
-    file: Path, command: str, said: AdaptedFrom | None, also: Iterable[str] = ()
+    file: Path,
+    command: str,
+    said: AdaptedFrom | None,
+    also: Iterable[str] = (),
+    controls: Iterable[str] = (),
 ) -> list[Made]:
     """Return what a file of a command that is no stage was made with; an older one says nothing.
 
@@ -81,10 +86,14 @@ def made_of_adapted(
         command: makes it.
         said: what it says.
         also: keys of params.yaml that matter to it, besides those of every adaptation.
+        controls: keys of section `finetune` that matter to it, of those that say what else is
+            scored.
     """
     if said is None:
         return []
-    values = adapting(said) | {key: said.params[key] for key in also if key in said.params}
+    values = adapting(said, controls) | {
+        key: said.params[key] for key in also if key in said.params
+    }
     told = {key: value for key, value in values.items() if value is not None}
     return [Made(file, {**(said.made_with or {}), **told}, said.variant, command=command)]
 
@@ -106,12 +115,16 @@ def is_untold(said: AdaptedFrom | None, root: Path) -> bool:
 
 
 def refuse_other_adaptation(
-    file: Path, command: str, said: AdaptedFrom | None, now: AdaptedFrom
+    file: Path,
+    command: str,
+    said: AdaptedFrom | None,
+    now: AdaptedFrom,
+    controls: Iterable[str] = (),
 ) -> None:
     """Refuse to add numbers, made from `now`, to a file of another model or way to adapt.
 
     What made base, tasks and models is not compared: their digests are, and each of these folders
-    has its own record in it.
+    has its own record in it. `controls` are as in `made_of_adapted`.
 
     Raises:
         DataError: names the file, what differs, and the `command` that makes the file anew.
@@ -119,7 +132,7 @@ def refuse_other_adaptation(
     belongs = adapted(file, command, said, now.variant)
     if said is None:
         raise DataError(f"{file}: does not say which model made it; {again(belongs)}")
-    if found := difference(adapting(said), adapting(now)):
+    if found := difference(adapting(said, controls), adapting(now, controls)):
         key, then, today = found
         raise DataError(
             f"{file}: made with {key} {one_line(then)}, now it is {one_line(today)}; "
@@ -131,9 +144,13 @@ def refuse_other_adaptation(
             raise belongs_elsewhere(belongs, path, f"now it is {there[path][:12]}…")
 
 
-def adapting(said: AdaptedFrom) -> dict[str, Any]:
-    """Return the parameters without those that say what else is scored."""
+def adapting(said: AdaptedFrom, controls: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the parameters without those that say what else is scored, but these `controls`."""
     finetune = said.params.get("finetune")
     values = finetune if isinstance(finetune, dict) else {}
-    kept = {key: value for key, value in values.items() if key not in _CONTROLS}
-    return {"seeds": said.params.get("seeds"), "finetune": kept}
+    dropped = {*_CONTROLS} - {*controls}
+    kept = {key: value for key, value in values.items() if key not in dropped}
+    generate = said.params.get("generate")
+    told = generate if isinstance(generate, dict) and _ROOM in generate else {}
+    room = {"generate": {_ROOM: told[_ROOM]}} if told else {}
+    return {"seeds": said.params.get("seeds"), "finetune": kept, **room}

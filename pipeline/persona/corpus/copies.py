@@ -54,10 +54,7 @@ class _Had:
         self._stretches.update(self._census.stretches(index, self._length))
 
     def messages(self, index: int) -> int:
-        """Return how many messages of a conversation were had, less one for each stretch of them.
-
-        All of them, if it is a part of one that was added. No added one may be shorter.
-        """
+        """Return how many messages of a conversation were had. No added one may be shorter."""
         again = self._census.shared(index) & self._runs
         covered = self._census.covered(index, again) if len(again) >= LEAST else 0
         return max(covered, self._in_stretches(index))
@@ -75,11 +72,9 @@ class _Had:
                 one for added in self._added for one in self._census.stretches(added, length)
             }
         had = [one in self._stretches for one in self._census.stretches(index, length)]
-        if all(had):
-            return whole
-        covered, end = 0, -1
+        covered, end = 0, 0
         for begin, is_had in enumerate(had):
             if is_had:
-                covered += begin + length - 1 - max(begin, end)
-                end = begin + length - 1
+                covered += begin + length - max(begin, end)
+                end = begin + length
         return covered

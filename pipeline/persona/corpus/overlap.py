@@ -49,9 +49,12 @@ class Overlaps:
         return self._ends[text + 1] - self._ends[text]
 
     def covered(self, text: int, runs: set[int]) -> int:
-        """Return how many of a text's messages stand in these runs, less one for each stretch."""
-        spans = zip(self._runs[text], self._spans[text], strict=True)
-        return sum(span for run, span in spans if run in runs)
+        """Return how many of a text's messages stand in these runs."""
+        covered, goes_on = 0, False
+        for run, span in zip(self._runs[text], self._spans[text], strict=True):
+            covered += (span + (not goes_on)) * (run in runs)  # a run begins where one ends
+            goes_on = run in runs
+        return covered
 
     def shared(self, text: int) -> set[int]:
         """Return those of a text's runs that other texts have, too: at most COMMON texts each."""

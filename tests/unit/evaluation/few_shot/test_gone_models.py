@@ -32,8 +32,8 @@ def said_of(variant, **changes):
     return said.model_copy(update=changes)
 
 
-def write_row(run, variant, said):
-    row = ROWS["transfer"].model_copy(update={"made_from": said})
+def write_row(run, variant, said, **parts):
+    row = ROWS["transfer"].model_copy(update={"made_from": said, **parts})
     artifacts.write_sealed(run / f"shots/{variant}.json", row.content())
 
 
@@ -80,6 +80,32 @@ def test_sums_of_a_model_that_is_gone_are_of_the_parameters_that_made_it(
     then = f"then `python -m stages.shots {variant}`, or put the value back"
     assert said.endswith(f" and what follows it (or `dvc repro`), {then}")
     assert not study.exists()
+
+
+CACHED = {"cached": ROWS["transfer"].tuned, "cache_weight": dict.fromkeys((0, 1), 0.3)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "edited", "refused"),
+    [
+        ({}, "generate.max_new_tokens=2", True),  # it leaves more room for dialogues
+        ({}, "generate.top_p=0.1", False),
+        (CACHED, "finetune.cache=[0.0, 0.005]", True),
+        ({}, "finetune.cache=[0.0, 0.005]", False),
+    ],
+)
+def test_what_decides_which_prompts_and_caches_are_scored_is_compared(
+    parts, edited, refused, tmp_path
+):
+    run, key = write_run(tmp_path / "run", {}), edited.partition("=")[0]
+    write_row(run, "transfer", said_of("transfer"), **parts)
+    keep(run, tmp_path / "as-it-was", "run")
+    edit(run, edited)
+    if not refused:
+        keep(run, tmp_path / "study", "run")
+        return
+    with pytest.raises(DataError, match=rf"transfer\.json: made with {key} .* `.*shots transfer`"):
+        keep(run, tmp_path / "study", "run")
 
 
 @pytest.mark.parametrize("command", [shot_tests_command, conflict])

@@ -1,5 +1,6 @@
 """Conversations that are one under several names: they have a part in common."""
 
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -172,7 +173,7 @@ def test_what_a_person_has_in_parts_of_several_conversations_is_there_already():
     assert kept(whole[:20], whole[20:], whole[10:30]) == [True, True, False]
 
 
-@pytest.mark.parametrize(("shared", "stays"), [(10, True), (11, True), (12, False)])
+@pytest.mark.parametrize(("shared", "stays"), [(10, True), (11, False)])
 def test_a_conversation_that_goes_on_for_as_long_stays(shared, stays):
     whole = said(30)
     assert kept(whole, [*whole[:shared], *said(21 - shared, "new")]) == [True, stays]
@@ -185,6 +186,17 @@ def test_of_records_that_each_hold_all_that_was_said_before_a_reply_the_last_sta
     for first in (1, 2):
         records = [whole[:end] for end in range(first, 81, 2)]
         assert kept(*records) == [False] * 39 + [True]
+
+
+@pytest.mark.parametrize("history", [3, 4, 8])
+def test_of_windows_over_a_conversation_those_that_share_more_than_half_are_left_out(history):
+    """Each record holds the last messages before a reply, and the reply."""
+    whole = said(60)
+    windows = [whole[end - 2 * history : end] for end in range(2 * history, 61, 2)]
+    parts = [part for part, stays in zip(windows, kept(*windows), strict=True) if stays]
+    assert len(parts) >= 60 // (2 * history)
+    for part, other in combinations(parts, 2):
+        assert len({*part} & {*other}) <= history
 
 
 def test_of_many_answers_to_one_conversation_one_stays():
