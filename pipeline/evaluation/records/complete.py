@@ -4,9 +4,9 @@ The records come person by person, as `finetune` writes them. So only one person
 memory, and a digest of each person's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from pipeline.errors import DataError, one_line
@@ -16,6 +16,13 @@ from pipeline.evaluation.records.prediction import Prediction
 Block = tuple[str, int, str]  # split, training seed, persona
 Setting = tuple[str, int, int]  # protocol, k, epoch
 Reply = tuple[str, int]  # dialogue, turn
+
+
+def _require_numbers(*values: Iterable[object]) -> None:
+    """Raise a TypeError where a value is no whole number."""
+    for value in chain(*values):
+        if type(value) is not int:
+            raise TypeError(f"{value!r} is no whole number")
 
 
 class Completeness:
@@ -40,6 +47,7 @@ class Completeness:
             by_k = params["finetune"].get("by_k", {})  # of this variant alone
             self.weights = list(params["finetune"].get("cache", []))
             self._own = {one["k"]: one["epochs"] for own in by_k.values() for one in own}
+            _require_numbers(self._seeds, self._epochs, self._shots, self._own.values())
         except KeyError as error:
             raise DataError(f"{origin}: its identity lacks {error}; {remedy}") from error
         except (TypeError, AttributeError) as error:

@@ -19,6 +19,8 @@ Protocol = Literal[
 ]
 
 # A probability is at most 1, so an NLL at least 0, but for the rounding of float32 logits.
+MOST = (1 << 31) - 1  # of whatever is counted
+Count = Annotated[int, Field(ge=0, le=MOST)]
 Nats = Annotated[float, Field(ge=-1e-3, allow_inf_nan=False)]
 
 
@@ -34,21 +36,23 @@ class Prediction(BaseModel):
 
     task_id: str
     dialogue_id: str
-    turn: Annotated[int, Field(ge=0)]  # index of the reply in its dialogue
+    turn: Count  # index of the reply in its dialogue
     seed: Annotated[int, Field(ge=0)]  # the training seed
     split: Literal["valid", "test"]
     protocol: Protocol
-    k: Annotated[int, Field(ge=0)]  # support dialogues
-    epoch: Annotated[int, Field(ge=0)]  # passes over the support dialogues; 0: not adapted
+    k: Count  # support dialogues
+    epoch: Count  # passes over the support dialogues; 0: not adapted
     nll: Nats  # over the reply's tokens
     nll_end: Nats  # of the closing token
     # Both together, with a cache of the support's tokens mixed in, by its weight; at epoch 0.
     cache_nll: dict[str, Nats] | None = None
-    num_tokens: Annotated[int, Field(ge=0)]  # reply tokens, closing token not counted
-    num_words: Annotated[int, Field(ge=0)]  # words by the ConvAI2 rule
-    windows: Annotated[int, Field(ge=1)] = 1  # of the dialogue; over 1: longer than the context
+    num_tokens: Count  # reply tokens, closing token not counted
+    num_words: Count  # words by the ConvAI2 rule
+    windows: Annotated[int, Field(ge=1, le=MOST)] = (
+        1  # of the dialogue; over 1: longer than the context
+    )
     candidate_nll: list[Nats] | None = None
-    candidate_tokens: list[Annotated[int, Field(ge=1)]] | None = None
+    candidate_tokens: list[Annotated[int, Field(ge=1, le=MOST)]] | None = None
     candidate_equals_gold: list[bool] | None = None  # after F1 normalisation
     candidate_in_support: list[bool] | None = None  # is a reply of the support dialogues
     candidate_nll_unconditional: list[Nats] | None = None  # without persona and history

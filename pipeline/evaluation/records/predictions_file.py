@@ -25,6 +25,7 @@ from pipeline.strict_json import first_of
 
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SeedKey = Annotated[str, Field(pattern=r"^\d{1,19}$")]
 
 LONGEST_LINE = 16 << 20  # bytes of a record; one of 20 candidates has some thousand
 
@@ -41,7 +42,9 @@ class PredictionsIdentity(BaseModel):
     params: dict[str, Any]  # what `finetune` read, the variant's own `set` in force
     tasks: Digest  # of data/tasks
     base: Digest  # of models/base
-    models: dict[str, Digest]  # of models/VARIANT/seed-SEED, by training seed
+    models: dict[
+        Annotated[str, Field(pattern=r"^\d{1,19}$")], Digest
+    ]  # of models/VARIANT/seed-SEED, by training seed
     made_with: dict[str, Any]  # what made tasks, base and models, by key of params.yaml
     records: Annotated[int, Field(ge=0)]  # lines of the JSON Lines
     sha256: Digest  # of the JSON Lines

@@ -36,14 +36,7 @@ def records():
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_predictions(tmp_path, VARIANT, records())
-    edit_sealed(artifacts.identity_file(VARIANT), with_weights)
     return tmp_path
-
-
-def with_weights(identity):
-    """The records have no cache; a test may give them one."""
-    identity["params"]["finetune"]["cache"] = [0.0, 0.1]
-    return identity
 
 
 def edit(change):
@@ -205,46 +198,3 @@ def test_an_identity_edited_by_hand_is_refused(folder):
         artifacts.write_json(path, edited)
         with pytest.raises(DataError, match=r"transfer\.json: .*`python -m stages.finetune tr"):
             predictions_file.read_identity(VARIANT)
-
-
-def with_cache(number, epoch, nats, weight="0.1"):
-    def change(lines):
-        cached = {"cache_nll": {"0.0": nats, weight: 3.0}, "nll": 3.0, "nll_end": 1.0}
-        assert lines[number]["epoch"] == epoch
-        return [*lines[:number], lines[number] | cached, *lines[number + 1 :]]
-
-    return change
-
-
-@pytest.mark.parametrize("nats", [4.00001, 3.0, 40.0])
-def test_a_cache_of_weight_0_that_is_not_the_model_is_refused(folder, nats):
-    edit(with_cache(2, 0, nats))
-    said = rf"transfer.jsonl:3: cache_nll of weight 0.0 is {nats}, but nll and nll_end sum to 4.0; "
-    with pytest.raises(DataError, match=rf"{said}run `python -m stages.finetune transfer`"):
-        predictions_file.read(VARIANT)
-
-
-def test_a_cache_of_weight_0_may_be_rounded_and_is_of_the_model_before_adaptation(folder):
-    edit(with_cache(2, 0, 4.000001))
-    edit(with_cache(1, 1, 7.0))
-    assert len(predictions_file.read(VARIANT)) == len(list(records()))
-
-
-def test_a_cache_of_another_weight_is_refused(folder):
-    edit(with_cache(2, 0, 4.0, weight="0.3"))
-    with pytest.raises(
-        DataError, match=r"jsonl:3: cache_nll of weights \['0.0', '0.3'\], those of"
-    ):
-        predictions_file.read(VARIANT)
-
-
-def test_a_turn_of_13_digits_is_not_counted_up_to(folder):
-    edit(lambda lines: [lines[0] | {"turn": 10**12}, *lines[1:]])
-    with pytest.raises(DataError, match=r"v0-d0, turn 0 .* is missing"):
-        predictions_file.read(VARIANT)
-
-
-def test_a_persona_is_of_at_most_so_many_sentences_as_a_corpus_may_give(folder):
-    edit(lambda lines: [lines[0] | {"persona": ["b"] * 101}, *lines[1:]])
-    with pytest.raises(DataError, match="persona: List should have at most 100 items"):
-        predictions_file.read(VARIANT)
