@@ -16,7 +16,7 @@ from pipeline.persona.tasks.grouping import group
 from pipeline.persona.tasks.held_out import hold_out
 from pipeline.persona.tasks.known_counts import archive_sha256, check_counts
 from pipeline.persona.tasks.parser import DialogueFile
-from pipeline.persona.tasks.summary import SplitSums, counts, summary_of
+from pipeline.persona.tasks.summary import SplitSums, counts, leaking, summary_of
 from pipeline.progress import counted
 from stages.shell import console
 from stages.shell.in_force import refuse_edited
@@ -64,6 +64,11 @@ def tasks() -> None:
         write_record(partial, artifacts.TASKS_SUMMARY.name, summary)
     sizes = ", ".join(f"{one.num_personas} {split}" for split, one in splits.items())
     console.wrote(artifacts.TASKS, f"personas: {sizes}", "summary.json in it has counts and leaks")
+    for split, share in leaking(splits).items():
+        console.note(
+            f"{split}: {share:.0%} of the replies stand word for word in other dialogues of their "
+            "person, so that the support holds what is asked; are there copies of conversations?"
+        )
 
 
 def _refuse_replaced(source: Mapping[str, object]) -> None:

@@ -21,6 +21,8 @@ from pipeline.persona.tasks.parser import ParsedDialogue
 
 Summary = dict[str, object]
 
+MUCH = 0.1  # of the replies of a split; people say "thanks" more than once
+
 
 def counts(parsed: Iterable[ParsedDialogue], num_personas: int) -> CorpusCounts:
     """Return one split's counts, to be compared with those of a known corpus."""
@@ -123,10 +125,20 @@ class SplitSums:
             "openings_without_partner": self._openings,
         }
 
+    @property
+    def in_support(self) -> float:
+        """Which share of the replies stands word for word in other dialogues of the persona."""
+        return self._totals["replies_in_support"] / self._replies
+
     def leaks(self) -> Summary:
         """Return the counts of the leaks."""
-        share = self._totals["replies_in_support"] / self._replies
-        return {**self._totals, "share_of_replies_in_support": share}
+        return {**self._totals, "share_of_replies_in_support": self.in_support}
+
+
+def leaking(splits: Mapping[Split, SplitSums]) -> dict[Split, float]:
+    """Return the held-out splits in which much of what is asked is in the support, and how much."""
+    held_out = {split: sums.in_support for split, sums in splits.items() if split != "train"}
+    return {split: share for split, share in held_out.items() if share > MUCH}
 
 
 def _key(sentences: Set[str]) -> int:

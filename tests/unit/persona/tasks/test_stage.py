@@ -241,3 +241,11 @@ def test_too_many_held_out_people_are_refused(capsys):
     write_raw()
     set_tasks(held_out={"people": 4, "dialogues": 3, "seed": 0})
     assert "tasks.held_out.people" in fails_with_one_line(capsys)
+
+
+def test_a_support_that_holds_what_is_asked_is_named(monkeypatch, capsys):
+    write_raw()
+    monkeypatch.setattr("pipeline.persona.tasks.summary.MUCH", -1.0)
+    tasks()
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("0% of the replies stand word for word in other dialogues") == 2

@@ -3,10 +3,10 @@
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.task.record import Dialogue, PersonaTask, Turn
+from pipeline.persona.task.record import SPLITS, Dialogue, PersonaTask, Turn
 from pipeline.persona.tasks.known_counts import KNOWN, CorpusCounts, archive_sha256, check_counts
 from pipeline.persona.tasks.parser import parse
-from pipeline.persona.tasks.summary import counts, summarise
+from pipeline.persona.tasks.summary import SplitSums, counts, leaking, summarise
 
 
 def dialogue(name: str, persona: str, *replies: str, partner: str = "hi ?") -> Dialogue:
@@ -96,6 +96,11 @@ def test_a_reply_that_stands_in_another_dialogue_of_the_persona():
     leaks = summary(test=[persona, stranger])["leaks"]["test"]
     assert leaks["replies_in_support"] == 3
     assert leaks["share_of_replies_in_support"] == 3 / 8
+    splits = {split: SplitSums() for split in SPLITS}
+    for split, records in zip(SPLITS, ([persona], [stranger], [persona, stranger]), strict=True):
+        for record in records:
+            splits[split].add(record)
+    assert leaking(splits) == {"test": 3 / 8}
 
 
 def test_leaks_of_distractors():
