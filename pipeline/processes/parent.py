@@ -94,7 +94,7 @@ def pool(
                 f"{remedy}"
             ) from error
         except BaseException:
-            with _signals_held():  # a second Ctrl-C: else it would leave workers to their jobs
+            with signals_held():  # a second Ctrl-C: else it would leave workers to their jobs
                 _kill_workers(made)
             raise
 
@@ -103,7 +103,7 @@ def results(
     made: ProcessPoolExecutor, work: Callable[[Item], Result], items: Iterable[Item]
 ) -> Iterator[tuple[Item, Result]]:
     """Yield items with what a pool's workers make of them, as they are done."""
-    with _signals_held():
+    with signals_held():
         futures = {made.submit(work, item): item for item in items}
     for future in _as_completed(futures):
         yield futures[future], future.result()
@@ -132,9 +132,10 @@ def _end_worker_with_parent() -> None:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Hold back Ctrl-C and SIGTERM from what is started meanwhile; this thread gets them after.
 
+    What must not be left half done, as a file that is written in place, is done under it, too.
     A worker answers neither before `_start` has said how: until then it would as the stage does.
     The pool's threads never do, so that the kernel does not give them what is the main thread's.
     Another thread may still take one, and its handler would run here, between two workers.

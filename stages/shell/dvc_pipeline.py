@@ -2,14 +2,24 @@
 
 The steps are those of `dvc repro` for one stage (`Stage.reproduce` and `Stage.run`), cut in two
 where the command runs. Only this module imports DVC, and only within functions.
+
+DVC writes its files in place, e.g. `.dvc/tmp/rwlock`, and cannot read what is cut off. Ctrl-C and
+SIGTERM wait meanwhile.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from pipeline.atomic import atomic_path
 from pipeline.errors import StageError
+from pipeline.processes.parent import signals_held
 from stages.shell.stage_process import Command
+
+
+_LOCK = "dvc.lock"
 
 
 class DvcPipeline:
@@ -19,6 +29,7 @@ class DvcPipeline:
         repo: DVC's repository, locked.
     """
 
+    @signals_held()
     def __init__(self, repo: Any) -> None:
         from dvc.repo.reproduce import get_active_graph, plan_repro
 
@@ -30,13 +41,17 @@ class DvcPipeline:
             stage.addressing: frozenset(other.addressing for other in graph.successors(stage))
             for stage in order
         }
+        self._lock = Path(repo.root_dir, _LOCK).resolve()
+        self._before = self._lock.read_bytes() if self._lock.exists() else None
         self._changed: set[str] = set()
+        self._recorded: set[str] = set()
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
         """By stage: the stages whose outs it reads, in DVC's order."""
         return self._needs
 
+    @signals_held()
     def begin(self, name: str) -> Command | str:
         """Return the command of a stage, or the reason why it need not run.
 
@@ -58,22 +73,43 @@ class DvcPipeline:
         self.finish(name)
         return "from DVC's run cache"
 
+    @signals_held()
     def finish(self, name: str) -> None:
-        """Put the outs into DVC's cache; `record` writes the lock."""
+        """Put the outs into DVC's cache; `record` writes the lock.
+
+        DVC's run cache has no stage with an out that persists, so such a one is recorded now: the
+        others of this run may take days.
+        """
         stage = self._stages[name]
         kept = all(out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=kept)
         stage.commit()
         self._changed.add(name)
+        if any(out.persist for out in stage.outs):
+            self.record()
 
+    @signals_held()
     def record(self) -> None:
-        """Write `dvc.lock` for all stages that have ended, in DVC's order: once, it takes a second.
+        """Write `dvc.lock` for all stages that have ended, unless it has them; it takes a second.
 
-        What a killed process did not write comes back from the run cache.
+        They are added to the lock from before this run, in DVC's order, however often it is
+        written. The lock is replaced at once, whole.
         """
+        if self._changed <= self._recorded:
+            return
+        from dvc.dvcfile import Lockfile
+
+        class Scratch(Lockfile):  # type: ignore[misc]  # DVC has no types
+            relpath = _LOCK  # its name to be: DVC prints it, and may add it to git
+
         stages = [stage for name, stage in self._stages.items() if name in self._changed]
-        if stages:
-            stages[0].dvcfile.dump_stages(stages, update_pipeline=False)
+        with atomic_path(self._lock) as partial:
+            if self._before is not None:
+                partial.write_bytes(self._before)
+            Scratch(self._repo, str(partial)).dump_stages(stages)
+            if self._lock.exists():
+                shutil.copymode(self._lock, partial)
+        self._recorded.update(self._changed)
 
 
 @contextmanager
@@ -84,8 +120,9 @@ def dvc_pipeline() -> Iterator[DvcPipeline]:
         StageError: DVC is not installed, is at work elsewhere, or refuses something.
     """
     try:
-        from dvc.exceptions import DvcException
-        from dvc.repo import Repo, lock_repo
+        with signals_held():  # within some imports Ctrl-C becomes another error
+            from dvc.exceptions import DvcException
+            from dvc.repo import Repo, lock_repo
     except ImportError as error:
         raise StageError(f"DVC cannot be imported ({error}); install requirements.lock") from error
     try:
@@ -96,4 +133,17 @@ def dvc_pipeline() -> Iterator[DvcPipeline]:
             finally:
                 pipeline.record()
     except DvcException as error:
-        raise StageError(f"DVC: {error}") from error
+        raise StageError(f"DVC: {error}{_advice(error)}") from error
+
+
+def _advice(error: Exception) -> str:
+    """Say what to do where a file that DVC itself writes cannot be read: DVC does not."""
+    from dvc.rwlock import RWLockFileCorruptedError, RWLockFileFormatError
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLValidationError
+
+    if isinstance(error, RWLockFileCorruptedError | RWLockFileFormatError):
+        return "; delete that file if no command of DVC is at work, and run the same command again"
+    if isinstance(error, ParseError | YAMLValidationError) and Path(error.path).name == _LOCK:
+        return f"; put back the committed one (git checkout {_LOCK}) and run the same command again"
+    return ""

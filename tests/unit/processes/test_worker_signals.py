@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import ModelError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.processes.journal import Journal
-from pipeline.processes.parent import _signals_held
+from pipeline.processes.parent import signals_held
 from pipeline.processes.workers import Workers
 from tests.support.jobs import JOBS, ignore, record
 from tests.wiring.closure import ROOT
@@ -81,7 +81,7 @@ def test_a_signal_waits_until_the_workers_are_there():
     started = []
 
     def start():
-        with _signals_held():
+        with signals_held():
             taker = threading.Thread(target=interrupt)
             taker.start()
             taker.join()
