@@ -14,14 +14,20 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import (
+    connection,
+    forkserver,
+    get_context,
+    parent_process,
+    resource_tracker,
+)
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Protocol
 
 from pipeline.processes import fingerprint
-from pipeline.processes.parent import WITH_STARTER
+from pipeline.processes.parent import WITH_STARTER, signals_held
 from stages import hears_sigterm, interrupted_early
 
 
@@ -96,10 +102,22 @@ class Processes:
         """
         if self._context is None or command.module is None:
             return _own_process(command, output)
+        _start_server()
         process = self._context.Process(target=_run, args=(command, output))
         with _ASKING:  # a start asks all earlier processes for their exit codes
             process.start()
         return _Fork(process)
+
+
+def _start_server() -> None:
+    """Start the server, unless it runs, with Ctrl-C and SIGTERM blocked: it ends with this process.
+
+    It ignores Ctrl-C only when it has imported what is preloaded; until then it would print a
+    traceback beside this process's own line.
+    """
+    resource_tracker.ensure_running()  # first: it unblocks signals
+    with signals_held():
+        forkserver.ensure_running()
 
 
 # The server sends an exit code once. Of two threads that ask at the same time one reads it, and the
@@ -148,6 +166,8 @@ def _run(command: Command, output: Path) -> None:
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
+    # Signals that came before have waited: the line is printed to `output`.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     os.environ.update(command.environ)
     os.chdir(command.folder)
     Thread(target=_end_with_parent, daemon=True).start()

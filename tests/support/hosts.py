@@ -65,6 +65,7 @@ def _agent(
 ) -> None:
     """Do as `torchrun --nnodes COUNT --nproc-per-node 1 --local-addr 127.0.0.N` does."""
     os.chdir(folder)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # as a shell
     os.environ.pop("DVC_ROOT", None)
     os.environ["OMP_NUM_THREADS"] = "1"
     descriptor = os.open(_errors(folder, number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

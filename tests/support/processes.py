@@ -1,6 +1,7 @@
 """Processes for tests: each a fork of a server that has imported torch and this project once."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from datetime import timedelta
@@ -59,6 +60,7 @@ def _enter(
     folder: Path, place: dict[str, str], limit: timedelta, target: Callable[..., None], args: Any
 ) -> None:
     os.chdir(folder)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # as a shell
     os.environ.pop("DVC_ROOT", None)
     os.environ.update(place)
     torch.set_num_threads(1)

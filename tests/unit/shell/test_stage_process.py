@@ -1,6 +1,8 @@
 """A stage's command, as a fork of the server and as a process of its own."""
 
+import os
 import signal
+import subprocess
 import sys
 import time
 from multiprocessing import connection, forkserver
@@ -106,3 +108,56 @@ def test_an_exit_code_is_read_once_whoever_asks_at_the_same_time(tmp_path, monke
     second = processes.start(command("python -m stages.table --help"), tmp_path / "second")
     waiting.join()
     assert (codes, second.wait()) == ([0], 0)
+
+
+WHILE_PRELOADED = """
+import time
+from pathlib import Path
+Path("preloading").touch()
+time.sleep(1.5)
+"""
+STARTS = """
+from pathlib import Path
+from stages.shell import stage_process
+stage_process.PRELOADED = ("slow_to_import",)
+command = stage_process.Command("python -m stages.score x", ".", {})
+try:
+    stage_process.Processes(served=True).start(command, Path("out"))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
+def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path):
+    """It reaches the server, too; that ends with the process that started it, without a word."""
+    (tmp_path / "slow_to_import.py").write_text(WHILE_PRELOADED)
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "preloading").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[0]  # the server holds the pipe until it ends
+    assert said == "interrupted\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGINT, 1, "interrupted"), (signal.SIGTERM, 143, "termin")]
+)
+def test_a_fork_hears_signals_though_its_server_does_not(tmp_path, number, code, said):
+    (tmp_path / "params.yaml").write_text(f"x: [{'1, ' * 900_000}1]\n")  # read for many seconds
+    line = command("python -m stages.score adapters", tmp_path)
+    process = Processes(served=True).start(line, tmp_path / "out")
+    os.kill(process.process.pid, number)  # at once: it waits until the fork hears it
+    assert process.wait() == code
+    assert (tmp_path / "out").read_text().startswith(f"error: {said}")
