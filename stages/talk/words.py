@@ -17,6 +17,12 @@ def losses(measured: Measured, about: str) -> list[str]:
         return ["nothing held out, so nothing measured: it takes two conversations of the person"]
     change = f"held out ({about}), nats per token: {before.nats:.6f} before, {after.nats:.6f} after"
     lines = [f"{change} ({after.nats - before.nats:+.3f})"]
+    if stranger is None and measured.known:
+        return [
+            *lines,
+            "no stranger among the test people has as many dialogues: no control (left out, as "
+            f"they have conversations of the person: {measured.known})",
+        ]
     if stranger is None:
         return [*lines, "no stranger among the test people has as many dialogues: no control"]
     return [*lines, f"after as many dialogues of a stranger: {stranger.nats:.6f}"]

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from pipeline.errors import ContextError, one_line
 from pipeline.evaluation.personal.person import key_of
-from pipeline.evaluation.predict.protocols import Fold, swapped
+from pipeline.evaluation.personal.stranger import swapped_apart
+from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
 from pipeline.learning.finetuning.updates import finetune
@@ -37,11 +38,16 @@ class Loss:
 
 @dataclass(frozen=True)
 class Measured:
-    """The held-out loss by θ, after own dialogues, and after a stranger's; null: not measured."""
+    """The held-out loss by θ, after own dialogues, and after a stranger's; null: not measured.
+
+    Attributes:
+        known: people who were drawn as strangers and have a conversation of the person.
+    """
 
     before: Loss | None
     after: Loss | None
     stranger: Loss | None
+    known: int = 0
 
 
 def adapt_to(
@@ -89,11 +95,11 @@ def measure(
         return Measured(None, None, None)
     before = loss_of(learner, learner.theta, fold.query, params)
     after = loss_of(learner, own, fold.query, params)
-    stranger = swapped(fold, others, params.finetune)
+    stranger, known = swapped_apart(fold, others, params.finetune)
     if stranger is None:
-        return Measured(before, after, None)
+        return Measured(before, after, None, known)
     theirs = adapt_to(learner, stranger, params, epoch, untold)
-    return Measured(before, after, loss_of(learner, theirs, fold.query, params))
+    return Measured(before, after, loss_of(learner, theirs, fold.query, params), known)
 
 
 def require_person_fits(learner: Learner, fold: Fold, params: FinetuneParams) -> None:

@@ -56,15 +56,22 @@ def leave_one_out(task: PersonaTask, params: Finetune) -> list[Fold]:
     ]
 
 
+def stranger_to(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> PersonaTask | None:
+    """Return whom `swapped` draws: a persona with enough dialogues; None if no other has enough."""
+    strangers = [t for t in tasks if t.task_id != fold.task_id and len(t.dialogues) >= fold.k]
+    if not strangers:
+        return None
+    return Random(f"{params.seed}/stranger/{fold.key}").choice(strangers)
+
+
 def swapped(fold: Fold, tasks: Sequence[PersonaTask], params: Finetune) -> Fold | None:
     """Return the fold with a stranger's support: the same query, as many support dialogues.
 
     The stranger is drawn among the personas with enough dialogues; None if no persona has enough.
     """
-    strangers = [t for t in tasks if t.task_id != fold.task_id and len(t.dialogues) >= fold.k]
-    if not strangers:
+    stranger = stranger_to(fold, tasks, params)
+    if stranger is None:
         return None
-    stranger = Random(f"{params.seed}/stranger/{fold.key}").choice(strangers)
     return Fold("swap", fold.task_id, permuted(stranger, params.seed)[: fold.k], fold.query)
 
 

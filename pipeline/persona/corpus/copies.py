@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.persona.corpus.census import TELLING, Census
-from pipeline.persona.corpus.overlap import LEAST
+from pipeline.persona.corpus.overlap import LEAST, Overlaps
+from pipeline.persona.task.record import SILENCE, Dialogue
 
 
 def had_once(census: Census, person: Sequence[int]) -> list[int]:
@@ -25,13 +26,49 @@ def had_once(census: Census, person: Sequence[int]) -> list[int]:
     return sorted(index for indices in own.values() for index in _new(census, indices))
 
 
+def copies(dialogues: Sequence[Dialogue], of: Sequence[Dialogue]) -> list[Dialogue]:
+    """Return those dialogues of which others have more than half the messages, whoever says them.
+
+    Args:
+        dialogues: which may be copies.
+        of: the others, together; one that is a part of a dialogue does not make it a copy.
+    """
+    texts = _texts_of((*of, *dialogues))
+    had = _Had(texts)
+    for index in range(len(of)):
+        had.add(index)
+    return [
+        dialogue
+        for index, dialogue in enumerate(dialogues, start=len(of))
+        if 2 * had.messages(index) > texts.length(index)
+    ]
+
+
+def messages_of(dialogue: Dialogue) -> list[str]:
+    """Return what both sides say in a dialogue; silence is no message."""
+    both = [text for turn in dialogue.turns for text in (turn.partner, turn.reply)]
+    return [text for text in both if text not in ("", SILENCE)]
+
+
+def _texts_of(dialogues: Iterable[Dialogue]) -> Overlaps:
+    texts = Overlaps()
+    for dialogue in dialogues:
+        texts.add(messages_of(dialogue))
+    return texts
+
+
 def _new(census: Census, indices: Iterable[int]) -> Iterator[int]:
     """Yield those of one person's conversations that no longer one has a half of, or an equal."""
     first: dict[bytes, int] = {}
     for index in indices:
         first.setdefault(census.texts[index], index)
+    yield from _longest(census, first.values())
+
+
+def _longest(census: Census | Overlaps, indices: Iterable[int]) -> Iterator[int]:
+    """Yield those conversations that no longer one has a half of; of equal ones the first."""
     had = _Had(census)
-    for index in sorted(first.values(), key=census.length, reverse=True):
+    for index in sorted(indices, key=census.length, reverse=True):
         # Of all messages, the short ones too: friends who get one invitation are no copies.
         if 2 * had.messages(index) <= census.length(index):
             had.add(index)
@@ -41,7 +78,7 @@ def _new(census: Census, indices: Iterable[int]) -> Iterator[int]:
 class _Had:
     """What one person's conversations have in common with those that were added."""
 
-    def __init__(self, census: Census) -> None:
+    def __init__(self, census: Census | Overlaps) -> None:
         self._census = census
         self._added: list[int] = []
         self._runs: set[int] = set()
@@ -54,7 +91,7 @@ class _Had:
         self._stretches.update(self._census.stretches(index, self._length))
 
     def messages(self, index: int) -> int:
-        """Return how many messages of a conversation were had. No added one may be shorter."""
+        """Return how many messages of a conversation were had."""
         again = self._census.shared(index) & self._runs
         covered = self._census.covered(index, again) if len(again) >= LEAST else 0
         return max(covered, self._in_stretches(index))
