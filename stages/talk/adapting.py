@@ -22,9 +22,11 @@ def adapt(talk: Talk, person: Person) -> list[str]:
     tokens = 0 if measured.before is None else measured.before.tokens
     about = f"{len(fold.query)} dialogue, {tokens} tokens"
     said += words.losses(measured, about)
-    copies = len(person.dialogues) + len(person.support) - fold.k - len(fold.query)
+    copies, twice = person.left_out(fold)
     if copies:
         said.append(f"copies of the held-out dialogue that were not adapted to: {copies}")
+    if twice:
+        said.append(f"dialogues that are there twice and count once: {twice}")
     for line in said:
         console.say(line)
     return said

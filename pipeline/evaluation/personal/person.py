@@ -6,6 +6,7 @@ from pipeline.errors import DataError, one_line
 from pipeline.evaluation.predict.protocols import Fold, leave_one_out
 from pipeline.model.sequences.formats import LINE_END, Format
 from pipeline.params import Finetune
+from pipeline.persona.corpus.copies import copies, dialogues_once
 from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
@@ -47,26 +48,39 @@ class Person:
     def fold(self, params: Finetune) -> Fold:
         """Return the adaptation: as stage `finetune` adapts to a test person's first fold.
 
-        The query is empty where no dialogue can be held out. A copy of the held-out dialogue is no
-        support.
+        The query is empty where no dialogue can be held out. With further support, what is there
+        twice counts once, and a copy of the held-out dialogue is no support.
         """
         if not self.dialogues:
-            return Fold("leave_one_out", self.name, self.support, ())
+            return Fold("leave_one_out", self.name, self._once((), self.support), ())
         task = PersonaTask(task_id=self.name, split="test", dialogues=[*self.dialogues])
         folds = leave_one_out(task, params)
         if folds:
-            return replace(folds[0], support=folds[0].support + self._others(*folds[0].query))
+            (held_out,) = folds[0].query
+            others = self._others(held_out)
+            return replace(folds[0], support=self._once(folds[0].support, others))
         if more := self._others(*self.dialogues):
-            return Fold("leave_one_out", self.name, more, self.dialogues)
+            return Fold("leave_one_out", self.name, self._once((), more), self.dialogues)
         return Fold("leave_one_out", self.name, self.dialogues, ())
+
+    def left_out(self, fold: Fold) -> tuple[int, int]:
+        """Return how many copies of the held-out dialogue `fold` left out, and how many others."""
+        of_held_out = sum(len(self.support) - len(self._others(query)) for query in fold.query)
+        every = len(self.dialogues) + len(self.support) - fold.k - len(fold.query)
+        return of_held_out, every - of_held_out
 
     def _others(self, held_out: Dialogue) -> tuple[Dialogue, ...]:
         """Return the further support without copies of the held-out dialogue."""
-        return tuple(d for d in self.support if _said(d) != _said(held_out))
+        return tuple(
+            other
+            for other in self.support
+            if not (copies([other], of=[held_out]) or copies([held_out], of=[other]))
+        )
 
-
-def _said(dialogue: Dialogue) -> list[tuple[str, str]]:
-    return [(turn.partner, turn.reply) for turn in dialogue.turns]
+    @staticmethod
+    def _once(own: tuple[Dialogue, ...], further: tuple[Dialogue, ...]) -> tuple[Dialogue, ...]:
+        # A test person's dialogues alone stay as they are: finetune adapts to all of them.
+        return tuple(dialogues_once((*own, *further))) if further else own
 
 
 def _on_one_line(dialogue: Dialogue) -> Dialogue:

@@ -26,6 +26,12 @@ def had_once(census: Census, person: Sequence[int]) -> list[int]:
     return sorted(index for indices in own.values() for index in _new(census, indices))
 
 
+def dialogues_once(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
+    """Return one person's dialogues, of any files, by the rule of `had_once`."""
+    texts = _texts_of(dialogues)
+    return [dialogues[index] for index in sorted(_longest(texts, range(len(dialogues))))]
+
+
 def copies(dialogues: Sequence[Dialogue], of: Sequence[Dialogue]) -> list[Dialogue]:
     """Return those dialogues of which others have more than half the messages, whoever says them.
 

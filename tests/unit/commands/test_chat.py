@@ -85,7 +85,9 @@ def test_in_a_terminal(here):
         assert "you> hello there" in talk.line("/history")
         assert "taken back: and now ?" in talk.line("/undo")
         assert "said.jsonl: 1 exchanges" in talk.line("/save said.jsonl")
-        assert "copies of the held-out dialogue" in talk.line("/adapt me.jsonl")
+        again = talk.line("/adapt me.jsonl")
+        assert "copies of the held-out dialogue that were not adapted to: 1" in again
+        assert "dialogues that are there twice and count once: 3" in again
         assert "nothing.jsonl: no such file or folder" in talk.line("/adapt nothing.jsonl")
         talk.type("/quit\r")
         assert talk.end() == 0
@@ -229,7 +231,10 @@ def test_a_failed_adaptation_changes_nothing(here):
     talk = Talk(load_start("in_place", 0))
     talk.adapt(person_of([here / "me.jsonl"], [], None), lambda *_: None)
     before, person = talk.own, talk.person
-    broken = person.dialogues[0].model_copy(update={"persona": ["i like tea ."] * 2000})
+    turns = [Turn(partner="and now ?", reply="something else")]
+    broken = person.dialogues[0].model_copy(
+        update={"persona": ["i like tea ."] * 2000, "turns": turns}
+    )
     with pytest.raises(ContextError):
         talk.adapt(talk.with_support([broken], "ann"), lambda *_: None)
     assert talk.own is before

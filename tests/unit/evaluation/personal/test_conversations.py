@@ -1,6 +1,7 @@
 """Conversations of a person, in every format, and which of them is held out."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from pipeline.evaluation.personal.conversations import read_people
 from pipeline.evaluation.personal.person import Person, chosen
 from pipeline.model.sequences.formats import Blanks, Format
 from pipeline.persona.conversation.tally import Tally
-from pipeline.persona.task.record import SILENCE
+from pipeline.persona.task.record import SILENCE, Turn
 from stages.talk.person import person_of
 from tests.conftest import a_dialogue
 from tests.support.corpora import FORMATS, sides, world
@@ -155,6 +156,45 @@ def test_one_dialogue_is_held_out_and_never_support():
     assert Person("ann", dialogues[:1]).fold(params).support == dialogues[:1]
     alone = Person("ann", dialogues[:1], dialogues[1:]).fold(params)
     assert (alone.support, alone.query) == (dialogues[1:], dialogues[:1])
+
+
+def a_talk(name, topic, turns):
+    said = [
+        Turn(partner=f"what of {topic} {number} ?", reply=f"that of {topic} {number}")
+        for number in range(turns)
+    ]
+    return a_dialogue().model_copy(update={"dialogue_id": name, "turns": said})
+
+
+@pytest.mark.parametrize("turns", [3, 4, 6, 12])  # 6 are held out
+def test_an_older_or_newer_export_as_support_does_not_show_the_held_out_dialogue(turns):
+    """Nor does a support have a dialogue twice: the longer counts."""
+    params, topics = finetune_params(), ("tea", "books", "rain")
+    ann = Person("ann", tuple(a_talk(f"own {topic}", topic, 6) for topic in topics))
+    held_out = ann.fold(params).query
+    others = tuple(a_talk(topic, topic, turns) for topic in (*topics, "new"))
+    more = replace(ann, support=(*others, others[-1]))
+    fold = more.fold(params)
+    assert fold.query == held_out
+    topic = held_out[0].dialogue_id.removeprefix("own ")
+    kept = "" if turns > 6 else "own "
+    left = {f"{kept}{each}" for each in topics if each != topic} | {"new"}
+    assert sorted(dialogue.dialogue_id for dialogue in fold.support) == sorted(left)
+    assert more.left_out(fold) == (1, 3)
+
+
+def test_what_support_alone_has_twice_counts_once():
+    params = finetune_params()
+    older, newer = a_talk("older", "tea", 5), a_talk("newer", "tea", 6)
+    assert Person("ann", (), (older, newer)).fold(params).support == (newer,)
+    alone = Person("ann", (a_talk("own", "rain", 4),), (older, newer)).fold(params)
+    assert (alone.support, alone.query[0].dialogue_id) == ((newer,), "own")
+
+
+def test_a_person_without_further_support_is_as_finetune_has_them():
+    """A task may have copies; its numbers are those of finetune."""
+    own = tuple(a_talk(str(number), "tea", number) for number in (4, 5, 6))
+    assert Person("ann", own).fold(finetune_params()).k == 2
 
 
 def test_line_ends_are_blanks_where_they_are_marks():
