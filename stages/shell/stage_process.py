@@ -163,7 +163,10 @@ def _run(command: Command, output: Path) -> None:
     signal.signal(signal.SIGINT, interrupted_early)  # as `stages` does for a program of its own
     if hears_sigterm():
         signal.signal(signal.SIGTERM, interrupted_early)
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    except FileNotFoundError:  # its folder is gone: whoever asked was interrupted meanwhile
+        os._exit(1)
     for standard in (1, 2):
         os.dup2(descriptor, standard)
     # Signals that came before have waited: the line is printed to `output`.

@@ -122,7 +122,7 @@ from stages.shell import stage_process
 stage_process.PRELOADED = ("slow_to_import",)
 command = stage_process.Command("python -m stages.score x", ".", {})
 try:
-    stage_process.Processes(served=True).start(command, Path("out"))
+    stage_process.Processes(served=True).start(command, Path("gone/out"))
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
@@ -130,7 +130,10 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
 def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path):
-    """It reaches the server, too; that ends with the process that started it, without a word."""
+    """It reaches the server, too; that ends with the process that started it, without a word.
+
+    So does a fork that was asked for before, whose folder for the output has been removed.
+    """
     (tmp_path / "slow_to_import.py").write_text(WHILE_PRELOADED)
     with subprocess.Popen(
         [sys.executable, "-c", STARTS],
