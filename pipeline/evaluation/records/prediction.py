@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from pipeline.persona.conversation.record import MOST_SENTENCES
+from pipeline.persona.task.record import MOST_SENTENCES
 
 
 Protocol = Literal[

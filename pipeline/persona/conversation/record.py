@@ -12,16 +12,13 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.persona.task.record import Split
+from pipeline.persona.task.record import MOST_SENTENCES, Split
 
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 NUM_CANDIDATES = 20  # of a reply, itself among them (Section 4.1)
 LONGEST_NAME = 500  # characters of a person's name
-# Of a persona. They stand before every dialogue, so more would hardly fit a context; and the time
-# to group people by persona text grows with them where all people share some in pairs.
-MOST_SENTENCES = 100
 
 
 def _encodable(text: str) -> str:

@@ -23,7 +23,7 @@ def had_once(census: Census, person: Sequence[int]) -> list[int]:
     own: dict[int, list[int]] = defaultdict(list)
     for index, who in enumerate(person):
         own[who].append(index)
-    return sorted(index for indices in own.values() for index in _new(census, indices))
+    return sorted(index for indices in own.values() for index in _longest(census, indices))
 
 
 def dialogues_once(dialogues: Sequence[Dialogue]) -> list[Dialogue]:
@@ -61,14 +61,6 @@ def _texts_of(dialogues: Iterable[Dialogue]) -> Overlaps:
     for dialogue in dialogues:
         texts.add(messages_of(dialogue))
     return texts
-
-
-def _new(census: Census, indices: Iterable[int]) -> Iterator[int]:
-    """Yield those of one person's conversations that no longer one has a half of, or an equal."""
-    first: dict[bytes, int] = {}
-    for index in indices:
-        first.setdefault(census.texts[index], index)
-    yield from _longest(census, first.values())
 
 
 def _longest(census: Census | Overlaps, indices: Iterable[int]) -> Iterator[int]:

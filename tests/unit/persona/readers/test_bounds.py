@@ -5,13 +5,14 @@ import json
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.persona.conversation.record import LONGEST_NAME, MOST_SENTENCES
+from pipeline.persona.conversation.record import LONGEST_NAME
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers import messenger
 from pipeline.persona.readers.shared import speakers
 from pipeline.persona.readers.shared.files import CorpusFile
 from pipeline.persona.readers.shared.speakers import MOST_SPEAKERS, Said, parts
 from pipeline.persona.readers.synthetic_persona_chat import _said
+from pipeline.persona.task.record import MOST_SENTENCES
 from tests.support.reading import data, raw, texts, tidied
 
 

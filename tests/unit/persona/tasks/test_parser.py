@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import DataError, MissingFileError
-from pipeline.persona.conversation.record import MOST_SENTENCES
+from pipeline.persona.task.record import MOST_SENTENCES
 from pipeline.persona.tasks.parser import Exchange, ParsedDialogue, parse, parse_file
 
 
