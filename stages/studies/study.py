@@ -1,7 +1,7 @@
 """Keep a run as a study, and write what documents say of studies: `python -m stages.study`."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from operator import call
@@ -55,17 +55,40 @@ def study(
             raise ParamsError("keep: give the study's name")
         _keep(run, name)
     elif action is Action.README:
-        for one in [name] if name else pages.names(Path()):
-            path = artifacts.STUDIES / one / README
-            text = _made(partial(pages.readme, Path(), one), artifacts.STUDIES / one / ABOUT)
-            refuse_others_file(path, f"readme {one}", lambda old: pages.MADE_FROM.encode() in old)
-            _write(path, text)
+        if name:
+            _write_readme(name)
+        else:
+            _write_readmes(pages.names(Path()))
     else:
         _write(pages.RESULTS, _made(partial(pages.results, Path()), pages.TEMPLATE))
         _write(pages.PICTURE, pages.picture(Path()))
         front = pages.template(pages.FRONT)
         filled = partial(pages.filled, front, pages.FRONT, Path())
         _write(pages.FRONT, _made(filled, pages.FRONT))
+
+
+def _write_readme(name: str) -> None:
+    path = artifacts.STUDIES / name / README
+    text = _made(partial(pages.readme, Path(), name), artifacts.STUDIES / name / ABOUT)
+    refuse_others_file(path, f"readme {name}", lambda old: pages.MADE_FROM.encode() in old)
+    _write(path, text)
+
+
+def _write_readmes(names: Sequence[str]) -> None:
+    """Write all that can be written, e.g. not what cites another run than the working tree has.
+
+    Raises:
+        DataError: some cannot.
+    """
+    refused = []
+    for name in names:
+        try:
+            _write_readme(name)
+        except DataError as error:
+            console.complain(f"{artifacts.STUDIES / name}: {error}")
+            refused.append(name)
+    if refused:
+        raise DataError(f"not written: {', '.join(refused)}; the others are")
 
 
 def _made(document: Callable[[], str], template: Path) -> str:

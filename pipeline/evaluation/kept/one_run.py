@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapted, made_of_adapted
 from pipeline.evaluation.schemas.base import Excerpt, parse, read
@@ -22,9 +22,9 @@ from pipeline.evaluation.schemas.made_from import (
     scored,
 )
 from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
-from pipeline.params import Settings
+from pipeline.params import Settings, read_yaml
 from pipeline.params.inputs import own_file
-from pipeline.params.stated import Made, refuse_other_params
+from pipeline.params.stated import Made, difference, refuse_other_params
 from pipeline.strict_json import says_made_with
 
 
@@ -61,6 +61,23 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
         )
     refuse_other_runs(known, root)
     _refuse_other_params(root, variants)
+
+
+def refuse_no_run_of_preset(root: Path, preset: str) -> None:
+    """Refuse a project's folder whose metrics are of several runs, or of none of the preset.
+
+    Raises:
+        DataError: names the file, or the first value that differs.
+    """
+    refuse_other_runs_in(root, {path.stem for path in (root / artifacts.DETAILS).glob("*.json")})
+    path = root / "presets" / f"{preset}.yaml"
+    own = root / artifacts.PARAMS
+    if path.is_file() and (found := difference(read_yaml(own), read_yaml(path))):
+        key, ours, its = found
+        raise DataError(
+            f"{own}: {key} is {one_line(ours)}, {one_line(its)} in preset "
+            f"{preset}: this is no run of the preset, whose numbers the document cites"
+        )
 
 
 def _contents(root: Path, variants: Collection[str]) -> dict[Path, dict[str, Any]]:

@@ -18,9 +18,9 @@ from pipeline import artifacts
 from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.kept import curve, shot_tables, tables
 from pipeline.evaluation.kept.keep import ABOUT
-from pipeline.evaluation.kept.one_run import refuse_other_runs_in
+from pipeline.evaluation.kept.one_run import refuse_no_run_of_preset
 from pipeline.evaluation.kept.quote import Quote, Quoted
-from pipeline.evaluation.kept.study import Study, study_of
+from pipeline.evaluation.kept.study import EMBEDDED, Study, study_of
 from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.report import tables as report
 from pipeline.evaluation.report.charts.figures import figure_3, order
@@ -48,9 +48,9 @@ def results(root: Path) -> str:
     """Return docs/results.md.
 
     Raises:
-        DataError: the working tree's metrics are of several runs.
+        DataError: the working tree's metrics are of several runs, or of another than the embedded.
     """
-    refuse_other_runs_in(root, {path.stem for path in (root / artifacts.DETAILS).glob("*.json")})
+    refuse_no_run_of_preset(root, EMBEDDED)
     path = root / TEMPLATE
     return wrapped(_render(template(path), path, _context(root)))
 
@@ -165,9 +165,15 @@ def _family(study: Study, heading: str) -> list[str]:
     return [f"Holm's correction is over {levels} tests of levels{more}. {left_out}"]
 
 
+def _study(root: Path, name: str) -> Study:
+    if name == EMBEDDED:
+        refuse_no_run_of_preset(root, EMBEDDED)
+    return study_of(root, name)
+
+
 def _context(root: Path) -> dict[str, Any]:
     """Return what templates may call."""
-    get = cache(partial(study_of, root))
+    get = cache(partial(_study, root))
 
     def study(name: str) -> Quote:
         return Quote(get(name))

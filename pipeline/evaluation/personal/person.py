@@ -6,7 +6,7 @@ from pipeline.errors import DataError, one_line
 from pipeline.evaluation.predict.protocols import Fold, leave_one_out
 from pipeline.model.sequences.formats import LINE_END, Format
 from pipeline.params import Finetune
-from pipeline.persona.corpus.copies import copies, dialogues_once
+from pipeline.persona.corpus.copies import copies, dialogues_once, holding
 from pipeline.persona.task.record import Dialogue, PersonaTask
 
 
@@ -71,11 +71,9 @@ class Person:
 
     def _others(self, held_out: Dialogue) -> tuple[Dialogue, ...]:
         """Return the further support without copies of the held-out dialogue."""
-        return tuple(
-            other
-            for other in self.support
-            if not (copies([other], of=[held_out]) or copies([held_out], of=[other]))
-        )
+        gone = copies(self.support, of=[held_out]), holding(self.support, held_out)
+        known = {id(dialogue) for found in gone for dialogue in found}
+        return tuple(other for other in self.support if id(other) not in known)
 
     @staticmethod
     def _once(own: tuple[Dialogue, ...], further: tuple[Dialogue, ...]) -> tuple[Dialogue, ...]:

@@ -91,9 +91,8 @@ def made_of_adapted(
     """
     if said is None:
         return []
-    values = adapting(said, controls) | {
-        key: said.params[key] for key in also if key in said.params
-    }
+    more = {key: said.params[key] for key in also if key in said.params}
+    values = adapting(said, controls) | more
     told = {key: value for key, value in values.items() if value is not None}
     return [Made(file, {**(said.made_with or {}), **told}, said.variant, command=command)]
 

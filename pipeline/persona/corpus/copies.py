@@ -5,7 +5,7 @@ are copies, both sides' exports under the same names, and records of one convers
 what was said before one reply.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.persona.corpus.census import TELLING, Census
@@ -43,11 +43,19 @@ def copies(dialogues: Sequence[Dialogue], of: Sequence[Dialogue]) -> list[Dialog
     had = _Had(texts)
     for index in range(len(of)):
         had.add(index)
-    return [
-        dialogue
-        for index, dialogue in enumerate(dialogues, start=len(of))
-        if 2 * had.messages(index) > texts.length(index)
-    ]
+    # By length: the stretches of all others are made anew where it changes.
+    ordered = sorted(range(len(of), len(of) + len(dialogues)), key=texts.length)
+    found = {index for index in ordered if 2 * had.messages(index) > texts.length(index)}
+    return [one for index, one in enumerate(dialogues, start=len(of)) if index in found]
+
+
+def holding(dialogues: Sequence[Dialogue], part: Dialogue) -> list[Dialogue]:
+    """Return those dialogues each of which has more than half the messages of `part`."""
+    texts = _texts_of((part, *dialogues))
+    own = Counter(texts.stretches(0, 1))  # single messages: most dialogues have too few of them
+    most = [sum(own[m] for m in {*texts.stretches(n, 1)}) for n in range(1, len(dialogues) + 1)]
+    may = (one for one, had in zip(dialogues, most, strict=True) if 2 * had > texts.length(0))
+    return [one for one in may if copies([part], of=[one])]
 
 
 def messages_of(dialogue: Dialogue) -> list[str]:

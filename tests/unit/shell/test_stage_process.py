@@ -153,14 +153,25 @@ def test_ctrl_c_while_the_server_imports_prints_no_traceback(tmp_path):
     assert said == "interrupted\n"
 
 
+# In a process of its own: a server that something else has started hears signals otherwise.
+SIGNALLED = """
+import os, sys
+from pathlib import Path
+from stages.shell.stage_process import Command, Processes
+line = Command("python -m stages.score adapters", ".", {})
+process = Processes(served=True).start(line, Path("out"))
+os.kill(process.process.pid, int(sys.argv[1]))  # at once: it waits until the fork hears it
+sys.exit(process.wait())
+"""
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
 @pytest.mark.parametrize(
     ("number", "code", "said"), [(signal.SIGINT, 1, "interrupted"), (signal.SIGTERM, 143, "termin")]
 )
 def test_a_fork_hears_signals_though_its_server_does_not(tmp_path, number, code, said):
     (tmp_path / "params.yaml").write_text(f"x: [{'1, ' * 900_000}1]\n")  # read for many seconds
-    line = command("python -m stages.score adapters", tmp_path)
-    process = Processes(served=True).start(line, tmp_path / "out")
-    os.kill(process.process.pid, number)  # at once: it waits until the fork hears it
-    assert process.wait() == code
+    program = [sys.executable, "-c", SIGNALLED, str(int(number))]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(program, cwd=tmp_path, env=env, check=False).returncode == code
     assert (tmp_path / "out").read_text().startswith(f"error: {said}")

@@ -1,6 +1,7 @@
 """What a study keeps of a run is the run's own: no link out of it, and tables that are tables."""
 
 import shutil
+from contextlib import chdir
 
 import pytest
 
@@ -10,6 +11,7 @@ from pipeline.evaluation.kept import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.params import read_yaml
 from pipeline.params.edit import with_values
+from stages.studies.study import Action, study
 from tests.support.one_run import say_one_run
 from tests.wiring.closure import ROOT
 
@@ -155,3 +157,23 @@ def test_a_page_follows_no_link_among_what_was_kept(name, tmp_path):
     (folder / name).symlink_to(tmp_path / "secret")
     with pytest.raises(DataError, match=rf"{name}: a link out of "):
         pages.readme(tmp_path, "mine")
+
+
+def test_a_page_cites_the_embedded_run_only_where_there_is_one(run):
+    folder = run / "studies/mine"
+    artifacts.write_text(folder / "about.md", "# t\n\n{{ study('embedded').score('in_place') }}\n")
+    artifacts.write_text(run / "studies/other/about.md", "# Other\n")
+    (run / "presets").mkdir()
+    shutil.copy(ROOT / "presets/embedded.yaml", run / "presets")
+    assert pages.readme(run, "mine").startswith("# t\n\n4.")
+    text = (run / "params.yaml").read_text()
+    artifacts.write_text(run / "params.yaml", with_values(text, ["tune.trials=7"]))
+    with pytest.raises(DataError, match=r"params\.yaml: tune\.trials is 7, \d+ in preset"):
+        pages.readme(run, "mine")
+    with chdir(run), pytest.raises(DataError, match=r"^not written: mine; the others are$"):
+        study(Action.README)
+    assert (run / "studies/other/README.md").is_file()
+    assert not (folder / "README.md").exists()
+    artifacts.write_text(run / "params.yaml", with_values(text, ["outer_lr=0.5"]))
+    with pytest.raises(DataError, match=r"params\.yaml: outer_lr is 0\.5, "):
+        pages.readme(run, "mine")

@@ -8,8 +8,10 @@ import pytest
 from pipeline.params import SplitShares
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.census import Census
+from pipeline.persona.corpus.copies import copies, holding
 from pipeline.persona.corpus.overlap import COMMON, Overlaps
 from pipeline.persona.corpus.split import TWICE, placed
+from pipeline.persona.task.record import Dialogue, Turn
 
 
 def joined(**conversations):
@@ -220,3 +222,25 @@ def test_any_number_of_exports_with_the_same_text_are_one_and_so_is_a_part():
     """All members of a group may have exported it: their messages are no phrases."""
     members = [(f"member {number}", said(20)) for number in range(3 * COMMON)]
     assert len(set(census_of(*members, ("late", said(20)[10:])).keys())) == 1
+
+
+def dialogue(name, texts):
+    turns = [Turn(partner=a, reply=b) for a, b in zip(texts[::2], texts[1::2], strict=True)]
+    return Dialogue(dialogue_id=name, persona=[], turns=turns)
+
+
+def test_many_dialogues_are_compared_with_a_long_one_in_time(monkeypatch):
+    """What is made of a long dialogue is made a few times, not once for each of the others."""
+    made = []
+    whole = Overlaps.stretches
+    monkeypatch.setattr(
+        Overlaps, "stretches", lambda self, *of: made.append(of) or whole(self, *of)
+    )
+    long = dialogue("long", said(4000))
+    short = [dialogue(f"{n}", said(2 + 2 * (n % 3), f"talk {n}")) for n in range(100)]
+    part, newer = dialogue("part", said(4000)[:6]), dialogue("newer", said(4002))
+    assert copies([*short, part, newer], of=[long]) == [part, newer]
+    assert sum(text == 0 for text, _ in made) <= 6
+    made.clear()
+    assert holding([*short, part, newer], long) == [newer]
+    assert sum(length > 1 for _, length in made) <= 4
