@@ -12,7 +12,7 @@ import typer
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, TrainingError
-from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.documents import pages
 from pipeline.evaluation.kept.keep import ABOUT, README, keep
 from pipeline.params.inputs import refuse_others_file, refuse_target
 from pipeline.params.sections.variant import plain_name

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.documents import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.model.files.variant_record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams

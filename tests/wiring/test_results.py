@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pipeline import artifacts
-from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.documents import pages
 from pipeline.evaluation.kept.study import study_of
 from tests.wiring.closure import ROOT
 

@@ -1,6 +1,6 @@
-"""Studies that are kept in git, and the documents that are made of them. No torch.
+"""Studies that are kept in git. No torch.
 
-In: a finished run, or a folder of `studies/`. Out: the slim study, its README.md, and
-`docs/results.md`. Read `keep.py` first (what is kept), then `pages.py` (what is made of it).
-`python -m stages.study` is the command.
+In: a finished run, or a folder of `studies/`. Out: the slim study; and, by `documents/`, its
+README.md and `docs/results.md`. Read `keep.py` first (what is kept), then `study.py` (how it is
+read again). `python -m stages.study` is the command.
 """

@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, PipelineError
 from pipeline.evaluation.few_shot.same_replies import refuse_other_replies, replies_sha256
 from pipeline.evaluation.few_shot.shots import ShotSums
-from pipeline.evaluation.kept import curve, shot_tables, tables
+from pipeline.evaluation.kept.documents import curve, shot_tables, tables
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.schemas.base import parse, read

@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.rates import RateTrial, chosen, rates_csv
 from pipeline.evaluation.few_shot.rates_file import made_from_columns, used_rates
-from pipeline.evaluation.kept import curve
+from pipeline.evaluation.kept.documents import curve
 from pipeline.evaluation.kept.study import Study
 from pipeline.params import AtK, Settings
 from pipeline.params.stated import in_force

@@ -8,7 +8,7 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.few_shot.short_prompts import short_prompts
 from pipeline.evaluation.few_shot.shots import ShotSums, shot_sums, stranger_sums
-from pipeline.evaluation.kept import curve, shot_tables
+from pipeline.evaluation.kept.documents import curve, shot_tables
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.schemas.base import read
 from stages.few_shot.conflict import conflict

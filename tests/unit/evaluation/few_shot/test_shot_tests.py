@@ -7,7 +7,7 @@ from pipeline.evaluation.comparison.paired import sign_flip_p
 from pipeline.evaluation.few_shot.shot_answers import Side
 from pipeline.evaluation.few_shot.shot_tests import shot_tests
 from pipeline.evaluation.few_shot.shots import ShotSums
-from pipeline.evaluation.kept.shot_tables import ShotQuote
+from pipeline.evaluation.kept.documents.shot_tables import ShotQuote
 from pipeline.evaluation.statistics.bootstrap import Bootstrap
 from pipeline.params import Claim
 

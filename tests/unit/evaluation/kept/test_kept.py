@@ -10,9 +10,9 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages, tables
+from pipeline.evaluation.kept.documents import pages, tables
+from pipeline.evaluation.kept.documents.quote import Quote
 from pipeline.evaluation.kept.keep import keep
-from pipeline.evaluation.kept.quote import Quote
 from pipeline.evaluation.kept.slim import slim_comparison, slim_details, slim_history
 from pipeline.evaluation.kept.study import Study, study_of, turned
 from tests.support.one_run import say_one_run

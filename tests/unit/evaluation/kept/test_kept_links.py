@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages
+from pipeline.evaluation.kept.documents import pages
 from pipeline.evaluation.kept.keep import keep
 from pipeline.params import read_yaml
 from pipeline.params.edit import with_values

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError
-from pipeline.evaluation.kept import pages
-from pipeline.evaluation.kept.wrap import wrapped
+from pipeline.evaluation.kept.documents import pages
+from pipeline.evaluation.kept.documents.wrap import wrapped
 from stages.studies import study
 from tests.support.commands import run_command
 from tests.wiring.closure import ROOT

@@ -1,6 +1,6 @@
 """Paragraphs are wrapped; tables, code and a number with its interval stay whole."""
 
-from pipeline.evaluation.kept.wrap import wrapped
+from pipeline.evaluation.kept.documents.wrap import wrapped
 
 
 def test_paragraphs_are_wrapped_and_tables_code_and_intervals_stay_whole():

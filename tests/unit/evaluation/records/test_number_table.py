@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, PipelineError
-from pipeline.evaluation.kept import tables
+from pipeline.evaluation.kept.documents import tables
 from pipeline.evaluation.kept.keep import keep
 from pipeline.evaluation.kept.study import Study
 from pipeline.evaluation.schemas.number_table import (

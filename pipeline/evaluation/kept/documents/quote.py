@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import exp
 
 from pipeline import artifacts
-from pipeline.evaluation.kept import curve, shot_tables
+from pipeline.evaluation.kept.documents import curve, shot_tables
+from pipeline.evaluation.kept.documents.tables import estimate
 from pipeline.evaluation.kept.study import Study, negative
-from pipeline.evaluation.kept.tables import estimate
 from pipeline.evaluation.report.cells import interval, number, p_value
 from pipeline.evaluation.report.cost import cost_row
 from pipeline.evaluation.report.formats import NATS_DIGITS, digits_of

@@ -16,12 +16,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipeline import artifacts
 from pipeline.errors import DataError, PipelineError, one_line
-from pipeline.evaluation.kept import curve, shot_tables, tables
+from pipeline.evaluation.kept.documents import curve, shot_tables, tables
+from pipeline.evaluation.kept.documents.quote import Quote, Quoted
+from pipeline.evaluation.kept.documents.wrap import wrapped
 from pipeline.evaluation.kept.keep import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_no_run_of_preset
-from pipeline.evaluation.kept.quote import Quote, Quoted
 from pipeline.evaluation.kept.study import EMBEDDED, Study, study_of
-from pipeline.evaluation.kept.wrap import wrapped
 from pipeline.evaluation.report import tables as report
 from pipeline.evaluation.report.charts.figures import figure_3, order
 from pipeline.evaluation.report.charts.files import svg
