@@ -13,7 +13,8 @@ import typer
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError, TrainingError
 from pipeline.evaluation.kept.documents import pages
-from pipeline.evaluation.kept.keep import ABOUT, README, keep
+from pipeline.evaluation.kept.folder import ABOUT, README
+from pipeline.evaluation.kept.keep import keep
 from pipeline.params.inputs import refuse_others_file, refuse_target
 from pipeline.params.sections.variant import plain_name
 from pipeline.params.yaml_text import shown

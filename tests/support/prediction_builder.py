@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.persona.conversation.record import NUM_CANDIDATES
 
 
 def a_prediction(**changes: Any) -> Prediction:
@@ -47,5 +48,7 @@ def ranked(
 
 def full(hit: bool = True, response: str = "i like dogs", **changes: Any) -> Prediction:
     """A record with all that finetune writes at the headline epoch."""
-    nll = [1.0, 2.0] if hit else [2.0, 1.0]
-    return ranked(nll, response=response, greedy=response, **changes)
+    gold, other = (1.0, 2.0) if hit else (2.0, 1.0)
+    return ranked(
+        [gold] + [other] * (NUM_CANDIDATES - 1), response=response, greedy=response, **changes
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, model_validator
@@ -60,7 +60,8 @@ class ShotSums(Schema):
     prompted: Mapping[int, Cells]  # with K dialogues in the prompt, no gradient; or empty
     prompted_k: Mapping[int, float]  # dialogues that the prompt held, mean over replies
     cached: Mapping[int, Cells] = Field(default_factory=dict)  # with a cache of K dialogues
-    cache_weight: Mapping[int, float] = Field(default_factory=dict)  # λ at each K, chosen on valid
+    # λ at each K, chosen on valid.
+    cache_weight: Mapping[int, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
     stranger: Mapping[int, Cells] = Field(default_factory=dict)  # by K dialogues of a stranger
     stranger_prompted: Mapping[int, Cells] = Field(default_factory=dict)  # with these in the prompt
     stranger_prompted_k: Mapping[int, float] = Field(default_factory=dict)  # as `prompted_k`

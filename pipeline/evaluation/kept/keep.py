@@ -6,16 +6,21 @@ A study's holds `params.yaml`, `comparison.json`, `floors.json`, a details file 
 training run in `history/`, and what the runs cost in `runs.json`.
 """
 
-import os
-import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import artifacts
 from pipeline.artifacts import Content
 from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.kept.folder import (
+    COPIED,
+    MADE,
+    RUNS,
+    refuse_foreign,
+    refuse_kept_runs,
+    refuse_loss,
+)
 from pipeline.evaluation.kept.one_run import refuse_other_runs_in, refuse_other_support_in
 from pipeline.evaluation.kept.slim import (
     asked,
@@ -38,22 +43,8 @@ from pipeline.evaluation.schemas.number_table import (
 from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
 from pipeline.params.edit import without_secrets
-from pipeline.params.inputs import json_with, own_file
+from pipeline.params.inputs import own_file
 from pipeline.strict_json import SEAL
-
-
-ABOUT = "about.md"  # what was asked, in words: a template
-README = "README.md"  # made of it
-RUNS = "runs.json"
-COPIED = {  # of a run: files that are small as they are
-    artifacts.BASE_FACTS: "base.json",
-    artifacts.TASKS_SUMMARY: "summary.json",
-    artifacts.FLOORS: "floors.json",
-}
-FOLDERS = ("metrics", "kshot", "sums", "support", "history")
-MADE = ("params.yaml", *FOLDERS, "comparison.json", RUNS, *COPIED.values())
-
-_RUN = re.compile(r".-seed-[0-9]+$")  # a training run's name ends so
 
 
 def keep(run: Path, study: Path) -> None:
@@ -63,14 +54,15 @@ def keep(run: Path, study: Path) -> None:
 
     Raises:
         DataError: the run has no `params.yaml`, nothing was scored, or its files are of two runs;
-            or the study is of kept runs, or has something else under a name that this writes.
+            or the study is of kept runs, has something else under a name that this writes, or has
+            more of a row than the run has.
     """
-    _refuse_kept_runs(study)
+    refuse_kept_runs(study)
     if not (run / artifacts.PARAMS).is_file():
         raise DataError(f"{run / artifacts.PARAMS}: not found; a run's folder was expected")
     params = _Params.of(run)
     refuse_other_runs_in(run, params.scored)
-    _refuse_foreign(study)
+    refuse_foreign(study)
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         text = own_file(run / artifacts.PARAMS, run).read_text(encoding="utf-8")
@@ -79,57 +71,10 @@ def keep(run: Path, study: Path) -> None:
         for source, target in COPIED.items():
             _copy(run, existing(run / source, run / target), folder / target)
         _histories(run, folder, params)
+        refuse_loss(run, study, folder, params.seeds)
         for path in sorted(study.glob("*")):
             if path.name not in MADE:
                 _copy_all(path, folder / path.name)
-
-
-def _refuse_kept_runs(study: Path) -> None:
-    """Refuse the study of runs that `shot_tests` or `conflict` kept: its `params.yaml` is theirs.
-
-    `runs/NAME/changes.json` has what theirs differ by, so another file would change them all.
-    """
-    for part in ("changes.json", "shots", "tuning", "replies"):
-        for path in study.glob(f"runs/[!.]*/{part}"):
-            raise DataError(
-                f"{one_line(path.parent)}: a run that `shot_tests` or `conflict` kept, which needs "
-                f"{study / artifacts.PARAMS} as it is; give `study keep` a study of another name"
-            )
-
-
-def _refuse_foreign(study: Path) -> None:
-    """Refuse a study's folder with what this would replace and did not write, by its name."""
-    is_study = (study / artifacts.PARAMS).is_file()
-    own = {*_own(study)} if is_study else set()
-    for name in MADE:
-        path = study / name
-        if not is_study or (name in FOLDERS) != path.is_dir() or path.is_symlink():
-            foreign = [path] if os.path.lexists(path) else []
-        else:
-            inside = sorted(path.iterdir()) if name in FOLDERS else []
-            foreign = [one for one in inside if one not in own or not one.is_file()]
-        for one in foreign:
-            raise DataError(
-                f"{one_line(one)}: not written by `study keep`, which replaces {one_line(path)}; "
-                "move it to another name or folder, or delete it"
-            )
-
-
-def _own(study: Path) -> Iterator[Path]:
-    """Yield what a study's folders may hold: each variant's files, and each training run's."""
-    variants = read_yaml(study / artifacts.PARAMS).get("variants")
-    known = variants if isinstance(variants, dict) else {}
-    more = {path.stem for path in (study / "metrics").glob("*.json") if _is_details(path)}
-    for name in more.union(known):
-        yield from (study / part / f"{name}.json" for part in ("metrics", "support"))
-        # Older studies name the history of a variant's only run after the variant.
-        yield from (study / part / f"{name}.csv" for part in ("kshot", "sums", "history"))
-    yield from (path for path in (study / "history").glob("*.csv") if _RUN.search(path.stem))
-
-
-def _is_details(path: Path) -> bool:
-    """Say whether a file is the details of a variant that params.yaml has no longer."""
-    return json_with(["headline"])(path.read_bytes())
 
 
 @dataclass(frozen=True)

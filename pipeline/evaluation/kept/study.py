@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
-from pipeline.evaluation.kept.keep import RUNS
+from pipeline.evaluation.kept.folder import RUNS
 from pipeline.evaluation.kept.slim import (
     asked,
     axes_of_today,

@@ -21,6 +21,7 @@ from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params.stated import Made
+from pipeline.persona.conversation.record import NUM_CANDIDATES
 from pipeline.strict_json import first_of
 
 
@@ -42,9 +43,7 @@ class PredictionsIdentity(BaseModel):
     params: dict[str, Any]  # what `finetune` read, the variant's own `set` in force
     tasks: Digest  # of data/tasks
     base: Digest  # of models/base
-    models: dict[
-        Annotated[str, Field(pattern=r"^\d{1,19}$")], Digest
-    ]  # of models/VARIANT/seed-SEED, by training seed
+    models: dict[SeedKey, Digest]  # of models/VARIANT/seed-SEED, by training seed
     made_with: dict[str, Any]  # what made tasks, base and models, by key of params.yaml
     records: Annotated[int, Field(ge=0)]  # lines of the JSON Lines
     sha256: Digest  # of the JSON Lines
@@ -142,6 +141,7 @@ def _checked(
         except DataError as error:
             raise DataError(f"{error}; {again}") from error
         complete.add(record)
+        _refuse_other_candidates(record, f"{path}:{number}", again)
         refuse_other_nats(record, complete.weights, f"{path}:{number}", again)
         digest.update(line)
         yield (byte, byte + len(line)), record
@@ -152,6 +152,13 @@ def _checked(
             f"{path}: {complete.records} records, not the {identity.records} that finetune wrote "
             f"(their SHA-256 is {identity.sha256[:12]}…); {again}"
         )
+
+
+def _refuse_other_candidates(record: Prediction, place: str, remedy: str) -> None:
+    """Refuse a record with fewer or more candidates: Hits@1 is of 20."""
+    found = NUM_CANDIDATES if record.candidate_nll is None else len(record.candidate_nll)
+    if found != NUM_CANDIDATES:
+        raise DataError(f"{place}: {found} candidates, {NUM_CANDIDATES} were expected; {remedy}")
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pipeline.errors import DataError, PipelineError, one_line
 from pipeline.evaluation.kept.documents import curve, shot_tables, tables
 from pipeline.evaluation.kept.documents.quote import Quote, Quoted
 from pipeline.evaluation.kept.documents.wrap import wrapped
-from pipeline.evaluation.kept.keep import ABOUT
+from pipeline.evaluation.kept.folder import ABOUT
 from pipeline.evaluation.kept.one_run import refuse_no_run_of_preset
 from pipeline.evaluation.kept.study import EMBEDDED, Study, study_of
 from pipeline.evaluation.report import tables as report

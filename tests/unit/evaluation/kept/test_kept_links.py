@@ -177,3 +177,37 @@ def test_a_page_cites_the_embedded_run_only_where_there_is_one(run):
     artifacts.write_text(run / "params.yaml", with_values(text, ["outer_lr=0.5"]))
     with pytest.raises(DataError, match=r"params\.yaml: outer_lr is 0\.5, "):
         pages.readme(run, "mine")
+
+
+KEPT_OF_MODELS = ("sums/transfer.csv", "support/transfer.json", "history/transfer-seed-0.csv")
+
+
+@pytest.mark.parametrize("gone", [*KEPT_OF_MODELS, "runs.json", str(artifacts.FLOORS)])
+def test_what_was_kept_before_is_not_dropped_for_a_run_that_has_it_no_longer(run, gone):
+    """Git has a run's metrics, and neither its predictions nor its models."""
+    (run / "history/transfer-seed-0.json").unlink()  # so that runs.json is copied
+    folder = run.parent / "study"
+    keep(run, folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    (run / gone).unlink()
+    name = "floors.json" if gone == str(artifacts.FLOORS) else gone
+    with pytest.raises(DataError, match=rf"study/{name}: kept before, but .*\(1 such files\)"):
+        keep(run, folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    (folder / name).unlink()
+    keep(run, folder)
+    assert not (folder / name).exists()
+
+
+def test_a_row_or_a_seed_that_the_run_has_no_longer_goes_with_all_that_is_its_own(run):
+    folder = run.parent / "study"
+    artifacts.write_text(run / "history/transfer-seed-7.csv", "step,loss,valid_loss\n0,,2.5\n")
+    keep(run, folder)
+    (folder / "history/gone-seed-0.csv").write_bytes(
+        (folder / "history/transfer-seed-0.csv").read_bytes()
+    )
+    (folder / "sums/gone.csv").write_text(SUMS)
+    (folder / "metrics/gone.json").write_bytes((folder / "metrics/transfer.json").read_bytes())
+    (run / "history/transfer-seed-7.csv").unlink()
+    keep(run, folder)
+    assert not [*folder.rglob("*gone*"), *folder.rglob("*seed-7*")]

@@ -7,7 +7,7 @@ import pytest
 from pipeline import artifacts
 from pipeline.errors import DataError, MissingFileError
 from pipeline.evaluation.records import predictions_file
-from tests.support.prediction_builder import a_prediction, full
+from tests.support.prediction_builder import a_prediction, full, ranked
 from tests.support.predictions_on_disk import write_predictions
 from tests.support.sealed import edit_sealed
 
@@ -118,14 +118,24 @@ def test_a_number_within_bounds_edited_is_refused_by_the_digest(folder):
         ("gold", 99),
         ("gold", -1),
         ("gold", 1),
-        ("candidate_nll", [-5.0, 1.0]),
-        ("candidate_tokens", [0, 1]),
+        ("candidate_nll", [-5.0] + [1.0] * 19),
+        ("candidate_tokens", [0] + [1] * 19),
         ("seed", -1),
     ],
 )
 def test_a_number_out_of_bounds_is_named_with_its_line(folder, field, value):
     edit(lambda lines: [lines[0] | {field: value}, *lines[1:]])
     with pytest.raises(DataError, match=r"transfer.jsonl:1: not a valid Prediction: .*"):
+        predictions_file.read(VARIANT)
+
+
+@pytest.mark.parametrize("count", [1, 19, 21])
+def test_candidates_are_twenty(folder, count):
+    """One candidate alone would be a hit."""
+    short = ranked([1.0] * count).model_dump(mode="json", exclude_none=True)
+    lists = {name: value for name, value in short.items() if name.startswith("candidate")}
+    edit(lambda lines: [lines[0] | lists, *lines[1:]])
+    with pytest.raises(DataError, match=rf"transfer.jsonl:1: {count} candidates, 20 were expected"):
         predictions_file.read(VARIANT)
 
 
