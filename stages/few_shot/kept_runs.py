@@ -9,7 +9,7 @@ from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError
 from pipeline.evaluation.few_shot.rates_file import BY_K, rates_belonging, rates_made
-from pipeline.evaluation.few_shot.shots import ShotSums
+from pipeline.evaluation.few_shot.shots import WAYS, ShotSums
 from pipeline.evaluation.kept.one_run import made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
 from pipeline.evaluation.schemas.adapted_from import (
@@ -195,6 +195,24 @@ def _refuse_loss(run: Path, kept_before: Path) -> None:
         raise DataError(
             f"{kept_alone[0]}: kept before, but {run} has no {first} ({len(kept_alone)} such "
             "files); copy them into the run if they are its own, else remove them from the study"
+        )
+    for path in _files(kept_before):
+        if path.parent.name == "shots":
+            _refuse_lost_ways(run / path.relative_to(kept_before), path)
+
+
+def _refuse_lost_ways(path: Path, kept_before: Path) -> None:
+    """Refuse sums of fewer ways of using the dialogues than were kept: they were written anew."""
+    try:
+        before = _sums(kept_before)
+    except DataError:  # damaged, so there is nothing to lose
+        return
+    anew = _sums(path)
+    if lost := [way for way in WAYS if before.by(way) and not anew.by(way)]:
+        raise DataError(
+            f"{kept_before}: kept before, with sums by {' and '.join(lost)}, which {path} lacks; "
+            f"add them by the options of `python -m stages.{_command(path)}`, or remove the kept "
+            "file from the study"
         )
 
 

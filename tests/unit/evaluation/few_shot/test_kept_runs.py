@@ -170,6 +170,25 @@ def test_what_was_kept_before_and_the_run_lacks_is_neither_mixed_in_nor_lost(los
     assert run_params(study, "a")["finetune"]["lr"] == 0.75
 
 
+def test_controls_that_were_kept_before_and_the_run_lacks_are_not_lost(tmp_path):
+    """`shots` without an option writes the file anew, without what was added to it."""
+    study, plain = tmp_path / "study", ROWS["in_place"]
+    run = write_run(
+        tmp_path / "a", {"in_place": plain.model_copy(update={"stranger": plain.tuned})}
+    )
+    keep(run, study, "a")
+    write_run(run, {"in_place": plain})
+    with pytest.raises(
+        DataError, match=r"kept before, with sums by stranger, which .*/a/shots/in_place.json lacks"
+    ):
+        keep(run, study, "a")
+    kept_file = study / "runs/a/shots/in_place.json"
+    assert read(kept_file, ShotSums, made_by="shots").stranger == plain.tuned
+    kept_file.write_text("{")
+    keep(run, study, "a")
+    assert read(kept_file, ShotSums, made_by="shots") == plain
+
+
 def test_two_rows_of_one_name_are_no_one_row(tmp_path):
     study = tmp_path / "study"
     one = write_run(tmp_path / "a", ROWS)

@@ -111,6 +111,8 @@ def test_a_strangers_dialogues_are_scored_for_the_same_people():
         ({"tuned": {1: [[[5.0, 0.0]] * 2] * 2}}, "gradient, K = 1: fewer than 1 tokens"),
         ({"seeds": [0, 0]}, "seeds: one is there twice"),
         ({"personas": ["p0", "p0"]}, "personas: one is there twice"),
+        ({"cache_weight": {1: 1.0}}, "cache_weight.1: "),
+        ({"cache_weight": {1: -0.1}}, "cache_weight.1: "),
     ],
 )
 def test_sums_that_cannot_be_are_one_line(change, said, tmp_path):
