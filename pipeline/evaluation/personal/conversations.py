@@ -9,7 +9,7 @@ from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
 from pipeline.persona.corpus.copies import had_once
-from pipeline.persona.corpus.split import TWICE
+from pipeline.persona.corpus.split import HAD
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.task.record import Dialogue, Turn
 from pipeline.persona.tasks.conversations import exchanges_of
@@ -45,7 +45,7 @@ def read_people(path: Path, data: Data, tally: Tally) -> dict[str, list[Dialogue
     once = {*had_once(census, person)}
     for index, (who, conversation, place) in enumerate(zip(person, kept, places, strict=True)):
         if index not in once:
-            tally.leave_out(TWICE, place)
+            tally.leave_out(HAD, place)
             continue
         own = people.setdefault(names[who], [])
         own.append(_dialogue(conversation, f"{names[who]}/{len(own)}"))

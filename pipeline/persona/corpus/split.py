@@ -22,7 +22,7 @@ LEAST = 2  # people of a split that is held out: distractors and swaps come from
 MOST_OF_ONE = 0.5
 MOST_HELD_OUT = 0.8
 
-TWICE = "conversations that a person has twice"
+HAD = "conversations of which a person has most already"
 ELSEWHERE = "views of conversations that are held out for another person"
 
 
@@ -60,10 +60,10 @@ def placed(census: Census, shares: SplitShares) -> Placement:
     given = _given(census, people, person)
     left_out: Counter[str] = Counter()
     once = had_once(census, person)
-    left_out[TWICE] = len(census) - len(once)
+    left_out[HAD] = len(census) - len(once)
     drawn: list[Split] = [s for s in HELD_OUT if s not in set(given.values())]
     keys = census.keys()
-    draw = _Draw(keys, person, once, shares, left_out[TWICE])
+    draw = _Draw(keys, person, once, shares, left_out[HAD])
     chosen = draw.people(
         drawn, {p for p in set(person) if given.get(p, "train") == "train"}, people
     )
@@ -156,7 +156,7 @@ def _rank(name: str, seed: int) -> bytes:
 
 
 def _too_few(split: Split, able: int, people: int, twice: int) -> str:
-    left_out = f" ({twice} {TWICE} are left out)" if twice else ""
+    left_out = f" ({twice} {HAD} are left out)" if twice else ""
     return (
         f"too few people for {split}: {able} of {people} have two conversations or more"
         f"{left_out}, and of "

@@ -84,7 +84,9 @@ def test_too_few_people_are_refused(given):
 
 def test_too_few_people_says_what_was_left_out():
     records = [conversation(f"p{n}", *"abcdefgh"[:end]) for n in range(9) for end in (2, 4, 6, 8)]
-    with pytest.raises(DataError, match=r"\(27 conversations that a person has twice are left out"):
+    with pytest.raises(
+        DataError, match=r"\(27 conversations of which a person has most already are left out"
+    ):
         splits(records)
 
 
