@@ -10,7 +10,7 @@ from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.census import Census
 from pipeline.persona.corpus.copies import copies, holding
 from pipeline.persona.corpus.overlap import COMMON, Overlaps
-from pipeline.persona.corpus.split import TWICE, placed
+from pipeline.persona.corpus.split import HAD, placed
 from pipeline.persona.task.record import Dialogue, Turn
 
 
@@ -129,7 +129,7 @@ def test_both_exports_of_a_chat_are_in_one_split_though_one_has_a_part(names, tw
         where.append(talk)
     assert len(set(census.keys())) == len(set(where))
     placement = placed(census, SplitShares())
-    assert placement.left_out.get(TWICE, 0) == twice
+    assert placement.left_out.get(HAD, 0) == twice
     splits = {}
     for talk, split in zip(where, placement.split, strict=True):
         splits.setdefault(talk, set()).add(split)
@@ -158,7 +158,7 @@ def kept(*of_ann):
     census = census_of(*(("Ann", texts) for texts in of_ann), *others)
     placement = placed(census, SplitShares())
     stays = [split is not None for split in placement.split]
-    assert placement.left_out.get(TWICE, 0) == stays.count(False)
+    assert placement.left_out.get(HAD, 0) == stays.count(False)
     assert all(stays[len(of_ann) :])
     return stays[: len(of_ann)]
 

@@ -8,7 +8,7 @@ from pipeline.errors import DataError
 from pipeline.params import SplitShares
 from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.corpus.census import Census
-from pipeline.persona.corpus.split import ELSEWHERE, TWICE, placed
+from pipeline.persona.corpus.split import ELSEWHERE, HAD, placed
 
 
 def conversation(person, *texts, role="assistant", **values):
@@ -143,7 +143,7 @@ def test_the_same_conversation_twice_is_left_out():
     given = people(6)
     census = census_of([*given, given[0]])
     placement = placed(census, SplitShares())
-    assert placement.left_out == {TWICE: 1}
+    assert placement.left_out == {HAD: 1}
     assert placement.split[-1] is None
 
 
