@@ -3,15 +3,18 @@
 A study has one `params.yaml`, that of the run which was kept last. `runs/NAME/changes.json` has
 what another run's differs by: keys of params.yaml with the run's own values. A key that does not
 differ may be there, too: so while `params.yaml` is replaced the changes hold for it before and
-after, and wherever a run is killed every run has its own parameters.
+after, and wherever a run is killed every run has its own parameters. Before the first run is kept
+there is no `params.yaml`, so its changes are all of its parameters.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, one_line
+from pipeline.errors import DataError, ParamsError, one_line
+from pipeline.evaluation.kept.folder import kept_runs
 from pipeline.params import read_yaml
 from pipeline.params.edit import with_values, without_secrets
 from pipeline.params.settings import settings_of
@@ -30,28 +33,36 @@ class KeptParams:
         text: its `params.yaml`, as `without_paths` returns it.
 
     Raises:
-        DataError, ParamsError: the study's files were damaged.
+        DataError, ParamsError: the study's files were damaged; or its `params.yaml` is none that
+            was written here.
     """
 
     def __init__(self, study: Path, name: str, text: str) -> None:
         self._path = study / artifacts.PARAMS
         self._text = text
         self._mine: dict[str, Any] = loaded(text)
+        self._refuse_foreign(study)
         self._before = read_yaml(self._path) if self._path.is_file() else None
         others = [folder for folder in run_folders(study) if folder.name != name]
         self._others = {other: run_params(study, other.name) for other in others}
         self._own = study / "runs" / name
+
+    def _refuse_foreign(self, study: Path) -> None:
+        """Refuse a `params.yaml` of the user's: a study's comes after its first run."""
+        if os.path.lexists(self._path) and not any(kept_runs(study)):
+            raise ParamsError(
+                f"{self._path}: there, but no run that was kept, so {study} is no study of runs; "
+                "name another folder"
+            )
 
     def prepare(self, folder: Path) -> None:
         """Write changes that hold before and after `replace`; the run's own into its new folder.
 
         Called when all else is in that folder, directly before it gets its name.
         """
-        before = self._mine if self._before is None else self._before
+        before = self._before or {}
         artifacts.write_sealed(folder / CHANGES, dict(changes(before, self._mine)))
         self._write_others(before, self._mine)
-        if self._before is None:
-            artifacts.write_text(self._path, self._text)
 
     def replace(self) -> None:
         """Make the run's params.yaml the study's, then name what differs from it alone."""
@@ -100,9 +111,10 @@ def run_params(study: Path, name: str) -> dict[str, Any] | None:
     """
     path = study / "runs" / name / CHANGES
     alone = [folder.name for folder in run_folders(study)] == [name]  # the study's are its own
-    if not (path.is_file() or alone) or not (study / artifacts.PARAMS).is_file():
+    has_params = (study / artifacts.PARAMS).is_file()
+    if not path.is_file() and not (alone and has_params):
         return None
-    values = read_yaml(study / artifacts.PARAMS)
+    values = read_yaml(study / artifacts.PARAMS) if has_params else {}
     own = artifacts.read_json(path, made_by="shot_tests") if path.is_file() else {}
     for key, value in own.items():
         *sections, last = key.split(".")
@@ -112,7 +124,7 @@ def run_params(study: Path, name: str) -> dict[str, Any] | None:
         if not isinstance(node, dict):
             raise DataError(f"{path}: {one_line(key)}: no such key in {study / artifacts.PARAMS}")
         node[last] = value
-    return values
+    return values or None
 
 
 def run_folders(study: Path) -> list[Path]:

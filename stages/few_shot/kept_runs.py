@@ -56,11 +56,6 @@ def keep_all(names: Mapping[Path, str], study: Path) -> None:
             raise ParamsError(f"--study {study}: the run itself; name a folder of its own")
     refuse_target(study, "--study")
     recover(study)
-    if (study / artifacts.PARAMS).exists() and not (study / "runs").is_dir():
-        raise ParamsError(
-            f"--study {study}: has a {artifacts.PARAMS} and no runs that were kept, so it is no "
-            "such study; name another folder"
-        )
     if any(study.glob("metrics/*.json")):
         raise ParamsError(
             f"--study {study}: has metrics that `study keep` wrote, so its {artifacts.PARAMS} may "
@@ -74,7 +69,8 @@ def keep(run: Path, study: Path, name: str) -> None:
     """Copy what is kept of a run into the study, in the place of what was kept before.
 
     Raises:
-        ParamsError: there is no run, or stages write into the study's folder or above it.
+        ParamsError: there is no run, stages write into the study's folder or above it, or that
+            folder is not a study's.
         DataError: what was kept before has something that the run lacks, or is the run itself; a
             file of the run is damaged, or a link out of it; or its sums or replies are of other
             tasks, models or of another base than the run has, or were made with other parameters.
@@ -198,16 +194,28 @@ def _refuse_loss(run: Path, kept_before: Path) -> None:
         )
     for path in _files(kept_before):
         if path.parent.name == "shots":
-            _refuse_lost_ways(run / path.relative_to(kept_before), path)
+            _refuse_loss_of_sums(run / path.relative_to(kept_before), path)
 
 
-def _refuse_lost_ways(path: Path, kept_before: Path) -> None:
-    """Refuse sums of fewer ways of using the dialogues than were kept: they were written anew."""
+def _refuse_loss_of_sums(path: Path, kept_before: Path) -> None:
+    """Refuse sums of another run of that name, or of fewer seeds or ways than were kept before."""
     try:
         before = _sums(kept_before)
     except DataError:  # damaged, so there is nothing to lose
         return
     anew = _sums(path)
+    if (theirs := before.made_from) and (own := anew.made_from):
+        others = [name for name in ("base", "tasks") if vars(theirs)[name] != vars(own)[name]]
+        if others:
+            raise DataError(
+                f"{kept_before}: kept before, of another {' and other '.join(others)} than {path}; "
+                f"rename the run's folder, or remove {kept_before.parents[1]} from the study"
+            )
+    if seeds := sorted({*before.seeds} - {*anew.seeds}):
+        raise DataError(
+            f"{kept_before}: kept before, with seeds {seeds}, which {path} lacks; rename the run's "
+            f"folder, or remove {kept_before.parents[1]} from the study"
+        )
     if lost := [way for way in WAYS if before.by(way) and not anew.by(way)]:
         raise DataError(
             f"{kept_before}: kept before, with sums by {' and '.join(lost)}, which {path} lacks; "

@@ -111,7 +111,7 @@ def zero_shot(
     with progress(f"{variant} on {path.name}", len(jobs), unit="jobs") as on_done:
         records = workers.map(jobs, on_done)
     read.refuse_changed()
-    target = _target(kind, splits)
+    target = _target(kind, splits, seed)
     made_from = AdaptedFrom.of(variant, params, read.digests, [seed], made_with)
     scores = ZeroShotScores(
         sha256=read.digests[path],
@@ -142,10 +142,11 @@ def _bootstrap(settings: Settings) -> Bootstrap:
     return Bootstrap(score.bootstrap_samples, score.seed)
 
 
-def _target(variant: str, splits: Sequence[str]) -> Path:
-    """Name the result; that of a part stands beside the whole set's, not in its place."""
+def _target(variant: str, splits: Sequence[str], seed: int) -> Path:
+    """Name the result; that of a part, or of a further seed, stands beside the others."""
     part = "" if splits == [*VALIDATION] else "".join(f"-{split}" for split in splits)
-    return ZERO_SHOT / f"{variant}{part}.json"
+    of_seed = f"-seed-{seed}" if seed else ""  # older versions had no name for a seed
+    return ZERO_SHOT / f"{variant}{part}{of_seed}.json"
 
 
 def _journal(

@@ -31,12 +31,17 @@ def refuse_kept_runs(study: Path) -> None:
 
     `runs/NAME/changes.json` has what theirs differ by, so another file would change them all.
     """
+    for folder in kept_runs(study):
+        raise DataError(
+            f"{one_line(folder)}: a run that `shot_tests` or `conflict` kept, which needs "
+            f"{study / artifacts.PARAMS} as it is; give `study keep` a study of another name"
+        )
+
+
+def kept_runs(study: Path) -> Iterator[Path]:
+    """Yield the folders of a study that have something of a run that was kept."""
     for part in ("changes.json", "shots", "tuning", "replies"):
-        for path in study.glob(f"runs/[!.]*/{part}"):
-            raise DataError(
-                f"{one_line(path.parent)}: a run that `shot_tests` or `conflict` kept, which needs "
-                f"{study / artifacts.PARAMS} as it is; give `study keep` a study of another name"
-            )
+        yield from (path.parent for path in study.glob(f"runs/[!.]*/{part}"))
 
 
 def refuse_foreign(study: Path) -> None:

@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Estimate
@@ -38,12 +38,13 @@ TEST = (
     *("p", "p_holm", "verdict", "detectable", "over_seeds"),
 )
 COUNTS = ("personas", "records", "seeds")
+Kept = TypeVar("Kept")
 DIGITS = 9  # significant
 
 
 def of_file(
-    slim: Callable[..., Fields], content: Mapping[str, Any], path: Path, *arguments: Any
-) -> Fields:
+    slim: Callable[..., Kept], content: Mapping[str, Any], path: Path, *arguments: Any
+) -> Kept:
     """Return what `slim` keeps of a file's content.
 
     Raises:

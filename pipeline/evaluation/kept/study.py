@@ -41,8 +41,6 @@ from pipeline.params.sections.variant import plain_name
 
 
 KEPT_AGAIN = "run `python -m stages.study keep NAME --run FOLDER` again, or `git checkout` the file"
-
-
 EMBEDDED = "embedded"  # the run whose metrics are the working tree's
 
 
@@ -75,7 +73,8 @@ class Study:
         path = existing(self.folder / artifacts.COMPARISON, self.folder / "comparison.json")
         if not path.is_file():
             return None
-        content = of_file(slim_comparison, self._json(path), path, asked(self.params))
+        pairs = of_file(asked, self.params, self.folder / artifacts.PARAMS)
+        content = of_file(slim_comparison, self._json(path), path, pairs)
         return parse(KeptComparison, content, path)
 
     @cached_property
@@ -193,7 +192,7 @@ class Study:
         if self.comparison is None:
             return []
         claims = self.params["compare"].get("claims", [])
-        questions = {(claim["a"], claim["b"]): claim["question"] for claim in claims}
+        questions = {(claim["a"], claim["b"]): claim.get("question") for claim in claims}
         asked = []
         for test in [*self.comparison.tests, *self.comparison.adaptation.tests]:
             shown = turned(test) if (test.b, test.a) in questions else test

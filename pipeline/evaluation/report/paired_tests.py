@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.report.cells import interval, number, p_value
 from pipeline.evaluation.report.formats import FORMATS
 from pipeline.evaluation.schemas.base import Estimate
@@ -20,8 +21,16 @@ HEADINGS = ("unit", "difference", "p", "p after Holm", "the first is")
 
 
 def cells(test: PairedTest) -> list[str]:
-    """Return the cells of HEADINGS."""
-    shown = FORMATS[test.metric]
+    """Return the cells of HEADINGS.
+
+    Raises:
+        DataError: the test is by a metric that this version does not have.
+    """
+    if (shown := FORMATS.get(test.metric)) is None:
+        raise DataError(
+            f"the test of {one_line(test.a)} and {one_line(test.b)} is by "
+            f"{one_line(test.metric)}, which is no metric of this version; run compare again"
+        )
     numbers = (interval(test.difference, shown.digits), p_value(test.p), p_value(test.p_holm))
     return [shown.difference, *numbers, test.verdict]
 

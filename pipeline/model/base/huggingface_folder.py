@@ -3,6 +3,7 @@
 Pickled weights are never read, and no code of a stranger is run.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from pipeline.model.base.weights import (
 from pipeline.model.files.tensors import write_tensors
 
 
+ADAPTER = "adapter_config.json"
 _MOST_CONSTANTS = 2 << 30  # bytes of buffers; a GPT-J of 28 layers has 15 MiB
 
 
@@ -53,6 +55,22 @@ def read_model(folder: Path) -> tuple[Any, list[str]]:
         for name, value in read_stored(named):
             state[name].copy_(value)
     return model.eval(), left_out
+
+
+def refuse_adapter(folder: Path) -> None:
+    """Refuse a folder with an adapter of `peft`: alone it is no model.
+
+    Beside a whole model it may be meant or not: `transformers` applies it where `peft` is there.
+
+    Raises:
+        ModelError: names the file.
+    """
+    if os.path.lexists(path := folder / ADAPTER):
+        raise ModelError(
+            f"{path}: an adapter, which is not applied here; merge it into its model "
+            "(`merge_and_unload` of peft) and give the folder of the merged model, or delete it "
+            "where the model beside it is meant alone"
+        )
 
 
 def on_meta(config: Any, path: Path) -> Any:

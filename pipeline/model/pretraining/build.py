@@ -16,7 +16,7 @@ from pipeline.errors import ModelError, one_line, public, public_text
 from pipeline.model.base.architecture import architecture_of, longest_context
 from pipeline.model.base.configuration import read_config
 from pipeline.model.base.gguf_file import SUFFIX, read_gguf
-from pipeline.model.base.huggingface_folder import read_model, write_model
+from pipeline.model.base.huggingface_folder import read_model, refuse_adapter, write_model
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.base.tokenizer import (
     add_special_tokens,
@@ -142,6 +142,7 @@ def _refuse_linked_template(folder: Path) -> None:
 
 
 def _loaded(params: Base, folder: Path, facts: Facts) -> SourceModel:
+    refuse_adapter(folder)
     config = read_config(folder)  # what is no language model is told before its tokenizer is read
     _context(params, longest_context(config))
     rows = getattr(config, "vocab_size", None)

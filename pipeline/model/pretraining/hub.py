@@ -26,6 +26,7 @@ from pipeline.errors import (
     public_urls,
     wrong_certificates,
 )
+from pipeline.model.base.huggingface_folder import ADAPTER
 
 
 FILES = (
@@ -40,6 +41,7 @@ FILES = (
     "chat_template.jinja",
     "vocab.json",
     "merges.txt",
+    ADAPTER,  # never applied; refused
 )
 
 # The hub's client brings its own HTTP library. This is the base class of that library's errors.

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokenizers import Tokenizer
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
 from pipeline.model.sequences.formats import Blanks, Format, spelled
+from pipeline.strict_json import strict_loads
 
 
 PERSONA = "sentinelpersona"
@@ -227,8 +228,10 @@ def _rendered(
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise _refused(f"cannot be rendered ({one_line(lines[-1])})")
-    answers: list[dict[str, str]] = json.loads(done.stdout)
-    return answers
+    try:
+        return cast(list[dict[str, str]], strict_loads(done.stdout))
+    except ValueError as error:
+        raise _refused(f"is rendered with {error}") from error
 
 
 def _refused(reason: str) -> ModelError:

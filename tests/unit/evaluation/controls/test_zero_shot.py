@@ -108,6 +108,17 @@ def test_a_part_stands_beside_the_whole_set(project):
     assert artifacts.read_json(ZERO_SHOT / "in_place.json", made_by="zero_shot") == {"all": "of it"}
 
 
+def test_a_further_seed_stands_beside_the_first(project):
+    artifacts.write_json(ZERO_SHOT / "in_place.json", {"all": "of it"})
+    shutil.copytree(artifacts.model_dir("in_place", 0), artifacts.model_dir("in_place", 1))
+    stage.zero_shot("in_place", project / "data", seed=1, split=["test"], likelihood=True)
+    name = "in_place-likelihood-test-seed-1.json"
+    assert artifacts.read_json(ZERO_SHOT / name, made_by="zero_shot")["seed"] == 1
+    stage.zero_shot("in_place", project / "data", seed=1)
+    assert artifacts.read_json(ZERO_SHOT / "in_place-seed-1.json", made_by="zero_shot")["seed"] == 1
+    assert artifacts.read_json(ZERO_SHOT / "in_place.json", made_by="zero_shot") == {"all": "of it"}
+
+
 def test_what_was_scored_of_one_split_is_not_taken_for_the_others(project, monkeypatch):
     """Cut off after the last persona of valid, then asked for test."""
     scored = []

@@ -1,5 +1,6 @@
 """Where `shot_tests` and `conflict` write: not into outs, and over nothing of the user's."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,10 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.errors import DataError, ParamsError
+from pipeline.evaluation.few_shot.shots import ShotSums
 from pipeline.evaluation.kept.keep import keep as keep_study
+from pipeline.evaluation.schemas.adapted_from import AdaptedFrom
+from pipeline.evaluation.schemas.base import parse
 from stages.few_shot.conflict import conflict
 from stages.few_shot.kept_runs import keep, keep_all
 from stages.few_shot.shot_tests import shot_tests_command
@@ -143,3 +147,60 @@ def test_the_study_has_to_be_named(tmp_path):
     assert done.returncode == 2
     assert "'--study'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [shot_tests_command, conflict])
+@pytest.mark.parametrize("name", ["", "exp1/log.txt"])
+def test_a_folder_with_parameters_of_the_users_is_no_study(name, command, tmp_path):
+    """Many projects have a params.yaml and runs/ of their own."""
+    run, study = write_run(tmp_path / "run", ROWS), tmp_path / "study"
+    (study / "runs").mkdir(parents=True)
+    artifacts.write_text(study / "params.yaml", "lr: 0.1  # mine\n")
+    if name:
+        artifacts.write_text(study / "runs" / name, "mine\n")
+    before = files(study)
+    with pytest.raises(ParamsError, match=r"study/params\.yaml: there, but no run that was kept"):
+        command([run], study=study)
+    assert files(study) == before
+
+
+MADE = {"variant": "in_place", "params": {}, "models": {}}
+
+
+@pytest.mark.parametrize("other", ["base", "tasks"])
+def test_another_persons_run_of_one_name_does_not_replace_what_was_kept(other, tmp_path):
+    """Every clone's folder is called as the project, unless it was given a name."""
+    study, made = tmp_path / "study", MADE | {"base": "b" * 64, "tasks": "c" * 64}
+    ours, theirs = (
+        ROWS["in_place"].model_copy(update={"made_from": AdaptedFrom(**one)})
+        for one in (made, made | {other: "d" * 64})
+    )
+    keep(write_run(tmp_path / "a/clone", {"in_place": ours}), study, "clone")
+    before = files(study)
+    with pytest.raises(
+        DataError, match=rf"runs/clone/shots/in_place\.json: kept before, of another {other} than"
+    ):
+        keep(write_run(tmp_path / "b/clone", {"in_place": theirs}), study, "clone")
+    assert files(study) == before
+
+
+def test_seeds_that_were_kept_before_are_not_lost(tmp_path):
+    study, kept_row = tmp_path / "study", ROWS["in_place"]
+    two = parse(ShotSums, of_seeds(kept_row, [0, 1]), "shots")
+    keep(write_run(tmp_path / "a", {"in_place": two}), study, "a")
+    before = files(study)
+    one = parse(ShotSums, of_seeds(kept_row, [0]), "shots")
+    with pytest.raises(
+        DataError, match=r"kept before, with seeds \[1\], which .*in_place.json lacks"
+    ):
+        keep(write_run(tmp_path / "a", {"in_place": one}), study, "a")
+    assert files(study) == before
+
+
+def of_seeds(row, seeds):
+    """The row's content, its sums given to each of these seeds."""
+    values = json.loads(json.dumps(row.content())) | {"seeds": seeds}
+    for way in ("tuned", "prompted", "by_word"):
+        for k, cells in values.get(way, {}).items():
+            values[way][k] = [[person[0]] * len(seeds) for person in cells]
+    return values

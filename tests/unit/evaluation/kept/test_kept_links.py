@@ -9,10 +9,13 @@ from pipeline import artifacts
 from pipeline.errors import DataError
 from pipeline.evaluation.kept.documents import pages
 from pipeline.evaluation.kept.keep import keep
+from pipeline.evaluation.kept.study import Study
+from pipeline.evaluation.report.paired_tests import cells
 from pipeline.params import read_yaml
 from pipeline.params.edit import with_values
 from stages.studies.study import Action, study
 from tests.support.one_run import say_one_run
+from tests.support.toy_project import write_params
 from tests.wiring.closure import ROOT
 
 
@@ -211,3 +214,20 @@ def test_a_row_or_a_seed_that_the_run_has_no_longer_goes_with_all_that_is_its_ow
     (run / "history/transfer-seed-7.csv").unlink()
     keep(run, folder)
     assert not [*folder.rglob("*gone*"), *folder.rglob("*seed-7*")]
+
+
+def test_claims_of_a_study_that_are_none_are_named(run):
+    folder = run.parent / "study"
+    keep(run, folder)
+    values = read_yaml(folder / "params.yaml")
+    del values["compare"]["claims"][0]["b"]
+    write_params(folder, values)
+    with pytest.raises(DataError, match=r"study/params\.yaml: 'b': not as"):
+        Study("study", folder).asked()
+
+
+def test_a_test_by_a_metric_that_is_none_is_named(run):
+    keep(run, run.parent / "study")
+    test = Study("study", run.parent / "study").asked()[0].model_copy(update={"metric": "mine"})
+    with pytest.raises(DataError, match=f"the test of {test.a} and {test.b} is by mine, which is"):
+        cells(test)

@@ -81,6 +81,11 @@ def test_the_papers_order_then_new_variants_with_no_number_of_the_papers():
     assert cells(markdown(shown), "`mine`")[2::2] == ["–", "–", "–"]
 
 
+def test_a_users_words_stay_in_their_cell():
+    text = table(["question", "p"], [["Is p(reply | person) better?\nOr not?", "0.938"]])
+    assert text.splitlines()[2:] == [r"| Is p(reply \| person) better? Or not? | 0.938 |"]
+
+
 @pytest.mark.parametrize(
     ("verdict", "warned"), [("mostly not personal", True), ("partly personal", False)]
 )

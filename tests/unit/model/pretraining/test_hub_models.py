@@ -109,6 +109,15 @@ def test_a_commit_means_the_same_model_after_the_branch_has_moved(
     assert set(facts["weights_sha256"]) == set(shards(files))
 
 
+def test_an_adapter_beside_a_hubs_model_is_refused(files, fetch, tmp_path, monkeypatch):
+    folder, _ = fetch({OLD: files | {"adapter_config.json": b'{"peft_type": "LORA"}'}}, OLD)
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: folder)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    source = base_params(REPOSITORY, revision=OLD)
+    with pytest.raises(ModelError, match=r"adapter_config\.json: an adapter, which is not applied"):
+        build_base(source, tmp_path / "none", tmp_path / "base", advance=ignore)
+
+
 @pytest.mark.parametrize("kind", [http.client.InvalidURL, httpx.InvalidURL])
 def test_an_address_that_is_none_is_one_line(kind, monkeypatch):
     def refused(*_, **__):

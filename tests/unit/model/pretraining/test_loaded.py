@@ -127,3 +127,21 @@ def test_special_tokens_are_not_looked_for_among_each_other(tmp_path, monkeypatc
     monkeypatch.setattr(PreTrainedTokenizerFast, "__init__", noting)
     assert load_tokenizer(folder).extra_special_tokens == ["<x0>", "<x1>", "<x2>"]
     assert given == [[]]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_an_adapter_beside_a_whole_model_is_refused(link, gpt2, tmp_path):
+    """`transformers` would apply it where `peft` is there; every number would be another."""
+    path = gpt2 / "adapter_config.json"
+    if link:
+        path.symlink_to("nowhere")
+    else:
+        path.write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelError, match=r"adapter_config\.json: an adapter, .*merge_and_unload"):
+        build(base_params("./gpt2"), tmp_path, tmp_path / "base")
+    assert not (tmp_path / "base").exists()
+    path.unlink()
+    (gpt2 / "config.json").rename(tmp_path / "aside")
+    path.write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ModelError, match=r"adapter_config\.json: an adapter, "):
+        build(base_params("./gpt2"), tmp_path, tmp_path / "base")

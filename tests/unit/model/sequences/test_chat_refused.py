@@ -24,6 +24,7 @@ from tests.support import chat_templates as given
         ("{{ ''.__class__.__mro__ }}", r"fails \(SecurityError"),
         ("{{ messages[0].content * 2 }}", r"does not show every message once"),
         ("no messages", r"does not show every message once"),
+        (r"{{ '\ud800' }}", r"is rendered with half a surrogate pair in it, which is no text"),
         ("{{ 'x' * 20000000000 }}", r"fails \(MemoryError"),
         ("{{ 'x' * 2000000 }}", r"fails \(ValueError: 2000000 letters"),
     ],
