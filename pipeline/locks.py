@@ -9,7 +9,7 @@ import fcntl
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -132,14 +132,22 @@ class Slot:
         """Whether another rank on this machine keeps the files for all of them."""
         return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("LOCAL_RANK", "0") != "0"
 
-    def delete(self) -> None:
-        """Remove this run's files, and those of runs that were killed: the out is written."""
+    def delete(self, spare: Callable[[list[Path]], bool] = lambda _: False) -> None:
+        """Remove this run's files, and those of runs that were killed: the out is written.
+
+        Args:
+            spare: is given this run's files, and says whether these stay for a while.
+        """
         if self.shared:
             return
+        spared = set()
         if (own := _claims.get(self._key)) is not None:
-            self._remove(own.number)
+            if spare(self._files(own.number)):
+                spared.add(own.number)
+            else:
+                self._remove(own.number)
             _release(self._key)
-        for number in sorted(self._there()):
+        for number in sorted(self._there() - spared):
             lock = self._lock(number)
             if (descriptor := _acquired(lock)) is not None:
                 self._remove(number)

@@ -13,7 +13,7 @@ from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.launch import on_ranks
 from stages.shell.progress.shown import progress
-from stages.shell.variant_stage import refuse_edited_run, run_of
+from stages.shell.variant_stage import refuse_edited_run, run_of, training_summary
 
 
 @artifacts.one_at_a_time(artifacts.model_dir, OWN)
@@ -33,7 +33,7 @@ def meta_train(name: VariantName, seed: Seed) -> None:
     if here.first:
         refuse_edited_run(run, params)
         folder = save(run, learner, trained, tasks, rates)
-        console.training_summary(folder, trained.progress)
+        training_summary(folder, trained.progress)
     checkpoint.delete()
 
 

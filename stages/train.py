@@ -9,7 +9,7 @@ from pipeline.params import TrainParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.progress.shown import progress
-from stages.shell.variant_stage import refuse_edited_run, run_of
+from stages.shell.variant_stage import refuse_edited_run, run_of, training_summary
 
 
 @artifacts.one_at_a_time(artifacts.model_dir, OWN)
@@ -26,7 +26,7 @@ def train(name: VariantName, seed: Seed) -> None:
     refuse_edited_run(run, params)
     folder = save(run, learner, trained, tasks)
     checkpoint.delete()
-    console.training_summary(folder, trained.progress)
+    training_summary(folder, trained.progress)
 
 
 if __name__ == "__main__":

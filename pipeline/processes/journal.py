@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pipeline import artifacts
 from pipeline.locks import Slot
+from pipeline.processes import recording
 from pipeline.processes.fingerprint import fingerprint
 
 
@@ -79,8 +80,8 @@ class Journal(Generic[Record]):
             file.write(json.dumps(entry) + "\n")
 
     def delete(self) -> None:
-        """Remove the journal: the out is written."""
-        self._slot.delete()
+        """Remove the journal: the out is written. With DVC it stays until that is recorded."""
+        self._slot.delete(recording.spare)
 
 
 def _digest(job: str, records: object) -> str:

@@ -11,6 +11,7 @@ from stages.shell import console
 from stages.shell.arguments import Seed
 from stages.shell.in_force import refuse_edited
 from stages.shell.progress.shown import progress
+from stages.shell.variant_stage import training_summary
 
 
 @artifacts.one_at_a_time(artifacts.receiver_dir, files.OWN)
@@ -33,7 +34,7 @@ def p2_receiver(seed: Seed) -> None:
     refuse_edited(params, Settings.load().view(ReceiverParams))
     folder = files.save(trained, voices, seed, params, read)
     checkpoint.delete()
-    console.training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
+    training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
 
 
 if __name__ == "__main__":

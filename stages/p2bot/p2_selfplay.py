@@ -22,7 +22,7 @@ from pipeline.params import SelfPlayParams
 from stages.shell import console
 from stages.shell.arguments import Seed, VariantName
 from stages.shell.progress.shown import progress
-from stages.shell.variant_stage import refuse_edited_run, run_of
+from stages.shell.variant_stage import refuse_edited_run, run_of, training_summary
 
 
 def checked_transmitter(name: str, seed: int) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
     refuse_edited_run(run, params)
     folder = save(run, learner, trained, encoded)
     checkpoint.delete()
-    console.training_summary(folder, trained.progress, "valid reward {:.4f}")
+    training_summary(folder, trained.progress, "valid reward {:.4f}")
 
 
 if __name__ == "__main__":

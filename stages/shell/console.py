@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 import typer
 from rich.text import Text
 
 from pipeline.errors import PipelineError, one_line, public_urls
+from pipeline.processes import recording
 from pipeline.processes.parent import WITH_STARTER, end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.arguments import as_meant
@@ -38,17 +38,9 @@ _LESS_MEMORY = (
 _OF_MEMORY = ("DefaultCPUAllocator", "can't start new thread")  # in messages of RuntimeError
 
 
-class Best(Protocol):
-    """Where a training run was best on valid."""
-
-    best_step: int
-    step: int
-    best_value: float
-
-
 # Set by whoever runs dvc.yaml, by torchrun (a rank whose launcher is gone would wait for ranks that
 # nobody starts), and by whatever of this project starts a command.
-_STARTED_BY_A_PROGRAM = {"DVC_STAGE", "TORCHELASTIC_RUN_ID", WITH_STARTER}
+_STARTED_BY_A_PROGRAM = {recording.STAGE, "TORCHELASTIC_RUN_ID", WITH_STARTER}
 
 WIDE = 134  # columns of a table whose intervals stand beside their numbers
 
@@ -68,6 +60,10 @@ def run(command: Callable[..., None]) -> None:
     if _STARTED_BY_A_PROGRAM & os.environ.keys():
         with _one_line_without_memory():
             end_with_parent(STARTED_BY)
+        try:
+            recording.begin()
+        except PipelineError as error:
+            _fail(str(error), error.exit_code)
     if _is_one_of_many() and not getattr(command, "on_ranks", False):
         with _one_line_errors():
             raise PipelineError(
@@ -239,12 +235,3 @@ def say(line: str) -> None:
 def wrote(path: Path, what: str, look: str) -> None:
     """Print a stage's last line: what it wrote, and how to look at it."""
     say(f"{path}: {what}; {look}")
-
-
-def training_summary(
-    folder: Path, best: Best, what: str = "valid loss {:.4f} nats per token"
-) -> None:
-    """Say where a training run's result lies and how good it was on valid."""
-    kept = f"best at step {best.best_step} of {best.step}"
-    said = f"{kept}, {what.format(best.best_value)}"
-    wrote(folder, said, "history.csv in it has every step")

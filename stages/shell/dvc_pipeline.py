@@ -7,6 +7,7 @@ DVC writes its files in place, e.g. `.dvc/tmp/rwlock`, and cannot read what is c
 SIGTERM wait meanwhile.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 from pipeline.atomic import atomic_path
 from pipeline.errors import StageError
+from pipeline.processes import recording
 from pipeline.processes.parent import signals_held
 from stages.shell.stage_process import Command
 
@@ -41,6 +43,10 @@ class DvcPipeline:
             stage.addressing: frozenset(other.addressing for other in graph.successors(stage))
             for stage in order
         }
+        outs = (Path(out.fs_path) for stage in order for out in stage.outs)
+        root = Path(repo.root_dir)
+        folders = sorted({Path(os.path.relpath(out.parent, root)) for out in outs})
+        recording.refuse_folders_elsewhere(folders, root)
         self._lock = Path(repo.root_dir, _LOCK).resolve()
         self._before = self._lock.read_bytes() if self._lock.exists() else None
         self._changed: set[str] = set()
@@ -62,13 +68,14 @@ class DvcPipeline:
 
         stage = self._stages[name]
         if not stage.changed():
+            recording.recorded(name)  # before a kill, which came before this line of its run
             return "unchanged"
         stage.remove_outs(ignore_remove=False, force=False)
         try:
             self._repo.stage_cache.restore(stage)
         except RunCacheNotFoundError:
             stage.save_deps()
-            environ = {DVC_ROOT: self._repo.root_dir, DVC_STAGE: name}
+            environ = {DVC_ROOT: self._repo.root_dir, DVC_STAGE: name, recording.BY_STARTER: "1"}
             return Command(stage.cmd, stage.wdir, environ)
         self.finish(name)
         return "from DVC's run cache"
@@ -84,6 +91,7 @@ class DvcPipeline:
         kept = all(out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=kept)
         stage.commit()
+        recording.recorded(name)
         self._changed.add(name)
         if any(out.persist for out in stage.outs):
             self.record()

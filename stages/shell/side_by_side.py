@@ -7,6 +7,7 @@ stage reads files that are complete, and its own numbers depend on no number of 
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -205,10 +206,13 @@ class SideBySide:
         end = time.monotonic() + patience
         while self._running:
             try:
-                name, _ = self._ended.get(timeout=max(0.0, end - time.monotonic()))
+                name, code = self._ended.get(timeout=max(0.0, end - time.monotonic()))
             except Empty:
                 return
             self._running.pop(name, None)
+            if code == 0:  # it ended by itself; what it wrote may be hours of work
+                with suppress(Exception):  # what ends this run is told already
+                    self._pipeline.finish(name)
 
 
 def _seconds(name: str) -> int:

@@ -1,14 +1,24 @@
 """What the stages that train one variant share: the run that their arguments name."""
 
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from pipeline.learning.training.variant_run import VariantRun
 from pipeline.params import MetaTrainParams, SelfPlayParams, Settings, TrainParams
 from pipeline.params.methods import refuse_other_method
+from stages.shell import console
 from stages.shell.in_force import refuse_edited
 
 
 Params = TypeVar("Params", TrainParams, MetaTrainParams, SelfPlayParams)
+
+
+class Best(Protocol):
+    """Where a training run was best on valid."""
+
+    best_step: int
+    step: int
+    best_value: float
 
 
 def run_of(stage: str, name: str, seed: int, view: type[Params]) -> tuple[VariantRun, Params]:
@@ -34,3 +44,12 @@ def refuse_edited_run(run: VariantRun, params: Params) -> None:
     now, today = run_of(run.method, run.name, run.seed, type(params))
     refuse_edited(run.variant, now.variant)
     refuse_edited(params, today)
+
+
+def training_summary(
+    folder: Path, best: Best, what: str = "valid loss {:.4f} nats per token"
+) -> None:
+    """Say where a training run's result lies and how good it was on valid."""
+    kept = f"best at step {best.best_step} of {best.step}"
+    said = f"{kept}, {what.format(best.best_value)}"
+    console.wrote(folder, said, "history.csv in it has every step")

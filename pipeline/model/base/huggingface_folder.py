@@ -23,7 +23,6 @@ from pipeline.model.base.weights import (
 from pipeline.model.files.tensors import write_tensors
 
 
-ADAPTER = "adapter_config.json"
 _MOST_CONSTANTS = 2 << 30  # bytes of buffers; a GPT-J of 28 layers has 15 MiB
 
 
@@ -65,7 +64,7 @@ def refuse_adapter(folder: Path) -> None:
     Raises:
         ModelError: names the file.
     """
-    if os.path.lexists(path := folder / ADAPTER):
+    if os.path.lexists(path := folder / "adapter_config.json"):
         raise ModelError(
             f"{path}: an adapter, which is not applied here; merge it into its model "
             "(`merge_and_unload` of peft) and give the folder of the merged model, or delete it "

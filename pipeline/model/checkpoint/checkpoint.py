@@ -42,6 +42,7 @@ from pipeline import artifacts
 from pipeline.errors import ModelError, one_line
 from pipeline.locks import Slot
 from pipeline.model.files.tensors import write_tensors
+from pipeline.processes import recording
 from pipeline.processes.fingerprint import fingerprint
 from pipeline.processes.ranks import here
 
@@ -137,14 +138,17 @@ class Checkpoint:
             return saved
         if not damage:
             return None
-        self.delete()
+        self._slot.delete()
         raise ModelError(
             f"{damage[0]}; it was removed, run the same command again to start from the beginning"
         ) from cause
 
     def delete(self) -> None:
-        """Remove the checkpoint, if there is one. Call it once the out is written."""
-        self._slot.delete()
+        """Remove the checkpoint, if there is one. Call it once the out is written.
+
+        With DVC it stays until DVC has recorded the out (`pipeline/processes/recording.py`).
+        """
+        self._slot.delete(recording.spare)
 
 
 def _read(path: Path) -> tuple[Tensors, State]:

@@ -26,7 +26,6 @@ from pipeline.errors import (
     public_urls,
     wrong_certificates,
 )
-from pipeline.model.base.huggingface_folder import ADAPTER
 
 
 FILES = (
@@ -41,7 +40,7 @@ FILES = (
     "chat_template.jinja",
     "vocab.json",
     "merges.txt",
-    ADAPTER,  # never applied; refused
+    "adapter_config.json",  # never applied; refused
 )
 
 # The hub's client brings its own HTTP library. This is the base class of that library's errors.

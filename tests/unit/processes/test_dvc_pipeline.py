@@ -8,8 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.exceptions import DvcException
+from dvc.stage import PipelineStage
 
-from pipeline.errors import StageError
+from pipeline import artifacts
+from pipeline.errors import PipelineError, StageError
+from pipeline.processes import recording
 from stages.shell.dvc_pipeline import dvc_pipeline
 
 
@@ -180,3 +184,44 @@ def test_a_file_of_dvcs_that_cannot_be_read_is_named_with_what_to_do(path, text,
     assert str(told.value).startswith("DVC: ")
     assert path in str(told.value)
     assert advice in str(told.value)
+
+
+def test_what_a_stage_has_learned_stays_until_dvc_has_its_out(monkeypatch):
+    """The disk is full where the cache lies: the stage is started again, its out removed."""
+    note, learned = Path(".checkpoints/first.ended"), Path(".checkpoints/first.safetensors")
+    artifacts.write_text(note, f"{learned.name}\n")
+    artifacts.write_text(learned, "hours of work")
+    with monkeypatch.context() as full:
+        full.setattr(PipelineStage, "commit", no_room)
+        with pytest.raises(StageError, match="DVC: no room"), dvc_pipeline() as pipeline:
+            run(pipeline, "first")
+    assert learned.is_file()
+    with dvc_pipeline() as pipeline:
+        command = pipeline.begin("first")
+        assert command.environ[recording.BY_STARTER]
+        assert learned.is_file()
+        Path("first.txt").touch()
+        pipeline.finish("first")
+    assert not learned.exists()
+    artifacts.write_text(note, f"{learned.name}\n")  # killed before it was removed
+    artifacts.write_text(learned, "hours of work")
+    with dvc_pipeline() as pipeline:
+        assert pipeline.begin("first") == "unchanged"
+    assert not learned.exists()
+
+
+def no_room(*_, **__):
+    raise DvcException("no room")
+
+
+def test_outs_out_of_the_project_are_refused_before_any_stage(tmp_path):
+    (tmp_path.parent / "disk").mkdir()
+    Path("models").symlink_to(tmp_path.parent / "disk")
+    write_pipeline(first="models/first.txt")
+    with pytest.raises(PipelineError, match=r"models: leads to .*/disk, out of the project"):
+        dvc_pipeline().__enter__()
+    Path("models").unlink()
+    Path("first.txt").symlink_to(tmp_path.parent / "disk/first.txt")  # as DVC's own links
+    write_pipeline()
+    with dvc_pipeline() as pipeline:
+        assert pipeline.begin("second")

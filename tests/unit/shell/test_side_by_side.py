@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from pipeline.errors import StageError
+from stages import TERMINATED
 from stages.shell.console import Terminated
 from stages.shell.side_by_side import Room, SideBySide, by_urgency
 from stages.shell.stage_process import Command
@@ -34,6 +35,7 @@ class Played:
 
     def terminate(self):
         self.asked.append("terminate")
+        self.code = TERMINATED
         self.ended.set()
 
     def kill(self):
@@ -159,6 +161,20 @@ def test_a_stage_that_ends_by_ctrl_c_is_not_ended_again():
     with pytest.raises(KeyboardInterrupt):
         SideBySide(stages, Room(2, 2, lambda _: False), stages, say).run()
     assert stages.played["train@a"].asked == []
+    assert sorted(stages.finished) == ["base", "train@a", "train@b"]  # they had ended well
+
+
+def test_what_ends_a_run_is_told_though_a_stage_cannot_be_recorded(monkeypatch):
+    """As where the disk is full, for the stages beside it, too."""
+    stages = Stages()
+
+    def full(name):
+        raise OSError(28, f"no space for {name}")
+
+    monkeypatch.setattr(stages, "finish", full)
+    stages.unchanged = {"base"}
+    with pytest.raises(OSError, match="no space for train@"):
+        stages.run()
 
 
 def test_the_longest_way_to_the_end_comes_first():
