@@ -13,7 +13,7 @@ from pipeline.params.sections.lists import LISTS
 from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.training import Adapters
 from pipeline.params.sections.variant import Variant, checked_name
-from pipeline.params.views import SETTABLE, AllParams, TrainParams
+from pipeline.params.views import SAME_REPLIES, SETTABLE, AllParams, TrainParams
 from pipeline.params.yaml_text import loaded, shown
 from pipeline.strict_json import first_of
 
@@ -93,8 +93,20 @@ class Settings:
             where = f"{self._origin}: set: {key}"
             values = _replaced(values, key, value, where)
             _refuse_shared(key, where)
+            self._refuse_other_replies(values, where)
         seen = {key: _value_at(values, key, self._origin) for key in schema.read_keys()}
         return _validated(schema, seen, self._origin)
+
+    def _refuse_other_replies(self, values: dict[str, Any], where: str) -> None:
+        """Refuse a `set` by which a variant would be scored on other replies than others are."""
+        for key in SAME_REPLIES:
+            own, others = (_value_at(one, key, self._origin) for one in (values, self._values))
+            if own != others:
+                raise ParamsError(
+                    f"{where}: {key} would be {shown(own)}, which is {shown(others)} for other "
+                    "variants: rows of one table are scored on the same replies; change it for all "
+                    "variants, outside of `set`"
+                )
 
     def variant(self, name: str) -> Variant:
         """Return the axes of one variant.

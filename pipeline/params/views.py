@@ -103,6 +103,10 @@ SETTABLE = {
     if key != "seeds"
 }
 
+# Of these, what decides which replies are scored, and after which dialogues: rows of one table are
+# of the same replies.
+SAME_REPLIES = ("finetune.seed", "finetune.k", "finetune.max_folds")
+
 
 class ScoreParams(StageParams):
     """What `score` reads."""

@@ -9,9 +9,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from pipeline import artifacts
+from pipeline import artifacts, recording
 from pipeline.locks import Slot
-from pipeline.processes import recording
 from pipeline.processes.fingerprint import fingerprint
 
 

@@ -1,33 +1,33 @@
 """Table 1 here beside that of a git revision: `python -m stages.table --compare REV`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import DataError, MissingFileError, one_line
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.report.cells import interval
 from pipeline.evaluation.report.compared import Levels, Pair, compared, summary
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
-from pipeline.evaluation.schemas.base import parse, read
+from pipeline.evaluation.schemas.base import parse
+from pipeline.evaluation.schemas.details import Details
 from pipeline.strict_json import opened, strict_loads
 from stages.commands.git_files import Revision
 from stages.shell import console
 
 
-def beside(scored: Sequence[str], name: str) -> None:
-    """Print both tables side by side; of the work tree the rows that `scored` names.
+def beside(here: Mapping[str, Details], name: str) -> None:
+    """Print both tables side by side.
+
+    Args:
+        here: what was scored in the work tree, by variant.
+        name: of the revision.
 
     Raises:
         ParamsError: there is no such revision.
-        MissingFileError: nothing is scored here.
         DataError: the revision has no details of any variant, or they are not such.
     """
-    files = {one: artifacts.details_file(one) for one in scored}
-    here = {n: read(p, Levels, made_by=f"score {n}") for n, p in files.items() if p.is_file()}
-    if not here:
-        raise MissingFileError(artifacts.DETAILS / "VARIANT.json", "score VARIANT")
     rows = compared(here, _there(Revision(name)))
     if not console.out.is_terminal:
         console.out.width = console.WIDE

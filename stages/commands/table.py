@@ -40,16 +40,16 @@ def table(
     """Print the tables from what stages score, floors and the training stages wrote."""
     settings = Settings.load()
     params = settings.check()
-    if compare is not None:
-        beside(params.scored, compare)
-        console.out.require_all_said()
-        return
     details = _details(params.scored)
     runs = {name: _runs(name, params.seeds) for name in details}
     floors = _floors()
     _refuse_other_runs(details, runs, floors)
     every = [run for of_variant in runs.values() for run in of_variant]
     one_run.refuse_other_params(settings, runs=every, details=details)
+    if compare is not None:
+        beside(details, compare)
+        console.out.require_all_said()
+        return
     rows = tables.table_1(details) + (tables.floor_rows(floors) if floors else [])
     if not console.out.is_terminal:
         console.out.width = console.WIDE

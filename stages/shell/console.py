@@ -15,8 +15,8 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
+from pipeline import recording
 from pipeline.errors import PipelineError, one_line, public_urls
-from pipeline.processes import recording
 from pipeline.processes.parent import WITH_STARTER, end_with_parent
 from stages import STARTED_BY, TERMINATED, hears_sigterm, interrupted_early
 from stages.shell.arguments import as_meant

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline import recording
 from pipeline.atomic import atomic_path
 from pipeline.errors import StageError
-from pipeline.processes import recording
 from pipeline.processes.parent import signals_held
 from stages.shell.stage_process import Command
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipeline.evaluation.report.formats import TABLE_1
 from pipeline.evaluation.report.rows import in_order, titles
@@ -12,6 +13,15 @@ class Levels(Excerpt):
     """Table 1's numbers of a details file of any version."""
 
     metrics: Estimates
+
+
+class HasLevels(Protocol):
+    """Levels, or whole details."""
+
+    @property
+    def metrics(self) -> Estimates:
+        """Table 1's numbers."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class ComparedRow:
     pairs: Mapping[str, Pair]
 
 
-def compared(here: Mapping[str, Levels], there: Mapping[str, Levels]) -> list[ComparedRow]:
+def compared(here: Mapping[str, HasLevels], there: Mapping[str, HasLevels]) -> list[ComparedRow]:
     """Return a row for each variant that one of the two has, in Table 1's order."""
     return [
         ComparedRow(
@@ -46,7 +56,7 @@ def compared(here: Mapping[str, Levels], there: Mapping[str, Levels]) -> list[Co
     ]
 
 
-def _of(levels: Mapping[str, Levels], name: str, metric: str) -> Estimate | None:
+def _of(levels: Mapping[str, HasLevels], name: str, metric: str) -> Estimate | None:
     return levels[name].metrics.get(metric) if name in levels else None
 
 

@@ -38,11 +38,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.optim import Optimizer
 
-from pipeline import artifacts
+from pipeline import artifacts, recording
 from pipeline.errors import ModelError, one_line
 from pipeline.locks import Slot
 from pipeline.model.files.tensors import write_tensors
-from pipeline.processes import recording
 from pipeline.processes.fingerprint import fingerprint
 from pipeline.processes.ranks import here
 
@@ -144,10 +143,7 @@ class Checkpoint:
         ) from cause
 
     def delete(self) -> None:
-        """Remove the checkpoint, if there is one. Call it once the out is written.
-
-        With DVC it stays until DVC has recorded the out (`pipeline/processes/recording.py`).
-        """
+        """Remove it once the out is written; with DVC, once that is recorded (`recording.py`)."""
         self._slot.delete(recording.spare)
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pipeline.strict_json import sealed
 from tests.support.details_builder import FLOORS, content, interval
 from tests.wiring.closure import ROOT
 
@@ -19,7 +20,7 @@ def project(tmp_path):
     (folder / "params.yaml").write_bytes((ROOT / "presets/embedded.yaml").read_bytes())
     for name in ("transfer", "in_place"):
         write(folder, name, content(variant=name))
-    (folder / "metrics/details/floors.json").write_text(json.dumps(FLOORS))
+    write(folder, "floors", FLOORS)
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message", "first")
@@ -34,7 +35,7 @@ def git(folder, *arguments):
 
 
 def write(folder, name, what):
-    (folder / f"metrics/details/{name}.json").write_text(json.dumps(what))
+    (folder / f"metrics/details/{name}.json").write_text(json.dumps(sealed(what)))
 
 
 def run(folder, revision, **env):
@@ -71,8 +72,24 @@ def test_differences_are_marked_even_where_no_digit_shows_them(project):
     assert shown[-1] == "2 of 6 numbers are not those of first (≠)."
 
 
+def test_rows_here_are_of_what_is_there_now(project):
+    """Else a parameter that was changed and not run would seem to change nothing."""
+    made = content(variant="in_place")
+    made["made_from"] |= {"params": {"seed": 99, "bootstrap_samples": 1000}}
+    write(project, "in_place", made)
+    done = run(project, "first")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "in_place.json: made with score.seed 99, but params.yaml has" in done.stderr
+    made["made_from"] = {**content(variant="in_place")["made_from"], "tasks": "9" * 64}
+    write(project, "in_place", made)
+    done = run(project, "first")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "data/tasks" in done.stderr
+
+
 def test_a_row_that_only_one_has_is_there(project):
-    (project / "metrics/details/transfer.json").rename(project / "metrics/details/adapters.json")
+    (project / "metrics/details/transfer.json").unlink()
+    write(project, "adapters", content(variant="adapters"))
     shown = lines(run(project, "first"))
     assert shown[-1] == "6 of 9 numbers are not those of first (≠)."
     first = next(i for i, line in enumerate(shown) if line.startswith("Transfer Pre-trained"))

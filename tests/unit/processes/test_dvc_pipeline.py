@@ -11,9 +11,8 @@ import pytest
 from dvc.exceptions import DvcException
 from dvc.stage import PipelineStage
 
-from pipeline import artifacts
+from pipeline import artifacts, recording
 from pipeline.errors import PipelineError, StageError
-from pipeline.processes import recording
 from stages.shell.dvc_pipeline import dvc_pipeline
 
 

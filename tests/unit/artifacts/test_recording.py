@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline import recording
 from pipeline.errors import PipelineError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.checkpoint.checkpoint import Checkpoint
-from pipeline.processes import recording
 from pipeline.processes.journal import Journal
 from tests.support.prediction_builder import a_prediction
 
@@ -17,8 +17,9 @@ FOLDER = Path(".checkpoints")
 
 
 @pytest.fixture(autouse=True)
-def no_stage(monkeypatch):
-    for name in (recording.STAGE, recording.BY_STARTER):
+def no_stage(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("DVC_ROOT", recording.STAGE, recording.BY_STARTER):
         monkeypatch.delenv(name, raising=False)
 
 
