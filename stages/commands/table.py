@@ -57,6 +57,8 @@ def table(
     for row in rows:
         if row.note:
             console.out.print(f"{row.title}: {row.note}", markup=False, highlight=False)
+    if floors and (said := tables.over_other_replies(floors, details)):
+        console.out.print(said, markup=False, highlight=False)
     console.out.print(_comparability(params), markup=False, highlight=False)
     console.out.print(_adaptation(tables.adaptation_rows(details)))
     heads = tables.head_rows(details)

@@ -112,6 +112,23 @@ def floor_rows(floors: FloorScores) -> list[Table1Row]:
     ]
 
 
+def scored_replies(details: Mapping[str, Scores]) -> int:
+    """Return on how many replies the systems were scored; each training seed reads them all."""
+    counts = [one.counts for one in details.values()]
+    return max(one.records // max(1, len(one.seeds)) for one in counts)
+
+
+def over_other_replies(floors: FloorScores, details: Mapping[str, Scores]) -> str:
+    """Say so where floors are of other replies than the systems; empty where they are not."""
+    own, every = scored_replies(details), floors.counts.replies
+    if own == every:
+        return ""
+    return (
+        f"What needs no learning is measured on all {every} replies of the test people, the "
+        f"systems on {own} of them (finetune.max_folds)."
+    )
+
+
 def _without_bounds(value: float | None) -> Estimate | None:
     return None if value is None else Estimate(value=value, low=None, high=None)
 

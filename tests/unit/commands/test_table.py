@@ -52,6 +52,7 @@ def test_the_terminal_shows_both_tables_and_that_they_are_not_comparable(run):
     )
     assert "Unigrams 300.00 – – – – –" in lines
     assert "the two are not comparable" in done.stdout
+    assert "on all 3 replies of the test people, the systems on 223 of them" in done.stdout
     assert in_place[1] == "In-place MAMLviaPP 40.00 (39.88, 40.12) " + (
         "0.500 (0.375, 0.625) 0.125 (0.000, 0.250) 0.375 (0.250, 0.500)"
     )

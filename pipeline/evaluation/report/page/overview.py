@@ -11,7 +11,7 @@ from pipeline.evaluation.report.cells import number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.page.findings import Findings
 from pipeline.evaluation.report.paired_tests import Claim, claims
-from pipeline.evaluation.report.rows import floor_rows
+from pipeline.evaluation.report.rows import floor_rows, over_other_replies, scored_replies
 from pipeline.evaluation.report.tables import level
 from pipeline.evaluation.schemas.comparison import NOT_DISTINGUISHABLE
 from pipeline.evaluation.schemas.details import Scores
@@ -50,11 +50,10 @@ def does_not_show(findings: Findings) -> list[str]:
 def _size(findings: Findings) -> str:
     details = findings.details.values()
     people = max(one.counts.personas for one in details)
-    records = max(one.counts.records for one in details)
     return (
         f"{_count(len(findings.details), 'system')} met {_count(people, 'person', 'people')} whom "
         "none had seen in training. Each was fine-tuned on some of a person's own dialogues and "
-        f"scored on that person's others ({records} replies)."
+        f"scored on that person's others ({scored_replies(findings.details)} replies)."
     )
 
 
@@ -136,7 +135,8 @@ def _floors(findings: Findings) -> list[str]:
             f"By {FORMATS[metric].name} {above} of {len(known)} systems beat the best of what "
             f"needs no learning ({name}, {shown})."
         )
-    return sentences
+    said = over_other_replies(findings.floors, findings.details)
+    return [*sentences, said] if sentences and said else sentences
 
 
 def _not_the_paper(findings: Findings) -> str:

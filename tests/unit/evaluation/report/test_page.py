@@ -7,9 +7,11 @@ import pytest
 from pipeline import artifacts
 from pipeline.evaluation.report.charts import figures
 from pipeline.evaluation.report.page.strangers import visible
+from stages.report import report
 from tests.support import report_project
 from tests.support.html_tables import Read
 from tests.support.report_project import page_of, scored
+from tests.support.sealed import edit_sealed
 from tests.wiring.closure import ROOT
 
 
@@ -168,6 +170,28 @@ def test_prompts_that_hold_next_to_nothing_say_so(page):
     assert {row[1] for row in rows} == {"1 (0.18 fit)"}
     assert len(rows) == len(scored())
     assert "(n fit): fewer dialogues than K fit into the prompt" in page.words
+
+
+def test_floors_over_other_replies_than_the_systems_say_so(page):
+    words = " ".join(page.words.split())
+    assert "scored on that person's others (223 replies)" in words
+    assert "measured on all 1111 replies of the test people, the systems on 223 of them" in words
+
+
+def test_a_reply_counts_once_however_many_seeds_read_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    report_project.lay_out(tmp_path)
+    report_project.talk(tmp_path, "hello")
+    for name in scored():
+        edit_sealed(
+            artifacts.details_file(name),
+            lambda one: one | {"counts": one["counts"] | {"records": 2222, "seeds": [0, 1]}},
+        )
+    report()
+    text = (tmp_path / artifacts.REPORT / "index.html").read_text(encoding="utf-8")
+    words = " ".join(Read.of(text).words.split())
+    assert "scored on that person's others (1111 replies)" in words
+    assert "What needs no learning is measured" not in words
 
 
 def test_a_leak_of_people_is_said(page):
