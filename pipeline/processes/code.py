@@ -17,6 +17,7 @@ UNTRACKED = (
     "pipeline/atomic.py",
     "pipeline/errors.py",
     "pipeline/locks.py",
+    "pipeline/recording.py",
     "pipeline/outs.py",
     "pipeline/params",
     "pipeline/processes",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.persona.conversation.record import NUM_CANDIDATES
+from pipeline.persona.task.record import NUM_CANDIDATES
 
 
 def a_prediction(**changes: Any) -> Prediction:

@@ -21,7 +21,7 @@ from pipeline.evaluation.records.complete import Completeness
 from pipeline.evaluation.records.overview import Overview
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.params.stated import Made
-from pipeline.persona.conversation.record import NUM_CANDIDATES
+from pipeline.persona.task.record import NUM_CANDIDATES
 from pipeline.strict_json import first_of
 
 

@@ -12,12 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.persona.task.record import MOST_SENTENCES, Split
+from pipeline.persona.task.record import MOST_SENTENCES, NUM_CANDIDATES, Split
 
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
-NUM_CANDIDATES = 20  # of a reply, itself among them (Section 4.1)
 LONGEST_NAME = 500  # characters of a person's name
 
 

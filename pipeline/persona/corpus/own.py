@@ -10,14 +10,14 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.params import Data
-from pipeline.persona.conversation.record import NUM_CANDIDATES, Conversation
+from pipeline.persona.conversation.record import Conversation
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.conversation.tidy import tidy
 from pipeline.persona.corpus.census import Census
 from pipeline.persona.corpus.split import HELD_OUT, Placement, placed
 from pipeline.persona.readers.recognise import recognised
 from pipeline.persona.readers.shared.files import files_of
-from pipeline.persona.task.record import SPLITS, Split
+from pipeline.persona.task.record import NUM_CANDIDATES, SPLITS, Split
 from pipeline.progress import Advance, untold
 
 

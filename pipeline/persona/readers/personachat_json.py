@@ -11,11 +11,11 @@ from itertools import groupby
 from typing import Any
 
 from pipeline.params import Data
-from pipeline.persona.conversation.record import NUM_CANDIDATES
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader, built
 from pipeline.persona.readers.shared.files import CorpusFile, split_named
 from pipeline.persona.readers.shared.json_values import Value, values_of
+from pipeline.persona.task.record import NUM_CANDIDATES
 
 
 _SILENCE = re.compile(r"_+\s*silence\s*_+", re.IGNORECASE)

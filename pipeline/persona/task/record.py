@@ -11,6 +11,7 @@ Text = Annotated[str, Field(min_length=1)]
 # Of a persona. They stand before every dialogue, so more would hardly fit a context; and the time
 # to group people by persona text grows with them where all people share some in pairs.
 MOST_SENTENCES = 100
+NUM_CANDIDATES = 20  # of a reply, itself among them (Section 4.1)
 
 # Persona-chat's mark for "the partner has said nothing yet". The record keeps it; the encoding
 # (Appendix A) has no segment for it.

@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 
 from pipeline.errors import DataError
-from pipeline.persona.conversation.record import NUM_CANDIDATES
+from pipeline.persona.task.record import NUM_CANDIDATES
 from pipeline.persona.task.text import normalise
 
 

@@ -16,8 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline.errors import DataError, MissingFileError, one_line
-from pipeline.persona.conversation.record import NUM_CANDIDATES
-from pipeline.persona.task.record import MOST_SENTENCES
+from pipeline.persona.task.record import MOST_SENTENCES, NUM_CANDIDATES
 from pipeline.persona.tasks.by_index import ByIndex
 
 
