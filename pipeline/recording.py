@@ -35,9 +35,8 @@ def begin() -> None:
     if (stage := os.environ.get(STAGE)) is None:
         return
     refuse_folders_elsewhere(_FOLDERS, Path.cwd())
-    _note(stage).unlink(missing_ok=True)  # what it names is gone on from
     if BY_STARTER not in os.environ:
-        for note in _folder().glob(f"*{_ENDING}"):
+        for note in {*_folder().glob(f"*{_ENDING}")} - {_note(stage)}:
             _clear(note)
 
 
@@ -55,6 +54,15 @@ def refuse_folders_elsewhere(folders: Iterable[Path], project: Path) -> None:
                 "work would be lost; move it back, and give DVC's cache the room: `dvc config "
                 "--local cache.dir FOLDER` and `dvc config --local cache.type symlink`"
             )
+
+
+def go_on_from(files: Iterable[Path]) -> None:
+    """Note no longer that these files may go: this stage goes on from them."""
+    if (stage := os.environ.get(STAGE)) is None or not (note := _note(stage)).is_file():
+        return
+    names = {path.name for path in files}
+    rest = [name for name in note.read_text(encoding="utf-8").splitlines() if name not in names]
+    artifacts.write_text(note, "".join(f"{name}\n" for name in rest))
 
 
 def spare(files: Iterable[Path]) -> bool:

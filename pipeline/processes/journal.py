@@ -48,6 +48,7 @@ class Journal(Generic[Record]):
         done: dict[str, list[Record]] = {}
         if self._slot.empty or not self.path.is_file():
             return done
+        recording.go_on_from(self._slot.files)
         *lines, tail = self.path.read_bytes().split(b"\n")
         for line in lines:
             try:

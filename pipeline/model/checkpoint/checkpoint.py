@@ -121,6 +121,7 @@ class Checkpoint:
         """
         if self._slot.shared or self._slot.empty:
             return None
+        recording.go_on_from(self._slot.files)
         damage: list[str] = []
         cause: Exception | None = None
         for path in (self.path, self.before):

@@ -59,7 +59,21 @@ def test_the_same_stage_goes_on_from_it(monkeypatch):
     monkeypatch.setenv(recording.STAGE, "train@x-0")
     ended()
     recording.begin()
+    assert Checkpoint("train-x-0", {}).load() is not None
+    assert Journal(Prediction, "train-x-0", {}).load()
+    recording.recorded("train@x-0")  # killed meanwhile, then another stage's turn
     assert files() == [".jsonl", ".safetensors", ".safetensors"]
+
+
+def test_what_the_same_stage_had_learned_with_other_parameters_goes_with_its_next_end(monkeypatch):
+    """Two experiments of a queue, one after the other."""
+    monkeypatch.setenv(recording.STAGE, "train@x-0")
+    ended("train-x-0")
+    recording.begin()
+    ended("train-x-1")
+    assert len(files()) == 7
+    recording.recorded("train@x-0")
+    assert files() == []
 
 
 @pytest.mark.parametrize("starter", [False, True])
