@@ -2,10 +2,17 @@
 
 DVC hashes and copies an out after its stage has ended. If that fails, for a full disk or a kill, it
 removes the out when the stage is started again. The stage then goes on from its checkpoint.
+
+A note beside the checkpoint says which stage has ended in which folder, and what `dvc.lock` there
+had of it. Once `dvc.lock` has something else the out is recorded, and the files may go.
 """
 
+import json
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from pipeline import artifacts
@@ -14,7 +21,8 @@ from pipeline.errors import PipelineError
 
 STAGE = "DVC_STAGE"  # of the environment: DVC's name of the stage
 BY_STARTER = "MAMLVIAPP_STARTER_RECORDS"  # its starter says itself when the stage is recorded
-_ENDING = ".ended"  # of a note: a line for each file that may go
+_ENDING = ".ended"  # of a note; before it stands the name of the first file that may go
+_LOCK = Path("dvc.lock")
 
 _FOLDERS = (
     artifacts.RAW.parent,
@@ -25,19 +33,20 @@ _FOLDERS = (
     artifacts.KSHOT,
 )
 
+Notes = dict[Path, int]  # with the time of each
+
 
 def begin() -> None:
-    """Begin a stage: what earlier ones left goes, since DVC starts one when it has recorded those.
+    """Begin a stage: what earlier ones left goes, if DVC has recorded them since.
 
     Raises:
         PipelineError: outs would lie out of the project, where DVC records none.
     """
-    if (stage := os.environ.get(STAGE)) is None:
+    if STAGE not in os.environ:
         return
     refuse_folders_elsewhere(_FOLDERS, Path.cwd())
     if BY_STARTER not in os.environ:
-        for note in {*_folder().glob(f"*{_ENDING}")} - {_note(stage)}:
-            _clear(note)
+        clear_recorded()
 
 
 def refuse_folders_elsewhere(folders: Iterable[Path], project: Path) -> None:
@@ -51,47 +60,76 @@ def refuse_folders_elsewhere(folders: Iterable[Path], project: Path) -> None:
         if not (place := (project / folder).resolve()).is_relative_to(root):
             raise PipelineError(
                 f"{folder}: leads to {place}, out of the project, where DVC records nothing: the "
-                "work would be lost; move it back, and give DVC's cache the room: `dvc config "
-                "--local cache.dir FOLDER` and `dvc config --local cache.type symlink`"
+                "work would be lost; move it back. To give DVC's cache another disk, move "
+                ".dvc/cache to it, then run `dvc config --local cache.dir FOLDER`"
             )
 
 
-def go_on_from(files: Iterable[Path]) -> None:
-    """Note no longer that these files may go: this stage goes on from them."""
-    if (stage := os.environ.get(STAGE)) is None or not (note := _note(stage)).is_file():
-        return
-    names = {path.name for path in files}
-    rest = [name for name in note.read_text(encoding="utf-8").splitlines() if name not in names]
-    artifacts.write_text(note, "".join(f"{name}\n" for name in rest))
-
-
-def spare(files: Iterable[Path]) -> bool:
+def spare(files: Sequence[Path]) -> bool:
     """Note files that may go once DVC has recorded this stage; false without DVC."""
     if (stage := os.environ.get(STAGE)) is None:
         return False
-    note = _note(stage)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    with note.open("a", encoding="utf-8") as lines:
-        lines.writelines(f"{path.name}\n" for path in files)
+    content = {
+        "stage": stage,
+        "folder": str(Path.cwd()),
+        "recorded": _entry(stage),
+        "files": [path.name for path in files],
+    }
+    artifacts.write_text(_note(files), json.dumps(content))
     return True
 
 
-def recorded(stage: str) -> None:
-    """Remove what a stage has noted: DVC has recorded it."""
-    _clear(_note(stage))
+def go_on_from(files: Sequence[Path]) -> None:
+    """Note no longer that these files may go: this run goes on from them."""
+    _note(files).unlink(missing_ok=True)
+
+
+def notes_of(stage: str) -> Notes:
+    """Return the notes of a stage that has ended in this folder."""
+    found = {}
+    for note, content in _notes():
+        if content["stage"] == stage:
+            with suppress(FileNotFoundError):
+                found[note] = note.stat().st_mtime_ns
+    return found
+
+
+def recorded(notes: Iterable[Path]) -> None:
+    """Remove what these notes name, and them: DVC has recorded their stage."""
+    for note in notes:
+        with suppress(FileNotFoundError):
+            for name in json.loads(note.read_text(encoding="utf-8"))["files"]:
+                if own := Path(name).name:
+                    (note.parent / own).unlink(missing_ok=True)
+            note.unlink()
+
+
+def clear_recorded() -> None:
+    """Remove what stages of this folder left that `dvc.lock` has recorded since they ended."""
+    recorded(n for n, content in _notes() if content["recorded"] != _entry(content["stage"]))
+
+
+def _notes() -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield the notes of this folder's stages: an experiment of DVC's has a folder of its own."""
+    for note in sorted(_folder().glob(f"*{_ENDING}")):
+        with suppress(FileNotFoundError, ValueError):
+            content = json.loads(note.read_text(encoding="utf-8"))
+            if content["folder"] == str(Path.cwd()):
+                yield note, content
+
+
+def _entry(stage: str) -> str:
+    """Return the digest of what `dvc.lock` has of a stage; that of nothing where it has none."""
+    with suppress(FileNotFoundError):
+        lock = _LOCK.read_text(encoding="utf-8", errors="replace")
+        if found := re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", lock, re.MULTILINE):
+            return sha256(found[0].encode()).hexdigest()
+    return sha256().hexdigest()
 
 
 def _folder() -> Path:
     return Path(os.environ.get("DVC_ROOT", "")) / artifacts.CHECKPOINTS
 
 
-def _note(stage: str) -> Path:
-    return _folder() / f"{stage.replace('/', '-')}{_ENDING}"
-
-
-def _clear(note: Path) -> None:
-    if note.is_file():
-        for name in note.read_text(encoding="utf-8").splitlines():
-            if own := Path(name).name:
-                (note.parent / own).unlink(missing_ok=True)
-        note.unlink()
+def _note(files: Sequence[Path]) -> Path:
+    return files[0].with_name(f"{files[0].name}{_ENDING}")

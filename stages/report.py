@@ -9,7 +9,7 @@ from pipeline.evaluation.report.files import FIGURES, FOR_PAPERS, INDEX, OWN, OW
 from pipeline.evaluation.report.page.findings import BaseFacts, Findings, TasksSummary
 from pipeline.evaluation.report.samples.sampled import Shown, sampled
 from pipeline.evaluation.schemas.base import read
-from pipeline.evaluation.schemas.comparison import Comparison
+from pipeline.evaluation.schemas.comparison import Comparison, refuse_other_variants
 from pipeline.evaluation.schemas.details import Details
 from pipeline.evaluation.schemas.floors import Floors
 from pipeline.evaluation.schemas.made_from import compared, measured, refuse_other_runs
@@ -106,7 +106,7 @@ def _refuse_other_runs(findings: Findings, settings: Settings) -> None:
             compared(findings.comparison.made_from),
         ]
     )
-    one_run.refuse_other_variants(findings.comparison, findings.details, artifacts.COMPARISON)
+    refuse_other_variants(findings.comparison.variants, findings.details, artifacts.COMPARISON)
     one_run.refuse_other_params(
         settings, runs=runs, details=findings.details, comparison=findings.comparison
     )

@@ -198,7 +198,7 @@ def _refuse_loss(run: Path, kept_before: Path) -> None:
 
 
 def _refuse_loss_of_sums(path: Path, kept_before: Path) -> None:
-    """Refuse sums of another run of that name, or of fewer seeds or ways than were kept before."""
+    """Refuse sums of another run of that name, or of fewer seeds, K or ways than were kept."""
     try:
         before = _sums(kept_before)
     except DataError:  # damaged, so there is nothing to lose
@@ -216,11 +216,12 @@ def _refuse_loss_of_sums(path: Path, kept_before: Path) -> None:
             f"{kept_before}: kept before, with seeds {seeds}, which {path} lacks; rename the run's "
             f"folder, or remove {kept_before.parents[1]} from the study"
         )
-    if lost := [way for way in WAYS if before.by(way) and not anew.by(way)]:
+    lost = [f"{way}, K = {k}" for way in WAYS for k in before.by(way) if k not in anew.by(way)]
+    if lost:
         raise DataError(
-            f"{kept_before}: kept before, with sums by {' and '.join(lost)}, which {path} lacks; "
-            f"add them by the options of `python -m stages.{_command(path)}`, or remove the kept "
-            "file from the study"
+            f"{kept_before}: kept before, with sums by {lost[0]} ({len(lost)} such), which {path} "
+            f"lacks; add them by `python -m stages.{_command(path)}` and its options, or remove "
+            "the kept file from the study"
         )
 
 

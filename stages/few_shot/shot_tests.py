@@ -134,7 +134,9 @@ def _shown(test: ShotTest, fit: Fit) -> str:
     over_people, over_both = (one.low, one.high), (one.crossed_low, one.crossed_high)
     low, high = over_people if one.crossed_low is None else over_both
     between = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
-    return f"{_name(test.a, fit)} - {_name(test.b, fit)}: {one.value:.4f}{between}, {test.answer}"
+    what = "gain of " if test.family == "claims_of_gains" else ""
+    sides = f"{what}{_name(test.a, fit)} - {what}{_name(test.b, fit)}"
+    return f"{sides}: {one.value:.4f}{between}, {test.answer}"
 
 
 def _name(side: Side, fit: Fit) -> str:

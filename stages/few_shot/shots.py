@@ -92,6 +92,7 @@ def shots(
         else:
             _tell_what_is_left_out(path, name)
             content = _measured(scored, name, params, only)
+            _tell_which_k_are_left_out(path, content)
         content = content.model_copy(update={"made_from": made_from})
         read_now.refuse_changed()
         artifacts.write_sealed(path, content.content())
@@ -110,6 +111,15 @@ def _tell_what_is_left_out(path: Path, name: str) -> None:
     if added := [option for key, option in _ADDED.items() if before.get(key)]:
         again = " and ".join(f"`python -m stages.shots {name} {option}`" for option in added)
         console.note(f"{path}: written anew, without what was added to it; add it by {again}")
+
+
+def _tell_which_k_are_left_out(path: Path, anew: ShotSums) -> None:
+    """Say which K of the file that is there `--k` leaves out."""
+    with suppress(MissingFileError, DataError):
+        before = read(path, ShotSums, made_by=f"shots {path.stem}")
+        if lost := sorted(before.tuned.keys() - anew.tuned.keys()):
+            found = ", ".join(map(str, lost))
+            console.note(f"{path}: written anew, without K = {found}, which were in it")
 
 
 def _measured(

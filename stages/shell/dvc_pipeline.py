@@ -51,6 +51,8 @@ class DvcPipeline:
         self._before = self._lock.read_bytes() if self._lock.exists() else None
         self._changed: set[str] = set()
         self._recorded: set[str] = set()
+        self._left: dict[str, recording.Notes] = {}  # by stages that run: of earlier runs
+        recording.clear_recorded()
 
     @property
     def needs(self) -> Mapping[str, frozenset[str]]:
@@ -68,13 +70,13 @@ class DvcPipeline:
 
         stage = self._stages[name]
         if not stage.changed():
-            recording.recorded(name)  # before a kill, which came before this line of its run
             return "unchanged"
         stage.remove_outs(ignore_remove=False, force=False)
         try:
             self._repo.stage_cache.restore(stage)
         except RunCacheNotFoundError:
             stage.save_deps()
+            self._left[name] = recording.notes_of(name)
             environ = {DVC_ROOT: self._repo.root_dir, DVC_STAGE: name, recording.BY_STARTER: "1"}
             return Command(stage.cmd, stage.wdir, environ)
         self.finish(name)
@@ -91,7 +93,9 @@ class DvcPipeline:
         kept = all(out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=kept)
         stage.commit()
-        recording.recorded(name)
+        if (before := self._left.pop(name, None)) is not None:  # else it was restored
+            now = recording.notes_of(name)
+            recording.recorded([note for note in now if now[note] != before.get(note)])
         self._changed.add(name)
         if any(out.persist for out in stage.outs):
             self.record()

@@ -1,10 +1,8 @@
 """Whether the files that a command shows side by side are of one run, and of what is there now."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import DataError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.records.predictions_file import PredictionsIdentity
 from pipeline.evaluation.schemas.base import read
@@ -81,19 +79,3 @@ def made_of_run(run: VariantFile) -> Made:
     """Return what a training run was made with."""
     path = artifacts.model_dir(run.name, run.seed) / "variant.json"
     return Made(path, run.made_with(), run.name, run.seed)
-
-
-def refuse_other_variants(comparison: Comparison, variants: Iterable[str], file: Path) -> None:
-    """Refuse paired tests of other variants than those that are scored.
-
-    Raises:
-        DataError: names the first variant that only one of them has.
-    """
-    scored, tested = set(variants), set(comparison.variants)
-    if missing := sorted(scored - tested):
-        what = f"compares without {missing[0]!r}, which is scored"
-    elif more := sorted(tested - scored):
-        what = f"compares with {more[0]!r}, which is not scored"
-    else:
-        return
-    raise DataError(f"{file}: {what}; run `python -m stages.compare` (or `dvc repro`)")

@@ -104,7 +104,7 @@ class Processes:
             return _own_process(command, output)
         _start_server()
         process = self._context.Process(target=_run, args=(command, output))
-        with _ASKING:  # a start asks all earlier processes for their exit codes
+        with signals_held(), _ASKING:  # a start asks all earlier processes for their exit codes
             process.start()
         return _Fork(process)
 

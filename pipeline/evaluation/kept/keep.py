@@ -21,7 +21,11 @@ from pipeline.evaluation.kept.folder import (
     refuse_kept_runs,
     refuse_loss,
 )
-from pipeline.evaluation.kept.one_run import refuse_other_runs_in, refuse_other_support_in
+from pipeline.evaluation.kept.one_run import (
+    refuse_other_models,
+    refuse_other_runs_in,
+    refuse_other_support_in,
+)
 from pipeline.evaluation.kept.slim import (
     asked,
     existing,
@@ -44,6 +48,7 @@ from pipeline.model.files.variant_record import TrainingRun
 from pipeline.params import read_yaml
 from pipeline.params.edit import without_secrets
 from pipeline.params.inputs import own_file
+from pipeline.params.sections.lists import LISTS
 from pipeline.strict_json import SEAL
 
 
@@ -63,6 +68,8 @@ def keep(run: Path, study: Path) -> None:
     params = _Params.of(run)
     refuse_other_runs_in(run, params.scored)
     refuse_foreign(study)
+    models = [path.with_name("variant.json") for _, path in _runs(run, params)]
+    refuse_other_models(run, [path for path in models if path.is_file()])
     with artifacts.atomic_path(study) as folder:
         folder.mkdir()
         text = own_file(run / artifacts.PARAMS, run).read_text(encoding="utf-8")
@@ -81,7 +88,7 @@ def keep(run: Path, study: Path) -> None:
 class _Params:
     """What of `params.yaml` says which files are the run's own."""
 
-    variants: frozenset[str]
+    trained: frozenset[str]
     scored: frozenset[str]
     seeds: frozenset[int]
     asked: frozenset[frozenset[str]]  # pairs of variants
@@ -91,8 +98,10 @@ class _Params:
         path = run / artifacts.PARAMS
         params = read_yaml(path)
         try:
-            rows = frozenset(params["variants"]), frozenset(params["scored"])
-            return cls(*rows, frozenset(params["seeds"]), asked(params))
+            trained = frozenset(name for key in LISTS.values() for name in params[key])
+            return cls(
+                trained, frozenset(params["scored"]), frozenset(params["seeds"]), asked(params)
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise ParamsError(
                 f"{path}: {one_line(error)}: variants, scored, seeds and compare.claims were "
@@ -189,7 +198,7 @@ def _runs(run: Path, params: _Params) -> list[tuple[str, Path]]:
     """Return every training run's name, `VARIANT-seed-SEED`, and its history."""
     if not (run / artifacts.MODELS).is_dir():
         return [(path.stem, path) for path in sorted((run / "history").glob("*.csv"))]
-    names = sorted(params.variants | {artifacts.receiver_dir(0).parent.name})
+    names = sorted(params.trained | {artifacts.receiver_dir(0).parent.name})
     folders = [artifacts.model_dir(name, seed) for name in names for seed in sorted(params.seeds)]
     files = [run / folder / "history.csv" for folder in folders]
     return [("-".join(path.parts[-3:-1]), path) for path in files if path.is_file()]

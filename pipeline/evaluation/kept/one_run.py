@@ -1,15 +1,19 @@
 """Whether a run's metrics are of one run, before they are kept or quoted. No torch."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
 from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapted, made_of_adapted
 from pipeline.evaluation.schemas.base import Excerpt, parse, read
+from pipeline.evaluation.schemas.comparison import refuse_other_variants
 from pipeline.evaluation.schemas.made_from import (
     Belonging,
     ComparedFrom,
@@ -22,6 +26,7 @@ from pipeline.evaluation.schemas.made_from import (
     scored,
 )
 from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
+from pipeline.model.files.variant_record import VariantFile, digests_of
 from pipeline.params import Settings, read_yaml
 from pipeline.params.inputs import own_file
 from pipeline.params.stated import Made, difference, refuse_other_params
@@ -50,7 +55,11 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
     """
     known: list[Belonging] = []
     older: list[Path] = []
-    for path, content in _contents(root, variants).items():
+    contents = _contents(root, variants)
+    rows = {path.stem for path, content in contents.items() if "headline" in content}
+    for path, content in contents.items():
+        if path.name == artifacts.COMPARISON.name and isinstance(content.get("variants"), list):
+            refuse_other_variants([*map(str, content["variants"])], rows, path)
         one = _belonging(path, content)
         known += [one] if one else []
         older += [] if one else [path]
@@ -61,6 +70,35 @@ def refuse_other_runs_in(root: Path, variants: Collection[str]) -> None:
         )
     refuse_other_runs(known, root)
     _refuse_other_params(root, variants)
+
+
+def refuse_other_models(root: Path, records: Iterable[Path]) -> None:
+    """Refuse models of other tasks, bases or parameters than the run has: DVC deletes no old ones.
+
+    Args:
+        root: the run's folder.
+        records: `variant.json` of each model; one of an older version says nothing.
+
+    Raises:
+        DataError: names the file, what differs, and the command to run.
+    """
+    runs = []
+    for path in records:
+        with suppress(ValidationError):
+            values = artifacts.read_json(own_file(path, root), made_by="train")
+            runs.append((path, VariantFile.model_validate(values)))
+    refuse_other_runs(
+        [
+            Belonging(
+                path.relative_to(root), f"{run.method} {run.name} {run.seed}", digests_of(run)
+            )
+            for path, run in runs
+        ],
+        root,
+    )
+    params = root / artifacts.PARAMS
+    made = [Made(path, run.made_with(), run.name, run.seed) for path, run in runs]
+    refuse_other_params(Settings.load(params), made, params)
 
 
 def refuse_no_run_of_preset(root: Path, preset: str) -> None:

@@ -9,10 +9,18 @@ from pipeline.evaluation.report.rows import in_order, titles
 from pipeline.evaluation.schemas.base import Estimate, Estimates, Excerpt
 
 
+class Inputs(Excerpt):
+    """Digests of what numbers were made from; older files lack them."""
+
+    tasks: str | None = None
+    base: str | None = None
+
+
 class Levels(Excerpt):
     """Table 1's numbers of a details file of any version."""
 
     metrics: Estimates
+    made_from: Inputs = Inputs()
 
 
 class HasLevels(Protocol):

@@ -1,7 +1,10 @@
 """What stage `compare` writes: `metrics/details/comparison.json`; see docs/statistics.md."""
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Literal
 
+from pipeline.errors import DataError, one_line
 from pipeline.evaluation.schemas.base import Count, Estimate, Schema
 from pipeline.evaluation.schemas.bounds import Share
 from pipeline.evaluation.schemas.made_from import ComparedFrom
@@ -153,3 +156,18 @@ class Comparison(AllTests):
     """`metrics/details/comparison.json`."""
 
     made_from: ComparedFrom
+
+
+def refuse_other_variants(tested: Collection[str], scored: Collection[str], file: Path) -> None:
+    """Refuse paired tests of other variants than those that are scored.
+
+    Raises:
+        DataError: names the first variant that only one of them has.
+    """
+    if missing := sorted({*scored} - {*tested}):
+        what = f"compares without {one_line(missing[0])!r}, which is scored"
+    elif more := sorted({*tested} - {*scored}):
+        what = f"compares with {one_line(more[0])!r}, which is not scored"
+    else:
+        return
+    raise DataError(f"{file}: {what}; run `python -m stages.compare` (or `dvc repro`)")

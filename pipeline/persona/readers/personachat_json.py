@@ -15,6 +15,7 @@ from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader, built
 from pipeline.persona.readers.shared.files import CorpusFile, split_named
 from pipeline.persona.readers.shared.json_values import Value, values_of
+from pipeline.persona.readers.shared.speakers import Alone
 from pipeline.persona.task.record import NUM_CANDIDATES
 
 
@@ -32,6 +33,7 @@ def _recognises(head: Head) -> bool:
 
 def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Found]:
     del data
+    alone = Alone()
     for file in files:
         for first, utterances in _dialogues(values_of(file, tally)):
             place = file.at(first.line)
@@ -40,6 +42,9 @@ def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Fou
             except _WrongError as error:
                 tally.broken(place, str(error))
                 continue
+            if not any(text.strip() for text in content["persona"]):
+                tally.note('no "personality" in some: each such dialogue is a person of its own')
+                content["person"] = alone.at(place)
             content["split"] = split_named(first.key or "") or file.split
             if (conversation := built(place, tally, content)) is not None:
                 yield Found(place, conversation)

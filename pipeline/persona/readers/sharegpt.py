@@ -10,6 +10,7 @@ from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader, built
 from pipeline.persona.readers.shared.files import CorpusFile
 from pipeline.persona.readers.shared.json_values import Value, values_of
+from pipeline.persona.readers.shared.speakers import Alone
 
 
 ROLES = {
@@ -36,11 +37,12 @@ def _recognises(head: Head) -> bool:
 
 def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Found]:
     del data
+    alone = Alone()
     for file in files:
         for value in values_of(file, tally):
             place = file.at(value.line)
             try:
-                content = _content(value, file, tally)
+                content = _content(value, file, alone, tally)
             except _WrongError as error:
                 tally.broken(place, str(error))
                 continue
@@ -48,7 +50,7 @@ def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Fou
                 yield Found(place, conversation)
 
 
-def _content(value: Value, file: CorpusFile, tally: Tally) -> dict[str, Any]:
+def _content(value: Value, file: CorpusFile, alone: Alone, tally: Tally) -> dict[str, Any]:
     record = value.content
     if not isinstance(record, dict) or not isinstance(record.get("conversations"), list):
         raise _WrongError('an object with a list "conversations" was expected')
@@ -56,7 +58,7 @@ def _content(value: Value, file: CorpusFile, tally: Tally) -> dict[str, Any]:
     if isinstance(system := record.get("system"), str) and system.strip():
         messages.insert(0, {"role": "system", "content": system})
     return {
-        "person": _person(record, messages, f"{file.name}:{value.line}", tally),
+        "person": _person(record, messages, tally) or alone.at(file.at(value.line)),
         "messages": messages,
         "split": file.split,
     }
@@ -75,10 +77,8 @@ def _message(item: object) -> dict[str, str]:
     return {"role": ROLES[who.lower()], "content": what}
 
 
-def _person(
-    record: dict[str, Any], messages: Sequence[dict[str, str]], place: str, tally: Tally
-) -> object:
-    """Return who `gpt` is: `person`, else whoever has the same system prompt, else nobody else."""
+def _person(record: dict[str, Any], messages: Sequence[dict[str, str]], tally: Tally) -> object:
+    """Return who `gpt` is: `person`, else whoever has the same system prompt; null: nobody else."""
     if record.get("person") not in (None, ""):
         return record["person"]
     if messages and messages[0]["role"] == "system":
@@ -88,7 +88,7 @@ def _person(
     tally.note(
         'no "person" and no system prompt in some: each such conversation is a person of its own'
     )
-    return place
+    return None
 
 
 READER = Reader("ShareGPT's conversations", _recognises, _read)

@@ -1,5 +1,6 @@
 """What a stage has learned so far stays until DVC has its out."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,54 +38,85 @@ def files():
     return sorted(path.suffix for path in FOLDER.iterdir()) if FOLDER.is_dir() else []
 
 
+def lock(**stages):
+    """What DVC has recorded, a word for each stage."""
+    entries = [f"  train@{name}-0:\n    cmd: {word}\n" for name, word in stages.items()]
+    Path("dvc.lock").write_text("schema: '2.0'\nstages:\n" + "".join(entries))
+
+
+def begin(monkeypatch, stage):
+    monkeypatch.setenv(recording.STAGE, stage)
+    recording.begin()
+
+
+KEPT = [".ended", ".ended", ".jsonl", ".safetensors", ".safetensors"]
+
+
 def test_without_dvc_it_goes_with_the_out():
     ended()
     assert files() == []
 
 
 def test_with_dvc_it_stays_until_the_out_is_recorded(monkeypatch):
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
+    lock(x="old", y="old")
+    begin(monkeypatch, "train@x-0")
     ended()
-    assert files() == [".ended", ".jsonl", ".safetensors", ".safetensors"]
-    recording.recorded("train@y-0")
-    assert len(files()) == 4
-    recording.recorded("train@x-0")
+    assert files() == KEPT
+    lock(x="old", y="new")  # as `dvc repro -k` goes on where x could not be recorded
+    begin(monkeypatch, "train@z-0")
+    assert files() == KEPT
+    lock(x="new", y="new")
+    begin(monkeypatch, "train@z-0")
+    assert files() == []
+
+
+def test_the_first_record_of_a_stage_is_one(monkeypatch):
+    begin(monkeypatch, "train@x-0")
+    ended()
+    begin(monkeypatch, "train@y-0")
+    assert files() == KEPT
+    lock(x="new")
+    begin(monkeypatch, "train@y-0")
     assert files() == []
 
 
 def test_the_same_stage_goes_on_from_it(monkeypatch):
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
+    begin(monkeypatch, "train@x-0")
     ended()
-    recording.begin()
+    begin(monkeypatch, "train@x-0")
     saved = Checkpoint("train-x-0", {}).load()
     assert saved is not None
     assert saved[0]["weight"] == 2
     assert Journal(Prediction, "train-x-0", {}).load()
-    recording.recorded("train@x-0")  # killed meanwhile, then another stage's turn
+    lock(x="new")  # with other parameters
+    begin(monkeypatch, "train@y-0")
     assert files() == [".jsonl", ".safetensors", ".safetensors"]
 
 
-def test_what_the_same_stage_had_learned_with_other_parameters_goes_with_its_next_end(monkeypatch):
-    """Two experiments of a queue, one after the other."""
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
-    ended("train-x-0")
-    recording.begin()
-    ended("train-x-1")
-    assert len(files()) == 7
-    recording.recorded("train@x-0")
-    assert files() == []
-
-
-@pytest.mark.parametrize("starter", [False, True])
-def test_dvc_starts_another_stage_when_it_has_recorded_those_before(starter, monkeypatch):
-    """`make repro` starts stages side by side, and says itself what is recorded."""
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
+def test_an_experiment_of_another_folder_leaves_it_alone(monkeypatch, tmp_path):
+    """A queue's experiments share the project's `.checkpoints/`."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    begin(monkeypatch, "train@x-0")
     ended()
-    monkeypatch.setenv(recording.STAGE, "train@y-0")
-    if starter:
-        monkeypatch.setenv(recording.BY_STARTER, "1")
-    recording.begin()
-    assert len(files()) == 4 * starter
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    lock(x="new")
+    begin(monkeypatch, "train@x-0")
+    assert len([*(tmp_path / FOLDER).iterdir()]) == len(KEPT)
+
+
+def test_a_starter_says_itself_what_is_recorded(monkeypatch):
+    """`make repro` writes dvc.lock at its end."""
+    begin(monkeypatch, "train@x-0")
+    ended()
+    lock(x="new")
+    monkeypatch.setenv(recording.BY_STARTER, "1")
+    begin(monkeypatch, "train@y-0")
+    assert files() == KEPT
+    recording.recorded(recording.notes_of("train@y-0"))
+    assert files() == KEPT
+    recording.recorded(recording.notes_of("train@x-0"))
+    assert files() == []
 
 
 def test_a_damaged_checkpoint_goes_with_dvc_too(monkeypatch):
@@ -100,10 +132,14 @@ def test_a_damaged_checkpoint_goes_with_dvc_too(monkeypatch):
 def test_a_note_removes_nothing_of_another_folder():
     FOLDER.mkdir()
     Path("mine").touch()
-    (FOLDER / "train@x-0.ended").write_text("../mine\n/etc/hostname\n\n")
-    recording.recorded("train@x-0")
+    notes = [FOLDER / f"{number}.ended" for number in range(3)]
+    here = {"stage": "x", "folder": str(Path.cwd()), "recorded": "other"}
+    notes[0].write_text(json.dumps(here | {"files": ["../mine", "/etc/hostname", ""]}))
+    notes[1].write_text("{")
+    recording.clear_recorded()
+    recording.recorded(notes[2:])
     assert Path("mine").exists()
-    assert files() == []
+    assert [note.exists() for note in notes] == [False, True, False]
 
 
 @pytest.mark.parametrize("folder", ["models", "metrics/details", "data"])

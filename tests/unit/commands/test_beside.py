@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pipeline.params.edit import with_values
 from pipeline.strict_json import sealed
 from tests.support.details_builder import FLOORS, content, interval
 from tests.wiring.closure import ROOT
@@ -85,6 +86,29 @@ def test_rows_here_are_of_what_is_there_now(project):
     done = run(project, "first")
     assert (done.returncode, done.stdout) == (1, "")
     assert "data/tasks" in done.stderr
+
+
+def test_of_a_revision_the_rows_that_it_names_are_shown(project):
+    """Those of the run that came with the project lie beside them."""
+    path = project / "params.yaml"
+    path.write_text(with_values(path.read_text(), ["scored=[in_place]", "compare.claims=[]"]))
+    git(project, "commit", "--quiet", "--all", "--message", "second")
+    shown = lines(run(project, "HEAD"))
+    assert not any(line.startswith("Transfer Pre-trained") for line in shown)
+    assert shown[-1] == "All 3 numbers are those of HEAD, to the last digit."
+    path.write_text("scored: [")
+    git(project, "commit", "--quiet", "--all", "--message", "broken")
+    git(project, "checkout", "--quiet", "first", "--", "params.yaml")
+    assert lines(run(project, "HEAD"))[-1] == "All 6 numbers are those of HEAD, to the last digit."
+
+
+def test_a_revision_of_other_tasks_is_said_to_be(project):
+    for name in ("transfer", "in_place"):
+        other = content(variant=name)
+        write(project, name, other | {"made_from": other["made_from"] | {"tasks": "9" * 64}})
+    (project / "metrics/details/floors.json").unlink()
+    done = run(project, "first")
+    assert (done.returncode, done.stderr) == (0, "note: first: of other tasks than here\n")
 
 
 def test_a_row_that_only_one_has_is_there(project):

@@ -187,26 +187,28 @@ def test_a_file_of_dvcs_that_cannot_be_read_is_named_with_what_to_do(path, text,
 
 def test_what_a_stage_has_learned_stays_until_dvc_has_its_out(monkeypatch):
     """The disk is full where the cache lies: the stage is started again, its out removed."""
-    note, learned = Path(".checkpoints/first.ended"), Path(".checkpoints/first.safetensors")
-    artifacts.write_text(note, f"{learned.name}\n")
-    artifacts.write_text(learned, "hours of work")
-    with monkeypatch.context() as full:
-        full.setattr(PipelineStage, "commit", no_room)
-        with pytest.raises(StageError, match="DVC: no room"), dvc_pipeline() as pipeline:
-            run(pipeline, "first")
-    assert learned.is_file()
-    with dvc_pipeline() as pipeline:
+    learned = [Path(".checkpoints") / name for name in ("before", "full")]
+    for path in learned:
+        artifacts.write_text(path, "hours of work")
+
+    def end(pipeline, path):
         command = pipeline.begin("first")
         assert command.environ[recording.BY_STARTER]
-        assert learned.is_file()
         Path("first.txt").touch()
+        with monkeypatch.context() as stage:
+            stage.setenv(recording.STAGE, "first")
+            recording.spare([path])
         pipeline.finish("first")
-    assert not learned.exists()
-    artifacts.write_text(note, f"{learned.name}\n")  # killed before it was removed
-    artifacts.write_text(learned, "hours of work")
+
+    with monkeypatch.context() as full:
+        full.setattr(PipelineStage, "commit", no_room)
+        for path in learned:
+            with pytest.raises(StageError, match="DVC: no room"), dvc_pipeline() as pipeline:
+                end(pipeline, path)
+    assert all(path.is_file() for path in learned)
     with dvc_pipeline() as pipeline:
-        assert pipeline.begin("first") == "unchanged"
-    assert not learned.exists()
+        end(pipeline, learned[1])
+    assert [path.is_file() for path in learned] == [True, False]  # of other parameters
 
 
 def no_room(*_, **__):

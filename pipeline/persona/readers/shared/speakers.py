@@ -76,3 +76,19 @@ def _short(name: str) -> str:
         return name
     digest = sha256(name.encode(errors="surrogatepass")).hexdigest()
     return f"{name[: LONGEST_NAME - len(digest) - 1]}:{digest}"
+
+
+class Alone:
+    """Names people whom nothing names after the place of their only conversation.
+
+    A file may have all its records on one line, so each further one there gets a number.
+    """
+
+    def __init__(self) -> None:
+        self._place, self._count = "", 0
+
+    def at(self, place: str) -> str:
+        """Return the name of the person whose conversation begins at a place, file and line."""
+        self._count = self._count + 1 if place == self._place else 1
+        self._place = place
+        return place if self._count == 1 else f"{place}.{self._count}"

@@ -179,7 +179,8 @@ def test_controls_that_were_kept_before_and_the_run_lacks_are_not_lost(tmp_path)
     keep(run, study, "a")
     write_run(run, {"in_place": plain})
     with pytest.raises(
-        DataError, match=r"kept before, with sums by stranger, which .*/a/shots/in_place.json lacks"
+        DataError,
+        match=r"with sums by stranger, K = 0 \(. such\), which .*/in_place.json lacks",
     ):
         keep(run, study, "a")
     kept_file = study / "runs/a/shots/in_place.json"

@@ -204,3 +204,11 @@ def of_seeds(row, seeds):
         for k, cells in values.get(way, {}).items():
             values[way][k] = [[person[0]] * len(seeds) for person in cells]
     return values
+
+
+def test_the_terminal_tells_gains_from_levels(tmp_path, capsys):
+    shot_tests_command([write_run(tmp_path / "run", ROWS)], study=tmp_path / "study")
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines() if " - " in line]
+    names = [line.partition(": ")[0] for line in shown]
+    assert len({*names}) == len(names)
+    assert any(name.startswith("gain of in_place, K = 1 - gain of ") for name in names)

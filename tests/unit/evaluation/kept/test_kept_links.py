@@ -15,6 +15,7 @@ from pipeline.params import read_yaml
 from pipeline.params.edit import with_values
 from stages.studies.study import Action, study
 from tests.support.one_run import say_one_run
+from tests.support.sealed import edit_sealed
 from tests.support.toy_project import write_params
 from tests.wiring.closure import ROOT
 
@@ -231,3 +232,17 @@ def test_a_test_by_a_metric_that_is_none_is_named(run):
     test = Study("study", run.parent / "study").asked()[0].model_copy(update={"metric": "mine"})
     with pytest.raises(DataError, match=f"the test of {test.a} and {test.b} is by mine, which is"):
         cells(test)
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+def test_tests_of_other_rows_are_not_kept(change, run):
+    """Holm's correction is over the tests of all rows."""
+
+    def other(content):
+        names = content["variants"]
+        return content | {"variants": [*names, "mine"] if change == "more" else names[1:]}
+
+    edit_sealed(run / artifacts.COMPARISON, other)
+    with pytest.raises(DataError, match=r"comparison\.json: compares with.*run `python"):
+        keep(run, run.parent / "study")
+    assert not (run.parent / "study").exists()
