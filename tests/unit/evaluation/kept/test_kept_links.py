@@ -123,6 +123,7 @@ def test_rows_that_are_no_longer_scored_are_neither_asked_nor_kept(run):
         with_values(text, [f"scored=[{', '.join(name for name in scored if name != 'adapters')}]"])
     )
     artifacts.write_json(run / artifacts.details_file("adapters"), {"headline": {}, "old": True})
+    (run / artifacts.COMPARISON).unlink()  # of all rows
     keep(run, run.parent / "study")
     kept = {path.stem for path in (run.parent / "study/metrics").iterdir()}
     assert kept == {*scored} - {"adapters"}
