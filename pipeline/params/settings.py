@@ -101,7 +101,7 @@ class Settings:
         """Refuse a `set` by which a variant would be scored on other replies than others are."""
         for key in SAME_REPLIES:
             own, others = (_value_at(one, key, self._origin) for one in (values, self._values))
-            if own != others:
+            if own != others and not (key == "finetune.k" and _no_other_query(own, others)):
                 raise ParamsError(
                     f"{where}: {key} would be {shown(own)}, which is {shown(others)} for other "
                     "variants: rows of one table are scored on the same replies; change it for all "
@@ -156,6 +156,16 @@ class Settings:
             for value in values:
                 self.view(AllParams, {key: value})
         return params
+
+
+def _no_other_query(own: object, others: object) -> bool:
+    """Say whether K leave the dialogues behind the largest of others' K; without K there are none.
+
+    A variant may leave Fig. 3 out, which takes most of fine-tuning's time.
+    """
+    if not isinstance(own, list) or not isinstance(others, list):
+        return False
+    return own in ([], [0]) or own[-1:] == others[-1:]
 
 
 def _refuse_names(values: dict[str, Any], origin: str) -> None:

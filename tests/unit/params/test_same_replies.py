@@ -27,6 +27,12 @@ def test_a_set_changes_no_variants_replies(own, said):
         with_set(own).check()
 
 
+@pytest.mark.parametrize("k", [[], [0], [0, 3, 8], [0, 8]])
+def test_a_set_may_leave_k_out(k):
+    """The query of Fig. 3 is what lies behind the largest K."""
+    assert with_set({"finetune.k": k}).check()
+
+
 def test_a_whole_section_changes_no_variants_replies():
     section = {**read_yaml(ROOT / "presets/embedded.yaml")["finetune"], "lr": 0.5}
     assert with_set({"finetune": section}).check()
