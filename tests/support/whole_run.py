@@ -10,7 +10,7 @@ from pipeline.model.files.variant_record import read_variant
 from pipeline.params import MetaTrainParams, Settings, TrainParams
 from pipeline.params.stated import training
 from pipeline.persona.task.record import PersonaTask
-from stages.commands.beside import beside
+from stages.commands.table import table
 from stages.compare import compare
 from stages.report import report
 from stages.score import score
@@ -108,6 +108,6 @@ def ask(folder, command):
         (folder / pages.TEMPLATE).write_text("")
         pages.results(folder)
     elif command == "compare":
-        beside(NAMES, "HEAD")
+        table(compare="HEAD")
     else:
         command()

@@ -149,7 +149,8 @@ def test_a_damaged_history_is_a_line_of_the_report_and_of_a_kept_study(project):
     path.write_bytes(path.read_bytes().replace(b"2.5", b"2\xff5"))
     with pytest.raises(PipelineError, match=r"history.csv: byte 19 is not UTF-8 text; run .*meta_"):
         report()
-    (artifacts.DETAILS / "transfer.json").rename("away.json")
+    for path in (artifacts.DETAILS / "transfer.json", artifacts.COMPARISON):
+        path.unlink()
     with pytest.raises(PipelineError, match=r"in_place.*; run "):
         keep(project, project / "studies/mine")
     assert not (project / "studies/mine").exists()

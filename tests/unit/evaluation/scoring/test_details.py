@@ -116,7 +116,7 @@ def test_change_is_after_minus_before_per_persona():
     assert change["ppl"]["value"] == pytest.approx(((1.0 - 2.0) + (1.25 - 2.0)) / 2)
     assert change["hits_at_1"] == {"value": 100, "low": 100, "high": 100}
     assert change["f1"]["value"] == 0
-    assert change["mean_rank"]["value"] == -1
+    assert change["mean_rank"]["value"] == -19  # the last of 20 before
     assert "hits_at_1_by_pmi" not in change
 
 
