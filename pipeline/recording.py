@@ -3,17 +3,23 @@
 DVC hashes and copies an out after its stage has ended. If that fails, for a full disk or a kill, it
 removes the out when the stage is started again. The stage then goes on from its checkpoint.
 
-A note beside the checkpoint says which stage has ended in which folder, and what `dvc.lock` there
-had of it. Once `dvc.lock` has something else the out is recorded, and the files may go.
+A note beside the checkpoint says which stage has ended in which folder, with which `params.yaml`,
+and what `dvc.lock` there had of it. Once `dvc.lock` has something else, made with the same
+parameters, the out is recorded, and the files may go. What is made again to the byte is not told
+apart from what was never recorded: then they stay.
 """
 
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline import artifacts
 from pipeline.errors import PipelineError
@@ -72,7 +78,8 @@ def spare(files: Sequence[Path]) -> bool:
     content = {
         "stage": stage,
         "folder": str(Path.cwd()),
-        "recorded": _entry(stage),
+        "recorded": _digest(_entry(stage)),
+        "params": _text(artifacts.PARAMS),
         "files": [path.name for path in files],
     }
     artifacts.write_text(_note(files), json.dumps(content))
@@ -106,7 +113,7 @@ def recorded(notes: Iterable[Path]) -> None:
 
 def clear_recorded() -> None:
     """Remove what stages of this folder left that `dvc.lock` has recorded since they ended."""
-    recorded(n for n, content in _notes() if content["recorded"] != _entry(content["stage"]))
+    recorded(note for note, content in _notes() if _is_recorded(content))
 
 
 def _notes() -> Iterator[tuple[Path, dict[str, str]]]:
@@ -118,13 +125,46 @@ def _notes() -> Iterator[tuple[Path, dict[str, str]]]:
                 yield note, content
 
 
+def _is_recorded(content: Mapping[str, str]) -> bool:
+    """Say whether `dvc.lock` has got the stage since, as it was run."""
+    entry = _entry(content["stage"])
+    if not entry or _digest(entry) == content["recorded"]:
+        return False
+    try:
+        read = YAML(typ="safe")
+        (stage,) = read.load(entry).values()
+        params = read.load(content["params"])
+        return all(
+            _value(params, key) == value
+            for values in stage.get("params", {}).values()
+            for key, value in values.items()
+        )
+    except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _value(params: Any, key: str) -> object:
+    for part in key.split("."):
+        params = params[part]
+    value: object = params
+    return value
+
+
 def _entry(stage: str) -> str:
-    """Return the digest of what `dvc.lock` has of a stage; that of nothing where it has none."""
+    """Return what `dvc.lock` has of a stage; an empty text where it has nothing."""
+    lock = _text(_LOCK)
+    found = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", lock, re.MULTILINE)
+    return found[0] if found else ""
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def _text(path: Path) -> str:
     with suppress(FileNotFoundError):
-        lock = _LOCK.read_text(encoding="utf-8", errors="replace")
-        if found := re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", lock, re.MULTILINE):
-            return sha256(found[0].encode()).hexdigest()
-    return sha256().hexdigest()
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _folder() -> Path:

@@ -20,6 +20,7 @@ FOLDER = Path(".checkpoints")
 @pytest.fixture(autouse=True)
 def no_stage(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("train: {lr: 0.5, steps: 3}\n")
     for name in ("DVC_ROOT", recording.STAGE, recording.BY_STARTER):
         monkeypatch.delenv(name, raising=False)
 
@@ -38,9 +39,13 @@ def files():
     return sorted(path.suffix for path in FOLDER.iterdir()) if FOLDER.is_dir() else []
 
 
-def lock(**stages):
-    """What DVC has recorded, a word for each stage."""
-    entries = [f"  train@{name}-0:\n    cmd: {word}\n" for name, word in stages.items()]
+def lock(lr=0.5, **stages):
+    """What DVC has recorded: a word for each stage, and the rate that all were run with."""
+    of_params = f"    params:\n      params.yaml:\n        train.lr: {lr}\n"
+    entries = [
+        f"  train@{name}-0:\n    cmd: {word}\n{of_params}    outs:\n    - path: x\n"
+        for name, word in stages.items()
+    ]
     Path("dvc.lock").write_text("schema: '2.0'\nstages:\n" + "".join(entries))
 
 
@@ -70,6 +75,24 @@ def test_with_dvc_it_stays_until_the_out_is_recorded(monkeypatch):
     assert files() == []
 
 
+def test_what_is_recorded_of_other_parameters_is_another_run(monkeypatch):
+    """A smaller run while the disk is full; and `git checkout dvc.lock`."""
+    lock(x="old")
+    begin(monkeypatch, "train@x-0")
+    ended()
+    for other in ({"x": "new", "lr": 0.25}, {}, {"y": "new"}):
+        lock(**other)
+        begin(monkeypatch, "train@z-0")
+        assert files() == KEPT
+    Path("dvc.lock").unlink()
+    begin(monkeypatch, "train@z-0")
+    assert files() == KEPT
+    Path("params.yaml").write_text("train: {lr: 0.25}\n")
+    lock(x="new")  # of the rate that it was run with, whatever params.yaml says now
+    begin(monkeypatch, "train@z-0")
+    assert files() == []
+
+
 def test_the_first_record_of_a_stage_is_one(monkeypatch):
     begin(monkeypatch, "train@x-0")
     ended()
@@ -88,7 +111,7 @@ def test_the_same_stage_goes_on_from_it(monkeypatch):
     assert saved is not None
     assert saved[0]["weight"] == 2
     assert Journal(Prediction, "train-x-0", {}).load()
-    lock(x="new")  # with other parameters
+    lock(x="new")
     begin(monkeypatch, "train@y-0")
     assert files() == [".jsonl", ".safetensors", ".safetensors"]
 
@@ -133,7 +156,9 @@ def test_a_note_removes_nothing_of_another_folder():
     FOLDER.mkdir()
     Path("mine").touch()
     notes = [FOLDER / f"{number}.ended" for number in range(3)]
-    here = {"stage": "x", "folder": str(Path.cwd()), "recorded": "other"}
+    lock(x="new")
+    text = Path("params.yaml").read_text()
+    here = {"stage": "train@x-0", "folder": str(Path.cwd()), "recorded": "other", "params": text}
     notes[0].write_text(json.dumps(here | {"files": ["../mine", "/etc/hostname", ""]}))
     notes[1].write_text("{")
     recording.clear_recorded()
