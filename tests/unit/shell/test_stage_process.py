@@ -175,3 +175,27 @@ def test_a_fork_hears_signals_though_its_server_does_not(tmp_path, number, code,
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     assert subprocess.run(program, cwd=tmp_path, env=env, check=False).returncode == code
     assert (tmp_path / "out").read_text().startswith(f"error: {said}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server is used on Linux alone")
+def test_a_signal_waits_while_the_server_is_asked_for_a_fork(tmp_path, monkeypatch):
+    """It would end the exchange half way: the server then prints a traceback of its own."""
+    asked = []
+
+    class Fork:
+        def __init__(self, **_):
+            pass
+
+        def start(self):
+            signal.raise_signal(signal.SIGINT)
+            asked.append("whole")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    processes = Processes(served=True)
+    monkeypatch.setattr(processes._context, "Process", Fork)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            processes.start(command("python -m stages.table"), tmp_path / "out")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert asked == ["whole"]
