@@ -197,6 +197,18 @@ def test_seeds_that_were_kept_before_are_not_lost(tmp_path):
     assert files(study) == before
 
 
+def test_a_k_that_was_kept_before_is_not_lost(tmp_path):
+    """`shots --k` writes the file anew, without the other K."""
+    study, row = tmp_path / "study", ROWS["in_place"]
+    keep(write_run(tmp_path / "a", {"in_place": row}), study, "a")
+    before = files(study)
+    last = max(row.tuned)
+    fewer = row.model_copy(update={"tuned": {k: v for k, v in row.tuned.items() if k < last}})
+    with pytest.raises(DataError, match=rf"with sums by gradient, K = {last} \(1 such\), which"):
+        keep(write_run(tmp_path / "a", {"in_place": fewer}), study, "a")
+    assert files(study) == before
+
+
 def of_seeds(row, seeds):
     """The row's content, its sums given to each of these seeds."""
     values = json.loads(json.dumps(row.content())) | {"seeds": seeds}
