@@ -119,10 +119,11 @@ def clear_recorded() -> None:
 def _notes() -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield the notes of this folder's stages: an experiment of DVC's has a folder of its own."""
     for note in sorted(_folder().glob(f"*{_ENDING}")):
-        with suppress(FileNotFoundError, ValueError):
+        with suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # gone, or damaged
             content = json.loads(note.read_text(encoding="utf-8"))
-            if content["folder"] == str(Path.cwd()):
-                yield note, content
+            names = {key: content[key] for key in ("stage", "folder", "recorded", "params")}
+            if content["files"] and names["folder"] == str(Path.cwd()):
+                yield note, names
 
 
 def _is_recorded(content: Mapping[str, str]) -> bool:

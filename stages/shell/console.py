@@ -64,6 +64,8 @@ def run(command: Callable[..., None]) -> None:
             recording.begin()
         except PipelineError as error:
             _fail(str(error), error.exit_code)
+        except OSError as error:
+            _fail(_of_system(error))
     if _is_one_of_many() and not getattr(command, "on_ranks", False):
         with _one_line_errors():
             raise PipelineError(

@@ -104,8 +104,8 @@ class _Params:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ParamsError(
-                f"{path}: {one_line(error)}: variants, scored, seeds and compare.claims were "
-                "expected as presets/embedded.yaml has them"
+                f"{path}: {one_line(error)}: {', '.join(LISTS.values())}, scored, seeds and "
+                "compare.claims were expected as presets/embedded.yaml has them"
             ) from error
 
 
