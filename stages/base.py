@@ -35,6 +35,11 @@ def base() -> None:
             phi=phi,
             confirm=lambda: refuse_edited(view, Settings.load().view(BaseParams)),
         )
+    if files := facts.get("unlisted"):
+        out.print(
+            f"offline, from a cache without the hub's list of files: {one_line(', '.join(files))} "
+            "are there; what else the hub has is not known"
+        )
     if left_out := facts.get("left_out"):
         out.print(f"left out, for a language model has no place for it: {', '.join(left_out)}")
     if dropped := facts.get("dropped_tokens"):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import DataError, ParamsError, one_line, public, public_urls
+from pipeline.errors import DataError, one_line, public
 from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.sections.lists import MethodsParams
-from pipeline.params.sections.section import Section, StageParams
+from pipeline.params.sections.section import StageParams
 from pipeline.params.settings import Settings
 from pipeline.params.views import (
     BaseParams,
@@ -66,13 +66,23 @@ class Made:
 
 def recorded(params: StageParams) -> dict[str, Any]:
     """Return what a stage writes of its view: values by key, without paths of this machine."""
-    values = params.model_dump(mode="json", by_alias=True)
+    values = portable(params.model_dump(mode="json", by_alias=True))
+    if "data" in values:
+        values["data"] = {k: v for k, v in values["data"].items() if k not in _DIGESTS}
+    return values
+
+
+def portable(params: Values) -> dict[str, Any]:
+    """Return parameters by section without paths of this machine, as outs have and pages show them.
+
+    What is shown beside numbers must be what their outs say: a path that was edited since would
+    be taken for that of the data or the base that made them.
+    """
+    values = dict(params)
     for key in PATH_KEYS:
         head, *rest = key.split(".")
         if head in values:
             values[head] = _at(values[head], rest)
-    if "data" in values:
-        values["data"] = {k: v for k, v in values["data"].items() if k not in _DIGESTS}
     return values
 
 
@@ -88,11 +98,11 @@ def with_digests(params: DownloadParams, read: Mapping[str, str | None]) -> dict
 def _at(node: Any, path: list[str]) -> Any:
     """Return the values with the one at a path made portable."""
     if not path:
-        return _portable(node)
+        return _without_folders(node)
     return {**node, path[0]: _at(node[path[0]], path[1:])} if path[0] in node else node
 
 
-def _portable(value: str | None) -> str | None:
+def _without_folders(value: str | None) -> str | None:
     """Return a source as an out may hold it: of a path its last name, of a URL what is public.
 
     So a corpus that lies elsewhere changes no out; its digest is recorded beside it.
@@ -109,38 +119,6 @@ def training(params: StageParams, *, adapters: bool) -> dict[str, Any]:
     """Return what a training stage records; Φ's section matters to variants with Φ alone."""
     values = recorded(params)
     return values if adapters else {k: v for k, v in values.items() if k != "adapters"}
-
-
-def refuse_edited_values(
-    then: Section | Values, now: Section | Values, origin: Path = artifacts.PARAMS
-) -> None:
-    """Refuse to publish what was made with values that params.yaml has no longer.
-
-    DVC records the values that it finds when a stage has ended: an out that other values made
-    would be taken for theirs, now and whenever DVC's cache has it.
-
-    Args:
-        then: what a stage has read: its view, a variant's axes, or the whole file.
-        now: the same of the file as it is.
-        origin: the file.
-
-    Raises:
-        ParamsError: names the key and both values.
-    """
-    if then == now:
-        return
-    key, was, found = difference(*map(_by_key, (then, now))) or ("a key", "there", "not")
-    shown = (one_line(public_urls(f"{value!r}"), 60) for value in (was, found))
-    raise ParamsError(
-        "{}: {} was {} when this command began and is {} now; put the first back and run again, "
-        "which goes on from what is done; or run again as it is, which begins anew".format(
-            origin, key, *shown
-        )
-    )
-
-
-def _by_key(values: Section | Values) -> Values:
-    return values.model_dump(mode="json", by_alias=True) if isinstance(values, Section) else values
 
 
 def in_force(settings: Settings, variant: str | None) -> dict[str, Any]:

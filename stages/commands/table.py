@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from pipeline import artifacts
-from pipeline.errors import MissingFileError, public_text
+from pipeline.errors import MissingFileError
 from pipeline.evaluation.report import cells
 from pipeline.evaluation.report import rows as tables
 from pipeline.evaluation.report.cells import compact, published_number
@@ -25,6 +25,7 @@ from pipeline.evaluation.schemas.made_from import measured, refuse_other_runs
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import AllParams, Settings
 from pipeline.params.methods import made_by
+from pipeline.params.stated import portable
 from stages.commands.beside import beside
 from stages.shell import console, one_run
 
@@ -199,7 +200,8 @@ def _interval(estimate: Estimate | None, digits: int) -> str:
 
 
 def _comparability(params: AllParams) -> str:
-    data, base = public_text(params.data.source), public_text(params.base.source)
+    shown = portable(params.model_dump(mode="json"))
+    data, base = shown["data"]["source"], shown["base"]["source"]
     ours = f"ours: data.source {data}, base.source {base}"
     paper = "the paper's: Persona-chat, GPT-2 (117M)"
     if params.data.source == "synthetic":

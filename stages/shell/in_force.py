@@ -9,9 +9,9 @@ from collections.abc import Container
 from pathlib import Path
 
 from pipeline import artifacts
-from pipeline.errors import CodeError, MissingFileError
+from pipeline.errors import CodeError, MissingFileError, ParamsError, one_line, public_urls
 from pipeline.params.sections.section import Section
-from pipeline.params.stated import Values, refuse_edited_values
+from pipeline.params.stated import Values, difference
 from pipeline.processes.fingerprint import edited_meanwhile
 from stages.shell import console
 
@@ -41,14 +41,28 @@ def refuse_edited(
 ) -> None:
     """Refuse to publish what was made with values or code that are there no longer.
 
-    The arguments are those of `refuse_edited_values`.
+    Args:
+        then: what a stage has read: its view, a variant's axes, or the whole file.
+        now: the same of the file as it is.
+        origin: the file.
 
     Raises:
-        ParamsError: as `refuse_edited_values`.
+        ParamsError: names the key and both values.
         CodeError: as `refuse_edited_code`.
     """
-    refuse_edited_values(then, now, origin)
+    if then != now:
+        key, was, found = difference(*map(_by_key, (then, now))) or ("a key", "there", "not")
+        shown = (one_line(public_urls(f"{value!r}"), 60) for value in (was, found))
+        raise ParamsError(
+            "{}: {} was {} when this command began and is {} now; put the first back and run "
+            "again, which goes on from what is done; or run again as it is, which begins "
+            "anew".format(origin, key, *shown)
+        )
     refuse_edited_code()
+
+
+def _by_key(values: Section | Values) -> Values:
+    return values.model_dump(mode="json", by_alias=True) if isinstance(values, Section) else values
 
 
 def refuse_edited_code() -> None:

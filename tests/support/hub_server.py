@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.wiring.closure import ROOT
 
@@ -50,13 +51,17 @@ class Hub(ThreadingHTTPServer):
 
     def fetch(self, repository: str, revision: str, home: Path, **environment: str) -> list[str]:
         """What `hub.fetch` returns (folder, commit) or raises (class, message)."""
+        return self.run(FETCH, repository, revision, home=home, **environment)
+
+    def run(self, code: str, *words: str, home: Path, **environment: str) -> Any:
+        """What a program prints, as JSON, whose hub this is."""
         env = os.environ | {
             "HF_ENDPOINT": f"http://127.0.0.1:{self.server_port}",
             "HF_HOME": str(home),
             "HF_HUB_DISABLE_XET": "1",
             **environment,
         }
-        command = [sys.executable, "-c", FETCH, repository, revision]
+        command = [sys.executable, "-c", code, *words]
         done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         self.said = done.stderr

@@ -116,7 +116,10 @@ def _source_model(params: Base, text: Path, advance: Advance) -> SourceModel:
         return _from_gguf(_path(params.source, "base.source"))
     if hub.is_hub_id(params.source):
         folder, commit = hub.fetch(params.source, params.revision)
-        return _loaded(params, folder, {"source": params.source, "revision": commit})
+        facts: Facts = {"source": params.source, "revision": commit}
+        if not hub.has_listing(params.source, commit):
+            facts["unlisted"] = sorted(path.name for path in folder.iterdir())
+        return _loaded(params, folder, facts)
     folder = place_of(params.source, "base.source")
     if not folder.is_dir():
         raise ModelError(

@@ -9,7 +9,8 @@ from fnmatch import fnmatch
 from hashlib import file_digest, sha1, sha256
 from pathlib import Path
 
-from huggingface_hub import file_download, snapshot_download
+import huggingface_hub
+from huggingface_hub import errors, file_download, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -105,6 +106,22 @@ def fetch(repository: str, revision: str | None) -> tuple[Path, str]:
     folder = Path(snapshot)
     _verify(folder, where)
     return folder, folder.name
+
+
+def has_listing(repository: str, commit: str) -> bool:
+    """Tell whether the cache knows which files the hub has at a commit.
+
+    A cache that was filled file by file and is used offline does not: what it lacks, as a chat
+    template or a tokenizer's settings, is not missed. Clients before version 2 keep no listing;
+    of them nothing is told.
+    """
+    listing = getattr(huggingface_hub, "get_cached_repo_tree", None)
+    if listing is None:
+        return True
+    try:
+        return bool(listing(repository, revision=commit))
+    except errors.CachedRepoTreeNotFoundError:
+        return False
 
 
 def _verify(folder: Path, where: str) -> None:

@@ -38,6 +38,13 @@ def test_what_is_printed_of_a_run_has_the_public_part():
     assert "data.source http://host/p.tgz, base.source http://host/p.tgz" in said
 
 
+def test_a_path_is_said_by_the_name_that_outs_have():
+    """An edit to a path of the same name is not noticed, so no path stands beside the numbers."""
+    put_in_force("embedded", ["data.source=./mine/chats", "base.source=/disk/gpt2"])
+    said = _comparability(Settings.load().check())
+    assert "ours: data.source chats, base.source gpt2;" in said
+
+
 def test_the_preset_that_is_put_in_force_is_said_without(capsys):
     preset("embedded", [f"data.source={URL}", f"data.sha256={SHA256}"])
     said = " ".join(capsys.readouterr().out.split())

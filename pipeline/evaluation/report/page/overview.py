@@ -6,7 +6,6 @@ No sentence is chosen by what it says: each is written whatever the numbers are.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from pipeline.errors import public_text
 from pipeline.evaluation.report.cells import number
 from pipeline.evaluation.report.formats import FORMATS, TABLE_1
 from pipeline.evaluation.report.page.findings import Findings
@@ -15,6 +14,7 @@ from pipeline.evaluation.report.rows import floor_rows, over_other_replies, scor
 from pipeline.evaluation.report.tables import level
 from pipeline.evaluation.schemas.comparison import NOT_DISTINGUISHABLE
 from pipeline.evaluation.schemas.details import Scores
+from pipeline.params.stated import portable
 
 
 MAIN = FORMATS["nats_per_token"].difference  # the measure that a claim is counted by
@@ -140,8 +140,8 @@ def _floors(findings: Findings) -> list[str]:
 
 
 def _not_the_paper(findings: Findings) -> str:
-    data = public_text(findings.params.get("data", {}).get("source", "unknown"))
-    base = public_text(findings.params.get("base", {}).get("source", "unknown"))
+    params = portable(findings.params)
+    data, base = (params.get(key, {}).get("source", "unknown") for key in ("data", "base"))
     size = f"{findings.base.num_parameters:,}"
     ours = f"data.source is {data}, base.source is {base}, φ has {size} parameters"
     if data == "synthetic":

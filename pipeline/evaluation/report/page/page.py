@@ -20,6 +20,7 @@ from pipeline.evaluation.report.page.samples import samples
 from pipeline.evaluation.report.page.settings import main, settings
 from pipeline.evaluation.report.rows import table_1, titles
 from pipeline.evaluation.schemas.comparison import Comparison
+from pipeline.params.stated import portable
 
 
 HERE = Path(__file__).parent
@@ -54,7 +55,7 @@ def _breakable(name: str) -> Markup:
 
 def _parts(findings: Findings) -> dict[str, Any]:
     details, compared = findings.details, findings.comparison
-    settings_ = settings(findings.params, findings.paper)
+    settings_ = settings(portable(findings.params), findings.paper)
     return {
         "facts": facts(findings.tasks, findings.base),
         "shows": overview.shows(findings),

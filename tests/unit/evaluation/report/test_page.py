@@ -151,6 +151,23 @@ def test_no_secret_of_a_url_is_shown(tmp_path, monkeypatch):
     assert [one for one in ("user7", "word7", "tok7") if one in text] == []
 
 
+def test_the_page_has_the_name_of_a_path_that_outs_have(tmp_path, monkeypatch):
+    """An edit to a path of the same name is not noticed: the page would say where it is not."""
+    layout = report_project.lay_out
+
+    def with_a_path(folder):
+        layout(folder)
+        params = folder / "params.yaml"
+        text = params.read_text().replace("source: synthetic", "source: /other/disk/chats", 1)
+        params.write_text(text)
+
+    monkeypatch.setattr(report_project, "lay_out", with_a_path)
+    text = page_of(tmp_path, "hello").read_text(encoding="utf-8")
+    assert "data.source is chats," in text
+    assert Read.of(text).row("parameters", "data.source ≠")[0] == "chats"
+    assert "/other/disk" not in text
+
+
 def test_a_figure_3_without_points_says_why(tmp_path, monkeypatch):
     drawn = figures.figure_3
 

@@ -51,6 +51,17 @@ def test_a_cached_commit_needs_no_network(fetch, server):
     assert server.asked == []
 
 
+def test_a_cache_that_was_filled_file_by_file_does_not_know_what_it_lacks(server, tmp_path):
+    run = partial(server.run, home=tmp_path / "home")
+    for name in ("config.json", "model.safetensors"):
+        run(f"from huggingface_hub import *; hf_hub_download('org/gpt2', {name!r}); print(0)")
+    asks = "from pipeline.model.pretraining.hub import *; import json, sys; "
+    listed = f"{asks}print(json.dumps(has_listing('org/gpt2', fetch('org/gpt2', 'main')[1])))"
+    assert run(listed, HF_HUB_OFFLINE="1") is False
+    assert run(listed) is True
+    assert run(listed, HF_HUB_OFFLINE="1") is True
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "merges.txt"])
 def test_other_bytes_of_the_right_length_are_refused(fetch, server, name):
     server.changed = {name}

@@ -109,6 +109,17 @@ def test_a_commit_means_the_same_model_after_the_branch_has_moved(
     assert set(facts["weights_sha256"]) == set(shards(files))
 
 
+def test_files_of_a_cache_without_the_hubs_list_are_named(files, fetch, tmp_path, monkeypatch):
+    folder, _ = fetch({OLD: files}, OLD)
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: folder)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    source = base_params(REPOSITORY, revision=OLD)
+    for listed in (True, False):
+        monkeypatch.setattr(hub, "has_listing", lambda *_, said=listed: said)
+        facts = build_base(source, tmp_path / "none", tmp_path / "base", advance=ignore)
+        assert facts.get("unlisted") == (None if listed else sorted(files))
+
+
 def test_an_adapter_beside_a_hubs_model_is_refused(files, fetch, tmp_path, monkeypatch):
     folder, _ = fetch({OLD: files | {"adapter_config.json": b'{"peft_type": "LORA"}'}}, OLD)
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: folder)

@@ -51,6 +51,16 @@ def test_the_stage_writes_the_out(project, capsys):
     assert "held out: perplexity" in shown
 
 
+def test_what_a_cache_had_is_said_where_the_hubs_list_is_not_known(project, capsys, monkeypatch):
+    facts = {"unlisted": ["config.json", "a\x1b[31m"], "pretraining": None, "source": "a/b"}
+    facts |= {"num_parameters": 1, "vocab_size": 1, "special_tokens": [], "context": 1}
+    monkeypatch.setattr(stage, "build_base", lambda *_, **__: facts)
+    project(steps=2)
+    stage.base()
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "list of files: config.json, a\\x1b[31m are there; what else the hub has" in shown
+
+
 def test_a_text_that_changed_after_download_is_refused(project):
     project(steps=2)
     stage.base()
