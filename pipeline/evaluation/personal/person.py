@@ -6,6 +6,7 @@ from pipeline.errors import DataError, one_line
 from pipeline.evaluation.predict.protocols import Fold, leave_one_out
 from pipeline.model.sequences.formats import LINE_END, Format
 from pipeline.params import Finetune
+from pipeline.persona.conversation.record import same_name
 from pipeline.persona.corpus.copies import copies, dialogues_once, holding
 from pipeline.persona.task.record import Dialogue, PersonaTask
 
@@ -106,9 +107,8 @@ def chosen(people: dict[str, list[Dialogue]], name: str | None, where: str) -> s
     Raises:
         DataError: there are several and none is named, or the named one is not there.
     """
-    if name in people:
-        assert name is not None
-        return name
+    if name is not None and same_name(name) in people:
+        return same_name(name)
     if name is None and len(people) == 1:
         return next(iter(people))
     names = [one_line(each, 40) for each in list(people)[:_SHOWN]]

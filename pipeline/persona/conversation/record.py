@@ -1,6 +1,7 @@
 """The documented input format: one conversation, told from one person's side (docs/corpora.md)."""
 
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +27,14 @@ def _encodable(text: str) -> str:
     return text
 
 
+def same_name(given: str) -> str:
+    """Return a name as it is compared: without white space around it, its accents in one spelling.
+
+    A Mac writes `é` as two characters, most others as one; both look the same.
+    """
+    return normalize("NFC", given.strip())
+
+
 AnyText = Annotated[str, AfterValidator(_encodable)]
 # A name may be a number in JSON; white space around it is no part of it.
 Name = Annotated[AnyText, Field(min_length=1, max_length=LONGEST_NAME)]
@@ -47,7 +56,7 @@ class Conversation(_Given):
     """One conversation of `person`, in its order.
 
     Attributes:
-        person: who is to be learnt; equal names are one person. Null only between a reader of
+        person: who is to be learnt; equal names, see `same_name`, are one person. Null only between a reader of
             Persona-chat's formats and the grouping by persona text.
         messages: at least one.
         persona: sentences about the person, MOST_SENTENCES at most.
@@ -70,7 +79,7 @@ class Conversation(_Given):
     def _number_or_name(cls, given: Any) -> Any:
         if isinstance(given, int) and not isinstance(given, bool):
             return str(given)
-        return given.strip() if isinstance(given, str) else given
+        return same_name(given) if isinstance(given, str) else given
 
     @model_validator(mode="after")
     def _candidates_fit(self) -> "Conversation":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.params import Data
-from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Message
+from pipeline.persona.conversation.record import LONGEST_NAME, Conversation, Message, same_name
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.files import CorpusFile, lines_of
@@ -26,6 +26,10 @@ from pipeline.strict_json import first_problem, strict_loads
 _SPEAKER = ("speaker", "user")
 _CONVERSATION = ("conversation_id", "root")
 _REPLY_TO = ("reply_to", "reply-to")
+
+# Reddit's words where an account is gone: many people, who are nobody to be learnt.
+_NOBODY = ("[deleted]", "[removed]")
+_GONE = "sides of accounts that are gone, all of one name"
 
 MOST_AGAIN = 32  # times a conversation's characters: what is told again before its chains
 _NOT_AGAIN = "utterances that are not told again before further replies to them"
@@ -78,7 +82,10 @@ def _read(files: Sequence[CorpusFile], data: Data, tally: Tally) -> Iterator[Fou
                 before = None if given is None else given.said
                 for part in parts([one.said for one in chain]):
                     for view in views(part, conversation=f"{file.name}:{name}"):
-                        yield Found(place, again.before(before, view, place))
+                        if view.person in _NOBODY:
+                            tally.leave_out(_GONE, place)
+                        else:
+                            yield Found(place, again.before(before, view, place))
                     before = part[-1]
 
 
@@ -102,7 +109,7 @@ def _problem(record: object) -> str | None:
     if not isinstance(record, dict):
         return "an object with speaker, text and conversation_id was expected"
     speaker = _one_of(record, _SPEAKER)
-    if not isinstance(speaker, str) or not 0 < len(speaker.strip()) <= LONGEST_NAME:
+    if not isinstance(speaker, str) or not 0 < len(same_name(speaker)) <= LONGEST_NAME:
         return f"speaker must be a name of 1 to {LONGEST_NAME} characters"
     if not isinstance(record.get("text"), str | None):
         return "text must be a text"
@@ -123,7 +130,7 @@ def _utterances(
             text = record.get("text") or ""
             if len(text) > longest:
                 tally.leave_out(TOO_LONG, f"{file.name}: byte {byte}")
-            said = Said(str(_one_of(record, _SPEAKER)).strip(), text[:longest])
+            said = Said(same_name(str(_one_of(record, _SPEAKER))), text[:longest])
             reply_to = _one_of(record, _REPLY_TO)
             found.append(
                 _Utterance(

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from pipeline.errors import one_line
 from pipeline.params import Data
+from pipeline.persona.conversation.record import same_name
 from pipeline.persona.conversation.tally import Tally
 from pipeline.persona.readers.reader import Found, Head, Reader
 from pipeline.persona.readers.shared.dates import WORDS, Date, Order, Verdict, moment, verdict_of
@@ -189,7 +190,7 @@ def _message(
     if _MEDIA.fullmatch(text.strip()):
         tally.leave_out("messages without text (pictures, calls, what was deleted)", place)
         return None
-    name = (named["name"] or named["nick"]).strip("\u200e\u200f\u202a\u202c \t")
+    name = same_name((named["name"] or named["nick"]).strip("\u200e\u200f\u202a\u202c \t"))
     message = _Message(line, when, name or "?", longest)
     message.add(text, place, tally)
     return message
