@@ -56,8 +56,8 @@ class Conversation(_Given):
     """One conversation of `person`, in its order.
 
     Attributes:
-        person: who is to be learnt; equal names, see `same_name`, are one person. Null only between a reader of
-            Persona-chat's formats and the grouping by persona text.
+        person: who is to be learnt; equal names, by `same_name`, are one person. Null only between
+            a reader of Persona-chat's formats and the grouping by persona text.
         messages: at least one.
         persona: sentences about the person, MOST_SENTENCES at most.
         candidates: null, or an item for each message of the person, in order: 20 candidates with
