@@ -13,6 +13,7 @@ from pipeline.evaluation.personal.card import CardFacts, model_card
 from pipeline.evaluation.personal.licences import licences
 from pipeline.evaluation.personal.start import Start, data_source, load_start
 from pipeline.model.base.load import load_base
+from pipeline.model.export.auto_tokenizer import is_read_otherwise
 from pipeline.model.export.folder import Exported, write_export
 from pipeline.model.export.licence import Licence
 from pipeline.params import Settings
@@ -50,9 +51,16 @@ def export(
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
         write_export(made, partial)
-        artifacts.write_text(partial / "README.md", model_card(_facts(start, found, person)))
+        otherwise = is_read_otherwise(partial)
+        facts = _facts(start, found, person, read_otherwise=otherwise)
+        artifacts.write_text(partial / "README.md", model_card(facts))
     note = ", without its next-utterance head" if start.record.axes.next_utterance else ""
     console.say(f"{folder}: {variant}, seed {seed}{note}; README.md says how to use it")
+    if otherwise:
+        console.note(
+            f"{folder}: AutoTokenizer reads its tokenizer otherwise than in training; load it by "
+            "PreTrainedTokenizerFast, as README.md does"
+        )
     for of_what, licence in found.items():
         if not licence.found:
             console.note(f"licence of the {of_what}: {licence.words}")
@@ -69,7 +77,9 @@ def _adapted(start: Start, person: Path, name: str | None) -> Start:
     return replace(start, learner=replace(start.learner, theta=theta))
 
 
-def _facts(start: Start, found: dict[str, Licence], person: Path | None) -> CardFacts:
+def _facts(
+    start: Start, found: dict[str, Licence], person: Path | None, *, read_otherwise: bool
+) -> CardFacts:
     return CardFacts(
         start.record,
         start.details,
@@ -78,6 +88,7 @@ def _facts(start: Start, found: dict[str, Licence], person: Path | None) -> Card
         found,
         start.learner.encoder.context,
         person is not None,
+        read_otherwise,
     )
 
 

@@ -65,6 +65,7 @@ class CardFacts:
         licences: of `base` and of `data`.
         context: tokens of a window.
         person: whether the model is adapted to one.
+        read_otherwise: whether `AutoTokenizer` reads the tokenizer otherwise than it is written.
     """
 
     record: VariantFile
@@ -74,6 +75,7 @@ class CardFacts:
     licences: Mapping[str, Licence]
     context: int
     person: bool
+    read_otherwise: bool
 
 
 def model_card(facts: CardFacts) -> str:
@@ -148,11 +150,11 @@ def _what(facts: CardFacts) -> str:
 def _usage(facts: CardFacts) -> str:
     adapters = facts.record.adapters
     load = "AutoModelForCausalLM.from_pretrained(FOLDER)"
-    lines = ["from transformers import AutoModelForCausalLM, AutoTokenizer"]
+    lines = ["from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast"]
     if adapters is not None and adapters.kind == "bottleneck":
         lines, load = ["from bottlenecks import load", *lines[:1]], "load()"
     lines += [
-        f"model, tokenizer = {load}, AutoTokenizer.from_pretrained(FOLDER)",
+        f"model, tokenizer = {load}, PreTrainedTokenizerFast.from_pretrained(FOLDER)",
         'talk = [{"role": "system", "content": "PERSONA SENTENCES"},',
         '        {"role": "user", "content": "hello , how are you ?"}]',
         "ids = tokenizer.apply_chat_template(talk, add_generation_prompt=True, "
@@ -160,6 +162,11 @@ def _usage(facts: CardFacts) -> str:
         "print(tokenizer.decode(model.generate(**ids)[0, ids.input_ids.shape[1]:]))",
     ]
     text = "```python\n" + "\n".join(lines) + "\n```"
+    if facts.read_otherwise:
+        text += (
+            "\n\n`AutoTokenizer` has a rule of its own for this kind of model and cuts texts "
+            "otherwise than in training: load the tokenizer as above."
+        )
     if adapters is not None and adapters.kind != "bottleneck":
         text += (
             "\n\nThis folder is the model with its adapter merged. The adapter apart, as `peft` "

@@ -29,7 +29,7 @@ _NAMES = 64  # of added tokens, that are tried as text
 # vocabulary may lack them; the encoder of dialogues refuses a text that holds one.
 _NO_TEXT = {0xC0, 0xC1, 0xF1, 0xF2, *range(0xF5, 0x100), *range(0x20)} - {*b"\t\n\r"}
 
-_SAMPLES = (
+SAMPLES = (
     ' Hello, "Wörld"!\n\t 42  ☃',
     "",
     " ",
@@ -108,7 +108,7 @@ def checked(backend: Tokenizer, origin: str) -> None:
                 f"(the first is 0x{needed[0]:02x}); one that can encode any text is needed"
             )
     backend.encode_special_tokens = True  # the name of a special token in a text is text
-    for text in (*_SAMPLES, *_names(backend)):
+    for text in (*SAMPLES, *_names(backend)):
         with _no_panic(f"{origin}: the tokenizer fails on {text!r}", "another one"):
             decoded = round_trip(backend, text)
         if decoded != text:

@@ -1,7 +1,8 @@
 r"""A variant's format as a chat template: `apply_chat_template` then gives what it was trained on.
 
 The formats `special` and `plain` have no template of their own. The one written here has
-`{% generation %}` around replies, so libraries that ask for assistant masks find them.
+`{% generation %}` around replies, so libraries that ask for assistant masks find them. The base's
+own template may put today's date into a dialogue; here it puts the day that training had.
 """
 
 import json
@@ -9,6 +10,7 @@ from typing import Any
 
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.sequences.formats import spelled
+from pipeline.model.sequences.sandbox import DAY
 
 
 _TEMPLATE = """\
@@ -32,15 +34,19 @@ _TEMPLATE = """\
 """
 
 
-def chat_template(encoder: Encoder, tokenizer: Any) -> str | None:
-    """Return the template of a variant's format; null for the base's own (`chat`).
+_CLOCK = "strftime_now"  # what a template may ask for the date
+_DIRECTIVES = "aAbBcdHIjmMpSuUVwWxXyYGfeD"  # of `strftime`, which give the same everywhere
+
+
+def chat_template(encoder: Encoder, tokenizer: Any) -> str:
+    """Return the template of a variant's format; of `chat` the base's own, on the day of training.
 
     The persona is the system message, its sentences joined by blanks; a variant that reads no
     persona text leaves it out.
     """
     form = encoder.format
     if form.opens_user:
-        return None
+        return _on_the_day(tokenizer.chat_template)
 
     def text(ids: tuple[int, ...]) -> str:
         return spelled(tokenizer, ids)
@@ -59,3 +65,14 @@ def chat_template(encoder: Encoder, tokenizer: Any) -> str | None:
     }
     texts = {name: json.dumps(mark) for name, mark in marks.items()}
     return _TEMPLATE.format(**texts, reads_persona=json.dumps(encoder.persona_text))
+
+
+def _on_the_day(template: str) -> str:
+    """Return a template whose clock stands at the day that training had."""
+    if _CLOCK not in template:
+        return template
+    # `+%}`: what the template begins with stays, line ends too.
+    values = {f"%{one}": DAY.strftime(f"%{one}") for one in _DIRECTIVES}
+    values |= {f"%-{one}": values[f"%{one}"].lstrip("0") or "0" for one in "dHIjmMSUWy"}
+    replaced = "".join(f" | replace({json.dumps(k)}, {json.dumps(v)})" for k, v in values.items())
+    return f"{{%- macro {_CLOCK}(format) -%}}{{{{ format{replaced} }}}}{{%- endmacro +%}}{template}"

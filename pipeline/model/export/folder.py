@@ -84,9 +84,7 @@ def write_export(export: Exported, folder: Path) -> None:
 def _write_tokenizer(export: Exported, folder: Path) -> None:
     """Write the tokenizer: here names of special tokens are those tokens, as templates need it."""
     _, tokenizer = export.base
-    template = chat_template(export.learner.encoder, tokenizer)
-    if template is not None:
-        tokenizer.chat_template = template
+    tokenizer.chat_template = chat_template(export.learner.encoder, tokenizer)
     tokenizer.split_special_tokens = False
     tokenizer.model_max_length = export.learner.encoder.context
     with TemporaryDirectory() as plain:  # `tokenizers` writes to no path that is not UTF-8

@@ -14,14 +14,15 @@ from typing import Any
 
 
 LETTERS = 1 << 20  # of one rendered dialogue
+DAY = datetime.date(2024, 7, 26)  # that Llama's own templates fall back to
 
 
 class _Clock(datetime.datetime):
-    """The day that Llama's own templates fall back to."""
+    """It is always `DAY`."""
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> "_Clock":
-        return cls(2024, 7, 26, tzinfo=tz)
+        return cls(DAY.year, DAY.month, DAY.day, tzinfo=tz)
 
 
 def rendered(request: dict[str, Any]) -> list[dict[str, str]]:

@@ -17,12 +17,13 @@ from json_lines import UnusableError, shown  # type: ignore[import-not-found]
 from safetensors.torch import save_model
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 
 HERE = Path(__file__).parent
 S = json.loads((HERE / "personalize.json").read_text(encoding="utf-8"))
-TOKENIZER = AutoTokenizer.from_pretrained(HERE, trust_remote_code=False, local_files_only=True)
+# As tokenizer.json has it. `AutoTokenizer` has rules of its own for some kinds of models.
+TOKENIZER = PreTrainedTokenizerFast.from_pretrained(HERE, local_files_only=True)
 
 Reply = tuple[list[int], int]  # ids up to its end; how many of the last are its own
 
