@@ -8,9 +8,9 @@ own template may put today's date into a dialogue; here it puts the day that tra
 import json
 from typing import Any
 
+from pipeline.model.sequences.chat import DAY
 from pipeline.model.sequences.encoding import Encoder
 from pipeline.model.sequences.formats import spelled
-from pipeline.model.sequences.sandbox import DAY
 
 
 _TEMPLATE = """\

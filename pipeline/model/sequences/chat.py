@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
@@ -24,6 +25,7 @@ from pipeline.model.sequences.formats import Blanks, Format, spelled
 from pipeline.strict_json import strict_loads
 
 
+DAY = date(2024, 7, 26)  # on which templates are rendered; that Llama's own fall back to
 PERSONA = "sentinelpersona"
 PERSONA_END = "\n\n"  # where the persona stands in the first user turn, as in Gemma 3's template
 
@@ -215,7 +217,7 @@ def _rendered(
 ) -> list[dict[str, str]]:
     """Render dialogues in a process of its own (`sandbox.py`): `text` or `error` of each."""
     request: dict[str, Any] = {"template": template, "names": names, "memory": MEMORY}
-    request |= {"conversations": conversations, "seconds": SECONDS}
+    request |= {"conversations": conversations, "seconds": SECONDS, "day": DAY.isoformat()}
     command = [sys.executable, "-P", str(SANDBOX)]
     try:
         done = subprocess.run(

@@ -14,26 +14,29 @@ from typing import Any
 
 
 LETTERS = 1 << 20  # of one rendered dialogue
-DAY = datetime.date(2024, 7, 26)  # that Llama's own templates fall back to
 
 
 class _Clock(datetime.datetime):
-    """It is always `DAY`."""
+    """It is always the same day."""
+
+    day_of_all = datetime.date.min
 
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> "_Clock":
-        return cls(DAY.year, DAY.month, DAY.day, tzinfo=tz)
+        day = cls.day_of_all
+        return cls(day.year, day.month, day.day, tzinfo=tz)
 
 
 def rendered(request: dict[str, Any]) -> list[dict[str, str]]:
     """Render each of `conversations`, within bounds: its `text`, or the `error`.
 
     Args:
-        request: `template`, `names` of special tokens, `conversations`; `seconds` of processor
-            time and bytes of `memory` that rendering may take.
+        request: `template`, `names` of special tokens, `conversations`; the `day` that it is;
+            `seconds` of processor time and bytes of `memory` that rendering may take.
     """
     from transformers.utils import chat_template_utils
 
+    _Clock.day_of_all = datetime.date.fromisoformat(request["day"])
     chat_template_utils.datetime = _Clock
     _bound(request["seconds"], request["memory"])
     answers = []

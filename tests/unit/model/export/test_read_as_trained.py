@@ -7,8 +7,8 @@ import pytest
 from pipeline.model.base.load import load_base
 from pipeline.model.export.auto_tokenizer import is_read_otherwise
 from pipeline.model.export.chat_template import chat_template
+from pipeline.model.sequences.chat import DAY
 from pipeline.model.sequences.encoding import Encoder
-from pipeline.model.sequences.sandbox import DAY
 from stages.commands.export import export
 from tests.conftest import a_dialogue, tiny_gpt2
 from tests.support import chat_templates as given
