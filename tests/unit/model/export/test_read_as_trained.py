@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline.model.base.load import load_base
+from pipeline.model.base.lossless import SAMPLES
 from pipeline.model.export.auto_tokenizer import is_read_otherwise
 from pipeline.model.export.chat_template import chat_template
 from pipeline.model.sequences.chat import DAY
@@ -16,12 +17,12 @@ from tests.support.exports import alone, save_variant, write_base
 from tests.support.families import tiny_model
 
 
-TEXT = " number 799 ?"  # which qwen2's own pattern cuts into single digits
 IDS = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import exported_model
-print(json.dumps(exported_model.TOKENIZER.encode(sys.argv[2], add_special_tokens=False)))
+encode = exported_model.TOKENIZER.encode
+print(json.dumps([encode(text, add_special_tokens=False) for text in json.loads(sys.argv[2])]))
 """
 
 
@@ -43,8 +44,9 @@ def exported(tokenizer, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("kind", "otherwise"), [("gpt2", False), ("qwen2", True)])
 def test_a_tokenizer_is_loaded_as_it_is_written(kind, otherwise, exported):
     folder, said = exported(kind)
-    (piece,) = load_base(folder.parent / "models/base")[1].backend_tokenizer.encode_batch([TEXT])
-    assert json.loads(alone(IDS, folder, TEXT)) == piece.ids
+    trained = load_base(folder.parent / "models/base")[1].backend_tokenizer
+    expected = [trained.encode(text, add_special_tokens=False).ids for text in SAMPLES]
+    assert json.loads(alone(IDS, folder, json.dumps(SAMPLES))) == expected
     card = (folder / "README.md").read_text()
     assert "PreTrainedTokenizerFast.from_pretrained(FOLDER)" in card
     assert is_read_otherwise(folder) is otherwise
