@@ -4,16 +4,21 @@ DVC hashes and copies an out after its stage has ended. If that fails, for a ful
 removes the out when the stage is started again. The stage then goes on from its checkpoint.
 
 A note beside the checkpoint says which stage has ended in which folder, with which `params.yaml`,
-and what `dvc.lock` there had of it. Once `dvc.lock` has something else, made with the same
-parameters, the out is recorded, and the files may go. What is made again to the byte is not told
-apart from what was never recorded: then they stay.
+and what `dvc.lock` there had of it and of all outs. Once `dvc.lock` has something else of the
+stage, made with the same parameters from the same outs, it is recorded, and the files may go. What
+is made again to the byte is not told apart from what was never recorded: then they stay.
+
+DVC runs some experiments in a folder of their own, and removes that when they end, well or not. So
+nobody can tell whether a stage of such a folder was recorded: of each stage the last is kept.
 """
 
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,6 +45,22 @@ _FOLDERS = (
 )
 
 Notes = dict[Path, int]  # with the time of each
+
+
+@dataclass(frozen=True)
+class _Note:
+    """What is noted of a stage that has ended; `outs`: digests in `dvc.lock`, by path."""
+
+    stage: str
+    folder: str
+    recorded: str
+    params: str
+    outs: Mapping[str, str]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the stage is one of this folder: an experiment may have its own."""
+        return self.folder == str(Path.cwd())
 
 
 def begin() -> None:
@@ -79,6 +100,7 @@ def spare(files: Sequence[Path]) -> bool:
         "stage": stage,
         "folder": str(Path.cwd()),
         "recorded": _digest(_entry(stage)),
+        "outs": _outs(),
         "params": _text(artifacts.PARAMS),
         "files": [path.name for path in files],
     }
@@ -95,7 +117,7 @@ def notes_of(stage: str) -> Notes:
     """Return the notes of a stage that has ended in this folder."""
     found = {}
     for note, content in _notes():
-        if content["stage"] == stage:
+        if content.stage == stage and content.is_here:
             with suppress(FileNotFoundError):
                 found[note] = note.stat().st_mtime_ns
     return found
@@ -112,34 +134,49 @@ def recorded(notes: Iterable[Path]) -> None:
 
 
 def clear_recorded() -> None:
-    """Remove what stages of this folder left that `dvc.lock` has recorded since they ended."""
-    recorded(note for note, content in _notes() if _is_recorded(content))
+    """Remove what stages of this folder left that `dvc.lock` has recorded since they ended.
+
+    Of stages of folders that are gone all but the last of each go.
+    """
+    notes = [*_notes()]
+    recorded(note for note, content in notes if content.is_here and _is_recorded(content))
+    of_gone: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for note, content in notes:
+        if not Path(content.folder).is_dir():
+            with suppress(FileNotFoundError):
+                of_gone[content.stage].append((note.stat().st_mtime_ns, note))
+    recorded(note for left in of_gone.values() for _, note in sorted(left)[:-1])
 
 
-def _notes() -> Iterator[tuple[Path, dict[str, str]]]:
-    """Yield the notes of this folder's stages: an experiment of DVC's has a folder of its own."""
+def _notes() -> Iterator[tuple[Path, _Note]]:
     for note in sorted(_folder().glob(f"*{_ENDING}")):
         with suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # gone, or damaged
             content = json.loads(note.read_text(encoding="utf-8"))
-            names = {key: content[key] for key in ("stage", "folder", "recorded", "params")}
-            if content["files"] and names["folder"] == str(Path.cwd()):
-                yield note, names
+            stage, folder, of_stage, params = (
+                str(content[key]) for key in ("stage", "folder", "recorded", "params")
+            )
+            if content["files"]:
+                yield note, _Note(stage, folder, of_stage, params, dict(content.get("outs", {})))
 
 
-def _is_recorded(content: Mapping[str, str]) -> bool:
+def _is_recorded(content: _Note) -> bool:
     """Say whether `dvc.lock` has got the stage since, as it was run."""
-    entry = _entry(content["stage"])
-    if not entry or _digest(entry) == content["recorded"]:
+    entry = _entry(content.stage)
+    if not entry or _digest(entry) == content.recorded:
         return False
     try:
         read = YAML(typ="safe")
         (stage,) = read.load(entry).values()
-        params = read.load(content["params"])
-        return all(
+        params = read.load(content.params)
+        same_params = all(
             _value(params, key) == value
             for values in stage.get("params", {}).values()
             for key, value in values.items()
         )
+        same_inputs = all(
+            content.outs.get(dep["path"], dep["md5"]) == dep["md5"] for dep in stage.get("deps", ())
+        )
+        return same_params and same_inputs
     except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
@@ -156,6 +193,18 @@ def _entry(stage: str) -> str:
     lock = _text(_LOCK)
     found = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", lock, re.MULTILINE)
     return found[0] if found else ""
+
+
+def _outs() -> dict[str, str]:
+    """Return the digest of each out that `dvc.lock` has, by path: other stages' inputs."""
+    found = {}
+    for outs in re.findall(r"^    outs:\n((?:    - .*\n|      .*\n)*)", _text(_LOCK), re.MULTILINE):
+        for out in re.split(r"^    - ", outs, flags=re.MULTILINE)[1:]:
+            path = re.search(r"^(?:      )?path: (.*)$", out, re.MULTILINE)
+            digest = re.search(r"^(?:      )?md5: (.*)$", out, re.MULTILINE)
+            if path and digest:
+                found[path[1]] = digest[1]
+    return found
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,8 @@
 """What a stage has learned so far stays until DVC has its out."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,57 @@ def test_an_experiment_of_another_folder_leaves_it_alone(monkeypatch, tmp_path):
     lock(x="new")
     begin(monkeypatch, "train@x-0")
     assert len([*(tmp_path / FOLDER).iterdir()]) == len(KEPT)
+
+
+def test_what_is_recorded_of_other_inputs_is_another_run(monkeypatch):
+    """`git checkout dvc.lock`, or an experiment that is applied: of the same rate, other tasks."""
+
+    def of_tasks(now, read, word):
+        Path("dvc.lock").write_text(
+            "schema: '2.0'\nstages:\n  tasks:\n    cmd: y\n    outs:\n    - path: data/tasks\n"
+            f"      hash: md5\n      md5: {now}\n      size: 7\n    - path: other\n      md5: x\n"
+            f"  train@x-0:\n    cmd: {word}\n    deps:\n    - path: data/tasks\n      hash: md5\n"
+            f"      md5: {read}\n    - path: code.py\n      md5: any\n    outs:\n    - path: x\n"
+        )
+
+    of_tasks("new", "old", "before")
+    begin(monkeypatch, "train@x-0")
+    ended()
+    of_tasks("older", "older", "committed")
+    begin(monkeypatch, "report")
+    assert files() == KEPT
+    of_tasks("new", "new", "recorded")
+    begin(monkeypatch, "report")
+    assert files() == []
+
+
+def test_of_stages_of_folders_that_are_gone_the_last_is_kept(monkeypatch, tmp_path):
+    """Experiments that train alone left two files each, for ever."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for number, (name, stage) in enumerate([("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")]):
+        folder = tmp_path / f"exps/{name}"
+        folder.mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        Path("params.yaml").write_text("train: {lr: 0.5}\n")
+        begin(monkeypatch, f"train@{stage}-0")
+        checkpoint = Checkpoint(f"train-{name}", {})
+        checkpoint.save({"weight": torch.tensor(1.0)}, {})
+        checkpoint.delete()
+        (note,) = (tmp_path / FOLDER).glob(f"train-{name}*.ended")
+        os.utime(note, (number, number))
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(tmp_path / "exps/a")
+    shutil.rmtree(tmp_path / "exps/b")
+    begin(monkeypatch, "train@z-0")
+
+    def left():
+        return sorted(path.name.split(".")[0][:7] for path in (tmp_path / FOLDER).glob("*.ended"))
+
+    assert left() == ["train-b", "train-c", "train-d"]
+    shutil.rmtree(tmp_path / "exps")
+    begin(monkeypatch, "train@z-0")
+    assert left() == ["train-c", "train-d"]
+    assert len([*(tmp_path / FOLDER).glob("*.safetensors")]) == 2
 
 
 def test_a_starter_says_itself_what_is_recorded(monkeypatch):
