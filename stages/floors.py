@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from pipeline import artifacts
-from pipeline.errors import DataError
 from pipeline.evaluation.floors.measure import measure_floors
 from pipeline.evaluation.floors.unigram import Oracle, read_tokens
 from pipeline.evaluation.schemas.floors import Floors
-from pipeline.evaluation.schemas.made_from import MeasuredFrom
+from pipeline.evaluation.schemas.made_from import MeasuredFrom, refuse_other_corpus
 from pipeline.outs import Snapshot
 from pipeline.persona.task.record import PersonaTask
 from pipeline.progress import Advance
@@ -35,26 +34,16 @@ class _Tasks:
 
 
 def _oracle() -> Oracle | None:
-    """Return the grammar's log-probabilities; a corpus that people wrote has none.
-
-    Raises:
-        DataError: the tasks were made from another data/raw than the oracle's.
-    """
+    """Return the grammar's log-probabilities; a corpus that people wrote has none."""
     if not artifacts.RAW_ORACLE.is_file():
         return None
-    now = artifacts.read_json(artifacts.RAW_SOURCE, made_by="download")
-    if artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks").get("source") != now:
-        raise DataError(
-            f"{artifacts.TASKS}: made from another {artifacts.RAW} than the one that is there, "
-            f"as {artifacts.TASKS_SUMMARY} and {artifacts.RAW_SOURCE} say; "
-            "run `python -m stages.tasks` (or `dvc repro`)"
-        )
     oracle = cast(Oracle, artifacts.read_json(artifacts.RAW_ORACLE, made_by="download"))
     return {"test": oracle.get("test", ())}  # the rest may go
 
 
 def floors() -> None:
     """Score rankers, replies and a language model that learned nothing from us."""
+    refuse_other_corpus()
     raw = [artifacts.RAW, artifacts.RAW_ORACLE] if artifacts.RAW_ORACLE.is_file() else []
     read = Snapshot([*raw, artifacts.TASKS, artifacts.BASE])
     tokens = read_tokens(artifacts.BASE / "tokenizer.json")

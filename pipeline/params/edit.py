@@ -58,6 +58,8 @@ def with_values(text: str, assignments: list[str]) -> str:
             parsed = round_trip().load(value)
         except UNREADABLE as error:
             raise ParamsError(f"{said}: the value is not YAML") from error
+        if "#" in value and "#" not in f"{parsed}":
+            raise ParamsError(f"{said}: # begins a comment of YAML; put the value into quotes")
         refusal = f"{said}: {advice(key) or _UNKNOWN}"
         _replace_at(values, key.split("."), parsed, refusal)
     return dumped(values)

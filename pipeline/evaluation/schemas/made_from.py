@@ -140,8 +140,9 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
 
     Raises:
         DataError: names the file, what it belongs to, both digests, and the command to run. Or a
-            file of an out is not as its stage wrote it.
+            file of an out is not as its stage wrote it; or as `refuse_other_corpus`.
     """
+    refuse_other_corpus(root)
     first: dict[Path, tuple[str, Belonging]] = {}
     there: dict[Path, str] = {}
     for one in files:
@@ -157,6 +158,27 @@ def refuse_other_runs(files: Iterable[Belonging], root: Path = Path()) -> None:
                 raise belongs_elsewhere(
                     one, path, f"{other.file} to one of {one_line(known)[:12]}…"
                 )
+
+
+def refuse_other_corpus(root: Path = Path()) -> None:
+    """Refuse tasks that were made from another corpus than `download` has fetched since.
+
+    Args:
+        root: the project's folder. What is missing there is not compared.
+
+    Raises:
+        DataError: names both folders and the command to run.
+    """
+    corpus, tasks = root / artifacts.RAW_SOURCE, root / artifacts.TASKS_SUMMARY
+    if not (corpus.is_file() and tasks.is_file()):
+        return
+    made_from = artifacts.read_json(tasks, made_by="tasks").get("source")
+    if made_from is not None and made_from != artifacts.read_json(corpus, made_by="download"):
+        raise DataError(
+            f"{artifacts.TASKS}: made from another {artifacts.RAW} than the one that is there, "
+            f"as {artifacts.TASKS_SUMMARY} and {artifacts.RAW_SOURCE} say; "
+            "run `python -m stages.tasks` and what follows it (or `dvc repro`)"
+        )
 
 
 def belongs_elsewhere(one: Belonging, path: Path, instead: str) -> DataError:

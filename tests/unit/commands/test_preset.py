@@ -131,6 +131,7 @@ def test_a_section_can_be_opened_and_a_variant_added(project):
         ("embedded", ["inner_lr"], r"--set inner_lr: KEY=VALUE was expected"),
         ("embedded", ["=1"], r"KEY=VALUE was expected"),
         ("embedded", ["seeds=["], r"--set seeds=\[: the value is not YAML"),
+        ("embedded", ["data.source=my chats #1"], r"--set .* #1: # begins a comment of YAML; put"),
         ("embedded", ["inner_lr=-1"], r"inner_lr: .*greater than 0, found -1"),
         ("embedded", ["variants.in_place.set={train.lr: -1}"], r"train.lr: .*greater than 0"),
     ],

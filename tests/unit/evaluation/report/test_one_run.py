@@ -14,7 +14,7 @@ from stages.commands.table import table
 from stages.report import report
 from tests.support.one_run import write
 from tests.support.toy_project import toy_params, write_tasks
-from tests.support.whole_run import FACTS, NAMES, predict, project, refused
+from tests.support.whole_run import FACTS, NAMES, ask, predict, project, refused
 
 
 __all__ = ["project"]
@@ -63,6 +63,20 @@ def test_tasks_that_changed_after_the_predictions(project, command):
         ".json: belongs to a data/tasks of SHA-256 ",
         "…, now it is ",
         "run `python -m stages.finetune ",
+    )
+
+
+@pytest.mark.parametrize("command", [report, table, "keep"])
+def test_tasks_of_another_corpus_than_was_fetched_since(project, command):
+    """After `dvc repro -f download` of a corpus that has changed, and nothing else."""
+    summary = artifacts.read_json(artifacts.TASKS_SUMMARY, made_by="tasks")
+    summary = {key: value for key, value in summary.items() if key != SEAL}
+    artifacts.write_sealed(artifacts.TASKS_SUMMARY, summary | {"source": {"files": {"x": "old"}}})
+    artifacts.write_json(artifacts.RAW_SOURCE, {"files": {"x": "new"}})
+    refused(
+        lambda: ask(project, command),
+        "data/tasks: made from another data/raw than the one that is there",
+        "run `python -m stages.tasks` and what follows it (or `dvc repro`)",
     )
 
 
