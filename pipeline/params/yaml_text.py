@@ -8,7 +8,9 @@ from reprlib import Repr
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from pipeline.errors import one_line, public_text, public_urls
 from pipeline.strict_json import refuse_halves
@@ -31,15 +33,39 @@ UNREADABLE = (
 )
 
 
+class _Bounded(SafeConstructor):
+    """Merges mappings (`<<`) as YAML does, within MOST_VALUES: merges of merges double."""
+
+    def flatten_mapping(self, node: Any) -> Any:
+        """Put the merged mappings' values into a node.
+
+        Raises:
+            ValueError: they are too many.
+        """
+        count = 0
+        for key, value in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                continue
+            for merged in value.value if isinstance(value, SequenceNode) else [value]:
+                if isinstance(merged, MappingNode):
+                    self.flatten_mapping(merged)
+                    count += len(merged.value)
+                if count > MOST_VALUES:
+                    raise ValueError(f"its merges (<<) make more than {MOST_VALUES:,} values of it")
+        return super().flatten_mapping(node)
+
+
 def loaded(text: str) -> Any:
     """Return a text's value by YAML 1.2's rules.
 
     Raises:
         ValueError: it is not YAML, or holds an impossible value, or is nested too deep, or its
-            aliases make it endless or longer than MOST_VALUES.
+            aliases or merges make it endless or longer than MOST_VALUES.
     """
     try:
-        values = YAML(typ="safe", pure=True).load(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Constructor = _Bounded
+        values = yaml.load(text)
         count = _count(values, {})
     except RecursionError as error:
         raise ValueError("nested too deep, or an alias that holds itself") from error

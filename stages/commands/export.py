@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
+from pipeline.atomic import only_run
 from pipeline.errors import ModelError
 from pipeline.evaluation.personal.adapted import adapt_to, require_person_fits
 from pipeline.evaluation.personal.card import CardFacts, model_card
@@ -33,8 +34,18 @@ def export(
     """Write a variant, adapted to a person if one is given, for use without this project."""
     refuse_target(folder, "FOLDER")
     folder = folder.resolve()
+    with only_run(folder):
+        _refuse_occupied(folder)
+        _export(folder, variant, person, name, seed)
+
+
+def _refuse_occupied(folder: Path) -> None:
+    """Refuse a folder that holds something; one may come while a person is adapted to."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise ModelError(f"{folder}: there already, and not empty; name another folder")
+
+
+def _export(folder: Path, variant: str, person: Path | None, name: str | None, seed: int) -> None:
     start = load_start(variant, seed)
     adapted = _adapted(start, person, name) if person else start
     params = Settings.load().check()
@@ -54,6 +65,7 @@ def export(
         otherwise = is_read_otherwise(partial)
         facts = _facts(start, found, person, read_otherwise=otherwise)
         artifacts.write_text(partial / "README.md", model_card(facts))
+        _refuse_occupied(folder)
     note = ", without its next-utterance head" if start.record.axes.next_utterance else ""
     console.say(f"{folder}: {variant}, seed {seed}{note}; README.md says how to use it")
     if otherwise:

@@ -1,6 +1,7 @@
 """The files of a tokenizer: what they hold, which tokens they name, the chat template."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -60,6 +61,29 @@ def _slow(folder: Path, found: str) -> ModelError:
         f"{folder}: only {found}, the slow form; it needs tokenizer.json, which "
         "`AutoTokenizer.from_pretrained(...).save_pretrained(...)` of transformers writes"
     )
+
+
+def write_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer's files into a folder that is there, whatever its name.
+
+    `tokenizers` writes to no path that is not UTF-8, so they are written elsewhere first.
+
+    Raises:
+        ModelError: they cannot be written there.
+        OSError: they cannot be written into `folder`; it names the file.
+    """
+    with TemporaryDirectory() as plain:
+        try:
+            tokenizer.save_pretrained(plain)
+        except Exception as error:  # compiled code has no other for a disk that is full
+            raise ModelError(f"{plain}: no tokenizer can be written: {one_line(error)}") from error
+        for file in filter(Path.is_file, Path(plain).rglob("*")):
+            target = folder / file.relative_to(plain)
+            target.parent.mkdir(exist_ok=True)
+            try:
+                target.write_bytes(file.read_bytes())
+            except OSError as error:  # which names no file where a disk is full
+                raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def optional_json(path: Path) -> dict[str, Any]:

@@ -11,12 +11,11 @@ personalize.py, ...              adapts it to a person; not where it is adapted 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipeline import artifacts
-from pipeline.errors import ModelError, one_line
 from pipeline.model.base.huggingface_folder import write_model
+from pipeline.model.base.tokenizer_files import write_tokenizer
 from pipeline.model.export.adapter_files import ADAPTER_FOLDER, BASE_FOLDER, write_adapter
 from pipeline.model.export.chat_template import chat_template
 from pipeline.model.export.licence import Licence
@@ -87,17 +86,7 @@ def _write_tokenizer(export: Exported, folder: Path) -> None:
     tokenizer.chat_template = chat_template(export.learner.encoder, tokenizer)
     tokenizer.split_special_tokens = False
     tokenizer.model_max_length = export.learner.encoder.context
-    with TemporaryDirectory() as plain:  # `tokenizers` writes to no path that is not UTF-8
-        try:
-            tokenizer.save_pretrained(plain)
-        except Exception as error:  # compiled code has no other for a disk that is full
-            raise ModelError(
-                f"{plain}: the tokenizer cannot be written: {one_line(error)}"
-            ) from error
-        for file in filter(Path.is_file, Path(plain).rglob("*")):
-            target = folder / file.relative_to(plain)
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(file, target)
+    write_tokenizer(tokenizer, folder)
 
 
 def _write_generation(export: Exported, folder: Path) -> None:

@@ -24,6 +24,7 @@ from pipeline.model.base.tokenizer import (
     read_tokenizer,
     train_tokenizer,
 )
+from pipeline.model.base.tokenizer_files import write_tokenizer
 from pipeline.model.base.vocabulary import add_mean_rows, cut_padding
 from pipeline.model.base.weights import weight_files
 from pipeline.model.checkpoint.checkpoint import Checkpoint
@@ -102,7 +103,7 @@ def build_base(
     with artifacts.atomic_path(target) as folder:
         folder.mkdir()
         write_model(source.model, folder)
-        source.tokenizer.save_pretrained(folder)
+        write_tokenizer(source.tokenizer, folder)
         write_record(folder, artifacts.BASE_FACTS.name, facts)
     if source.checkpoint is not None:
         source.checkpoint.delete()

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pipeline.errors import ModelError
+from pipeline.errors import BusyError, ModelError
 from pipeline.evaluation.personal.start import load_start
 from pipeline.model.base.tokenizer import load_tokenizer
+from stages.commands import export as command
 from stages.commands.export import export
 from stages.talk.person import person_of
 from tests.conftest import AXES, tiny_gpt2
@@ -156,6 +157,27 @@ def test_a_folder_that_is_not_empty_is_left_alone(tokenizer, here):
         ModelError, match=r"no trained variant 'else' of seed 0; there are in_place"
     ):
         export("else", here / "new")
+
+
+def test_what_comes_into_the_folder_meanwhile_is_left_alone(tokenizer, here, monkeypatch):
+    """A file of the user's, and another export: that one would have been replaced."""
+    write_base(tokenizer, tiny_gpt2(tokenizer))
+    save_variant()
+    written = command.write_export
+
+    def meanwhile(made, folder):
+        with pytest.raises(BusyError, match="out"):
+            export("in_place", here / "out")
+        (here / "out").mkdir()
+        (here / "out/mine.txt").write_text("precious")
+        written(made, folder)
+
+    monkeypatch.setattr(command, "write_export", meanwhile)
+    with pytest.raises(ModelError, match="out: there already, and not empty; name another"):
+        export("in_place", here / "out")
+    assert [(path.name, path.read_text()) for path in (here / "out").iterdir()] == [
+        ("mine.txt", "precious")
+    ]
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["folder", "project"])
