@@ -163,15 +163,20 @@ def test_what_comes_into_the_folder_meanwhile_is_left_alone(tokenizer, here, mon
     """A file of the user's, and another export: that one would have been replaced."""
     write_base(tokenizer, tiny_gpt2(tokenizer))
     save_variant()
-    written = command.write_export
+    written, started = command.write_export, command.load_start
+
+    def beside(variant, seed):
+        monkeypatch.setattr(command, "load_start", started)
+        with pytest.raises(BusyError, match="out"):
+            export(variant, here / "out", seed=seed)
+        return started(variant, seed)
 
     def meanwhile(made, folder):
-        with pytest.raises(BusyError, match="out"):
-            export("in_place", here / "out")
         (here / "out").mkdir()
         (here / "out/mine.txt").write_text("precious")
         written(made, folder)
 
+    monkeypatch.setattr(command, "load_start", beside)
     monkeypatch.setattr(command, "write_export", meanwhile)
     with pytest.raises(ModelError, match="out: there already, and not empty; name another"):
         export("in_place", here / "out")

@@ -16,7 +16,7 @@ def test_merges_are_those_of_yaml():
     "text",
     [
         "m0: &m0 {a: 1}\n"
-        + "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 3)}]}}\n" for n in range(1, 30)),
+        + "".join(f"m{n}: &m{n} {{<<: [{', '.join([f'*m{n - 1}'] * 3)}]}}\n" for n in range(1, 17)),
         f"m0: &m0 {{{', '.join(f'a{n}: 1' for n in range(3000))}}}\nm1: {{<<: [{'*m0, ' * 3000}]}}",
     ],
     ids=["deep", "wide"],
