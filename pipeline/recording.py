@@ -4,17 +4,20 @@ DVC hashes and copies an out after its stage has ended. If that fails, for a ful
 removes the out when the stage is started again. The stage then goes on from its checkpoint.
 
 A note beside the checkpoint says which stage has ended in which folder, with which `params.yaml`,
-and what `dvc.lock` there had of it and of all outs. Once `dvc.lock` has something else of the
-stage, made with the same parameters from the same outs, it is recorded, and the files may go. What
-is made again to the byte is not told apart from what was never recorded: then they stay.
+its code, and what `dvc.lock` there had of it and of all outs. Once `dvc.lock` has something else of
+the stage, made with the same parameters from the same outs, and the code is still the same, it is
+recorded, and the files may go. What is made again to the byte is not told apart from what was never
+recorded: then they stay.
 
 DVC runs some experiments in a folder of their own, and removes that when they end, well or not. So
-nobody can tell whether a stage of such a folder was recorded: of each stage the last is kept.
+nobody can tell whether a stage of such a folder was recorded, nor of code that is another one by
+now, as that of another branch: of each stage the last is kept.
 """
 
 import json
 import os
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +37,7 @@ STAGE = "DVC_STAGE"  # of the environment: DVC's name of the stage
 BY_STARTER = "MAMLVIAPP_STARTER_RECORDS"  # its starter says itself when the stage is recorded
 _ENDING = ".ended"  # of a note; before it stands the name of the first file that may go
 _LOCK = Path("dvc.lock")
+_PROJECT = Path(__file__).resolve().parents[1]
 
 _FOLDERS = (
     artifacts.RAW.parent,
@@ -49,18 +53,29 @@ Notes = dict[Path, int]  # with the time of each
 
 @dataclass(frozen=True)
 class _Note:
-    """What is noted of a stage that has ended; `outs`: digests in `dvc.lock`, by path."""
+    """What is noted of a stage that has ended.
+
+    `outs` are digests of `dvc.lock` by path, `code` those of the files that ran.
+    """
 
     stage: str
     folder: str
     recorded: str
     params: str
     outs: Mapping[str, str]
+    code: Mapping[str, str]
 
     @property
     def is_here(self) -> bool:
         """Whether the stage is one of this folder: an experiment may have its own."""
         return self.folder == str(Path.cwd())
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether `dvc.lock` of the folder is there, and of this code."""
+        if not self.is_here:
+            return Path(self.folder).is_dir()
+        return all(_digest(_text(_PROJECT / name)) == was for name, was in self.code.items())
 
 
 def begin() -> None:
@@ -101,6 +116,7 @@ def spare(files: Sequence[Path]) -> bool:
         "folder": str(Path.cwd()),
         "recorded": _digest(_entry(stage)),
         "outs": _outs(),
+        "code": {name: _digest(_text(_PROJECT / name)) for name in _code()},
         "params": _text(artifacts.PARAMS),
         "files": [path.name for path in files],
     }
@@ -136,16 +152,16 @@ def recorded(notes: Iterable[Path]) -> None:
 def clear_recorded() -> None:
     """Remove what stages of this folder left that `dvc.lock` has recorded since they ended.
 
-    Of stages of folders that are gone all but the last of each go.
+    Of those of which nobody can tell, all but the last of each stage go.
     """
-    notes = [*_notes()]
-    recorded(note for note, content in notes if content.is_here and _is_recorded(content))
-    of_gone: dict[str, list[tuple[int, Path]]] = defaultdict(list)
-    for note, content in notes:
-        if not Path(content.folder).is_dir():
+    unknown: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for note, content in _notes():
+        if not content.can_be_judged:
             with suppress(FileNotFoundError):
-                of_gone[content.stage].append((note.stat().st_mtime_ns, note))
-    recorded(note for left in of_gone.values() for _, note in sorted(left)[:-1])
+                unknown[content.stage].append((note.stat().st_mtime_ns, note))
+        elif content.is_here and _is_recorded(content):
+            recorded([note])
+    recorded(note for left in unknown.values() for _, note in sorted(left)[:-1])
 
 
 def _notes() -> Iterator[tuple[Path, _Note]]:
@@ -156,7 +172,8 @@ def _notes() -> Iterator[tuple[Path, _Note]]:
                 str(content[key]) for key in ("stage", "folder", "recorded", "params")
             )
             if content["files"]:
-                yield note, _Note(stage, folder, of_stage, params, dict(content.get("outs", {})))
+                inputs = (dict(content.get(key, {})) for key in ("outs", "code"))
+                yield note, _Note(stage, folder, of_stage, params, *inputs)
 
 
 def _is_recorded(content: _Note) -> bool:
@@ -205,6 +222,13 @@ def _outs() -> dict[str, str]:
             if path and digest:
                 found[path[1]] = digest[1]
     return found
+
+
+def _code() -> set[str]:
+    """Return the project's files that this process has imported."""
+    files = {getattr(module, "__file__", None) or "/" for module in [*sys.modules.values()]}
+    names = {os.path.relpath(file, _PROJECT) for file in files}
+    return {name for name in names if name.startswith(("pipeline/", "stages/"))}
 
 
 def _digest(text: str) -> str:

@@ -36,7 +36,7 @@ odd = st.sampled_from([None, 3, True, 1.5, "", " ", [], {}, "robot", "n" * 501])
 roles = st.sampled_from(["user", "assistant", "assistant", "user", "system"])
 message = st.fixed_dictionaries({"role": roles, "content": texts})
 wrong_message = st.fixed_dictionaries({"role": roles | odd, "content": texts | odd}) | odd
-names = st.sampled_from(["ann", " ann ", "bob", 7, "7"])
+names = st.sampled_from(["ann", " ann ", "bob", 7, "7", "Jos\xe9", "Jose\u0301 "])
 twenty = st.just([*map(str, range(19)), "a"]) | st.just(["a"]) | st.none() | odd
 conversation = st.fixed_dictionaries(
     {"person": names, "messages": st.lists(message, min_size=1, max_size=5)},

@@ -6,6 +6,8 @@ own template may put today's date into a dialogue; here it puts the day that tra
 """
 
 import json
+from datetime import datetime, time
+from string import ascii_letters
 from typing import Any
 
 from pipeline.model.sequences.chat import DAY
@@ -35,7 +37,7 @@ _TEMPLATE = """\
 
 
 _CLOCK = "strftime_now"  # what a template may ask for the date
-_DIRECTIVES = "aAbBcdHIjmMpSuUVwWxXyYGfeD"  # of `strftime`, which give the same everywhere
+_PERCENT = "\x01"  # stands for a percent sign while the directives are replaced
 
 
 def chat_template(encoder: Encoder, tokenizer: Any) -> str:
@@ -71,8 +73,20 @@ def _on_the_day(template: str) -> str:
     """Return a template whose clock stands at the day that training had."""
     if _CLOCK not in template:
         return template
-    # `+%}`: what the template begins with stays, line ends too.
-    values = {f"%{one}": DAY.strftime(f"%{one}") for one in _DIRECTIVES}
-    values |= {f"%-{one}": values[f"%{one}"].lstrip("0") or "0" for one in "dHIjmMSUWy"}
-    replaced = "".join(f" | replace({json.dumps(k)}, {json.dumps(v)})" for k, v in values.items())
-    return f"{{%- macro {_CLOCK}(format) -%}}{{{{ format{replaced} }}}}{{%- endmacro +%}}{template}"
+    values = {"%%": _PERCENT}
+    directives = [f"%{flag}{one}" for flag in ("", "-") for one in ascii_letters]
+    values |= {directive: _said(directive) for directive in directives}
+    values[_PERCENT] = "%"
+    replaced = "".join(
+        f" | replace({json.dumps(said)}, {json.dumps(value)})"
+        for said, value in values.items()
+        if said != value
+    )
+    # The line end goes with the block's end: what follows still begins a line, as it did.
+    clock = f"{{%- macro {_CLOCK}(format) -%}}{{{{ format{replaced} }}}}{{%- endmacro %}}\n"
+    return clock + template
+
+
+def _said(words: str) -> str:
+    """Return what `strftime` makes of words on the day of training."""
+    return datetime.combine(DAY, time.min).strftime(words)

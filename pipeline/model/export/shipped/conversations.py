@@ -10,7 +10,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from json_lines import Message, UnusableError, records, shown  # type: ignore[import-not-found]
+from json_lines import (  # type: ignore[import-not-found]
+    Message,
+    UnusableError,
+    records,
+    same_name,
+    shown,
+)
 
 
 Dialogue = tuple[list[str], list[tuple[str, str]]]  # persona, [(partner, reply), ...]
@@ -63,8 +69,10 @@ def read_people(
 
 
 def _chosen(people: Mapping[str, Any], name: str | None, path: Path) -> str:
-    if name in people or (name is None and len(people) == 1):
-        return name or next(iter(people))
+    if name is None and len(people) == 1:
+        return next(iter(people))
+    if name is not None and same_name(name) in people:
+        return same_name(name)
     found = f"{len(people)} people" if name is None else f"no person {shown(name)!r}"
     names = ", ".join(shown(each, 40) for each in [*people][:8])
     more = f", and {len(people) - 8} more" if len(people) > 8 else ""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 
 ROLES = ("system", "user", "assistant")
@@ -108,12 +109,18 @@ def _require(holds: bool, problem: str) -> None:
 
 
 def _name(given: Any) -> str | None:
-    """Return a name, which may be a number; null: it is none."""
+    """Return a name, which may be a number, in one spelling of its accents; null: it is none."""
     if isinstance(given, int) and not isinstance(given, bool):
         given = str(given)
     if not _is_text(given):
         return None
-    return given.strip() if 0 < len(given.strip()) <= LONGEST_NAME else None
+    name = same_name(given)
+    return name if 0 < len(name) <= LONGEST_NAME else None
+
+
+def same_name(given: str) -> str:
+    """Return a name as it is compared: a Mac writes an accent as a character of its own."""
+    return normalize("NFC", given.strip())
 
 
 def _is_name(given: Any) -> bool:

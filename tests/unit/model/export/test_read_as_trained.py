@@ -76,7 +76,7 @@ def test_a_template_has_the_day_of_training(tmp_path):
     assert "26 Jul 2024" in whole
 
 
-@pytest.mark.parametrize("words", ["%d %b %Y", "%-d. %B %y, %A", "%Y-%m-%dT%H:%M:%S %j %p", "x"])
+@pytest.mark.parametrize("words", ["%d %b %Y", "%-d. %B %y", "%FT%T %j %p", "100%% %%d%%%d", "x"])
 def test_every_spelling_of_the_day_is_the_clocks(words, tmp_path):
     template = f"\n {{{{ strftime_now('{words}') }}}} {{{{ strftime_now is defined }}}}"
     tokenizer = given.tokenizer_with(given.TAKEN["llama_dated"], tmp_path)
@@ -85,6 +85,15 @@ def test_every_spelling_of_the_day_is_the_clocks(words, tmp_path):
     tokenizer.chat_template = chat_template(encoder, tokenizer)
     made = tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False)
     assert made == f"\n {DAY.strftime(words)} True"
+
+
+def test_the_first_line_of_a_template_is_one_still(tmp_path):
+    """`transformers` strips the blanks before a block that begins a line."""
+    tokenizer = given.tokenizer_with(given.TAKEN["llama_dated"], tmp_path)
+    encoder = Encoder(tokenizer, context=10_000, format="chat")
+    tokenizer.chat_template = "    {% if messages %}{{ strftime_now('%d') }}{% endif %}"
+    tokenizer.chat_template = chat_template(encoder, tokenizer)
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False) == "26"
 
 
 def test_a_template_without_a_clock_stays_as_it_is(tmp_path):
