@@ -5,18 +5,17 @@ removes the out when the stage is started again. The stage then goes on from its
 
 A note beside the checkpoint says which stage has ended in which folder, with which `params.yaml`,
 its code, and what `dvc.lock` there had of it and of all outs. Once `dvc.lock` has something else of
-the stage, made with the same parameters from the same outs, and the code is still the same, it is
-recorded, and the files may go. What is made again to the byte is not told apart from what was never
-recorded: then they stay.
+the stage, made with the same parameters from the same outs, the code is still the same, and DVC's
+cache has it, it is recorded, and the files may go. What is made again to the byte is not told apart
+from what was never recorded: then they stay.
 
 DVC runs some experiments in a folder of their own, and removes that when they end, well or not. So
-nobody can tell whether a stage of such a folder was recorded, nor of code that is another one by
-now, as that of another branch: of each stage the last is kept.
+nobody can tell whether a stage of such a folder was recorded, nor where the code is another one by
+now, as that of another branch, or the cache is not found: of each stage the last is kept.
 """
 
 import json
 import os
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,13 +29,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline import artifacts
+from pipeline.dvc_files import LOCK, entry_of, is_cached, outs_of, text_of
 from pipeline.errors import PipelineError
 
 
 STAGE = "DVC_STAGE"  # of the environment: DVC's name of the stage
 BY_STARTER = "MAMLVIAPP_STARTER_RECORDS"  # its starter says itself when the stage is recorded
 _ENDING = ".ended"  # of a note; before it stands the name of the first file that may go
-_LOCK = Path("dvc.lock")
+_LARGEST = 4 << 20  # bytes of a note
 _PROJECT = Path(__file__).resolve().parents[1]
 
 _FOLDERS = (
@@ -71,11 +71,9 @@ class _Note:
         return self.folder == str(Path.cwd())
 
     @property
-    def can_be_judged(self) -> bool:
-        """Whether `dvc.lock` of the folder is there, and of this code."""
-        if not self.is_here:
-            return Path(self.folder).is_dir()
-        return all(_digest(_text(_PROJECT / name)) == was for name, was in self.code.items())
+    def is_same_code(self) -> bool:
+        """Whether the files that ran are still as they were."""
+        return all(_digest(text_of(_PROJECT / name)) == was for name, was in self.code.items())
 
 
 def begin() -> None:
@@ -114,10 +112,10 @@ def spare(files: Sequence[Path]) -> bool:
     content = {
         "stage": stage,
         "folder": str(Path.cwd()),
-        "recorded": _digest(_entry(stage)),
-        "outs": _outs(),
-        "code": {name: _digest(_text(_PROJECT / name)) for name in _code()},
-        "params": _text(artifacts.PARAMS),
+        "recorded": _digest(entry_of(stage)),
+        "outs": outs_of(text_of(LOCK)),
+        "code": {name: _digest(text_of(_PROJECT / name)) for name in _code()},
+        "params": text_of(artifacts.PARAMS),
         "files": [path.name for path in files],
     }
     artifacts.write_text(_note(files), json.dumps(content))
@@ -142,7 +140,7 @@ def notes_of(stage: str) -> Notes:
 def recorded(notes: Iterable[Path]) -> None:
     """Remove what these notes name, and them: DVC has recorded their stage."""
     for note in notes:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone, or not ours to remove
             for name in json.loads(note.read_text(encoding="utf-8"))["files"]:
                 if own := Path(name).name:
                     (note.parent / own).unlink(missing_ok=True)
@@ -156,17 +154,20 @@ def clear_recorded() -> None:
     """
     unknown: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for note, content in _notes():
-        if not content.can_be_judged:
-            with suppress(FileNotFoundError):
-                unknown[content.stage].append((note.stat().st_mtime_ns, note))
-        elif content.is_here and _is_recorded(content):
+        is_recorded = content.is_here and _is_recorded(content)
+        if is_recorded and content.is_same_code and is_cached(entry_of(content.stage)):
             recorded([note])
+        elif is_recorded or not Path(content.folder).is_dir():
+            with suppress(OSError):
+                unknown[content.stage].append((note.stat().st_mtime_ns, note))
     recorded(note for left in unknown.values() for _, note in sorted(left)[:-1])
 
 
 def _notes() -> Iterator[tuple[Path, _Note]]:
     for note in sorted(_folder().glob(f"*{_ENDING}")):
-        with suppress(FileNotFoundError, ValueError, TypeError, KeyError):  # gone, or damaged
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):  # gone, or damaged
+            if not note.is_file() or note.stat().st_size > _LARGEST:
+                continue
             content = json.loads(note.read_text(encoding="utf-8"))
             stage, folder, of_stage, params = (
                 str(content[key]) for key in ("stage", "folder", "recorded", "params")
@@ -178,24 +179,31 @@ def _notes() -> Iterator[tuple[Path, _Note]]:
 
 def _is_recorded(content: _Note) -> bool:
     """Say whether `dvc.lock` has got the stage since, as it was run."""
-    entry = _entry(content.stage)
+    entry = entry_of(content.stage)
     if not entry or _digest(entry) == content.recorded:
         return False
     try:
         read = YAML(typ="safe")
         (stage,) = read.load(entry).values()
         params = read.load(content.params)
+        now = outs_of(text_of(LOCK))
         same_params = all(
             _value(params, key) == value
             for values in stage.get("params", {}).values()
             for key, value in values.items()
         )
         same_inputs = all(
-            content.outs.get(dep["path"], dep["md5"]) == dep["md5"] for dep in stage.get("deps", ())
+            content.outs.get(dep["path"], dep["md5"]) == dep["md5"]
+            and _within(dep["path"], content.outs) == _within(dep["path"], now)
+            for dep in stage.get("deps", ())
         )
         return same_params and same_inputs
     except (YAMLError, ValueError, KeyError, TypeError, AttributeError):
         return False
+
+
+def _within(folder: str, outs: Mapping[str, str]) -> Mapping[str, str]:
+    return {path: digest for path, digest in outs.items() if path.startswith(f"{folder}/")}
 
 
 def _value(params: Any, key: str) -> object:
@@ -203,25 +211,6 @@ def _value(params: Any, key: str) -> object:
         params = params[part]
     value: object = params
     return value
-
-
-def _entry(stage: str) -> str:
-    """Return what `dvc.lock` has of a stage; an empty text where it has nothing."""
-    lock = _text(_LOCK)
-    found = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", lock, re.MULTILINE)
-    return found[0] if found else ""
-
-
-def _outs() -> dict[str, str]:
-    """Return the digest of each out that `dvc.lock` has, by path: other stages' inputs."""
-    found = {}
-    for outs in re.findall(r"^    outs:\n((?:    - .*\n|      .*\n)*)", _text(_LOCK), re.MULTILINE):
-        for out in re.split(r"^    - ", outs, flags=re.MULTILINE)[1:]:
-            path = re.search(r"^(?:      )?path: (.*)$", out, re.MULTILINE)
-            digest = re.search(r"^(?:      )?md5: (.*)$", out, re.MULTILINE)
-            if path and digest:
-                found[path[1]] = digest[1]
-    return found
 
 
 def _code() -> set[str]:
@@ -233,12 +222,6 @@ def _code() -> set[str]:
 
 def _digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
-
-
-def _text(path: Path) -> str:
-    with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8", errors="replace")
-    return ""
 
 
 def _folder() -> Path:

@@ -15,6 +15,7 @@ PROJECT = Path(__file__).parents[2]
 # `params:`, how files get their names, how work is spread and resumed, what is shown.
 UNTRACKED = (
     "pipeline/atomic.py",
+    "pipeline/dvc_files.py",
     "pipeline/errors.py",
     "pipeline/locks.py",
     "pipeline/recording.py",

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline import recording
 from pipeline.atomic import atomic_path
-from pipeline.errors import StageError
+from pipeline.errors import PipelineError, StageError
 from pipeline.processes.parent import signals_held
 from stages.shell.stage_process import Command
 
@@ -93,12 +93,17 @@ class DvcPipeline:
         kept = all(out.use_cache for out in stage.outs if not (out.is_metric or out.is_plot))
         stage.save(run_cache=kept)
         stage.commit()
-        if (before := self._left.pop(name, None)) is not None:  # else it was restored
-            now = recording.notes_of(name)
-            recording.recorded([note for note in now if now[note] != before.get(note)])
+        if any(out.use_cache and out.changed_cache() for out in stage.outs):
+            raise PipelineError(
+                f"{name}: DVC's cache has not taken all of it; is its disk full? Free some space "
+                "and run again: the stage goes on from its checkpoint"
+            )
         self._changed.add(name)
         if any(out.persist for out in stage.outs):
             self.record()
+        if (before := self._left.pop(name, None)) is not None:  # else it was restored
+            now = recording.notes_of(name)
+            recording.recorded([note for note in now if now[note] != before.get(note)])
 
     @signals_held()
     def record(self) -> None:

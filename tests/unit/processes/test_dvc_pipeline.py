@@ -211,6 +211,24 @@ def test_what_a_stage_has_learned_stays_until_dvc_has_its_out(monkeypatch):
     assert [path.is_file() for path in learned] == [True, False]  # of other parameters
 
 
+def test_a_cache_that_did_not_take_all_of_an_out_is_said(monkeypatch):
+    """DVC itself writes its lock then, and ends well."""
+    learned = Path(".checkpoints/x")
+    artifacts.write_text(learned, "hours of work")
+    with monkeypatch.context() as full:
+        full.setattr(PipelineStage, "commit", lambda *_, **__: None)
+        full.setenv(recording.STAGE, "first")
+        with dvc_pipeline() as pipeline:
+            pipeline.begin("first")
+            Path("first.txt").touch()
+            recording.spare([learned])
+            with pytest.raises(PipelineError, match="first: DVC's cache has not taken all of it"):
+                pipeline.finish("first")
+    assert learned.is_file()
+    with dvc_pipeline() as pipeline:
+        assert not isinstance(pipeline.begin("first"), str)
+
+
 def no_room(*_, **__):
     raise DvcException("no room")
 
