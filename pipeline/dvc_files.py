@@ -14,7 +14,6 @@ from pathlib import Path
 
 LOCK = Path("dvc.lock")
 _DVC = Path(".dvc")
-_USERS = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc"
 
 
 def text_of(path: Path) -> str:
@@ -66,10 +65,15 @@ def is_cached(entry: str) -> bool:
 def _cache() -> Path:
     """Return the folder of DVC's cache: that of the last configuration that names one."""
     cache = _DVC / "cache"
-    for file in (_USERS / "config", _DVC / "config", _DVC / "config.local"):
+    users = _at_home(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "dvc"
+    for file in (users / "config", _DVC / "config", _DVC / "config.local"):
         config = ConfigParser(interpolation=None, strict=False)
         with suppress(ConfigError, OSError, UnicodeDecodeError):
             config.read(file, encoding="utf-8")
             if named := config.get("cache", "dir", fallback=None):
-                cache = file.parent / Path(named).expanduser()
+                cache = file.parent / _at_home(named)
     return cache
+
+
+def _at_home(path: str) -> Path:
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - whoever has no home is no error

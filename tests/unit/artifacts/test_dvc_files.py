@@ -87,6 +87,18 @@ def test_a_folder_is_cached_with_every_file_of_it(config, tmp_path):
     assert not is_cached(entry)
 
 
+def test_the_users_own_configuration_may_name_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    config = tmp_path / "home/.config/dvc/config"
+    config.parent.mkdir(parents=True)
+    config.write_text("[cache]\n    dir = ~/disk\n")
+    fill(tmp_path / "home/disk")
+    assert is_cached(entry_of("train@x-0"))
+    monkeypatch.delenv("HOME")
+    assert not is_cached(entry_of("train@x-0"))
+
+
 def test_what_the_cache_has_not_taken_whole_is_not_recorded(monkeypatch):
     """A full disk: DVC writes the list of files and its lock, not the model, and says so alone."""
     monkeypatch.setenv(recording.STAGE, "train@x-0")
