@@ -1,48 +1,54 @@
-"""What DVC has on the disk: its lock's record of a stage, and whether its cache has the outs.
+"""What DVC has on the disk: digests of outs, its lock's record of a stage, and its cache.
 
 No stage imports DVC, so its files are read here as they are documented.
 """
 
+import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 
 LOCK = Path("dvc.lock")
 _DVC = Path(".dvc")
+_FOLDER = ".dir"  # ends the digest of a folder
 
 
-def text_of(path: Path) -> str:
-    """Return a file's text; an empty one if there is no file."""
-    with suppress(FileNotFoundError):
-        return path.read_text(encoding="utf-8", errors="replace")
-    return ""
+def digest_of(out: Path) -> str:
+    """Return an out's digest as `dvc.lock` has it, an MD5: of a file's bytes, or a list of files.
+
+    Raises:
+        FileNotFoundError: there is no such out.
+    """
+    if not out.is_dir():
+        return _md5(out)
+    names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    files = [{"md5": _md5(out / name), "relpath": name} for name in names]
+    return hashlib.md5(json.dumps(files).encode(), usedforsecurity=False).hexdigest() + _FOLDER
 
 
-def entry_of(stage: str) -> str:
-    """Return what `dvc.lock` has of a stage; an empty text where it has nothing."""
-    found = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", text_of(LOCK), re.MULTILINE)
-    return found[0] if found else ""
-
-
-def outs_of(lock: str) -> dict[str, str]:
-    """Return the digest of each out in `dvc.lock`'s text, or in an entry of it, by path."""
+def outs_of(stage: str) -> dict[str, str]:
+    """Return the digest of each out that `dvc.lock` has of a stage, by path; none without it."""
     found = {}
-    for outs in re.findall(r"^    outs:\n((?:    - .*\n|      .*\n)*)", lock, re.MULTILINE):
-        for out in re.split(r"^    - ", outs, flags=re.MULTILINE)[1:]:
-            path = re.search(r"^(?:      )?path: (.*)$", out, re.MULTILINE)
-            digest = re.search(r"^(?:      )?md5: (.*)$", out, re.MULTILINE)
-            if path and digest:
-                found[path[1]] = digest[1]
+    entry = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", _lock(), re.MULTILINE)
+    text = entry[0] if entry else ""
+    outs = re.search(r"^    outs:\n((?:    - .*\n|      .*\n)*)", text, re.MULTILINE)
+    for out in re.split(r"^    - ", outs[1] if outs else "", flags=re.MULTILINE)[1:]:
+        path = re.search(r"^(?:      )?path: (.*)$", out, re.MULTILINE)
+        digest = re.search(r"^(?:      )?md5: (.*)$", out, re.MULTILINE)
+        if path and digest:
+            found[path[1]] = digest[1]
     return found
 
 
-def is_cached(entry: str) -> bool:
-    """Say whether DVC's cache has every file of an entry's outs.
+def is_cached(outs: Mapping[str, str]) -> bool:
+    """Say whether DVC's cache has every file of outs, which are given by their digests.
 
     Where its disk is full, DVC may write the list of a folder's files and `dvc.lock`, but not all
     of the files.
@@ -51,7 +57,7 @@ def is_cached(entry: str) -> bool:
 
     def has(digest: str) -> bool:
         path = cache / digest[:2] / digest[2:]
-        if not digest.endswith(".dir"):
+        if not digest.endswith(_FOLDER):
             return path.is_file()
         try:
             files = json.loads(path.read_text(encoding="utf-8"))
@@ -59,14 +65,32 @@ def is_cached(entry: str) -> bool:
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return False
 
-    return all(map(has, outs_of(entry).values()))
+    return all(map(has, outs.values()))
+
+
+def _lock() -> str:
+    with suppress(FileNotFoundError):
+        return LOCK.read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def _cache() -> Path:
     """Return the folder of DVC's cache: that of the last configuration that names one."""
     cache = _DVC / "cache"
-    users = _at_home(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "dvc"
-    for file in (users / "config", _DVC / "config", _DVC / "config.local"):
+    said = os.environ.get
+    systems = said("XDG_CONFIG_DIRS", "").split(os.pathsep)[0] or "/etc/xdg"
+    users = said("XDG_CONFIG_HOME") or "~/.config"
+    folders = (
+        said("DVC_SYSTEM_CONFIG_DIR") or f"{systems}/dvc",
+        said("DVC_GLOBAL_CONFIG_DIR") or f"{users}/dvc",
+    )
+    files = [_at_home(folder) / "config" for folder in folders]
+    for file in (*files, _DVC / "config", _DVC / "config.local"):
         config = ConfigParser(interpolation=None, strict=False)
         with suppress(ConfigError, OSError, UnicodeDecodeError):
             config.read(file, encoding="utf-8")

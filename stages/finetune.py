@@ -115,7 +115,7 @@ def finetune(
         what = f"{count} records, headline epoch {headline}"
         console.wrote(path, what, "`python -m stages.samples` shows what it says")
     here.barrier()  # a journal may lie on another machine, where an earlier run had rank 0
-    journal.delete()
+    journal.delete(artifacts.predictions_file(variant), artifacts.identity_file(variant))
 
 
 def _sizes(params: Finetune) -> dict[str, int]:

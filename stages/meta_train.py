@@ -34,7 +34,7 @@ def meta_train(name: VariantName, seed: Seed) -> None:
         refuse_edited_run(run, params)
         folder = save(run, learner, trained, tasks, rates)
         training_summary(folder, trained.progress)
-    checkpoint.delete()
+    checkpoint.delete(artifacts.model_dir(name, seed))
 
 
 if __name__ == "__main__":

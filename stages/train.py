@@ -25,7 +25,7 @@ def train(name: VariantName, seed: Seed) -> None:
         trained = normal.run(learner, params, tasks, seed=seed, session=session)
     refuse_edited_run(run, params)
     folder = save(run, learner, trained, tasks)
-    checkpoint.delete()
+    checkpoint.delete(folder)
     training_summary(folder, trained.progress)
 
 

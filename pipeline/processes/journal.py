@@ -79,9 +79,9 @@ class Journal(Generic[Record]):
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
-    def delete(self) -> None:
-        """Remove the journal: the out is written. With DVC it stays until that is recorded."""
-        self._slot.delete(recording.spare)
+    def delete(self, *outs: Path) -> None:
+        """Remove the journal: the outs are written. With DVC it stays until that has them."""
+        self._slot.delete(lambda files: recording.spare(files, outs))
 
 
 def _digest(job: str, records: object) -> str:

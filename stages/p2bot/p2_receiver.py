@@ -33,7 +33,7 @@ def p2_receiver(seed: Seed) -> None:
         trained = train.run(receiver, params.receiver, voices, seed=seed, session=session)
     refuse_edited(params, Settings.load().view(ReceiverParams))
     folder = files.save(trained, voices, seed, params, read)
-    checkpoint.delete()
+    checkpoint.delete(folder)
     training_summary(folder, trained.progress, "valid Hits@1 {:.1f} %")
 
 

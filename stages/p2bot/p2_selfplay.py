@@ -56,7 +56,7 @@ def p2_selfplay(name: VariantName, seed: Seed) -> None:
         trained = train.run(game, tasks["valid"], encoded, Session(checkpoint, on_step))
     refuse_edited_run(run, params)
     folder = save(run, learner, trained, encoded)
-    checkpoint.delete()
+    checkpoint.delete(folder)
     training_summary(folder, trained.progress, "valid reward {:.4f}")
 
 

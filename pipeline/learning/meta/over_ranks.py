@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -109,10 +110,10 @@ class SharedCheckpoint:
             self._checkpoint.save(tensors, state)
         self._ranks.barrier()
 
-    def delete(self) -> None:
+    def delete(self, out: Path) -> None:
         """Remove the checkpoint, once rank 0 has written the out; on every rank's machine."""
         self._ranks.barrier()
-        self._checkpoint.delete()
+        self._checkpoint.delete(out)
         self._ranks.barrier()
 
 

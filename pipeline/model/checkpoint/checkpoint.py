@@ -21,7 +21,7 @@ A training loop resumes, saves and cleans up like this::
             tensors |= add_prefix(theta.state_dict(), "theta.")
             checkpoint.save(tensors, {"step": step + 1, "optimizer": optimizer_state})
     # ... write the out atomically, then:
-    checkpoint.delete()
+    checkpoint.delete(out)
 """
 
 import json
@@ -143,9 +143,9 @@ class Checkpoint:
             f"{damage[0]}; it was removed, run the same command again to start from the beginning"
         ) from cause
 
-    def delete(self) -> None:
-        """Remove it once the out is written; with DVC, once that is recorded (`recording.py`)."""
-        self._slot.delete(recording.spare)
+    def delete(self, *outs: Path) -> None:
+        """Remove it once the outs are written; with DVC, once it has them (`recording.py`)."""
+        self._slot.delete(lambda files: recording.spare(files, outs))
 
 
 def _read(path: Path) -> tuple[Tensors, State]:

@@ -106,7 +106,7 @@ def build_base(
         write_tokenizer(source.tokenizer, folder)
         write_record(folder, artifacts.BASE_FACTS.name, facts)
     if source.checkpoint is not None:
-        source.checkpoint.delete()
+        source.checkpoint.delete(target)
     return facts
 
 

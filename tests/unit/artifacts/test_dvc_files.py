@@ -1,139 +1,90 @@
-"""Whether DVC's cache has what its lock says, and whose inputs a record was made from."""
+"""Digests of outs as DVC has them, and whether its cache has what its lock names."""
 
-import json
+import os
 from pathlib import Path
 
 import pytest
-import torch
+import yaml
 
-from pipeline import recording
-from pipeline.dvc_files import entry_of, is_cached, outs_of, text_of
-from pipeline.model.checkpoint.checkpoint import Checkpoint
+from pipeline.dvc_files import digest_of, is_cached, outs_of
+from tests.support import dvc_records
 
 
-LOCK = """schema: '2.0'
-stages:
-  train@x-0:
-    cmd: {word}
-    outs:
-    - path: models/x/seed-0
-      hash: md5
-      md5: aa11.dir
-      size: 7
-      nfiles: 2
-  finetune@x:
-    cmd: {word}
-    deps:
-    - path: models/x
-      hash: md5
-      md5: {model}.dir
-    outs:
-    - path: predictions/x.jsonl
-      hash: md5
-      md5: bb22
-"""
+OUT = Path("models/x/seed-0")
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("DVC_ROOT", recording.STAGE, recording.BY_STARTER):
-        monkeypatch.delenv(name, raising=False)
-    Path("params.yaml").write_text("{}\n")
-    Path("dvc.lock").write_text(LOCK.format(word="old", model="cc"))
+    OUT.mkdir(parents=True)
+    for name in ("theta", "progress"):
+        (OUT / name).write_text(name)
+    Path("x.jsonl").write_text("[]\n")
 
 
-def put(digest, content="x", cache=Path(".dvc/cache")):
-    path = cache / "files/md5" / digest[:2] / digest[2:]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
+def test_dvc_itself_has_the_same_digests_and_its_cache_has_them(monkeypatch):
+    from dvc.repo import Repo
+
+    for name in [name for name in os.environ if name.startswith(("DVC_", "GIT_"))]:
+        monkeypatch.delenv(name)
+    (OUT / "a").mkdir()
+    (OUT / "a/deep é \"'.txt").write_bytes(b"\r\n\0")
+    (OUT / "a.txt").write_text("beside its folder")
+    (OUT / "empty").mkdir()
+    outs = [str(OUT), "x.jsonl"]
+    one = {"foreach": ["x-0"], "do": {"cmd": "true", "outs": outs}}
+    stages = {"train": one, "other": {"cmd": "true"}}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    with Repo.init(no_scm=True) as repo:
+        expected = {out: digest_of(Path(out)) for out in outs}
+        assert not is_cached(expected)
+        repo.commit(force=True)
+    assert outs_of("train@x-0") == expected
+    assert is_cached(expected)
+    assert outs_of("other") == outs_of("none") == {}
 
 
-def fill(cache=Path(".dvc/cache")):
-    put(
-        "aa11.dir",
-        json.dumps([{"md5": "dd1", "relpath": "a"}, {"md5": "ee2", "relpath": "b"}]),
-        cache,
-    )
-    put("dd1", cache=cache)
-    put("ee2", cache=cache)
-
-
-def finished():
-    checkpoint = Checkpoint("train-x-0", {})
-    checkpoint.save({"weight": torch.tensor(1.0)}, {})
-    checkpoint.delete()
-
-
-def kept():
-    return len([*Path(".checkpoints").glob("*")])
+def test_a_lock_has_outs_of_many_stages_and_each_its_own():
+    assert outs_of("train@x-0") == {}
+    dvc_records.record("train@x-0", OUT)
+    dvc_records.record("finetune@x", Path("x.jsonl"))
+    assert outs_of("train@x-0") == {str(OUT): digest_of(OUT)}
+    assert outs_of("finetune@x") == {"x.jsonl": digest_of(Path("x.jsonl"))}
 
 
 @pytest.mark.parametrize("config", ["config", "config.local", None])
 def test_a_folder_is_cached_with_every_file_of_it(config, tmp_path):
-    cache = Path(".dvc/cache") if config is None else tmp_path / "disk"
+    outs = {str(OUT): digest_of(OUT)}
+    dvc_records.put_into_cache(OUT)
     if config is not None:
-        Path(".dvc").mkdir()
-        (Path(".dvc") / config).write_text(f"[core]\n    x = 1\n[cache]\n    dir = {cache}\n")
-    entry = entry_of("train@x-0")
-    assert outs_of(entry) == {"models/x/seed-0": "aa11.dir"}
-    assert outs_of(text_of(Path("dvc.lock")))["predictions/x.jsonl"] == "bb22"
-    assert not is_cached(entry)
-    fill(cache)
-    assert is_cached(entry)
-    (cache / "files/md5/ee/2").unlink()
-    assert not is_cached(entry)
-    put("aa11.dir", "[", cache)
-    assert not is_cached(entry)
+        (Path(".dvc") / config).write_text(f"[core]\n    x = 1\n[cache]\n    dir = {tmp_path}/c\n")
+        assert not is_cached(outs)
+        Path(".dvc/cache").rename("c")
+    assert is_cached(outs)
+    cache = Path("c" if config else ".dvc/cache") / "files/md5"
+    theta = digest_of(OUT / "theta")
+    (cache / theta[:2] / theta[2:]).unlink()
+    assert not is_cached(outs)
+    listing = outs[str(OUT)]
+    (cache / listing[:2] / listing[2:]).write_text("[")
+    assert not is_cached(outs)
 
 
-def test_the_users_own_configuration_may_name_the_cache(tmp_path, monkeypatch):
+@pytest.mark.parametrize("says", ["user", "system", "DVC_SYSTEM_CONFIG_DIR"])
+def test_a_users_or_a_systems_configuration_may_name_the_cache(says, tmp_path, monkeypatch):
+    for name in ("XDG_CONFIG_HOME", "DVC_SYSTEM_CONFIG_DIR", "DVC_GLOBAL_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    config = tmp_path / "home/.config/dvc/config"
+    monkeypatch.setenv("XDG_CONFIG_DIRS", f"{tmp_path}/system:/etc/xdg")
+    folders = {"user": "home/.config/dvc", "system": "system/dvc", "DVC_SYSTEM_CONFIG_DIR": "own"}
+    config = tmp_path / folders[says] / "config"
+    if says == "DVC_SYSTEM_CONFIG_DIR":
+        monkeypatch.setenv(says, str(config.parent))
     config.parent.mkdir(parents=True)
     config.write_text("[cache]\n    dir = ~/disk\n")
-    fill(tmp_path / "home/disk")
-    assert is_cached(entry_of("train@x-0"))
+    dvc_records.put_into_cache(OUT)
+    (tmp_path / "home").mkdir(exist_ok=True)
+    Path(".dvc/cache").rename(tmp_path / "home/disk")
+    assert is_cached({str(OUT): digest_of(OUT)})
     monkeypatch.delenv("HOME")
-    assert not is_cached(entry_of("train@x-0"))
-
-
-def test_what_the_cache_has_not_taken_whole_is_not_recorded(monkeypatch):
-    """A full disk: DVC writes the list of files and its lock, not the model, and says so alone."""
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
-    finished()
-    Path("dvc.lock").write_text(LOCK.format(word="new", model="cc"))
-    fill()
-    Path(".dvc/cache/files/md5/ee/2").unlink()
-    recording.begin()
-    assert kept() == 2
-    put("ee2")
-    recording.begin()
-    assert kept() == 0
-
-
-def test_a_fine_tuning_of_another_model_is_another_run(monkeypatch):
-    """Its input is the folder of all seeds; what is recorded of each is another path."""
-    monkeypatch.setenv(recording.STAGE, "finetune@x")
-    finished()
-    put("bb22")
-    other = LOCK.format(word="new", model="ff").replace("aa11", "aa99")
-    Path("dvc.lock").write_text(other)
-    recording.begin()
-    assert kept() == 2
-    Path("dvc.lock").write_text(LOCK.format(word="new", model="cc"))
-    recording.begin()
-    assert kept() == 0
-
-
-def test_a_note_that_is_none_of_a_file_or_nests_without_end_is_passed_over(monkeypatch):
-    monkeypatch.setenv(recording.STAGE, "train@x-0")
-    finished()
-    folder = Path(".checkpoints")
-    (folder / "folder.ended").mkdir()
-    (folder / "link.ended").symlink_to("link.ended")
-    (folder / "deep.ended").write_text("[" * 200_000)
-    (folder / "large.ended").write_bytes(b" " * (5 << 20))
-    recording.begin()
-    assert kept() == 6
+    assert not is_cached({str(OUT): digest_of(OUT)})

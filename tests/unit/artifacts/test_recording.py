@@ -1,6 +1,5 @@
 """What a stage has learned so far stays until DVC has its out."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -13,50 +12,46 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.records.prediction import Prediction
 from pipeline.model.checkpoint.checkpoint import Checkpoint
 from pipeline.processes.journal import Journal
+from tests.support import dvc_records
 from tests.support.prediction_builder import a_prediction
 
 
 FOLDER = Path(".checkpoints")
+OUT = Path("models/x/seed-0")
+KEPT = [".ended", ".ended", ".jsonl", ".safetensors", ".safetensors"]
 
 
 @pytest.fixture(autouse=True)
 def no_stage(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("train: {lr: 0.5, steps: 3}\n")
     for name in ("DVC_ROOT", recording.STAGE, recording.BY_STARTER):
         monkeypatch.delenv(name, raising=False)
 
 
-def ended(name="train-x-0"):
+def wrote(learned, out=OUT):
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "theta").write_text(learned)
+    (out / "progress").write_text("of all steps")
+
+
+def ended(learned="new", out=OUT):
     """A stage has written its out; both kinds of what it keeps."""
-    checkpoint, journal = Checkpoint(name, {}), Journal(Prediction, name, {})
+    checkpoint, journal = Checkpoint("train-x-0", {}), Journal(Prediction, "train-x-0", {})
     for value in (1.0, 2.0):
         checkpoint.save({"weight": torch.tensor(value)}, {})
     journal.append("job", [a_prediction()])
-    checkpoint.delete()
-    journal.delete()
+    wrote(learned, out)
+    checkpoint.delete(out)
+    journal.delete(out)
 
 
 def files():
     return sorted(path.suffix for path in FOLDER.iterdir()) if FOLDER.is_dir() else []
 
 
-def lock(lr=0.5, **stages):
-    """What DVC has recorded: a word for each stage, and the rate that all were run with."""
-    of_params = f"    params:\n      params.yaml:\n        train.lr: {lr}\n"
-    entries = [
-        f"  train@{name}-0:\n    cmd: {word}\n{of_params}    outs:\n    - path: x\n"
-        for name, word in stages.items()
-    ]
-    Path("dvc.lock").write_text("schema: '2.0'\nstages:\n" + "".join(entries))
-
-
 def begin(monkeypatch, stage):
     monkeypatch.setenv(recording.STAGE, stage)
     recording.begin()
-
-
-KEPT = [".ended", ".ended", ".jsonl", ".safetensors", ".safetensors"]
 
 
 def test_without_dvc_it_goes_with_the_out():
@@ -65,43 +60,91 @@ def test_without_dvc_it_goes_with_the_out():
 
 
 def test_with_dvc_it_stays_until_the_out_is_recorded(monkeypatch):
-    lock(x="old", y="old")
+    wrote("old")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@x-0")
     ended()
     assert files() == KEPT
-    lock(x="old", y="new")  # as `dvc repro -k` goes on where x could not be recorded
+    dvc_records.record("train@y-0", OUT)  # as `dvc repro -k` goes on where x could not be recorded
+    dvc_records.in_cache(OUT).unlink()
     begin(monkeypatch, "train@z-0")
     assert files() == KEPT
-    lock(x="new", y="new")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@z-0")
     assert files() == []
 
 
-def test_what_is_recorded_of_other_parameters_is_another_run(monkeypatch):
-    """A smaller run while the disk is full; and `git checkout dvc.lock`."""
-    lock(x="old")
+def test_other_bytes_that_are_recorded_are_another_run(monkeypatch):
+    """A smaller run while the disk is full; `git checkout dvc.lock`; another machine's record."""
     begin(monkeypatch, "train@x-0")
     ended()
-    for other in ({"x": "new", "lr": 0.25}, {}, {"y": "new"}):
-        lock(**other)
+    shutil.rmtree(OUT)  # as DVC does when the stage is started again
+    for other in ("of a smaller run", "of another machine"):
+        wrote(other)
+        dvc_records.record("train@x-0", OUT)
         begin(monkeypatch, "train@z-0")
         assert files() == KEPT
+    dvc_records.name_in_lock("train@x-0")
+    begin(monkeypatch, "train@z-0")
+    assert files() == KEPT
     Path("dvc.lock").unlink()
     begin(monkeypatch, "train@z-0")
     assert files() == KEPT
-    Path("params.yaml").write_text("train: {lr: 0.25}\n")
-    lock(x="new")  # of the rate that it was run with, whatever params.yaml says now
+    wrote("new")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@z-0")
     assert files() == []
 
 
-def test_the_first_record_of_a_stage_is_one(monkeypatch):
+def test_what_is_made_again_to_the_byte_is_recorded(monkeypatch):
+    """As by `dvc repro -f`, or in a clone whose cache has it."""
+    wrote("new")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@x-0")
     ended()
-    begin(monkeypatch, "train@y-0")
-    assert files() == KEPT
-    lock(x="new")
-    begin(monkeypatch, "train@y-0")
+    begin(monkeypatch, "train@z-0")
+    assert files() == []
+
+
+def test_what_the_cache_has_not_taken_whole_is_not_recorded(monkeypatch):
+    """A full disk: DVC writes the list of files and its lock, not the model, and says so alone."""
+    begin(monkeypatch, "train@x-0")
+    ended()
+    dvc_records.record("train@x-0", OUT)
+    dvc_records.in_cache(OUT / "theta").unlink()
+    begin(monkeypatch, "train@z-0")
+    assert ".ended" in files()
+    dvc_records.put_into_cache(OUT)
+    begin(monkeypatch, "train@z-0")
+    assert files() == []
+
+
+@pytest.mark.parametrize("has", ["the lock", "the cache"])
+def test_where_one_of_lock_and_cache_has_it_the_last_stays(monkeypatch, has):
+    """The cache is not found, or another branch's lock was checked out after the record."""
+    for number, learned in enumerate(("first", "last")):
+        begin(monkeypatch, "train@x-0")
+        checkpoint = Checkpoint(f"train-{learned}", {})
+        checkpoint.save({"weight": torch.tensor(1.0)}, {})
+        wrote(learned)
+        checkpoint.delete(OUT)
+        (note,) = FOLDER.glob(f"train-{learned}*.ended")
+        os.utime(note, (number, number))
+        if has == "the cache":
+            dvc_records.put_into_cache(OUT)
+        else:
+            dvc_records.name_in_lock("train@x-0", OUT)
+        begin(monkeypatch, "train@z-0")
+        assert learned in {path.name.split("-")[1] for path in FOLDER.glob("*.ended")}
+    left = {path.name.split("-")[1] for path in FOLDER.glob("*.ended")}
+    assert left == ({"last"} if has == "the cache" else {"first", "last"})
+
+
+def test_an_out_that_another_machine_of_the_ranks_has_is_not_waited_for(monkeypatch):
+    begin(monkeypatch, "train@x-0")
+    checkpoint = Checkpoint("train-x-0", {})
+    checkpoint.save({"weight": torch.tensor(1.0)}, {})
+    checkpoint.delete(OUT)
     assert files() == []
 
 
@@ -113,7 +156,7 @@ def test_the_same_stage_goes_on_from_it(monkeypatch):
     assert saved is not None
     assert saved[0]["weight"] == 2
     assert Journal(Prediction, "train-x-0", {}).load()
-    lock(x="new")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@y-0")
     assert files() == [".jsonl", ".safetensors", ".safetensors"]
 
@@ -125,51 +168,10 @@ def test_an_experiment_of_another_folder_leaves_it_alone(monkeypatch, tmp_path):
     ended()
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    lock(x="new")
+    wrote("new")
+    dvc_records.record("train@x-0", OUT)
     begin(monkeypatch, "train@x-0")
     assert len([*(tmp_path / FOLDER).iterdir()]) == len(KEPT)
-
-
-def test_what_is_recorded_of_other_inputs_is_another_run(monkeypatch):
-    """`git checkout dvc.lock`, or an experiment that is applied: of the same rate, other tasks."""
-
-    def of_tasks(now, read, word):
-        Path("dvc.lock").write_text(
-            "schema: '2.0'\nstages:\n  tasks:\n    cmd: y\n    outs:\n    - path: data/tasks\n"
-            f"      hash: md5\n      md5: {now}\n      size: 7\n    - path: other\n      md5: x\n"
-            f"  train@x-0:\n    cmd: {word}\n    deps:\n    - path: data/tasks\n      hash: md5\n"
-            f"      md5: {read}\n    - path: code.py\n      md5: any\n    outs:\n    - path: x\n"
-        )
-
-    of_tasks("new", "old", "before")
-    begin(monkeypatch, "train@x-0")
-    ended()
-    of_tasks("older", "older", "committed")
-    begin(monkeypatch, "report")
-    assert files() == KEPT
-    of_tasks("new", "new", "recorded")
-    begin(monkeypatch, "report")
-    assert files() == []
-
-
-def test_what_is_recorded_of_other_code_is_another_run(monkeypatch):
-    """Another branch has its own record of the same stage, parameters and inputs."""
-    lock(x="old")
-    begin(monkeypatch, "train@x-0")
-    ended()
-    branch = {"pipeline/artifacts.py": "0" * 64}
-    for note in FOLDER.glob("*.ended"):
-        content = json.loads(note.read_text())
-        assert len(content["code"]) > 50
-        note.write_text(json.dumps(content | {"code": branch | {note.name: None}}))
-    lock(x="of another branch")
-    begin(monkeypatch, "train@z-0")
-    kept = files()
-    assert kept.count(".ended") == 1  # of each stage the last; a stage has one kind of file
-    for note in FOLDER.glob("*.ended"):
-        note.write_text(json.dumps(json.loads(note.read_text()) | {"code": {}}))
-    begin(monkeypatch, "train@z-0")
-    assert files() == []
 
 
 def test_of_stages_of_folders_that_are_gone_the_last_is_kept(monkeypatch, tmp_path):
@@ -179,11 +181,11 @@ def test_of_stages_of_folders_that_are_gone_the_last_is_kept(monkeypatch, tmp_pa
         folder = tmp_path / f"exps/{name}"
         folder.mkdir(parents=True)
         monkeypatch.chdir(folder)
-        Path("params.yaml").write_text("train: {lr: 0.5}\n")
         begin(monkeypatch, f"train@{stage}-0")
         checkpoint = Checkpoint(f"train-{name}", {})
         checkpoint.save({"weight": torch.tensor(1.0)}, {})
-        checkpoint.delete()
+        wrote(name)
+        checkpoint.delete(OUT)
         (note,) = (tmp_path / FOLDER).glob(f"train-{name}*.ended")
         os.utime(note, (number, number))
     monkeypatch.chdir(tmp_path)
@@ -205,7 +207,7 @@ def test_a_starter_says_itself_what_is_recorded(monkeypatch):
     """`make repro` writes dvc.lock at its end."""
     begin(monkeypatch, "train@x-0")
     ended()
-    lock(x="new")
+    dvc_records.record("train@x-0", OUT)
     monkeypatch.setenv(recording.BY_STARTER, "1")
     begin(monkeypatch, "train@y-0")
     assert files() == KEPT
@@ -223,20 +225,3 @@ def test_a_damaged_checkpoint_goes_with_dvc_too(monkeypatch):
     with pytest.raises(PipelineError, match="damaged checkpoint"):
         checkpoint.load()
     assert files() == []
-
-
-def test_a_note_removes_nothing_of_another_folder():
-    FOLDER.mkdir()
-    Path("mine").touch()
-    notes = [FOLDER / f"{number}.ended" for number in range(3)]
-    lock(x="new")
-    text = Path("params.yaml").read_text()
-    here = {"stage": "train@x-0", "folder": str(Path.cwd()), "recorded": "other", "params": text}
-    notes[0].write_text(json.dumps(here | {"files": ["../mine", "/etc/hostname", ""]}))
-    for number, damage in enumerate(("{", "[]", "null", "{}", '{"folder": 1}')):
-        (FOLDER / f"damaged-{number}.ended").write_text(damage)
-    recording.clear_recorded()
-    recording.recorded(notes[2:])
-    assert Path("mine").exists()
-    assert not notes[0].exists()
-    assert len(files()) == 5

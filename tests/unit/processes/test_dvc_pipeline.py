@@ -197,7 +197,7 @@ def test_what_a_stage_has_learned_stays_until_dvc_has_its_out(monkeypatch):
         Path("first.txt").touch()
         with monkeypatch.context() as stage:
             stage.setenv(recording.STAGE, "first")
-            recording.spare([path])
+            recording.spare([path], [Path("first.txt")])
         pipeline.finish("first")
 
     with monkeypatch.context() as full:
@@ -221,7 +221,7 @@ def test_a_cache_that_did_not_take_all_of_an_out_is_said(monkeypatch):
         with dvc_pipeline() as pipeline:
             pipeline.begin("first")
             Path("first.txt").touch()
-            recording.spare([learned])
+            recording.spare([learned], [Path("first.txt")])
             with pytest.raises(PipelineError, match="first: DVC's cache has not taken all of it"):
                 pipeline.finish("first")
     assert learned.is_file()
