@@ -117,6 +117,22 @@ def test_personalize_gives_our_losses(tokenizer, here):
         assert abs(losses[2] - losses[0]) > 1e-2, name
 
 
+def test_personalize_reads_long_dialogues_beside_a_long_response(tokenizer, here):
+    """The response's room is asked of persona and a turn, not of a window full of history."""
+    write_base(tokenizer, tiny_gpt2(tokenizer, n_positions=300))
+    params = toy_params()
+    params["finetune"] |= {"epochs": [0, 1, 2], "lr": 0.1}
+    params["generate"]["max_new_tokens"] = 60
+    write_params(here, params)
+    (here / "long.jsonl").write_text(conversations(turns=60))
+    save_variant()
+    export("in_place", here / "out/in_place")
+    expected = adaptation_here("in_place", here / "long.jsonl")
+    told = personalized(here / "out", here / "long.jsonl")
+    assert told["in_place long.jsonl"][0] == pytest.approx(expected, abs=1e-4)
+    assert windows_of("in_place", here / "long.jsonl") > 10
+
+
 def test_personalize_reads_files_as_the_chat_does(tokenizer, here):
     """Long turns, system messages both ways, repeats, joined and one-sided talk, broken lines."""
     write_base(tokenizer, tiny_gpt2(tokenizer, n_positions=300))

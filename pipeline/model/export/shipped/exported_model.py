@@ -7,9 +7,10 @@ rates. Messages are encoded apart from the marks, so a mark's name in a message 
 import json
 import random
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from conversations import Dialogue  # type: ignore[import-not-found]
@@ -75,39 +76,62 @@ def replies(dialogue: Dialogue, room: int = 0) -> list[Reply]:
     """
     persona, turns = dialogue
     persona = persona if S["persona_text"] else []
-    found = []
-    for end in range(1, len(turns) + 1):
-        for first in range(end):
-            ids, own = encode(persona, turns[first:end])
-            if len(ids) - own + max(own, room) <= S["context"]:
-                break
-        if (length := len(ids) - own + max(own, S["room"])) > S["context"]:
+    opening = _opening(persona)
+    exchanges = [_exchange(partner, said, bool(persona)) for partner, said in turns]
+    before = [0, *accumulate(len(turn.before + turn.reply) for turn in exchanges)]
+    found, first = [], 0
+    for last, turn in enumerate(exchanges):
+        alone = len(opening + turn.first) + max(len(turn.reply), S["room"])
+        if alone > S["context"]:
             raise UnusableError(
-                f"persona {shown(' '.join(persona), 60)!r} ({len(encode(persona, [])[0])} tokens), "
-                f"a turn and a response need {length} tokens, the model's context holds "
+                f"persona {shown(' '.join(persona), 60)!r} ({len(opening)} tokens), "
+                f"a turn and a response need {alone} tokens, the model's context holds "
                 f"{S['context']}; shorten the persona or the turn"
             )
-        found.append((ids, own))
+        needed = max(len(turn.reply), room)
+        while first < last:
+            begin = exchanges[first]
+            between = before[last] - before[first] + len(turn.before)
+            given = len(opening + begin.first) - len(begin.before) + between
+            if given + needed <= S["context"]:
+                break
+            first += 1
+        ids = [*opening, *exchanges[first].first]
+        for earlier, later in pairwise(exchanges[first : last + 1]):
+            ids += earlier.reply + later.before
+        found.append((ids + turn.reply, len(turn.reply)))
     return found
 
 
-def encode(persona: Sequence[str], turns: Sequence[tuple[str, str]]) -> Reply:
-    """Return a window's ids, and how many of the last belong to the last reply."""
-    marks, blanks = S["marks"], S["blanks"]
+class Exchange(NamedTuple):
+    """Ids of a turn."""
+
+    first: list[int]  # before its reply, as the window's first turn
+    before: list[int]  # the same, as any later turn
+    reply: list[int]
+
+
+def _opening(persona: Sequence[str]) -> list[int]:
+    marks = S["marks"]
     ids = list(marks["persona_open"] if persona else marks["start"])
     for number, sentence in enumerate(persona):
-        ids += _text((" " if number else blanks["persona"]) + sentence) + marks["sentence_close"]
-    ids += marks["persona_close"] if persona else []
-    reply: list[int] = []
-    for number, (partner, said) in enumerate(turns):
-        opening, blank = marks["user_open"], blanks["user"]
-        if number == 0 and S["opens_user"]:
-            opening, blank = [], blanks["after_persona" if persona else "after_start"]
-        if partner or S["opens_user"]:
-            ids += opening + _text(blank + partner) + marks["user_close"]
-        reply = [*_text(blanks["reply"] + said + blanks["reply_end"]), S["closing"]]
-        ids += marks["system_open"] + reply
-    return ids, len(reply)
+        blank = " " if number else S["blanks"]["persona"]
+        ids += _text(blank + sentence) + marks["sentence_close"]
+    return ids + (marks["persona_close"] if persona else [])
+
+
+def _exchange(partner: str, said: str, with_persona: bool) -> Exchange:
+    marks, blanks, opens = S["marks"], S["blanks"], S["opens_user"]
+
+    def given(mark: list[int], blank: str) -> list[int]:
+        heard = mark + _text(blank + partner) + marks["user_close"] if partner or opens else []
+        return heard + marks["system_open"]
+
+    before = first = given(marks["user_open"], blanks["user"])
+    if opens:  # the opening has the user's mark already
+        first = given([], blanks["after_persona" if with_persona else "after_start"])
+    reply = _text(blanks["reply"] + said + blanks["reply_end"])
+    return Exchange(first, before, [*reply, S["closing"]])
 
 
 def _text(text: str) -> list[int]:
@@ -126,19 +150,28 @@ def updates(support: Sequence[list[Reply]], seed: str) -> list[list[Reply]]:
     return [flat[first : first + size] for first in range(0, len(flat), size)]
 
 
-def loss(model: Any, batch: Sequence[Reply]) -> Tensor:
+def loss(model: Any, batch: Sequence[Reply], *, learn: bool = False) -> float:
     """Return the mean loss of some replies: nats per token, closing tokens counted.
+
+    Args:
+        model: as `load` returns it.
+        batch: the replies.
+        learn: add its gradient to the model's, reply by reply, so that one is held at a time.
 
     Raises:
         UnusableError: it is not finite.
     """
-    total = torch.zeros(())
+    tokens, total = sum(own for _, own in batch), 0.0
     for ids, own in batch:
-        logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -own - 1 : -1]
-        total = total + cross_entropy(logits.float(), torch.tensor(ids[-own:]), reduction="sum")
-    if not isfinite(total.item()):
-        raise UnusableError(f"the loss is {total.item()}; lower lr in personalize.json")
-    return total / sum(own for _, own in batch)
+        with torch.set_grad_enabled(learn):
+            logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -own - 1 : -1]
+            nats = cross_entropy(logits.float(), torch.tensor(ids[-own:]), reduction="sum")
+        total += nats.item()
+        if not isfinite(total):
+            raise UnusableError(f"the loss is {total}; lower lr in personalize.json")
+        if learn:
+            (nats / tokens).backward()
+    return total / tokens
 
 
 def require_new(path: Path) -> None:

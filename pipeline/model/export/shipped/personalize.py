@@ -33,13 +33,12 @@ def main(path: Path, target: Path | None, name: str | None) -> None:
     optimizer = getattr(torch.optim, S["optimizer"])(moving(model), lr=S["lr"])
     for epoch in range(S["epochs"] + 1):
         if query:
-            with torch.no_grad():
-                print(f"held out, epoch {epoch}: {loss(model, query):.6f} nats per token")
+            print(f"held out, epoch {epoch}: {loss(model, query):.6f} nats per token")
         if epoch < S["epochs"]:
             seed = f"{S['seed']}/leave_one_out/{person}/{key}/{len(support)}/order/{epoch}"
             for update in updates(support, seed):
                 optimizer.zero_grad()
-                loss(model, update).backward()
+                loss(model, update, learn=True)
                 optimizer.step()
     if target:
         save(model, target)
