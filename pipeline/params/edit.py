@@ -13,7 +13,7 @@ from pipeline import artifacts
 from pipeline.errors import ParamsError, one_line, public_text, public_urls
 from pipeline.params.inputs import PATH_KEYS
 from pipeline.params.moved import advice
-from pipeline.params.yaml_text import UNREADABLE, loaded
+from pipeline.params.yaml_text import UNREADABLE, KindError, loaded
 
 
 _UNKNOWN = "there is no such parameter"
@@ -56,6 +56,8 @@ def with_values(text: str, assignments: list[str]) -> str:
         try:
             loaded(value)  # within bounds
             parsed = round_trip().load(value)
+        except KindError as error:
+            raise ParamsError(f"{said}: {error}") from error
         except UNREADABLE as error:
             raise ParamsError(f"{said}: the value is not YAML") from error
         if "#" in value and "#" not in f"{parsed}":

@@ -33,6 +33,10 @@ UNREADABLE = (
 )
 
 
+class KindError(ValueError):
+    """A value is of a kind that JSON lacks, as a date."""
+
+
 class _Bounded(SafeConstructor):
     """Merges mappings (`<<`) as YAML does, within MOST_VALUES: merges of merges double."""
 
@@ -61,6 +65,7 @@ def loaded(text: str) -> Any:
     Raises:
         ValueError: it is not YAML, or holds an impossible value, or is nested too deep, or its
             aliases or merges make it endless or longer than MOST_VALUES.
+        KindError: neither DVC nor a record could hold a value.
     """
     try:
         yaml = YAML(typ="safe", pure=True)
@@ -74,6 +79,7 @@ def loaded(text: str) -> Any:
         raise ValueError(public_urls(" ".join(str(error).split()))) from error
     if count > MOST_VALUES:
         raise ValueError(f"its aliases make more than {MOST_VALUES:,} values of it")
+    _refuse_other_kinds(values, "")
     return values
 
 
@@ -98,6 +104,22 @@ def _count(value: object, known: dict[int, int]) -> int:
         count = 1 + sum(_count(inner, known) for inner in _inside(value))
         known[id(value)] = count
     return known[id(value)]
+
+
+def _refuse_other_kinds(value: object, key: str) -> None:
+    """Refuse what JSON lacks; of an alias each use is looked at, so `value` must be bounded."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_other_kinds(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _refuse_other_kinds(inner, f"{key}.{number}" if key else str(number))
+    elif not isinstance(value, str | int | float | None):
+        raise KindError(
+            f"{one_line(key) or 'the value'} is {shown(value)}, of the kind "
+            f"{type(value).__name__}; a text, number, true, false, null, list or mapping is "
+            "expected (quote a text)"
+        )
 
 
 def _inside(value: object) -> Iterator[object]:

@@ -162,5 +162,8 @@ def _advice(error: Exception) -> str:
     if isinstance(error, RWLockFileCorruptedError | RWLockFileFormatError):
         return "; delete that file if no command of DVC is at work, and run the same command again"
     if isinstance(error, ParseError | YAMLValidationError) and Path(error.path).name == _LOCK:
-        return f"; put back the committed one (git checkout {_LOCK}) and run the same command again"
+        return (
+            f"; put back the committed one (git checkout {_LOCK}; in a merge git checkout --ours "
+            f"{_LOCK}, or --theirs) and run the same command again"
+        )
     return ""

@@ -5,7 +5,7 @@ files of variants of another preset. And it records the values and the code that
 stage has ended: one whose own were edited meanwhile must publish nothing.
 """
 
-from collections.abc import Container
+from collections.abc import Collection
 from pathlib import Path
 
 from pipeline import artifacts
@@ -17,9 +17,11 @@ from stages.shell import console
 
 
 def scored_with_files(
-    folder: Path, suffix: str, scored: Container[str], *, made_by: str
+    folder: Path, suffix: str, scored: Collection[str], *, made_by: str
 ) -> list[str]:
-    """Return the scored variants whose file is in the folder, by name; print which are left out.
+    """Return the scored variants whose file is in the folder, by name.
+
+    It is said which are left out, and which have no file.
 
     Raises:
         MissingFileError: no scored variant has a file; `made_by` names the stage that writes it.
@@ -33,6 +35,9 @@ def scored_with_files(
             f"{folder}: left out, not in scored of params.yaml: {', '.join(others)}",
             soft_wrap=True,
         )
+    for name in sorted({*scored} - {*own}):
+        command = made_by.replace("VARIANT", name)
+        console.note(f"{folder}: nothing of {name}, which is scored; `python -m stages.{command}`")
     return own
 
 

@@ -165,7 +165,8 @@ def refuse_other_variants(tested: Collection[str], scored: Collection[str], file
         DataError: names the first variant that only one of them has.
     """
     if missing := sorted({*scored} - {*tested}):
-        what = f"compares without {one_line(missing[0])!r}, which is scored"
+        name = one_line(missing[0])
+        what = f"compares without {name!r}, which is scored (finetune {name} makes its predictions)"
     elif more := sorted({*tested} - {*scored}):
         what = f"compares with {one_line(more[0])!r}, which is not scored"
     else:

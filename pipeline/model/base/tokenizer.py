@@ -24,7 +24,7 @@ from pipeline.model.base.tokenizer_files import (
     optional_json,
     read_backend,
 )
-from pipeline.model.base.vocabulary import without_rowless
+from pipeline.model.base.vocabulary import MOST_HOLES, refuse_holes, without_rowless
 
 
 LONGEST_WORD = 2048  # characters; the time of the training grows with a word's length squared
@@ -118,7 +118,9 @@ def read_tokenizer(folder: Path, rows: int | None) -> tuple[PreTrainedTokenizerF
             text, or nothing says which token ends a text.
     """
     try:
-        backend = without_stored_state(read_backend(folder))
+        backend = read_backend(folder)
+        refuse_holes(backend.get_vocab(), folder, most=MOST_HOLES)
+        backend = without_stored_state(backend)
     except ModelError:
         raise
     except Exception as error:  # tokenizers raises a plain Exception for any fault of a file
@@ -160,11 +162,7 @@ def adopt(
             f"{origin}: no {END_OF_TEXT} in the vocabulary, and tokenizer_config.json names no "
             "eos_token of it; name the token that ends a text there"
         )
-    if max(vocabulary.values()) + 1 != len(vocabulary):
-        raise ModelError(
-            f"{origin}: the tokenizer has {len(vocabulary)} entries and ids up to "
-            f"{max(vocabulary.values())}; ids without holes are needed"
-        )
+    refuse_holes(vocabulary, origin)
     _set_bos(backend, names, config.get("add_bos_token"), origin)
     try:
         return wrapped(backend, names, template)

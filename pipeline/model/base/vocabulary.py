@@ -7,7 +7,7 @@ six is the mean of the others, in the embedding, in a head of its own, and in th
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,23 @@ from tokenizers import Tokenizer
 
 from pipeline.errors import ModelError, one_line
 from pipeline.model.base.special_tokens import SPECIAL_TOKENS
+
+
+MOST_HOLES = 1_000_000  # `tokenizers` keeps each as it writes a tokenizer: a billion take 4 GB
+
+
+def refuse_holes(vocabulary: Mapping[str, int], origin: object, most: int = 0) -> None:
+    """Refuse ids that leave more than so many unused, and two entries of one id.
+
+    Raises:
+        ModelError: says how many entries there are, and the highest id.
+    """
+    highest = max(vocabulary.values(), default=-1)
+    if not vocabulary or not 0 <= highest + 1 - len(vocabulary) <= most:
+        raise ModelError(
+            f"{origin}: the tokenizer has {len(vocabulary)} entries and ids up to {highest}; ids "
+            "without holes are needed"
+        )
 
 
 def without_rowless(

@@ -167,8 +167,8 @@ def test_the_lock_is_the_same_however_often_it_was_written():
 @pytest.mark.parametrize(
     ("path", "text", "advice"),
     [
-        ("dvc.lock", "", "put back the committed one (git checkout dvc.lock)"),
-        ("dvc.lock", "stages: [", "put back the committed one (git checkout dvc.lock)"),
+        ("dvc.lock", "", "put back the committed one (git checkout dvc.lock;"),
+        ("dvc.lock", "stages: [", "in a merge git checkout --ours dvc.lock, or --theirs)"),
         (".dvc/tmp/rwlock", "", "delete that file if no command of DVC is at work"),
         (".dvc/tmp/rwlock", "[]", "delete that file if no command of DVC is at work"),
     ],

@@ -18,6 +18,7 @@ from pipeline.evaluation.report.page.findings import Findings, facts
 from pipeline.evaluation.report.page.keys import keys
 from pipeline.evaluation.report.page.samples import samples
 from pipeline.evaluation.report.page.settings import main, settings
+from pipeline.evaluation.report.page.strangers import visible
 from pipeline.evaluation.report.rows import table_1, titles
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.params.stated import portable
@@ -43,7 +44,7 @@ def page(findings: Findings, charts: Charts, order: Order) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "visible": visible}
     template = environment.get_template("page.html.j2")
     return template.render(_parts(findings) | _drawings(charts, order) | _own_files())
 

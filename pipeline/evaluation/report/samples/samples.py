@@ -14,6 +14,7 @@ from random import Random
 from pipeline.errors import DataError
 from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.records.prediction import Prediction
+from pipeline.evaluation.report.page.strangers import visible
 from pipeline.persona.task.record import SILENCE, PersonaTask
 from pipeline.persona.task.text import normalise
 
@@ -191,7 +192,6 @@ def _origin(context: Context) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape a text's characters that are marks of Markdown or HTML."""
+    """Escape what is a mark of Markdown or HTML, or what a terminal obeys."""
     marks = "\\`*_[]<>|#"
-    shown = "".join(f"\\{letter}" if letter in marks else letter for letter in text)
-    return " ".join(shown.split()) or "(nothing)"
+    return "".join(f"\\{c}" if c in marks else c for c in visible(text))

@@ -136,3 +136,11 @@ def test_a_damaged_line_is_named(project):
     assert done.returncode == 1
     assert "predictions/transfer.jsonl:4: not a valid Prediction" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_compare_names_a_scored_variant_without_predictions(project):
+    (project / "predictions/transfer.jsonl").unlink()
+    done = run(project, "-m", "stages.compare")
+    assert done.returncode == 0, done.stderr
+    said = "nothing of transfer, which is scored; `python -m stages.finetune transfer`"
+    assert f"note: predictions: {said}" in done.stderr

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,11 @@ def test_of_a_variants_replies_one_file_is_taken(tmp_path, monkeypatch):
     artifacts.write_sealed(tmp_path / "v.json", few_shot_replies(given, MADE_FROM).content())
     with pytest.raises(ParamsError, match=r"--replies v\.json: variant v was given before; give"):
         command.samples(replies=[Path("v.json"), Path("v.json")])
+
+
+def test_markdown_has_nothing_that_a_terminal_obeys():
+    (one, *_) = contexts([a_task()])
+    hostile = replace(one, reply="\x1b]0;title\x07 \u202eright\0", history=(("USER", "a\x1b[2J"),))
+    text = markdown([hostile], {})
+    assert not {"\x1b", "\x07", "\u202e", "\0"} & set(text)
+    assert "x1b" in text
