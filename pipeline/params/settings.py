@@ -14,7 +14,7 @@ from pipeline.params.sections.section import StageParams
 from pipeline.params.sections.training import Adapters
 from pipeline.params.sections.variant import Variant, checked_name
 from pipeline.params.views import SAME_REPLIES, SETTABLE, AllParams, TrainParams
-from pipeline.params.yaml_text import loaded, shown
+from pipeline.params.yaml_text import KindError, loaded, shown
 from pipeline.strict_json import first_of
 
 
@@ -50,6 +50,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _mapping(text: str, origin: str) -> dict[str, Any]:
     try:
         values = loaded(text)
+    except KindError as error:
+        raise ParamsError(f"{origin}: {one_line(error, 400)}") from error
     except ValueError as error:
         raise ParamsError(f"{origin}: not valid YAML: {one_line(error, 400)}") from error
     if not isinstance(values, dict):

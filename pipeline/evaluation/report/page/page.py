@@ -18,8 +18,8 @@ from pipeline.evaluation.report.page.findings import Findings, facts
 from pipeline.evaluation.report.page.keys import keys
 from pipeline.evaluation.report.page.samples import samples
 from pipeline.evaluation.report.page.settings import main, settings
-from pipeline.evaluation.report.page.strangers import visible
 from pipeline.evaluation.report.rows import table_1, titles
+from pipeline.evaluation.report.samples.strangers import visible
 from pipeline.evaluation.schemas.comparison import Comparison
 from pipeline.params.stated import portable
 

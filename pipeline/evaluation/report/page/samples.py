@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.evaluation.report.page.strangers import visible
 from pipeline.evaluation.report.rows import in_order
 from pipeline.evaluation.report.samples.sampled import Shown
 from pipeline.evaluation.report.samples.samples import APPENDIX_C, Context
+from pipeline.evaluation.report.samples.strangers import visible
 
 
 @dataclass(frozen=True)

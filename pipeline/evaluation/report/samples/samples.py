@@ -14,7 +14,7 @@ from random import Random
 from pipeline.errors import DataError
 from pipeline.evaluation.records.headline import headline_records
 from pipeline.evaluation.records.prediction import Prediction
-from pipeline.evaluation.report.page.strangers import visible
+from pipeline.evaluation.report.samples.strangers import visible
 from pipeline.persona.task.record import SILENCE, PersonaTask
 from pipeline.persona.task.text import normalise
 

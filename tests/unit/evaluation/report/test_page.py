@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import artifacts
 from pipeline.evaluation.report.charts import figures
-from pipeline.evaluation.report.page.strangers import visible
+from pipeline.evaluation.report.samples.strangers import visible
 from stages.report import report
 from tests.support import report_project
 from tests.support.html_tables import Read
