@@ -18,13 +18,16 @@ help:  ## list the targets
 
 install: $(INSTALLED)  ## make .venv with the pinned packages (once)
 
+# What requirements-torch.lock pins is resolved with the rest, and left out of requirements.lock.
+OF_TORCH = $(shell sed -n 's/^\([a-z0-9.-]*\).*==.*/--unsafe-package \1/p' requirements-torch.lock)
+
 # Keeps the versions that still fit; `make lock UPGRADE=--upgrade` takes the newest.
 lock:  ## write requirements.lock anew from pyproject.toml, with the hashes of all files
 	$(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check pip-tools
 	.tools/bin/pip-compile --quiet --generate-hashes --strip-extras $(EXTRAS) --no-annotate --no-header \
-		--no-emit-options --unsafe-package torch --unsafe-package pip $(UPGRADE) \
-		--output-file requirements.lock pyproject.toml
+		--no-emit-options --unsafe-package pip $(OF_TORCH) $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml requirements-torch.lock
 
 # As `dvc repro`, with stages that do not need each other at the same time.
 repro: $(INSTALLED)  ## run what changed on the parameters in force, then show Table 1

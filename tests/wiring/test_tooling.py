@@ -114,6 +114,14 @@ def test_the_two_builds_of_torch_are_of_one_version():
     assert not {e.name for e in entries(LOCKS[0])} & {e.name for e in entries(LOCKS[1])}
 
 
+def test_the_lock_is_resolved_with_torchs_and_leaves_out_what_that_has():
+    command = ("make", "--dry-run", "--no-print-directory", "lock")
+    recipe = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    assert recipe.split()[-2:] == ["pyproject.toml", LOCKS[1]]
+    left_out = {canonicalize_name(name) for name in re.findall(r"--unsafe-package (\S+)", recipe)}
+    assert left_out == {canonicalize_name(e.name) for e in entries(LOCKS[1])} | {"pip"}
+
+
 def test_packages_are_installed_by_hash_alone():
     installed = [line for line in text("Makefile").splitlines() if "pip install" in line]
     own = [line for line in installed if ".tools" not in line]  # for `make lock`, no stage's
