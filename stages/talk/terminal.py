@@ -55,7 +55,7 @@ class TerminalTalk:
             if not text:
                 continue
             try:
-                _refuse_no_text(text)
+                words.refuse_no_text(text)
                 self._do(command, rest.strip(), text)
             except PipelineError as error:
                 console.complain(str(error))
@@ -138,13 +138,6 @@ class TerminalTalk:
         known = self._talk.person.name
         name = known if known in people else chosen(people, None, one_line(rest))
         adapt(self._talk, self._talk.with_support(people[name], name))
-
-
-def _refuse_no_text(line: str) -> None:
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{one_line(line, 40)}: no UTF-8 text; type it again") from None
 
 
 def _columns(said: dict[str, str], name: str) -> Table:

@@ -3,10 +3,9 @@
 All windows share the adapted model. Each has a talk of its own, which gradio keeps for it.
 """
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 from pipeline.errors import PipelineError, StageError, visible
@@ -67,7 +66,7 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
         text = gr.Textbox(label="you", autofocus=True)
         with gr.Row():
             undo, save = gr.Button("undo"), gr.Button("save")
-        file = gr.File(label="the talk, as --person reads it", visible=False)
+        file = gr.HTML(visible=False)
         both.change(lambda on: gr.Chatbot(visible=on), both, base, api_name=False)
         text.submit(
             lambda said, on, turns: (yield from answer(talk, turns, said, both=on)),
@@ -84,14 +83,14 @@ def build(talk: Talk, said: Sequence[str]) -> Any:
 
 
 def answer(
-    talk: Talk, turns: Turns, text: str, *, both: bool
+    talk: Talk, turns: Turns, text: str | None, *, both: bool
 ) -> Iterator[tuple[str, Messages, Messages, Turns]]:
     """Yield the input field, both columns as the replies grow, and what was said.
 
-    The adapted reply is kept.
+    The adapted reply is kept. Null, which gradio's API takes for a text, is nothing said.
     """
     history = shown(turns)
-    if not text.strip():
+    if text is None or not text.strip():
         yield "", history, history, turns
         return
     own = talk.apart([*turns])
@@ -99,6 +98,7 @@ def answer(
     said = {"base": "", "adapted": ""}
     before = after = history
     try:
+        words.refuse_no_text(text)
         for grown in together(own.replies(text, both=both), said):
             before, after = (
                 [*history, asked, {"role": "assistant", "content": _as_text(grown[who])}]
@@ -107,7 +107,7 @@ def answer(
             yield "", before, after, turns
     except PipelineError as error:
         wrong = [*history, {"role": "assistant", "content": _as_text(f"({error})")}]
-        yield text, wrong, wrong, turns
+        yield text.encode(errors="replace").decode(), wrong, wrong, turns
         return
     own.session.keep(own.heard(text), said["adapted"])
     yield "", before, after, own.session.turns
@@ -119,24 +119,27 @@ def undone(turns: Turns) -> tuple[Messages, Messages, Turns]:
     return shown(left), shown(left), left
 
 
-def saved(talk: Talk, turns: Turns) -> Path:
-    """Write a talk into a new folder of temporary files; return the file.
+def saved(talk: Talk, turns: Turns) -> str:
+    """Return a link that holds a talk as a file.
+
+    On the disk gradio would keep a copy for good, which all users of the machine may read.
 
     Raises:
         DataError: nothing was said.
     """
-    path = Path(mkdtemp(prefix="talk-")) / SAVED
-    words.save(path, talk.person.name, talk.session.persona, turns)
-    return path
+    line = words.as_line(talk.person.name, talk.session.persona, turns)
+    held = b64encode(line.encode()).decode()
+    link = f'<a download="{SAVED}" href="data:application/jsonl;base64,{held}">{SAVED}</a>'
+    return f"{link}: the talk, as --person reads it"
 
 
 def _file(gr: Any, talk: Talk, turns: Turns) -> Any:
     """Return the link to a saved talk, or say why there is none."""
     try:
-        return gr.File(value=str(saved(talk, turns)), visible=True)
+        return gr.HTML(saved(talk, turns), visible=True)
     except PipelineError as error:
         gr.Warning(visible(str(error)))
-        return gr.File(visible=False)
+        return gr.HTML(visible=False)
 
 
 def shown(turns: Turns) -> Messages:

@@ -28,20 +28,42 @@ def losses(measured: Measured, about: str) -> list[str]:
     return [*lines, f"after as many dialogues of a stranger: {stranger.nats:.6f}"]
 
 
+def refuse_no_text(text: str) -> None:
+    r"""Refuse what no tokenizer reads.
+
+    Raises:
+        DataError: a byte that is no UTF-8, or half a character that JSON had as \ud800.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{one_line(text, 40)}: no UTF-8 text; type it again") from None
+
+
 def save(path: Path, name: str, persona: Sequence[str], turns: Sequence[Turn]) -> None:
-    """Write a talk as a line of JSON Lines, as `--person` reads it: the model is the assistant.
+    """Write a talk to a new file.
 
     Raises:
         DataError: nothing was said, or the file is there already.
     """
-    if not turns:
-        raise DataError("nothing was said yet, so nothing is saved")
+    line = as_line(name, persona, turns)
     if path.exists():
         raise DataError(f"{one_line(path)}: there already; name another file")
+    artifacts.write_text(path, line)
+
+
+def as_line(name: str, persona: Sequence[str], turns: Sequence[Turn]) -> str:
+    """Return a talk as a line of JSON Lines, as `--person` reads it: the model is the assistant.
+
+    Raises:
+        DataError: nothing was said.
+    """
+    if not turns:
+        raise DataError("nothing was said yet, so nothing is saved")
     messages = []
     for turn in turns:
         if turn.partner not in ("", SILENCE):
             messages.append({"role": "user", "content": turn.partner})
         messages.append({"role": "assistant", "content": turn.reply})
     line = {"person": name, "persona": list(persona), "messages": messages}
-    artifacts.write_text(path, json.dumps(line, ensure_ascii=False) + "\n")
+    return json.dumps(line, ensure_ascii=False) + "\n"

@@ -1,13 +1,15 @@
 """The talk as a local page: by gradio's own client and in a browser, where these are installed."""
 
+import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 from html import escape
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -40,12 +42,27 @@ def talk(tokenizer, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def url(talk):
+def temporary(tmp_path, monkeypatch):
+    """Where temporary files are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def held(link):
+    """What the link to a saved talk gives."""
+    (line,) = re.findall(r'<a download="talk.jsonl" href="data:[a-z/]+;base64,(.*?)">', link)
+    return base64.b64decode(line)
+
+
+@pytest.fixture
+def url(talk, temporary):
     """The page as `stages.chat --web` serves it."""
     if find_spec("gradio") is None:
         pytest.skip("gradio is an extra package, out of the lock")
     command = [sys.executable, "-W", "ignore", "-m", "stages.chat", "in_place", "--web", "0"]
-    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    environ = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield next(line for line in process.stdout if line.startswith("http")).split()[0]
@@ -93,37 +110,61 @@ def test_each_window_has_a_talk_of_its_own(talk):
     assert talk.apart([]).own is talk.own
 
 
-def test_a_saved_talk_is_a_file_of_conversations(talk):
+def test_a_saved_talk_is_a_file_of_conversations(talk, tmp_path):
     turns = [Turn(partner="hi", reply="hello"), Turn(partner="and ?", reply="fine")]
-    path = web.saved(talk, turns)
+    path = tmp_path / "talk.jsonl"
+    path.write_bytes(held(web.saved(talk, turns)))
     (dialogue,) = people_of(path)["nobody"]
     assert dialogue.turns == turns
+
+
+def test_a_saved_talk_leaves_nothing_on_the_disk(talk, temporary):
+    before = set(temporary.parent.rglob("*"))
+    web.saved(talk, [Turn(partner="hi", reply="hello")])
     with pytest.raises(web.PipelineError, match="nothing was said"):
         web.saved(talk, [])
+    assert set(temporary.parent.rglob("*")) == before
 
 
-VISITORS = """
-import json, sys
+def test_what_is_no_text_is_told_in_a_line(talk):
+    """JSON may have half a character, and null."""
+    turns = [Turn(partner="hi", reply="hello")]
+    history = web.shown(turns)
+    told = {"role": "assistant", "content": "(a\\ud800b: no UTF-8 text; type it again)"}
+    ((text, base, own, kept),) = web.answer(talk, turns, "a\ud800b", both=True)
+    assert (text, base, own, kept) == ("a?b", [*history, told], [*history, told], turns)
+    assert list(web.answer(talk, turns, None, both=True)) == [("", history, history, turns)]
+
+
+VISITORS = r"""
+import httpx, json, sys
 from gradio_client import Client
 url, hostile = sys.argv[1:]
 one, other = (Client(url, verbose=False) for _ in range(2))
 said = [one.predict(hostile, False, api_name="/talk")[2]]
 said.append(other.predict("hello", False, api_name="/talk")[2])
-file = one.predict(api_name="/save")
+link = one.predict(api_name="/save")
 said.append(one.predict(api_name="/undo")[1])
 said.append(other.predict("and you ?", False, api_name="/talk")[2])
-print(json.dumps([said, file]))
+calls = f"{url.rstrip('/')}/gradio_api/call/talk"
+for text in (r'"a\ud800b"', "null"):
+    body, kind = f'{{"data": [{text}, false]}}', {"Content-Type": "application/json"}
+    event = httpx.post(calls, content=body, headers=kind).json()["event_id"]
+    said.append(httpx.get(f"{calls}/{event}").text)
+print(json.dumps([said, link]))
 """
 
 
 @pytest.mark.slow
-def test_the_page_answers_two_visitors_apart(url):
-    (first, theirs, undone, longer), file = json.loads(alone(VISITORS, url, HOSTILE))
+def test_the_page_answers_two_visitors_apart(url, temporary):
+    (first, theirs, undone, longer, half, null), link = json.loads(alone(VISITORS, url, HOSTILE))
     assert [len(said) for said in (first, theirs, undone, longer)] == [2, 2, 0, 4]
+    assert "no UTF-8 text" in half
+    assert ("event: complete" in half, "event: complete" in null) == (True, True)
     assert escape(HOSTILE) in str(first[0]["content"])
-    value = file.get("value", file)
-    said = json.loads(Path(value["path"] if isinstance(value, dict) else value).read_text())
+    said = json.loads(held(link if isinstance(link, str) else link["value"]))
     assert said["messages"][0] == {"role": "user", "content": HOSTILE}
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.slow
@@ -143,7 +184,8 @@ def test_the_page_in_a_browser(url, tmp_path):
         assert [HOSTILE in text for text in said] == [True, False, True, False]
         tab.picture(tmp_path / "page.png")
         tab.value(f"{button.format('save')}.click()")
-        assert "talk" in tab.until("document.querySelector('a[download]')?.download")
+        link = tab.until("document.querySelector('a[download]')?.outerHTML")
+        assert json.loads(held(link))["messages"][0] == {"role": "user", "content": HOSTILE}
         tab.value(f"{button.format('undo')}.click()")
         tab.until(f"{SAID}.length == 0")
         assert tab.value("window.alerted") == 0
