@@ -3,6 +3,7 @@
 All windows share the adapted model. Each has a talk of its own, which gradio keeps for it.
 """
 
+import os
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -28,6 +29,8 @@ def serve(talk: Talk, said: Sequence[str], port: int) -> None:
         StageError: gradio is not installed.
     """
     page = build(talk, said)
+    # Else the browser keeps what is said, and gradio's page of it offers to send it to the hub.
+    os.environ["GRADIO_RUN_HISTORY"] = "False"
     page.launch(
         server_name="127.0.0.1",
         server_port=port or None,
@@ -130,7 +133,7 @@ def saved(talk: Talk, turns: Turns) -> str:
     line = words.as_line(talk.person.name, talk.session.persona, turns)
     held = b64encode(line.encode()).decode()
     link = f'<a download="{SAVED}" href="data:application/jsonl;base64,{held}">{SAVED}</a>'
-    return f"{link}: the talk, as --person reads it"
+    return f"the talk, as --person reads it: {link}"
 
 
 def _file(gr: Any, talk: Talk, turns: Turns) -> Any:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from html import escape
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,6 +127,20 @@ def test_a_saved_talk_leaves_nothing_on_the_disk(talk, temporary):
     assert set(temporary.parent.rglob("*")) == before
 
 
+def test_no_history_of_runs_is_kept(talk, monkeypatch):
+    """By a stand-in for the page: gradio's own reads the variable when it is launched."""
+    kept = []
+    monkeypatch.setenv("GRADIO_RUN_HISTORY", "True")
+    page = SimpleNamespace(
+        launch=lambda **_: kept.append(os.environ["GRADIO_RUN_HISTORY"]),
+        local_url="http://127.0.0.1",
+        block_thread=lambda: None,
+    )
+    monkeypatch.setattr(web, "build", lambda *_: page)
+    web.serve(talk, [], 0)
+    assert kept == ["False"]
+
+
 def test_what_is_no_text_is_told_in_a_line(talk):
     """JSON may have half a character, and null."""
     turns = [Turn(partner="hi", reply="hello")]
@@ -151,19 +166,22 @@ for text in (r'"a\ud800b"', "null"):
     body, kind = f'{{"data": [{text}, false]}}', {"Content-Type": "application/json"}
     event = httpx.post(calls, content=body, headers=kind).json()["event_id"]
     said.append(httpx.get(f"{calls}/{event}").text)
-print(json.dumps([said, link]))
+kept = httpx.get(f"{url.rstrip('/')}/config").json().get("run_history")
+print(json.dumps([said, link, kept]))
 """
 
 
 @pytest.mark.slow
 def test_the_page_answers_two_visitors_apart(url, temporary):
-    (first, theirs, undone, longer, half, null), link = json.loads(alone(VISITORS, url, HOSTILE))
+    answers, link, kept = json.loads(alone(VISITORS, url, HOSTILE))
+    first, theirs, undone, longer, half, null = answers
     assert [len(said) for said in (first, theirs, undone, longer)] == [2, 2, 0, 4]
     assert "no UTF-8 text" in half
     assert ("event: complete" in half, "event: complete" in null) == (True, True)
     assert escape(HOSTILE) in str(first[0]["content"])
     said = json.loads(held(link if isinstance(link, str) else link["value"]))
     assert said["messages"][0] == {"role": "user", "content": HOSTILE}
+    assert not kept
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
@@ -189,4 +207,5 @@ def test_the_page_in_a_browser(url, tmp_path):
         tab.value(f"{button.format('undo')}.click()")
         tab.until(f"{SAID}.length == 0")
         assert tab.value("window.alerted") == 0
+        assert "Runs" not in tab.value("document.querySelector('footer').innerText")
         assert not [one for one in tab.requests if not one.startswith((url, "data:", "blob:"))]
