@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import artifacts
 from pipeline.atomic import refuse_foreign
 from pipeline.errors import DataError, ParamsError
-from pipeline.evaluation.few_shot.rates_file import BY_K, rates_belonging, rates_made
+from pipeline.evaluation.few_shot.rates_file import rates_belonging, rates_made
 from pipeline.evaluation.few_shot.shots import WAYS, ShotSums
 from pipeline.evaluation.kept.one_run import made_of_inputs
 from pipeline.evaluation.report.samples.few_shot import FewShotReplies, greedy_alone
@@ -20,18 +20,19 @@ from pipeline.evaluation.schemas.adapted_from import (
 )
 from pipeline.evaluation.schemas.base import read
 from pipeline.evaluation.schemas.made_from import Belonging, refuse_other_runs
-from pipeline.evaluation.schemas.number_table import RATES, TRIALS, read_text
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.params import Settings
 from pipeline.params.inputs import own_file, refuse_target
 from pipeline.params.stated import Made, refuse_other_params
 from pipeline.params.views import AllParams
+from stages.few_shot import kept_trials
 from stages.few_shot.kept_params import CHANGES, KeptParams, recover, run_folders, without_paths
 from stages.shell import console
 from stages.shell.one_run import made_of_run
 
 
-PARTS = {"shots": ".json", "tuning": ".csv", "replies": ".json"}  # of each run, and their endings
+# Of each run, and their endings.
+PARTS = {"shots": ".json", kept_trials.PART: ".csv", "replies": ".json"}
 
 
 def keep_all(names: Mapping[Path, str], study: Path) -> None:
@@ -82,18 +83,20 @@ def keep(run: Path, study: Path, name: str) -> None:
     text = without_paths(own_file(params, run))
     belonging = [*_belonging(run)]
     refuse_other_runs(belonging, run)
-    refuse_other_params(Settings.load(params), _made(run, belonging), params)
+    settings = Settings.load(params)
+    refuse_other_params(settings, _made(run, belonging), params)
     console.note(_untold(run))
+    files = kept_trials.without_others(_files(run), run, settings, belonging)
     kept_params = KeptParams(study, name, text)
     target = study / "runs" / name
     refuse_foreign(target, own=(*PARTS, CHANGES))
     for part, ending in PARTS.items():
         expected = [path.name for path in (target / part).glob(f"*{ending}")]
         refuse_foreign(target / part, own=expected)
-    _refuse_loss(run, target)
+    _refuse_loss(run, target, files)
     with artifacts.atomic_path(target) as folder:
         folder.mkdir(parents=True)
-        for path in _files(run):
+        for path in files:
             own = folder / path.parent.name / path.name
             own.parent.mkdir(exist_ok=True)
             _copy(path, own)
@@ -113,7 +116,7 @@ def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
         also = ["generate"] if path.parent.name == "replies" else []
         controls = ["cache"] if path.parent.name == "shots" and _sums(path).cached else []
         made += made_of_adapted(path, _command(path), said, also, controls)
-    for path in _rates(run):
+    for path in kept_trials.rates_of(_files(run)):
         made += rates_made(path)
     return made
 
@@ -121,6 +124,7 @@ def _made(run: Path, belonging: Sequence[Belonging]) -> list[Made]:
 def _untold(run: Path) -> str:
     """Return a note on the run's older files of which nobody can tell how they were made."""
     files = [path for path, said in _adapted_from(run) if is_untold(said, run)]
+    files += kept_trials.untold(_files(run))
     if not files:
         return ""
     return (
@@ -140,6 +144,8 @@ def _adapted_from(run: Path) -> Iterator[tuple[Path, AdaptedFrom | None]]:
 
 
 def _command(path: Path) -> str:
+    if path.parent.name == kept_trials.PART:
+        return kept_trials.command(path)
     return f"{path.parent.name} {path.stem}"
 
 
@@ -147,12 +153,8 @@ def _belonging(run: Path) -> Iterator[Belonging]:
     """Yield what a run's sums, replies and trials of rates belong to."""
     for path, said in _adapted_from(run):
         yield adapted(path, _command(path), said, path.stem)
-    for path in _rates(run):
+    for path in kept_trials.rates_of(_files(run)):
         yield from rates_belonging(path)
-
-
-def _rates(run: Path) -> list[Path]:
-    return [path for path in _files(run) if path.stem.endswith(BY_K) and path.suffix == ".csv"]
 
 
 def _replies(path: Path) -> FewShotReplies:
@@ -161,13 +163,11 @@ def _replies(path: Path) -> FewShotReplies:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy a file; of replies only the greedy ones, since a sample of a model may be anything."""
-    part, name = path.parent.name, path.stem
+    part = path.parent.name
     if part == "replies":
         artifacts.write_sealed(target, greedy_alone(_replies(path)).content())
-    elif part == "tuning":
-        by_k = name.endswith("_by_k")
-        again = f"run `python -m stages.{'rates' if by_k else 'tune'} {name.removesuffix('_by_k')}`"
-        artifacts.write_text(target, read_text(path, RATES if by_k else TRIALS, remedy=again))
+    elif part == kept_trials.PART:
+        artifacts.write_text(target, kept_trials.checked_text(path))
     else:
         shutil.copyfile(path, target)
 
@@ -177,20 +177,20 @@ def _files(run: Path) -> list[Path]:
     return [own_file(path, run) for path in paths if path.is_file()]
 
 
-def _refuse_loss(run: Path, kept_before: Path) -> None:
+def _refuse_loss(run: Path, kept_before: Path, files: Sequence[Path]) -> None:
     """Refuse to drop what was kept before of a run that has it no longer.
 
     To keep it beside the run's new files would be wrong, too: it may be of other parameters.
     """
-    there = {path.relative_to(run) for path in _files(run)}
+    there = {path.relative_to(run) for path in files}
     kept_alone = [
         path for path in _files(kept_before) if path.relative_to(kept_before) not in there
     ]
     if kept_alone:
         first = kept_alone[0].relative_to(kept_before)
         raise DataError(
-            f"{kept_alone[0]}: kept before, but {run} has no {first} ({len(kept_alone)} such "
-            "files); copy them into the run if they are its own, else remove them from the study"
+            f"{kept_alone[0]}: kept before, but {run} has no {first} of its own ({len(kept_alone)} "
+            "such files); copy them into the run if they are its, else remove them from the study"
         )
     for path in _files(kept_before):
         if path.parent.name == "shots":

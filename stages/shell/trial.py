@@ -19,6 +19,7 @@ from pipeline import artifacts
 from pipeline.errors import CodeError, DivergedError, MissingFileError, TrainingError
 from pipeline.evaluation.records import predictions_file
 from pipeline.evaluation.schemas.base import parse, read
+from pipeline.evaluation.studies.trials_file import READ
 from pipeline.evaluation.studies.tuning import Trial, TrialCost, criterion
 from pipeline.model.files.variant_record import VariantFile
 from pipeline.outs import FILES, refuse_damaged, require_record, write_record
@@ -30,7 +31,7 @@ from stages.shell.console import Terminated
 
 
 _ROOT = Path(__file__).parents[2]  # of the code
-_INPUTS = (artifacts.tasks_file("train"), artifacts.tasks_file("valid"), artifacts.BASE)
+_INPUTS = (*READ.values(),)
 _OUTS = ("models", "predictions")  # of the trial's stages
 _PATIENCE = 5.0  # seconds for a stage to end by Ctrl-C
 _VIEWS: dict[str, type[TrainParams] | type[MetaTrainParams]] = {

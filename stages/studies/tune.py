@@ -1,10 +1,14 @@
 """Choose a variant's rates on valid, as many trials for every variant: `python -m stages.tune`."""
 
+from pathlib import Path
 from typing import Any
 
 from pipeline import artifacts
 from pipeline.atomic import only_run
+from pipeline.evaluation.kept.one_run import made_of_inputs
+from pipeline.evaluation.studies.trials_file import READ, tuned_from
 from pipeline.evaluation.studies.tuning import Trial, at_the_edge, best, grid, trials_csv, tuned
+from pipeline.outs import Snapshot
 from pipeline.params import Settings, TuneParams
 from pipeline.params.methods import method_of
 from pipeline.params.sections.lists import LISTS
@@ -25,10 +29,14 @@ def tune(
     trials = []
     path = artifacts.tuning_file(name)
     with only_run(path):
+        read = Snapshot(READ.values())
+        inputs = made_of_inputs(Path())
         for number, point in enumerate(points, start=1):
             trials.append(run(Run(name, method, params.seed, point), settings))
             console.say(f"trial {number} of {len(points)}, {_shown(point)}: {_outcome(trials[-1])}")
-        artifacts.write_text(path, trials_csv(trials))
+        read.refuse_changed()  # between two trials, too
+        made_from = tuned_from(name, settings, inputs, read.digests)
+        artifacts.write_text(path, trials_csv(trials, made_from=made_from))
     chosen = best(trials)
     console.say(
         f"{path}: {len(trials)} trials; the best is number {trials.index(chosen) + 1}. As a"

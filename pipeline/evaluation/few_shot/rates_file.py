@@ -51,7 +51,7 @@ def rates_belonging(path: Path) -> Iterator[Belonging]:
         DataError: the file is damaged.
     """
     name, rows = _read(path)
-    for row in _told(rows, "seed", "model", "base", "valid"):
+    for row in told(rows, "seed", "model", "base", "valid"):
         seed = int(row["seed"]) if row.get("seed", "").isdecimal() else 0
         folders = {"base": artifacts.BASE, "valid": artifacts.tasks_file("valid")}
         folders |= {"model": artifacts.model_dir(name, seed)} if "seed" in row else {}
@@ -66,9 +66,9 @@ def rates_made(path: Path) -> Iterator[Made]:
         DataError: the file is damaged.
     """
     name, rows = _read(path)
-    for row in _told(rows, "made_with"):
-        told = _made_with(row["made_with"], path, name) if "made_with" in row else {}
-        yield Made(path, told, name, command=f"rates {name}")
+    for row in told(rows, "made_with"):
+        values = made_with(row["made_with"], path, _again(name)) if "made_with" in row else {}
+        yield Made(path, values, name, command=f"rates {name}")
 
 
 def _read(path: Path) -> tuple[str, list[CsvRow]]:
@@ -80,21 +80,26 @@ def _again(name: str) -> str:
     return f"run `python -m stages.rates {name}`"
 
 
-def _told(rows: Sequence[CsvRow], *columns: str) -> list[CsvRow]:
-    """Return the different values of some columns, without those that the file lacks."""
+def told(rows: Sequence[CsvRow], *columns: str) -> list[CsvRow]:
+    """Return the different values of some columns of a file, without those that it lacks."""
     each = [tuple((key, row[key]) for key in columns if key in row) for row in rows]
     return [dict(one) for one in dict.fromkeys(each)]
 
 
-def _made_with(text: str, path: Path, name: str) -> dict[str, Any]:
+def made_with(text: str, path: Path, remedy: str) -> dict[str, Any]:
+    """Return the parameters in a cell of a file of trials.
+
+    Raises:
+        DataError: it is damaged; `remedy` says what to do.
+    """
     try:
         found = strict_loads(text.encode())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: made_with: {first_problem(error)}; {_again(name)}") from error
+        raise DataError(f"{path}: made_with: {first_problem(error)}; {remedy}") from error
     if not isinstance(found, dict):
         raise DataError(
             f"{path}: made_with: {one_line(text, 60)} found, parameters by name were expected; "
-            f"{_again(name)}"
+            f"{remedy}"
         )
     return found
 

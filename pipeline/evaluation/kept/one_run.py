@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
+from pipeline.evaluation.few_shot.rates_file import BY_K, rates_made
 from pipeline.evaluation.report.compared import Levels
 from pipeline.evaluation.schemas.adapted_from import AdaptedFrom, adapted, made_of_adapted
 from pipeline.evaluation.schemas.base import Excerpt, parse, read
@@ -26,6 +27,7 @@ from pipeline.evaluation.schemas.made_from import (
     scored,
 )
 from pipeline.evaluation.schemas.table_1 import refuse_other_numbers
+from pipeline.evaluation.studies.trials_file import trials_made
 from pipeline.model.files.variant_record import VariantFile, digests_of
 from pipeline.params import Settings, read_yaml
 from pipeline.params.inputs import own_file
@@ -177,6 +179,23 @@ def refuse_other_support_in(root: Path, file: Path, name: str) -> None:
     refuse_other_runs([adapted(file, command, said, name)], root)
     path = root / artifacts.PARAMS
     refuse_other_params(Settings.load(path), made_of_adapted(file, command, said), path)
+
+
+def refuse_other_trials_in(root: Path, file: Path) -> None:
+    """Refuse trials on valid of other parameters than the run's, where they say of which.
+
+    Args:
+        root: the run's folder.
+        file: the trials'.
+
+    Raises:
+        DataError: names the file, the key, both values, and the command to run.
+    """
+    path = own_file(file, root)
+    made = [*(rates_made(path) if path.stem.endswith(BY_K) else trials_made(path))]
+    if any(one.values for one in made):
+        params = root / artifacts.PARAMS
+        refuse_other_params(Settings.load(params), made, params)
 
 
 def made_of_inputs(root: Path) -> list[Made]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from pipeline import artifacts
 from pipeline.errors import DataError, one_line
+from pipeline.evaluation.few_shot.rates_file import BY_K
 from pipeline.evaluation.kept.folder import RUNS
+from pipeline.evaluation.kept.one_run import refuse_other_trials_in
 from pipeline.evaluation.kept.slim import (
     asked,
     axes_of_today,
@@ -113,11 +115,10 @@ class Study:
     @cached_property
     def trials(self) -> dict[str, list[CsvRow]]:
         """The trials of the tuning on valid, by variant."""
-        folder = self.folder / "tuning"
-        return {
-            path.stem: self._rows(path, RATES if path.stem.endswith("_by_k") else TRIALS)
-            for path in sorted(folder.glob("*.csv"))
-        }
+        paths = sorted((self.folder / "tuning").glob("*.csv"))
+        for path in paths:
+            refuse_other_trials_in(self.folder, path)
+        return {p.stem: self._rows(p, RATES if p.stem.endswith(BY_K) else TRIALS) for p in paths}
 
     @cached_property
     def runs(self) -> dict[str, list[TrainingRun]]:

@@ -48,7 +48,11 @@ SUMS = Kind(("seed",), ("persona",))  # sums/VARIANT.csv of a study
 KSHOT = Kind(("k", "personas"), bounded=METRICS, rows=0)  # metrics/kshot/VARIANT.csv
 HISTORY = Kind(("step",), infinite=True, rows=0)  # history.csv of a training run
 TRIALS = Kind(  # tuning/VARIANT.csv
-    ("trial", "valid_nats"), words={"chosen": ("true", "false")}, texts=True, infinite=True
+    ("trial", "valid_nats"),
+    later=("train", "valid", "base", "made_with"),
+    words={"chosen": ("true", "false")},
+    texts=True,
+    infinite=True,
 )
 RATES = Kind(  # tuning/VARIANT_by_k.csv
     ("k", "lr", "epochs", "valid_nats"),

@@ -94,17 +94,21 @@ def at_the_edge(chosen: Trial, values: Mapping[str, Sequence[Any]]) -> list[str]
     return warnings
 
 
-def trials_csv(trials: Sequence[Trial]) -> str:
+def trials_csv(trials: Sequence[Trial], *, made_from: Mapping[str, str]) -> str:
     """Return a row for each trial; if it diverged `valid_nats` is inf and the rest is empty.
 
     `chosen` is `true` in the best trial's row alone.
+
+    Args:
+        trials: all of them.
+        made_from: further columns, the same in each row, `tuned_from`.
 
     Raises:
         TrainingError: as `best`; so no table is written without a chosen trial.
     """
     keys = list(trials[0].point)
     text = io.StringIO(newline="")
-    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *TrialCost.model_fields)
+    columns = ("trial", *keys, "valid_nats", "epoch", "chosen", *TrialCost.model_fields, *made_from)
     chosen = best(trials)
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
@@ -114,6 +118,7 @@ def trials_csv(trials: Sequence[Trial]) -> str:
             | {"valid_nats": inf if trial.nats is None else trial.nats}
             | {"chosen": "true" if trial is chosen else "false"}
             | (trial.cost.model_dump() if trial.cost else {})
+            | dict(made_from)
         )
     return text.getvalue()
 

@@ -195,7 +195,7 @@ def trials(study: Study) -> str:
     known = ("trial", "valid_nats", "epoch", "chosen", "steps", "best_step", "replies")
     rows = []
     for name, row in ((name, row) for name, trials in study.trials.items() for row in trials):
-        made_from = ("seed", "model", "base", "valid", "made_with")
+        made_from = ("seed", "model", "base", "train", "valid", "made_with")
         passed_over = (*known, "outer_replies", "operations", *made_from)
         keys = [key for key in row if key not in passed_over]
         point = ", ".join(f"`{key}` {row[key]}" for key in keys)

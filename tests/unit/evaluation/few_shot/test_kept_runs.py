@@ -161,7 +161,7 @@ def test_what_was_kept_before_and_the_run_lacks_is_neither_mixed_in_nor_lost(los
     own = (run / lost).rename(tmp_path / "aside")
     YAML().dump(params(finetune__lr=0.75), run / "params.yaml")
     with pytest.raises(
-        DataError, match=rf"runs/a/{lost}: kept before, but .*/a has no {lost} \(1 "
+        DataError, match=rf"runs/a/{lost}: kept before, but .*/a has no {lost} of its own \(1 "
     ):
         keep(run, study, "a")
     assert {path: path.read_bytes() for path in study.rglob("*") if path.is_file()} == before

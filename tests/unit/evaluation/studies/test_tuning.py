@@ -65,7 +65,7 @@ def test_the_lowest_nll_wins_the_first_of_equal_ones_and_none_that_diverged():
     with pytest.raises(TrainingError, match="every trial diverged"):
         best([trial(None), trial(None)])
     with pytest.raises(TrainingError, match="every trial diverged"):
-        trials_csv([trial(None)])
+        trials_csv([trial(None)], made_from={})
 
 
 def test_a_best_rate_at_the_edge_of_the_grid_is_said():
@@ -77,7 +77,8 @@ def test_a_best_rate_at_the_edge_of_the_grid_is_said():
 
 
 def test_every_trial_is_a_row_those_that_diverged_too():
-    rows = list(csv.DictReader(io.StringIO(trials_csv([trial(None), trial(1.25), trial(1.5)]))))
+    text = trials_csv([trial(None), trial(1.25), trial(1.5)], made_from={"base": "b"})
+    rows = list(csv.DictReader(io.StringIO(text)))
     assert rows[0] == {
         "trial": "1",
         "train.lr": "0.1",
@@ -85,6 +86,7 @@ def test_every_trial_is_a_row_those_that_diverged_too():
         "epoch": "",
         "chosen": "false",
         **dict.fromkeys(TrialCost.model_fields, ""),
+        "base": "b",
     }
     assert (rows[1]["valid_nats"], rows[1]["epoch"], rows[1]["replies"]) == ("1.25", "1", "160")
     assert [row["chosen"] for row in rows] == ["false", "true", "false"]
