@@ -14,6 +14,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
 
 LOCK = Path("dvc.lock")
 _DVC = Path(".dvc")
@@ -35,16 +38,12 @@ def digest_of(out: Path) -> str:
 
 def outs_of(stage: str) -> dict[str, str]:
     """Return the digest of each out that `dvc.lock` has of a stage, by path; none without it."""
-    found = {}
     entry = re.search(rf"^  {re.escape(stage)}:\n(?:   .*\n)*", _lock(), re.MULTILINE)
-    text = entry[0] if entry else ""
-    outs = re.search(r"^    outs:\n((?:    - .*\n|      .*\n)*)", text, re.MULTILINE)
-    for out in re.split(r"^    - ", outs[1] if outs else "", flags=re.MULTILINE)[1:]:
-        path = re.search(r"^(?:      )?path: (.*)$", out, re.MULTILINE)
-        digest = re.search(r"^(?:      )?md5: (.*)$", out, re.MULTILINE)
-        if path and digest:
-            found[path[1]] = digest[1]
-    return found
+    try:
+        (values,) = YAML(typ="safe").load(entry[0] if entry else "x: {}").values()
+        return {out["path"]: out["md5"] for out in values.get("outs", ())}
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
 
 
 def is_cached(outs: Mapping[str, str]) -> bool:

@@ -7,9 +7,10 @@ A note beside the checkpoint says which stage has ended in which folder, and the
 its outs. Once `dvc.lock` there names these very bytes and DVC's cache has them, they are recorded,
 and the files may go.
 
-DVC runs some experiments in a folder of their own, and removes that when they end, well or not. So
-nobody can tell whether a stage of such a folder was recorded, nor where the cache is not found, or
-has the bytes while `dvc.lock` names others, as after a checkout: of each stage the last is kept.
+What the cache lacks stays, whatever `dvc.lock` says. DVC runs some experiments in a folder of their
+own, and removes that when they end, well or not. So nobody can tell whether bytes of such a folder
+that the cache has were recorded, nor where `dvc.lock` names others, as after a checkout: of each
+stage the last is kept.
 """
 
 import json
@@ -127,15 +128,15 @@ def recorded(notes: Iterable[Path]) -> None:
 def clear_recorded() -> None:
     """Remove what stages of this folder left whose outs DVC has recorded.
 
-    Of those of which nobody can tell, all but the last of each stage go.
+    Of those that its cache has and nobody can tell of, all but the last of each stage go.
     """
     unknown: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     for note, content in _notes():
-        is_named = content.is_here and outs_of(content.stage) == content.outs
-        has_bytes = content.is_here and is_cached(content.outs)
-        if is_named and has_bytes:
+        if not is_cached(content.outs):
+            continue
+        if content.is_here and outs_of(content.stage) == content.outs:
             recorded([note])
-        elif is_named or has_bytes or not Path(content.folder).is_dir():
+        elif content.is_here or not Path(content.folder).is_dir():
             with suppress(OSError):
                 unknown[content.stage].append((note.stat().st_mtime_ns, note))
     recorded(note for left in unknown.values() for _, note in sorted(left)[:-1])

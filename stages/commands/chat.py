@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from pipeline import artifacts
-from pipeline.evaluation.personal.start import load_start
+from pipeline.errors import ModelError
+from pipeline.evaluation.personal.start import Start, load_start
 from pipeline.evaluation.personal.talk import Talk
+from pipeline.model.files.variant_record import refuse_other_inputs
+from pipeline.outs import refuse_damaged
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 from stages.talk.adapting import adapt
@@ -33,9 +36,7 @@ def chat(
     given = person is not None or support
     someone = person_of([person] if person else [], support or [], name) if given else None
     start = load_start(variant, seed)
-    tests = artifacts.tasks_file("test")
-    others = artifacts.read_records(tests, PersonaTask, made_by="tasks") if tests.is_file() else []
-    talk = Talk(start, others)
+    talk = Talk(start, _strangers(start))
     said = []
     if someone is None:
         console.say(f"{variant}, not adapted: --person FILE, or /adapt FILE, adapts it to somebody")
@@ -45,6 +46,20 @@ def chat(
         TerminalTalk(talk).run()
     else:
         serve(talk, said, web)
+
+
+def _strangers(start: Start) -> list[PersonaTask]:
+    """Return people to draw a stranger from; none where the model was trained on other tasks."""
+    tests = artifacts.tasks_file("test")
+    if not tests.is_file():
+        return []
+    refuse_damaged(artifacts.TASKS)
+    try:
+        refuse_other_inputs(start.record, tasks=True)
+    except ModelError as error:
+        console.note(f"no stranger is drawn for comparison: {error}")
+        return []
+    return artifacts.read_records(tests, PersonaTask, made_by="tasks")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """DVC stage `p2_receiver`: training of P² Bot's receiver."""
 
 from pipeline import artifacts
+from pipeline.learning.p2bot.meetings import unlearnable
 from pipeline.learning.p2bot.receiver import files, train
 from pipeline.learning.p2bot.receiver.network import build_receiver
 from pipeline.learning.training.loop import Session
@@ -20,11 +21,12 @@ def p2_receiver(seed: Seed) -> None:
     params = Settings.load().view(ReceiverParams)
     read = files.inputs()
     voices = files.load_voices()
-    if not all(voices.values()):
-        refuse_edited(params, Settings.load().view(ReceiverParams))
-        folder = files.save_untrained(seed)
-        console.note(f"{folder}: nothing trained, train or valid has no persona sentences")
-        return
+    for split, of_split in voices.items():
+        if reason := unlearnable(of_split):
+            refuse_edited(params, Settings.load().view(ReceiverParams))
+            folder = files.save_untrained(seed, reason)
+            console.note(f"{folder}: nothing trained, {split} has {reason}")
+            return
     receiver = build_receiver(load_base(artifacts.BASE), best_device())
     use_threads(sum(value.numel() for value in receiver.theta.values()))
     checkpoint = files.checkpoint_of(params, seed)

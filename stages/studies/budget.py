@@ -17,6 +17,7 @@ from pipeline.evaluation.controls.budget import (
     steps_for,
 )
 from pipeline.model.files.variant_record import VariantFile, read_variant, refuse_other_inputs
+from pipeline.outs import refuse_damaged
 from pipeline.params import MetaTrainParams, Settings, TrainParams, Variant
 from pipeline.params.line import variant_line
 from pipeline.params.methods import method_of
@@ -35,6 +36,7 @@ def budget(
     settings = Settings.load()
     variant = settings.variant(name)
     path = artifacts.tasks_file("train")
+    refuse_damaged(path)
     tasks = artifacts.read_records(path, PersonaTask, made_by="tasks")
     seen = _seen(name, seed, settings.view(MetaTrainParams, variant.set), tasks)
     console.say(

@@ -6,7 +6,6 @@ The rule for a hit is the same as for the variants: every best candidate must eq
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from math import fsum
 from random import Random
 
@@ -22,6 +21,7 @@ from pipeline.persona.task.text import normalise
 WithCandidates = tuple[Dialogue, Turn, list[str], list[bool]]  # candidates, which are gold
 
 _AT_ONCE = 1024  # replies with their candidates in memory
+_CHARACTERS = 20_000_000  # of their queries, each as often as it has candidates
 
 QUERIES: dict[str, Callable[[Dialogue, Turn], str]] = {
     "tfidf": lambda dialogue, turn: " ".join([*dialogue.persona, turn.partner]),
@@ -142,10 +142,26 @@ def tfidf_hits(
     vectorizer = frequencies.vectorizer()
     hits: dict[str, list[bool]] = {name: [] for name in QUERIES}
     stream = _with_candidates(test)
-    while replies := list(islice(stream, _AT_ONCE)):
+    for replies in _some(stream):
         for name, more in _hits(vectorizer, replies).items():
             hits[name] += more
     return hits
+
+
+def _some(stream: Iterable[WithCandidates]) -> Iterator[list[WithCandidates]]:
+    """Yield the replies in parts: each has its query as often as it has candidates."""
+    some: list[WithCandidates] = []
+    size = 0
+    for reply in stream:
+        dialogue, turn, candidates, _ = reply
+        longest = max(len(query(dialogue, turn)) for query in QUERIES.values())
+        if some and (size + len(candidates) * longest > _CHARACTERS or len(some) == _AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(reply)
+        size += len(candidates) * longest
+    if some:
+        yield some
 
 
 def _hits(vectorizer: TfidfVectorizer, replies: Sequence[WithCandidates]) -> dict[str, list[bool]]:

@@ -12,6 +12,7 @@ from pipeline.evaluation.personal.stranger import swapped_apart
 from pipeline.evaluation.predict.protocols import Fold
 from pipeline.evaluation.predict.replies import score_dialogue
 from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.room import require_room_to_adapt
 from pipeline.learning.finetuning.updates import finetune
 from pipeline.model.network.learner import Learner
 from pipeline.model.sequences.encoding import Encoder
@@ -56,12 +57,13 @@ def adapt_to(
     """Return θ̂ after so many epochs on a fold's support: θ itself without epochs or support.
 
     Raises:
-        DivergedError, TrainingError: as `finetune`.
+        DivergedError, TrainingError: as `finetune`; or an update will not fit the memory.
         ContextError: a persona and a single turn exceed the context.
     """
     epochs = {"epochs": list(range(epoch + 1))}
     every = params.finetune.model_copy(update=epochs)
     support = Support(key_of(fold), [learner.encoder.encode(d) for d in fold.support])
+    require_room_to_adapt(learner, support, every)
     theta: Mapping[str, Tensor] = learner.theta
     for adapted in finetune(learner, [support], every):
         theta = adapted.theta

@@ -71,6 +71,22 @@ def sentence_pool(voices: Sequence[Voice]) -> list[str]:
     return pool
 
 
+def unlearnable(voices: Sequence[Voice]) -> str | None:
+    """Say why no receiver can learn from some voices; null: one can.
+
+    Each needs as many sentences of others as its persona has, as `example` draws them. People who
+    share one system prompt have none.
+    """
+    if not voices:
+        return "no persona sentences"
+    pool = {normalise(sentence) for sentence in sentence_pool(voices)}
+    for voice in voices:
+        needed, others = len(voice.persona), len(pool) - len(pool & voice.everywhere)
+        if others < needed:
+            return f"too few persona sentences of others: {others}, where one has {needed}"
+    return None
+
+
 def example(voice: Voice, pool: Sequence[str], *, negatives: int, draw: Random) -> Example:
     """Return a voice with `negatives` strangers' personas of as many sentences as its own.
 

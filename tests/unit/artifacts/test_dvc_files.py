@@ -1,6 +1,7 @@
 """Digests of outs as DVC has them, and whether its cache has what its lock names."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,11 +28,14 @@ def test_dvc_itself_has_the_same_digests_and_its_cache_has_them(monkeypatch):
 
     for name in [name for name in os.environ if name.startswith(("DVC_", "GIT_"))]:
         monkeypatch.delenv(name)
+    far = Path("models", "x" * 60, "seed-0")  # DVC writes a long path on a line of its own
+    far.parent.mkdir()
+    shutil.copytree(OUT, far)
     (OUT / "a").mkdir()
     (OUT / "a/deep é \"'.txt").write_bytes(b"\r\n\0")
     (OUT / "a.txt").write_text("beside its folder")
     (OUT / "empty").mkdir()
-    outs = [str(OUT), "x.jsonl"]
+    outs = [str(OUT), str(far), "x.jsonl"]
     one = {"foreach": ["x-0"], "do": {"cmd": "true", "outs": outs}}
     stages = {"train": one, "other": {"cmd": "true"}}
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))

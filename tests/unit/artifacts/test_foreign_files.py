@@ -45,11 +45,11 @@ def test_a_file_of_the_users_is_refused_before_anything_is_read(name):
 
 def test_a_file_that_came_during_training_is_not_replaced():
     folder = artifacts.receiver_dir(0)
-    files.save_untrained(0)
-    files.save_untrained(0)
+    files.save_untrained(0, "no persona sentences")
+    files.save_untrained(0, "no persona sentences")
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match=r"notes\.txt: not written by this stage"):
-        files.save_untrained(0)
+        files.save_untrained(0, "no persona sentences")
     assert Path(folder / "notes.txt").read_text() == "mine"
 
 

@@ -120,8 +120,8 @@ def test_what_the_cache_has_not_taken_whole_is_not_recorded(monkeypatch):
 
 
 @pytest.mark.parametrize("has", ["the lock", "the cache"])
-def test_where_one_of_lock_and_cache_has_it_the_last_stays(monkeypatch, has):
-    """The cache is not found, or another branch's lock was checked out after the record."""
+def test_where_the_lock_alone_has_it_all_stay_where_the_cache_has_the_last(monkeypatch, has):
+    """The cache is full or not found; another branch's lock was checked out after the record."""
     for number, learned in enumerate(("first", "last")):
         begin(monkeypatch, "train@x-0")
         checkpoint = Checkpoint(f"train-{learned}", {})
@@ -175,9 +175,10 @@ def test_an_experiment_of_another_folder_leaves_it_alone(monkeypatch, tmp_path):
 
 
 def test_of_stages_of_folders_that_are_gone_the_last_is_kept(monkeypatch, tmp_path):
-    """Experiments that train alone left two files each, for ever."""
+    """Experiments that train alone left two files each, for ever. What the cache lacks stays."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    for number, (name, stage) in enumerate([("a", "x"), ("b", "x"), ("c", "x"), ("d", "y")]):
+    stages = {"lost": "x", "a": "x", "b": "x", "c": "x", "d": "y"}
+    for number, (name, stage) in enumerate(stages.items()):
         folder = tmp_path / f"exps/{name}"
         folder.mkdir(parents=True)
         monkeypatch.chdir(folder)
@@ -186,21 +187,24 @@ def test_of_stages_of_folders_that_are_gone_the_last_is_kept(monkeypatch, tmp_pa
         checkpoint.save({"weight": torch.tensor(1.0)}, {})
         wrote(name)
         checkpoint.delete(OUT)
+        if name != "lost":
+            dvc_records.put_into_cache(OUT)
+            shutil.copytree(dvc_records.CACHE, tmp_path / dvc_records.CACHE, dirs_exist_ok=True)
         (note,) = (tmp_path / FOLDER).glob(f"train-{name}*.ended")
         os.utime(note, (number, number))
     monkeypatch.chdir(tmp_path)
-    shutil.rmtree(tmp_path / "exps/a")
-    shutil.rmtree(tmp_path / "exps/b")
+    for name in ("lost", "a", "b"):
+        shutil.rmtree(tmp_path / "exps" / name)
     begin(monkeypatch, "train@z-0")
 
     def left():
         return sorted(path.name.split(".")[0][:7] for path in (tmp_path / FOLDER).glob("*.ended"))
 
-    assert left() == ["train-b", "train-c", "train-d"]
+    assert left() == ["train-b", "train-c", "train-d", "train-l"]
     shutil.rmtree(tmp_path / "exps")
     begin(monkeypatch, "train@z-0")
-    assert left() == ["train-c", "train-d"]
-    assert len([*(tmp_path / FOLDER).glob("*.safetensors")]) == 2
+    assert left() == ["train-c", "train-d", "train-l"]
+    assert len([*(tmp_path / FOLDER).glob("*.safetensors")]) == 3
 
 
 def test_a_starter_says_itself_what_is_recorded(monkeypatch):

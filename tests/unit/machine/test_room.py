@@ -8,14 +8,19 @@ import torch
 from benchmarks import ours, real_shape
 from benchmarks.allocations import peak_bytes
 from benchmarks.dialogues import Size, episodes, learner
+from pipeline import artifacts
 from pipeline.errors import TrainingError
+from pipeline.learning.finetuning.plan import Support
+from pipeline.learning.finetuning.room import require_room_to_adapt
 from pipeline.learning.inner.inner_loop import InnerLoop
 from pipeline.learning.meta import maml
 from pipeline.learning.meta.room import require_room
 from pipeline.learning.task_loss.episodes import EncodedTask
 from pipeline.learning.task_loss.memory import Pass, step_bytes, theta_bytes, training_bytes
 from pipeline.model.network.learner import in_bfloat16
+from pipeline.params import FinetuneParams, Settings
 from pipeline.processes import memory
+from tests.wiring.closure import ROOT
 
 
 CPU = torch.device("cpu")
@@ -127,3 +132,17 @@ def test_threads_and_the_loops_own_copies_of_theta_count():
     theta = theta_bytes(own)
     assert training_bytes(own, 100, sums=False) == 4 * theta + 100
     assert training_bytes(own, 100, groups_at_once=2, sums=True) == 5 * theta + 200
+
+
+def test_a_long_conversation_is_refused_before_it_is_adapted_to(monkeypatch):
+    own = learner(SIZES[0], "sdpa")
+    window = episodes(SIZES[0], 1)[0].query[0].window
+    params = Settings.load(ROOT / artifacts.PARAMS).view(FinetuneParams).finetune
+    params = params.model_copy(update={"batch_size": None})
+    monkeypatch.setattr(memory, "free_memory", lambda _: 64 << 20)
+    require_room_to_adapt(own, Support("p", [(window,)]), params)
+    require_room_to_adapt(own, Support("p", []), params)
+    long = Support("p", [(window,), tuple(replace(window) for _ in range(100))])
+    with pytest.raises(TrainingError, match=r"adapting to the person .* shorter conversations"):
+        require_room_to_adapt(own, long, params)
+    require_room_to_adapt(own, long, params.model_copy(update={"batch_size": 8}))

@@ -104,13 +104,13 @@ def save(
     return folder
 
 
-def save_untrained(seed: int) -> Path:
-    """Write a folder that says why there is no receiver: persons without persona sentences."""
+def save_untrained(seed: int, reason: str) -> Path:
+    """Write a folder that says why there is no receiver, as `unlearnable` does."""
     folder = artifacts.receiver_dir(seed)
     artifacts.refuse_foreign(folder, own=OWN)
     with artifacts.atomic_path(folder) as partial:
         partial.mkdir()
-        artifacts.write_json(partial / UNTRAINED, {"reason": "no persona sentences", "seed": seed})
+        artifacts.write_json(partial / UNTRAINED, {"reason": reason, "seed": seed})
     return folder
 
 
@@ -147,9 +147,11 @@ def load_receiver(folder: Path, base: tuple[Any, Any], device: torch.device) -> 
     made_by = f"p2_receiver {folder.name.removeprefix('seed-')}"
     path = folder / TENSORS
     if (folder / UNTRAINED).is_file():
+        said = artifacts.read_json(folder / UNTRAINED, made_by=made_by)
         raise ModelError(
-            f"{folder}: no receiver, because train or valid has no persona sentences; P² Bot needs "
-            "them: take its variants out of self_played and scored, or give the corpus personas"
+            f"{folder}: no receiver, because train or valid has {one_line(said.get('reason'))}; "
+            "P² Bot needs them: take its variants out of self_played and scored, or give the "
+            "corpus personas"
         )
     if not path.is_file():
         raise MissingFileError(path, made_by)
