@@ -10,7 +10,6 @@ from pipeline.errors import ModelError
 from pipeline.evaluation.personal.start import Start, load_start
 from pipeline.evaluation.personal.talk import Talk
 from pipeline.model.files.variant_record import refuse_other_inputs
-from pipeline.outs import refuse_damaged
 from pipeline.persona.task.record import PersonaTask
 from stages.shell import console
 from stages.talk.adapting import adapt
@@ -49,11 +48,14 @@ def chat(
 
 
 def _strangers(start: Start) -> list[PersonaTask]:
-    """Return people to draw a stranger from; none where the model was trained on other tasks."""
+    """Return people to draw a stranger from; none where the model was trained on other tasks.
+
+    Raises:
+        DataError: the tasks are damaged.
+    """
     tests = artifacts.tasks_file("test")
     if not tests.is_file():
         return []
-    refuse_damaged(artifacts.TASKS)
     try:
         refuse_other_inputs(start.record, tasks=True)
     except ModelError as error:

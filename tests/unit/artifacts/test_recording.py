@@ -132,6 +132,7 @@ def test_where_the_lock_alone_has_it_all_stay_where_the_cache_has_the_last(monke
         os.utime(note, (number, number))
         if has == "the cache":
             dvc_records.put_into_cache(OUT)
+            dvc_records.name_in_lock("train@x-0", note)  # other bytes
         else:
             dvc_records.name_in_lock("train@x-0", OUT)
         begin(monkeypatch, "train@z-0")
