@@ -55,7 +55,7 @@ def tidy(given: Conversation, data: Data, tally: Tally, place: str) -> Conversat
     if not turns:
         tally.leave_out("conversations in which the person says nothing", place)
         return None
-    persona = [_cut(text, "user", data.longest, tally, place) for text in context]
+    persona = [_cut(text, "system", data.longest, tally, place) for text in context]
     persona += [sentence.strip() for sentence in given.persona if sentence.strip()]
     return _alternating(given, turns, persona, data.longest, tally, place)
 
@@ -100,11 +100,16 @@ def _alternating(
 
 
 def _cut(text: str, role: Role, longest: int | None, tally: Tally, place: str) -> str:
-    """Return at most `longest` characters of a text, whole words if there are any."""
+    """Return at most `longest` characters of a text, whole words if there are any.
+
+    Of the other side it is the end, which is answered; of a reply and a system message the
+    beginning, which says who somebody is.
+    """
     if longest is None or len(text) <= longest:
         return text
-    tally.leave_out("ends of turns that are too long (data.longest)", place)
-    if role == "assistant":
+    what = "system messages" if role == "system" else "turns"
+    tally.leave_out(f"ends of {what} that are too long (data.longest)", place)
+    if role != "user":
         kept = text[: longest + 1].rsplit(maxsplit=1)
         return kept[0] if len(kept) == 2 else text[:longest].strip() or text.strip()[:longest]
     kept = text[-longest - 1 :].split(maxsplit=1)

@@ -102,7 +102,7 @@ def _tidied(
         if role == "assistant":
             exchanges.append((partner, text))
         partner = text if role == "user" and text != how["silence"] else ""
-    first = [_cut(text, "user", how["longest"], left_out) for text in context]
+    first = [_cut(text, "system", how["longest"], left_out) for text in context]
     return first + [each.strip() for each in persona if each.strip()], exchanges
 
 
@@ -124,11 +124,11 @@ def _with_context(
 
 
 def _cut(text: str, role: str, longest: int | None, left_out: Counter[str]) -> str:
-    """Return at most so many characters: of a reply the beginning, of others the end."""
+    """Return at most so many characters: of the other side the end, else the beginning."""
     if longest is None or len(text) <= longest:
         return text
-    left_out["ends of turns that are too long"] += 1
-    if role == "assistant":
+    left_out[f"ends of {'system messages' if role == 'system' else 'turns'} that are too long"] += 1
+    if role != "user":
         kept = text[: longest + 1].rsplit(maxsplit=1)
         return kept[0] if len(kept) == 2 else text[:longest].strip() or text.strip()[:longest]
     kept = text[-longest - 1 :].split(maxsplit=1)

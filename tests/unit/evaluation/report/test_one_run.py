@@ -160,7 +160,10 @@ def test_a_comparison_of_other_predictions(project):
 @pytest.mark.parametrize(
     ("variants", "what"),
     [
-        (["in_place"], "without 'transfer', which is scored"),
+        (
+            ["in_place"],
+            "without 'transfer', which is scored (finetune transfer makes its predictions)",
+        ),
         ([*NAMES, "x"], "with 'x', which is not scored"),
     ],
 )

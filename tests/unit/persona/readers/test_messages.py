@@ -175,6 +175,19 @@ def test_long_turns_are_cut_at_a_word(tmp_path):
     assert texts(whole) == [("user", words), ("assistant", words)]
 
 
+def test_a_long_system_message_keeps_its_beginning(tmp_path):
+    """Which says who somebody is: of six agents' prompts all lost it."""
+    path = tmp_path / "own.jsonl"
+    words = " ".join(f"word{number}" for number in range(100))
+    said = conversation(("system", words), ("user", "hi"), ("assistant", "yo"))
+    path.write_text(json.dumps(said))
+    tally = Tally()
+    (one,) = tidied(path, tally, longest=50)
+    assert words.startswith(one.persona[0] + " ")
+    assert 40 < len(one.persona[0]) <= 50
+    assert tally.counts() == {"ends of system messages that are too long (data.longest)": 1}
+
+
 def test_a_long_text_without_blanks_is_cut_as_well(tmp_path):
     path = tmp_path / "own.jsonl"
     path.write_text(json.dumps(conversation(("user", "字" * 90), ("assistant", "語" * 90))))
