@@ -157,13 +157,13 @@ def test_a_comparison_of_other_predictions(project):
     refused(report, "comparison.json: belongs to a predictions/transfer.jsonl", "stages.compare`")
 
 
+MADE_BY = "finetune transfer makes its predictions"
+
+
 @pytest.mark.parametrize(
     ("variants", "what"),
     [
-        (
-            ["in_place"],
-            "without 'transfer', which is scored (finetune transfer makes its predictions)",
-        ),
+        (["in_place"], f"without 'transfer', which is scored ({MADE_BY})"),
         ([*NAMES, "x"], "with 'x', which is not scored"),
     ],
 )
